@@ -1,1 +1,27 @@
-//! What work is: kinds, arguments, results, policies, ids and states. No I/O, no async runtime.
+//! What work is: kinds, arguments, results, policies, ids and states.
+//!
+//! Everything here is plain data and pure functions. There is no I/O and no async runtime, so every other crate may
+//! lean on it. A kind's *contract* lives in [`kinds`]; the code that does the work lives in `workers::handlers`.
+//!
+//! **Invariant:** the list of kinds exists once, in [`for_each_kind!`].
+
+pub mod catalogue;
+pub mod failure;
+pub mod id;
+pub mod invalid;
+pub mod job;
+pub mod kinds;
+pub mod limits;
+pub mod policy;
+pub mod preset;
+pub mod queue;
+pub mod state;
+
+pub use catalogue::{KindSpec, Parsed, parse, spec, specs};
+pub use failure::{Classify, Failure, Outcome};
+pub use id::{ApiKeyId, AssetId, JobId, LeaseId, RenditionId, TenantId, UploadId};
+pub use invalid::Invalid;
+pub use job::{Job, Unique, UniqueFor};
+pub use policy::{Backoff, Policy, Priority};
+pub use queue::Queue;
+pub use state::State;

@@ -1,0 +1,53 @@
+//! The contract that every kind signs.
+
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{Invalid, Policy, Queue};
+
+/// A kind of work: its arguments (`Self`), its result, and its policy. The handler is elsewhere.
+pub trait Job: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static {
+    /// The name in rows, chosen once: `family.thing`. To rename, see `docs/adding-a-job.md`.
+    const KIND: &'static str;
+    /// The version of the arguments. Raise it only for a change that an older worker could not read.
+    const VERSION: u16;
+    /// One line for people who choose a kind from a list.
+    const SUMMARY: &'static str;
+    /// Where it runs.
+    const QUEUE: Queue;
+    /// How often, how long, how soon again.
+    const POLICY: Policy;
+    /// What a finished job leaves behind.
+    type Output: Serialize + DeserializeOwned + JsonSchema + Send;
+
+    /// Checks what the types alone cannot say. Called at intake; the pointer names the field.
+    fn check(&self) -> Result<(), Invalid> {
+        Ok(())
+    }
+
+    /// When two jobs are the same work: the first is kept and returned for the second.
+    fn unique(&self) -> Option<Unique> {
+        None
+    }
+
+    /// Arguments that work, for documentation and for the tests every kind gets for free.
+    fn example() -> Self;
+}
+
+/// What makes two jobs of one kind and tenant the same work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unique {
+    /// Equal keys mean equal work. At most 200 bytes.
+    pub key: String,
+    /// For how long the first job stands for the others.
+    pub lasts: UniqueFor,
+}
+
+/// For how long the first job stands for the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UniqueFor {
+    /// Until the first job is completed, cancelled or discarded.
+    UntilDone,
+    /// For this many seconds after it was enqueued, whatever became of it.
+    Seconds(u32),
+}

@@ -1,0 +1,4 @@
+//! The contracts, one file per kind.
+
+pub mod media_rendition;
+pub mod probe_work;

@@ -1,0 +1,26 @@
+//! Limits that the contracts themselves carry. Each is published in ARCHITECTURE.md.
+
+/// Arguments of one job, serialised.
+pub const ARGS_BYTES_MAX: usize = 64 * 1024;
+/// Result of one job, serialised.
+pub const RESULT_BYTES_MAX: usize = 64 * 1024;
+/// Jobs that one settle may enqueue in its transaction.
+pub const FOLLOW_UPS_MAX: usize = 100;
+/// Tags on one job.
+pub const TAGS_MAX: usize = 16;
+/// Bytes of one tag.
+pub const TAG_BYTES_MAX: usize = 64;
+/// Metadata of one job, serialised.
+pub const METADATA_BYTES_MAX: usize = 4 * 1024;
+/// How far ahead a job may be scheduled.
+pub const SCHEDULE_AHEAD_DAYS_MAX: i64 = 400;
+/// Attempts a caller may ask for.
+pub const ATTEMPTS_MAX: u16 = 50;
+/// Workers a job may take down with it before it is discarded.
+pub const CRASHES_MAX: u16 = 3;
+/// Longest error text kept of an attempt.
+pub const ERROR_BYTES_MAX: usize = 4 * 1024;
+/// Log lines kept of one attempt.
+pub const LOG_LINES_MAX: u32 = 1_000;
+/// Bytes of one log line.
+pub const LOG_LINE_BYTES_MAX: usize = 2 * 1024;

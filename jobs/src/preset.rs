@@ -1,0 +1,92 @@
+//! Rendition presets: named, versioned ladders. A preset is data; a change of meaning is a new version.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One size of a ladder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RungPreset {
+    /// The name in keys and rows.
+    pub name: &'static str,
+    /// The longer side in pixels. A smaller source keeps its own size: nothing is ever enlarged.
+    pub long_edge_px: u32,
+    /// Encoder quality, 1 to 100.
+    pub quality: u8,
+}
+
+/// Picture formats a rung can be made in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PictureFormat {
+    /// For everything that shows pictures.
+    Jpeg,
+    /// A third smaller at the same quality.
+    Webp,
+    /// Smallest and slowest; only where asked for.
+    Avif,
+}
+
+/// A named, versioned ladder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Preset {
+    /// The name without its version.
+    pub name: &'static str,
+    /// Raised whenever the same source would give other pictures.
+    pub version: u16,
+    /// The sizes, largest first.
+    pub rungs: &'static [RungPreset],
+    /// The formats every rung is made in.
+    pub formats: &'static [PictureFormat],
+}
+
+impl Preset {
+    /// `name@version`, as it stands in keys, rows and arguments.
+    pub fn id(&self) -> String {
+        format!("{}@{}", self.name, self.version)
+    }
+}
+
+const LISTING_RUNGS: &[RungPreset] = &[
+    RungPreset { name: "mls_2048", long_edge_px: 2048, quality: 80 },
+    RungPreset { name: "screen_1600", long_edge_px: 1600, quality: 80 },
+    RungPreset { name: "grid_640", long_edge_px: 640, quality: 80 },
+    RungPreset { name: "thumb_320", long_edge_px: 320, quality: 80 },
+];
+
+/// Every preset there is, oldest first. Old versions stay readable for as long as rows name them.
+pub const PRESETS: &[Preset] = &[
+    Preset {
+        name: "listing",
+        version: 1,
+        rungs: LISTING_RUNGS,
+        formats: &[PictureFormat::Jpeg, PictureFormat::Webp],
+    },
+    Preset {
+        name: "listing_avif",
+        version: 1,
+        rungs: LISTING_RUNGS,
+        formats: &[PictureFormat::Jpeg, PictureFormat::Webp, PictureFormat::Avif],
+    },
+];
+
+/// The preset called `id` (`name@version`).
+pub fn find(id: &str) -> Option<&'static Preset> {
+    PRESETS.iter().find(|preset| preset.id() == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn presets_have_unique_ids_and_rungs_from_large_to_small() {
+        let mut ids: Vec<_> = PRESETS.iter().map(Preset::id).collect();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), PRESETS.len());
+        for preset in PRESETS {
+            assert!(preset.rungs.is_sorted_by_key(|rung| std::cmp::Reverse(rung.long_edge_px)));
+            assert_eq!(find(&preset.id()), Some(preset));
+        }
+    }
+}
