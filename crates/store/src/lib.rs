@@ -1,1 +1,28 @@
-//! The store crate.
+//! Postgres: the only crate that names sqlx.
+//!
+//! Verbs by intention (`enqueue`, `claim`, `settle`, `rescue`, `cancel`), each moving a job and writing down that it
+//! moved in one transaction. Not here: what a job means (`jobs`), when to run it (`workers`), how it looks (`api`).
+//!
+//! **Invariant:** nothing outside this crate can spell SQL, and a request sees rows of one tenant only, because the
+//! role it acts under cannot see more.
+
+pub mod attempts;
+pub mod cancel;
+pub mod claim;
+mod db;
+pub mod enqueue;
+mod error;
+pub mod housekeeping;
+pub mod keys;
+pub mod logs;
+pub mod media;
+pub mod notices;
+pub mod reads;
+pub mod release;
+pub mod rescue;
+pub mod retry;
+pub mod settle;
+pub mod submit;
+
+pub use db::{Db, MIGRATOR, Options, Role, Tx, migrate};
+pub use error::StoreError;

@@ -1,0 +1,169 @@
+//! Stopping a job: at once while it waits, through its worker while it runs.
+
+use jobs::{JobId, State, TenantId, failure::Problem};
+use sqlx::{FromRow, types::Json};
+use uuid::Uuid;
+
+use crate::{
+    db::{Db, Tx, commit},
+    error::{OrFailed, StoreError},
+};
+
+/// What became of the wish to stop a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancelled {
+    /// It was waiting and is cancelled now.
+    AtOnce,
+    /// It is running; its worker was told.
+    Requested,
+    /// It had ended before, in this state.
+    TooLate(State),
+    /// This tenant has no such job.
+    NotFound,
+}
+
+/// Cancels `job` of `tenant`.
+pub async fn cancel(db: &Db, tenant: TenantId, job: JobId, problem: &Problem) -> Result<Cancelled, StoreError> {
+    let mut tx = db.tenant(tenant).await?;
+    let queue: Option<String> = sqlx::query_scalar(
+        "select lane.queue from job join lane on lane.id = job.lane_id where job.tenant_id = $1 and job.id = $2",
+    )
+    .bind(tenant.as_uuid())
+    .bind(job.as_uuid())
+    .fetch_optional(&mut *tx)
+    .await
+    .or_failed("find the job to cancel")?;
+    let Some(queue) = queue else { return ended(&mut tx, tenant, job).await };
+
+    // Claiming takes the same lock: from here on the job is either running already or will not be claimed.
+    sqlx::query("select pg_advisory_xact_lock(1, hashtext($1))")
+        .bind(queue)
+        .execute(&mut *tx)
+        .await
+        .or_failed("stop claiming while a job is cancelled")?;
+    let running: bool = sqlx::query_scalar(
+        "select exists (select from running_jobs($2) r join job on job.id = r.job_id and job.fence = r.fence
+                        where job.tenant_id = $1)",
+    )
+    .bind(tenant.as_uuid())
+    .bind(job.as_uuid())
+    .fetch_one(&mut *tx)
+    .await
+    .or_failed("see whether the job is running")?;
+    let outcome = if running { request(&mut tx, tenant, job).await? } else { remove(&mut tx, tenant, job, problem).await? };
+    commit(tx, "cancel a job").await?;
+    Ok(outcome)
+}
+
+async fn request(tx: &mut Tx, tenant: TenantId, job: JobId) -> Result<Cancelled, StoreError> {
+    let told = sqlx::query(
+        "with told as (
+             update job set cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp())
+             where tenant_id = $1 and id = $2 returning id)
+         select pg_notify('crewline_cancel', $3) from told",
+    )
+    .bind(tenant.as_uuid())
+    .bind(job.as_uuid())
+    .bind(job.to_string())
+    .execute(&mut **tx)
+    .await
+    .or_failed("ask the worker to stop the job")?;
+    // Settled in this very moment: its end is in the history now.
+    if told.rows_affected() == 0 { ended(tx, tenant, job).await } else { Ok(Cancelled::Requested) }
+}
+
+async fn remove(tx: &mut Tx, tenant: TenantId, job: JobId, problem: &Problem) -> Result<Cancelled, StoreError> {
+    let removed = sqlx::query(
+        "with gone as (delete from job where tenant_id = $1 and id = $2 returning *)
+         insert into attempt (tenant_id, job_id, fence, attempt, kind_version, max_attempts, priority, created_at,
+             scheduled_at, outcome, final_state, kind, queue, args, error, unique_key, traceparent, tags, metadata)
+         select gone.tenant_id, gone.id, gone.fence, gone.attempt, gone.kind_version, gone.max_attempts, lane.priority,
+             gone.created_at, gone.scheduled_at, 'cancelled', 'cancelled', gone.kind, lane.queue, gone.args, $3,
+             gone.unique_key, gone.traceparent, gone.tags, gone.metadata
+         from gone join lane on lane.id = gone.lane_id",
+    )
+    .bind(tenant.as_uuid())
+    .bind(job.as_uuid())
+    .bind(Json(problem))
+    .execute(&mut **tx)
+    .await
+    .or_failed("cancel a waiting job")?;
+    if removed.rows_affected() == 0 {
+        return ended(tx, tenant, job).await;
+    }
+    sqlx::query("select pg_notify('crewline_moved', $1)")
+        .bind(job.to_string())
+        .execute(&mut **tx)
+        .await
+        .or_failed("announce a cancelled job")?;
+    Ok(Cancelled::AtOnce)
+}
+
+async fn ended(tx: &mut Tx, tenant: TenantId, job: JobId) -> Result<Cancelled, StoreError> {
+    let state: Option<String> = sqlx::query_scalar(
+        "select final_state from attempt where tenant_id = $1 and job_id = $2 and final_state is not null
+         order by finished_at desc limit 1",
+    )
+    .bind(tenant.as_uuid())
+    .bind(job.as_uuid())
+    .fetch_optional(&mut **tx)
+    .await
+    .or_failed("see how the job ended")?;
+    Ok(state.and_then(|state| state.parse().ok()).map_or(Cancelled::NotFound, Cancelled::TooLate))
+}
+
+/// Which of `running` somebody wants stopped. For a worker that may have missed the notice.
+pub async fn requested(db: &Db, running: &[(TenantId, JobId)]) -> Result<Vec<JobId>, StoreError> {
+    let (tenants, ids): (Vec<Uuid>, Vec<Uuid>) = running.iter().map(|(t, j)| (t.as_uuid(), j.as_uuid())).unzip();
+    let wanted: Vec<Uuid> = sqlx::query_scalar(
+        "select job.id from job join unnest($1::uuid[], $2::uuid[]) as x (tenant_id, id)
+             on job.tenant_id = x.tenant_id and job.id = x.id
+         where job.cancel_requested_at is not null",
+    )
+    .bind(tenants)
+    .bind(ids)
+    .fetch_all(db.pool())
+    .await
+    .or_failed("see which running jobs should stop")?;
+    Ok(wanted.into_iter().map(JobId::from_uuid).collect())
+}
+
+#[derive(FromRow)]
+struct Orphan {
+    tenant_id: Uuid,
+    id: Uuid,
+}
+
+/// Cancels jobs that went back to waiting although somebody had asked for them to stop; answers how many.
+pub async fn finish_requested(db: &Db) -> Result<usize, StoreError> {
+    let orphans: Vec<Orphan> = sqlx::query_as(
+        "select j.tenant_id, j.id from job j where j.cancel_requested_at is not null
+           and not exists (select from lease where lease.job_ids @> array[j.id]) limit 100",
+    )
+    .fetch_all(db.pool())
+    .await
+    .or_failed("look for jobs that should have stopped")?;
+    let mut finished = 0;
+    for orphan in orphans {
+        let problem = Problem::new("cancelled", "cancelled on request");
+        let (tenant, job) = (TenantId::from_uuid(orphan.tenant_id), JobId::from_uuid(orphan.id));
+        let mut tx = db.begin().await?;
+        sqlx::query("select pg_advisory_xact_lock(1, hashtext(lane.queue)) from job join lane on lane.id = job.lane_id
+                     where job.tenant_id = $1 and job.id = $2")
+            .bind(orphan.tenant_id)
+            .bind(orphan.id)
+            .execute(&mut *tx)
+            .await
+            .or_failed("stop claiming while a job is cancelled")?;
+        let held: bool = sqlx::query_scalar("select exists (select from lease where lease.job_ids @> array[$1])")
+            .bind(orphan.id)
+            .fetch_one(&mut *tx)
+            .await
+            .or_failed("see whether the job is running")?;
+        if !held && remove(&mut tx, tenant, job, &problem).await? == Cancelled::AtOnce {
+            finished += 1;
+        }
+        commit(tx, "cancel a job").await?;
+    }
+    Ok(finished)
+}

@@ -1,0 +1,132 @@
+//! Claiming jobs under a lease, and keeping the lease.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use jobs::{JobId, LeaseId, Queue, TenantId};
+use serde_json::Value;
+use sqlx::{FromRow, types::Json};
+use uuid::Uuid;
+
+use crate::{
+    db::Db,
+    error::{OrFailed, StoreError},
+};
+
+/// A job this worker may run for as long as it keeps the lease.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Which it is.
+    pub id: JobId,
+    /// Under which right; the fencing token.
+    pub lease: LeaseId,
+    /// How often the job had gone back to waiting when it was claimed.
+    pub fence: i32,
+    /// This run's number, 1 for the first.
+    pub attempt: u16,
+    /// Runs before it is discarded.
+    pub max_attempts: u16,
+    /// `family.thing`.
+    pub kind: String,
+    /// Version of the arguments.
+    pub kind_version: u16,
+    /// As they were enqueued.
+    pub args: Value,
+    /// When it was asked for.
+    pub created_at: DateTime<Utc>,
+    /// When it was allowed to run.
+    pub scheduled_at: DateTime<Utc>,
+    /// W3C trace context of whoever asked for it.
+    pub traceparent: Option<String>,
+    /// Somebody wants it stopped already.
+    pub cancel_requested: bool,
+}
+
+#[derive(FromRow)]
+struct Row {
+    tenant_id: Uuid,
+    id: Uuid,
+    fence: i32,
+    attempt: i16,
+    max_attempts: i16,
+    kind: String,
+    kind_version: i16,
+    args: Json<Value>,
+    created_at: DateTime<Utc>,
+    scheduled_at: DateTime<Utc>,
+    traceparent: Option<String>,
+    cancel_requested: bool,
+}
+
+/// Which jobs of a queue to claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pick {
+    /// Those nobody was hurt by.
+    Regular,
+    /// Those that took a worker down with them, to be run alone.
+    Quarantined,
+}
+
+/// Claims up to `wanted` jobs of `queue` for `worker` until `ttl` from now, in release order. None when nothing waits.
+pub async fn claim(
+    db: &Db,
+    queue: Queue,
+    pick: Pick,
+    wanted: u16,
+    worker: &str,
+    ttl: Duration,
+) -> Result<Vec<Claimed>, StoreError> {
+    let lease = LeaseId::new();
+    let rows: Vec<Row> = sqlx::query_as(
+        "select tenant_id, id, fence, attempt, max_attempts, kind, kind_version, args, created_at, scheduled_at, traceparent,
+                cancel_requested
+         from claim_jobs($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(queue.name())
+    .bind(pick == Pick::Quarantined)
+    .bind(i32::from(wanted))
+    .bind(lease.as_uuid())
+    .bind(worker)
+    .bind(ttl.as_millis() as i32)
+    .fetch_all(db.pool())
+    .await
+    .or_failed("claim jobs")?;
+    Ok(rows.into_iter().map(|row| row.under(lease)).collect())
+}
+
+impl Row {
+    fn under(self, lease: LeaseId) -> Claimed {
+        Claimed {
+            tenant: TenantId::from_uuid(self.tenant_id),
+            id: JobId::from_uuid(self.id),
+            lease,
+            fence: self.fence,
+            // Counted from the claim on: a worker that is killed must still use one up.
+            attempt: self.attempt as u16 + 1,
+            max_attempts: self.max_attempts as u16,
+            kind: self.kind,
+            kind_version: self.kind_version as u16,
+            args: self.args.0,
+            created_at: self.created_at,
+            scheduled_at: self.scheduled_at,
+            traceparent: self.traceparent,
+            cancel_requested: self.cancel_requested,
+        }
+    }
+}
+
+/// Extends `leases` to `ttl` from now and answers those that still stand. The others were lost: stop their jobs.
+pub async fn renew(db: &Db, leases: &[LeaseId], ttl: Duration) -> Result<Vec<LeaseId>, StoreError> {
+    let ids: Vec<Uuid> = leases.iter().map(LeaseId::as_uuid).collect();
+    let kept: Vec<Uuid> = sqlx::query_scalar(
+        "update lease set until = clock_timestamp() + $2 * interval '1 ms' where id = any ($1) returning id",
+    )
+    .bind(ids)
+    .bind(ttl.as_millis() as f64)
+    .fetch_all(db.pool())
+    .await
+    .or_failed("renew leases")?;
+    Ok(kept.into_iter().map(LeaseId::from_uuid).collect())
+}

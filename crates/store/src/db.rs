@@ -1,0 +1,163 @@
+//! The pool, the role it acts under, and transactions that belong to one tenant.
+
+use std::{
+    collections::HashMap,
+    str::FromStr,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use jobs::{Priority, Queue, TenantId};
+use sqlx::{
+    AssertSqlSafe, PgPool, Postgres, Transaction,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use crate::error::{OrFailed, StoreError};
+
+/// Every migration, embedded.
+pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
+
+/// A transaction; rolled back unless committed.
+pub type Tx = Transaction<'static, Postgres>;
+
+/// On whose behalf connections act. Neither can see past its policies, whoever logged in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Requests: one tenant at a time.
+    Api,
+    /// The work of all tenants.
+    Worker,
+    /// Whoever logged in: migrations, tenants and keys.
+    Owner,
+}
+
+/// How to reach the database.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// `postgres://user:password@host:port/database`.
+    pub url: String,
+    /// On whose behalf.
+    pub role: Role,
+    /// Connections at most.
+    pub connections_max: u32,
+    /// How long a caller waits for a free connection, in milliseconds.
+    pub acquire_ms: u64,
+    /// How long one statement may take, in milliseconds.
+    pub statement_ms: u64,
+}
+
+/// A pool of connections under one role. Cheap to clone.
+#[derive(Clone)]
+pub struct Db {
+    pool: PgPool,
+    lanes: Arc<RwLock<HashMap<(TenantId, Queue, u8), i32>>>,
+}
+
+impl Db {
+    /// Opens the pool. Fails when the address is malformed; an unreachable server shows at the first use.
+    pub fn connect(options: &Options) -> Result<Self, StoreError> {
+        let connect = PgConnectOptions::from_str(&options.url)
+            .or_failed("read the database address")?
+            .application_name("crewline")
+            .statement_cache_capacity(200)
+            .options(settings(options));
+        let pool = PgPoolOptions::new()
+            .max_connections(options.connections_max)
+            .acquire_timeout(Duration::from_millis(options.acquire_ms))
+            .test_before_acquire(false)
+            .connect_lazy_with(connect);
+        Ok(Self { pool, lanes: Arc::default() })
+    }
+
+    /// Begins a transaction that sees and writes rows of `tenant` only.
+    pub async fn tenant(&self, tenant: TenantId) -> Result<Tx, StoreError> {
+        // One round trip. The id is a UUID, so nothing of a caller's can be spelled here.
+        let begin = format!("begin; set local crewline.tenant_id = '{}'", tenant.as_uuid());
+        self.pool.begin_with(AssertSqlSafe(begin)).await.or_failed("begin a transaction")
+    }
+
+    /// Begins a transaction that acts for no tenant.
+    pub async fn begin(&self) -> Result<Tx, StoreError> {
+        self.pool.begin().await.or_failed("begin a transaction")
+    }
+
+    /// Whether the database answers.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        sqlx::query("select 1").execute(&self.pool).await.or_failed("reach the database")?;
+        Ok(())
+    }
+
+    /// Closes every connection, waiting for those in use.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// The lane that jobs of `tenant` wait in, made on first use together with its quarantine.
+    pub(crate) async fn lane(&self, tenant: TenantId, queue: Queue, priority: Priority) -> Result<i32, StoreError> {
+        let known = (tenant, queue, priority.get());
+        if let Some(lane) = self.lanes.read().unwrap_or_else(PoisonError::into_inner).get(&known) {
+            return Ok(*lane);
+        }
+        // In a transaction of its own, so that a caller's rollback cannot leave a lane remembered that is not there.
+        let mut tx = self.tenant(tenant).await?;
+        sqlx::query(
+            "insert into lane (tenant_id, queue, priority, quarantine)
+             values ($1, $2, $3, false), ($1, $2, $3, true) on conflict do nothing",
+        )
+        .bind(tenant.as_uuid())
+        .bind(queue.name())
+        .bind(i16::from(priority.get()))
+        .execute(&mut *tx)
+        .await
+        .or_failed("make a lane")?;
+        let lane: i32 = sqlx::query_scalar(
+            "select id from lane where tenant_id = $1 and queue = $2 and priority = $3 and not quarantine",
+        )
+        .bind(tenant.as_uuid())
+        .bind(queue.name())
+        .bind(i16::from(priority.get()))
+        .fetch_one(&mut *tx)
+        .await
+        .or_failed("find a lane")?;
+        tx.commit().await.or_failed("make a lane")?;
+        self.lanes.write().unwrap_or_else(PoisonError::into_inner).insert(known, lane);
+        Ok(lane)
+    }
+}
+
+/// Commits, naming what was being done if that fails.
+pub(crate) async fn commit(tx: Tx, operation: &'static str) -> Result<(), StoreError> {
+    tx.commit().await.or_failed(operation)
+}
+
+/// Settings of every connection. Plans must not depend on how full the live tables happened to be when they were
+/// last analysed: a table that was empty then and holds a million rows now must still be read by its index.
+fn settings(options: &Options) -> Vec<(&'static str, String)> {
+    let mut settings = vec![
+        ("jit", "off".to_owned()),
+        ("timezone", "UTC".to_owned()),
+        ("statement_timeout", options.statement_ms.to_string()),
+        ("idle_in_transaction_session_timeout", (options.statement_ms * 2).to_string()),
+    ];
+    match options.role {
+        Role::Api => settings.push(("role", "crewline_api".to_owned())),
+        Role::Worker => {
+            settings.push(("role", "crewline_worker".to_owned()));
+            settings.push(("plan_cache_mode", "force_generic_plan".to_owned()));
+            settings.push(("enable_seqscan", "off".to_owned()));
+        }
+        Role::Owner => {}
+    }
+    settings
+}
+
+/// Brings the schema up to date. Safe to run by several processes at once.
+pub async fn migrate(db: &Db) -> Result<(), StoreError> {
+    MIGRATOR.run(&db.pool).await.map_err(StoreError::Migrate)
+}

@@ -1,0 +1,214 @@
+//! Putting jobs into the ledger, inside the caller's transaction.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use jobs::{Job, JobId, Policy, Priority, Queue, TenantId, Unique, UniqueFor};
+use serde_json::Value;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use crate::{
+    db::{Db, Tx},
+    error::{OrFailed, StoreError},
+};
+
+/// A job that is about to be.
+#[derive(Debug, Clone)]
+pub struct NewJob {
+    /// Chosen by the caller, so that the answer can be written before the row is.
+    pub id: JobId,
+    /// `family.thing`.
+    pub kind: &'static str,
+    /// Version of the arguments.
+    pub kind_version: u16,
+    /// Where it runs.
+    pub queue: Queue,
+    /// Who goes first.
+    pub priority: Priority,
+    /// Runs before it is discarded.
+    pub max_attempts: u16,
+    /// Checked against the kind.
+    pub args: Value,
+    /// When it was asked for.
+    pub created_at: DateTime<Utc>,
+    /// Not before; now or earlier means at once.
+    pub scheduled_at: DateTime<Utc>,
+    /// When two jobs are the same work.
+    pub unique: Option<Unique>,
+    /// Words of the caller's to find it by.
+    pub tags: Vec<String>,
+    /// Anything of the caller's.
+    pub metadata: Option<Value>,
+    /// W3C trace context of the request or attempt that asked for it.
+    pub traceparent: Option<String>,
+}
+
+impl NewJob {
+    /// A job of a known type with its kind's policy, to run at once.
+    pub fn of<K: Job>(args: &K) -> Result<Self, serde_json::Error> {
+        let Policy { max_attempts, priority, .. } = K::POLICY;
+        let id = JobId::new();
+        Ok(Self {
+            id,
+            kind: K::KIND,
+            kind_version: K::VERSION,
+            queue: K::QUEUE,
+            priority,
+            max_attempts,
+            args: serde_json::to_value(args)?,
+            created_at: id.created_at(),
+            scheduled_at: id.created_at(),
+            unique: args.unique(),
+            tags: Vec::new(),
+            metadata: None,
+            traceparent: None,
+        })
+    }
+}
+
+/// What became of a [`NewJob`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enqueued {
+    /// It is in the ledger.
+    Inserted,
+    /// The same work was there already, under this id.
+    Existing(JobId),
+}
+
+/// Inserts `new` for `tenant`, in order, in one statement; answers in the same order. Rings the doorbell on commit.
+///
+/// # Errors
+/// When the database fails; nothing is inserted then, once the caller rolls back.
+pub async fn insert(db: &Db, tx: &mut Tx, tenant: TenantId, new: &[NewJob]) -> Result<Vec<Enqueued>, StoreError> {
+    let mut answers = HashMap::new();
+    for job in new {
+        if let Some(Unique { key, lasts: UniqueFor::Seconds(seconds) }) = &job.unique
+            && let Some(holder) = open_window(tx, tenant, job, key, *seconds).await?
+        {
+            answers.insert(job.id, Enqueued::Existing(holder));
+        }
+    }
+    // A unique holder may be done between the refusal and the look-up; then its place is free, and we try again.
+    for _ in 0..4 {
+        let missing: Vec<&NewJob> = new.iter().filter(|job| !answers.contains_key(&job.id)).collect();
+        if missing.is_empty() {
+            break;
+        }
+        for id in insert_rows(db, tx, tenant, &missing).await? {
+            answers.insert(id, Enqueued::Inserted);
+        }
+        for job in missing {
+            if answers.contains_key(&job.id) {
+                continue;
+            }
+            if let Some(holder) = unique_holder(tx, tenant, job).await? {
+                answers.insert(job.id, Enqueued::Existing(holder));
+            }
+        }
+    }
+    new.iter()
+        .map(|job| {
+            answers.get(&job.id).copied().ok_or_else(|| StoreError::Unreadable {
+                table: "job",
+                found: format!("a unique key of {} that keeps changing hands", job.kind),
+            })
+        })
+        .collect()
+}
+
+/// Tells whoever waits for it that `queue` has work. Heard when the transaction commits.
+pub(crate) async fn ring(tx: &mut Tx, queues: impl Iterator<Item = Queue>) -> Result<(), StoreError> {
+    let mut names: Vec<&str> = queues.map(Queue::name).collect();
+    names.sort_unstable();
+    names.dedup();
+    sqlx::query("select pg_notify('crewline_jobs', name) from unnest($1::text[]) as name")
+        .bind(&names)
+        .execute(&mut **tx)
+        .await
+        .or_failed("ring the doorbell")?;
+    Ok(())
+}
+
+async fn insert_rows(db: &Db, tx: &mut Tx, tenant: TenantId, new: &[&NewJob]) -> Result<Vec<JobId>, StoreError> {
+    let mut lanes = Vec::with_capacity(new.len());
+    for job in new {
+        lanes.push(db.lane(tenant, job.queue, job.priority).await?);
+    }
+    let tags: Vec<Option<Value>> =
+        new.iter().map(|job| (!job.tags.is_empty()).then(|| Value::from(job.tags.clone()))).collect();
+    let until_done = |job: &NewJob| match &job.unique {
+        Some(Unique { key, lasts: UniqueFor::UntilDone }) => Some(key.clone()),
+        _ => None,
+    };
+    let inserted: Vec<Uuid> = sqlx::query_scalar(
+        "insert into job (tenant_id, id, pos, created_at, scheduled_at, lane_id, kind_version, max_attempts, kind, args,
+                          unique_key, traceparent, tags, metadata)
+         select $1, x.id, case when x.scheduled_at <= clock_timestamp() then nextval('job_pos') end, x.created_at,
+                x.scheduled_at, x.lane_id, x.kind_version, x.max_attempts, x.kind, x.args, x.unique_key, x.traceparent,
+                (select array_agg(tag) from jsonb_array_elements_text(x.tags) as tag), x.metadata
+         from unnest($2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::int[], $6::smallint[], $7::smallint[],
+                     $8::text[], $9::jsonb[], $10::text[], $11::text[], $12::jsonb[], $13::jsonb[])
+              as x (id, created_at, scheduled_at, lane_id, kind_version, max_attempts, kind, args, unique_key, traceparent,
+                    tags, metadata)
+         on conflict do nothing returning id",
+    )
+    .bind(tenant.as_uuid())
+    .bind(new.iter().map(|job| job.id.as_uuid()).collect::<Vec<_>>())
+    .bind(new.iter().map(|job| job.created_at).collect::<Vec<_>>())
+    .bind(new.iter().map(|job| job.scheduled_at).collect::<Vec<_>>())
+    .bind(lanes)
+    .bind(new.iter().map(|job| job.kind_version as i16).collect::<Vec<_>>())
+    .bind(new.iter().map(|job| job.max_attempts as i16).collect::<Vec<_>>())
+    .bind(new.iter().map(|job| job.kind).collect::<Vec<_>>())
+    .bind(new.iter().map(|job| Json(&job.args)).collect::<Vec<_>>())
+    .bind(new.iter().map(|job| until_done(job)).collect::<Vec<_>>())
+    .bind(new.iter().map(|job| job.traceparent.as_deref()).collect::<Vec<_>>())
+    .bind(tags.iter().map(|tags| tags.as_ref().map(Json)).collect::<Vec<_>>())
+    .bind(new.iter().map(|job| job.metadata.as_ref().map(Json)).collect::<Vec<_>>())
+    .fetch_all(&mut **tx)
+    .await
+    .or_failed("insert jobs")?;
+    ring(tx, new.iter().map(|job| job.queue)).await?;
+    Ok(inserted.into_iter().map(JobId::from_uuid).collect())
+}
+
+async fn unique_holder(tx: &mut Tx, tenant: TenantId, job: &NewJob) -> Result<Option<JobId>, StoreError> {
+    let Some(unique) = &job.unique else { return Ok(None) };
+    let holder: Option<Uuid> =
+        sqlx::query_scalar("select id from job where tenant_id = $1 and kind = $2 and unique_key = $3")
+            .bind(tenant.as_uuid())
+            .bind(job.kind)
+            .bind(&unique.key)
+            .fetch_optional(&mut **tx)
+            .await
+            .or_failed("find the job that is the same work")?;
+    Ok(holder.map(JobId::from_uuid))
+}
+
+/// Takes the window for `job`, or says who holds it.
+async fn open_window(
+    tx: &mut Tx,
+    tenant: TenantId,
+    job: &NewJob,
+    key: &str,
+    seconds: u32,
+) -> Result<Option<JobId>, StoreError> {
+    let holder: Uuid = sqlx::query_scalar(
+        "insert into unique_window as w (tenant_id, kind, key, job_id, expires_at)
+         values ($1, $2, $3, $4, clock_timestamp() + make_interval(secs => $5))
+         on conflict (tenant_id, kind, key) do update set
+             job_id = case when w.expires_at <= clock_timestamp() then excluded.job_id else w.job_id end,
+             expires_at = case when w.expires_at <= clock_timestamp() then excluded.expires_at else w.expires_at end
+         returning job_id",
+    )
+    .bind(tenant.as_uuid())
+    .bind(job.kind)
+    .bind(key)
+    .bind(job.id.as_uuid())
+    .bind(f64::from(seconds))
+    .fetch_one(&mut **tx)
+    .await
+    .or_failed("open a uniqueness window")?;
+    Ok((holder != job.id.as_uuid()).then(|| JobId::from_uuid(holder)))
+}

@@ -1,0 +1,91 @@
+//! What has to be done once in a while, and numbers that are read rather than counted along.
+
+use chrono::NaiveDate;
+use jobs::Queue;
+use sqlx::FromRow;
+
+use crate::{
+    db::Db,
+    error::{OrFailed, StoreError},
+};
+
+/// Makes the partitions of history for today and `days_ahead` days after.
+pub async fn ensure_partitions(db: &Db, days_ahead: i32) -> Result<(), StoreError> {
+    sqlx::query("select ensure_partitions($1)")
+        .bind(days_ahead)
+        .execute(db.pool())
+        .await
+        .or_failed("make partitions")?;
+    Ok(())
+}
+
+/// Drops the partitions of history that end before `keep_from`; answers how many.
+pub async fn drop_partitions(db: &Db, keep_from: NaiveDate) -> Result<i32, StoreError> {
+    sqlx::query_scalar("select drop_partitions($1)")
+        .bind(keep_from)
+        .fetch_one(db.pool())
+        .await
+        .or_failed("drop old partitions")
+}
+
+/// Forgets idempotency keys and uniqueness windows whose time is over, up to 5,000 of each; answers how many.
+pub async fn forget_expired(db: &Db) -> Result<u64, StoreError> {
+    let keys = sqlx::query(
+        "delete from idempotency where ctid = any (array(
+             select ctid from idempotency where expires_at < now() limit 5000))",
+    )
+    .execute(db.pool())
+    .await
+    .or_failed("forget expired idempotency keys")?;
+    let windows = sqlx::query(
+        "delete from unique_window where ctid = any (array(
+             select ctid from unique_window where expires_at < now() limit 5000))",
+    )
+    .execute(db.pool())
+    .await
+    .or_failed("forget expired uniqueness windows")?;
+    Ok(keys.rows_affected() + windows.rows_affected())
+}
+
+/// How a queue stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Depth {
+    /// The queue.
+    pub queue: Queue,
+    /// Jobs that may run now; counted up to 10,000 per lane.
+    pub available: i64,
+    /// Jobs a worker holds a lease on.
+    pub running: i64,
+    /// How long the oldest job that may run has been allowed to, in seconds; 0 when none waits.
+    pub oldest_s: f64,
+}
+
+#[derive(FromRow)]
+struct DepthRow {
+    available: i64,
+    running: i64,
+    oldest_s: f64,
+}
+
+/// How each queue stands. Costs an index probe per lane, whatever the backlog.
+pub async fn depths(db: &Db) -> Result<Vec<Depth>, StoreError> {
+    let mut depths = Vec::with_capacity(Queue::ALL.len());
+    for queue in Queue::ALL {
+        let row: DepthRow = sqlx::query_as(
+            "select coalesce(sum(w.jobs), 0)::bigint as available,
+                    (select coalesce(sum(cardinality(job_ids)), 0)::bigint from lease where queue = $1) as running,
+                    coalesce(extract(epoch from clock_timestamp() - min(w.oldest)), 0)::float8 as oldest_s
+             from lane cross join lateral (
+                 select count(*) as jobs, min(front.scheduled_at) as oldest from (
+                     select scheduled_at from job where job.lane_id = lane.id and job.pos > lane.cursor
+                     order by pos limit 10000) front) w
+             where lane.queue = $1",
+        )
+        .bind(queue.name())
+        .fetch_one(db.pool())
+        .await
+        .or_failed("measure the queues")?;
+        depths.push(Depth { queue, available: row.available, running: row.running, oldest_s: row.oldest_s.max(0.0) });
+    }
+    Ok(depths)
+}

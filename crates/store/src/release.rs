@@ -1,0 +1,109 @@
+//! What may run now: promoting what has come due, and counting what waits.
+
+use std::time::Duration;
+
+use jobs::Queue;
+use sqlx::FromRow;
+
+use crate::{
+    db::Db,
+    error::{OrFailed, StoreError},
+};
+
+/// Jobs promoted in one pass.
+const PROMOTE_MAX: i64 = 1_000;
+/// Waiting jobs counted per lane before the count says "at least so many".
+const COUNT_MAX: i64 = 512;
+
+/// Gives a position to jobs whose time has come; answers how many.
+pub async fn promote_due(db: &Db) -> Result<u64, StoreError> {
+    let promoted = sqlx::query(
+        "update job set pos = nextval('job_pos')
+         from (select tenant_id, id, fence from job where pos is null and scheduled_at <= clock_timestamp()
+               order by scheduled_at limit $1 for update skip locked) due
+         where job.tenant_id = due.tenant_id and job.id = due.id and job.fence = due.fence and job.pos is null",
+    )
+    .bind(PROMOTE_MAX)
+    .execute(db.pool())
+    .await
+    .or_failed("promote jobs that have come due")?;
+    Ok(promoted.rows_affected())
+}
+
+/// How long until the next job comes due; none when nothing is scheduled.
+pub async fn next_due(db: &Db) -> Result<Option<Duration>, StoreError> {
+    let seconds: Option<f64> = sqlx::query_scalar(
+        "select extract(epoch from scheduled_at - clock_timestamp())::float8 from job
+         where pos is null and scheduled_at < 'infinity' order by scheduled_at limit 1",
+    )
+    .fetch_optional(db.pool())
+    .await
+    .or_failed("look when the next job comes due")?;
+    Ok(seconds.map(|seconds| Duration::from_secs_f64(seconds.max(0.0))))
+}
+
+/// Moves jobs that a cursor passed before they were committed to the end of their lane; answers how many.
+///
+/// Two transactions may take positions in one order and commit in the other. Lease and cursor move together, so one
+/// snapshot tells a job that was passed by from a job that is running.
+pub async fn unstrand(db: &Db) -> Result<u64, StoreError> {
+    let moved = sqlx::query(
+        "with held as materialized (
+             select h.id, h.fence from lease cross join lateral unnest(lease.job_ids, lease.fences) as h (id, fence)
+         ),
+         passed as (
+             select j.tenant_id, j.id, j.fence, j.pos from lane
+             join job j on j.lane_id = lane.id and j.pos <= lane.cursor
+             where not exists (select from held where held.id = j.id and held.fence = j.fence)
+             limit $1
+         )
+         update job set pos = nextval('job_pos') from passed
+         where job.tenant_id = passed.tenant_id and job.id = passed.id and job.fence = passed.fence
+           and job.pos = passed.pos",
+    )
+    .bind(PROMOTE_MAX)
+    .execute(db.pool())
+    .await
+    .or_failed("move jobs that a cursor passed by")?;
+    Ok(moved.rows_affected())
+}
+
+/// How much waits in a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// The queue.
+    pub queue: Queue,
+    /// Whether these are the jobs that have to run alone.
+    pub quarantined: bool,
+    /// Jobs that may run now; each lane counts up to 512.
+    pub jobs: u32,
+}
+
+#[derive(FromRow)]
+struct WaitingRow {
+    queue: String,
+    quarantine: bool,
+    jobs: i64,
+}
+
+/// What waits in each queue that has something waiting.
+pub async fn waiting(db: &Db) -> Result<Vec<Waiting>, StoreError> {
+    let rows: Vec<WaitingRow> = sqlx::query_as(
+        "select lane.queue, lane.quarantine, sum(w.jobs)::bigint as jobs
+         from lane cross join lateral (
+             select count(*) as jobs from (
+                 select from job where job.lane_id = lane.id and job.pos > lane.cursor limit $1) front) w
+         where w.jobs > 0 group by 1, 2",
+    )
+    .bind(COUNT_MAX)
+    .fetch_all(db.pool())
+    .await
+    .or_failed("count waiting jobs")?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| {
+            let queue = row.queue.parse().ok()?;
+            Some(Waiting { queue, quarantined: row.quarantine, jobs: row.jobs.try_into().unwrap_or(u32::MAX) })
+        })
+        .collect())
+}

@@ -1,0 +1,118 @@
+//! Taking back what dead workers held.
+
+use jobs::{JobId, limits::CRASHES_MAX};
+use sqlx::{FromRow, types::Json};
+use uuid::Uuid;
+
+use crate::{
+    db::{Db, commit},
+    error::{OrFailed, StoreError},
+};
+
+/// Leases taken back in one sweep.
+const LEASES_PER_SWEEP: i64 = 64;
+
+/// A job whose worker stopped renewing its lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rescued {
+    /// Which it is.
+    pub job: JobId,
+    /// The worker that held it.
+    pub worker: String,
+    /// `crashed` when it waits again, `discarded` or `cancelled` when it ended.
+    pub outcome: String,
+}
+
+#[derive(FromRow)]
+struct Row {
+    job_id: Uuid,
+    worker: String,
+    outcome: String,
+}
+
+/// Whose leases to take back.
+#[derive(Debug, Clone, Copy)]
+pub enum From<'a> {
+    /// Of every worker, those that ran out.
+    Anyone,
+    /// Of one worker that is known to be dead, whatever time they have left.
+    Dead(&'a str),
+}
+
+/// Takes back up to 64 leases. A crash uses up an attempt. The jobs wait again in quarantine, where each runs alone,
+/// so that one poison job cannot take down the same neighbours twice; after [`CRASHES_MAX`] crashes, or out of
+/// attempts, a job is discarded.
+pub async fn rescue(db: &Db, from: From<'_>) -> Result<Vec<Rescued>, StoreError> {
+    let dead = match from {
+        From::Anyone => None,
+        From::Dead(worker) => Some(worker),
+    };
+    let crash = serde_json::json!({
+        "code": "worker_lost",
+        "message": "the worker that ran this attempt died or stopped answering",
+    });
+    let mut tx = db.begin().await?;
+    let rows: Vec<Row> = sqlx::query_as(
+        "with lost as (
+             delete from lease where id in (
+                 select id from lease
+                 where case when $1::text is null then until < clock_timestamp() else worker = $1 end
+                 order by id limit $2 for update skip locked)
+             returning *
+         ),
+         x as materialized (
+             select lost.worker, lost.claimed_at, held.tenant_id, held.id, held.fence
+             from lost cross join lateral unnest(lost.tenant_ids, lost.job_ids, lost.fences) as held (tenant_id, id, fence)
+         ),
+         gone as (
+             delete from job j using x
+             where j.tenant_id = x.tenant_id and j.id = x.id and j.fence = x.fence
+               and (j.attempt + 1 >= j.max_attempts or j.crashes + 1 >= $3 or j.cancel_requested_at is not null)
+             returning j.*, x.worker, x.claimed_at,
+                 case when j.cancel_requested_at is not null then 'cancelled' else 'discarded' end as outcome
+         ),
+         back as (
+             update job j set attempt = j.attempt + 1, crashes = j.crashes + 1, fence = j.fence + 1,
+                 pos = nextval('job_pos'), lane_id = quarantine.id, progress_percent = null, progress_message = null,
+                 last_error = $4
+             from x, lane, lane quarantine
+             where j.tenant_id = x.tenant_id and j.id = x.id and j.fence = x.fence
+               and not (j.attempt + 1 >= j.max_attempts or j.crashes + 1 >= $3 or j.cancel_requested_at is not null)
+               and lane.id = j.lane_id
+               and quarantine.tenant_id = lane.tenant_id and quarantine.queue = lane.queue
+               and quarantine.priority = lane.priority and quarantine.quarantine
+             returning j.*, x.worker, x.claimed_at
+         )
+         insert into attempt (tenant_id, job_id, fence, attempt, kind_version, max_attempts, priority, created_at,
+             scheduled_at, started_at, outcome, final_state, kind, queue, worker, args, error, unique_key, traceparent,
+             tags, metadata)
+         select gone.tenant_id, gone.id, gone.fence, gone.attempt + 1, gone.kind_version, gone.max_attempts, lane.priority,
+             gone.created_at, gone.scheduled_at, gone.claimed_at, gone.outcome, gone.outcome, gone.kind, lane.queue,
+             gone.worker, gone.args, $4, gone.unique_key, gone.traceparent, gone.tags, gone.metadata
+         from gone join lane on lane.id = gone.lane_id
+         union all
+         select back.tenant_id, back.id, back.fence - 1, back.attempt, back.kind_version, back.max_attempts, lane.priority,
+             back.created_at, back.scheduled_at, back.claimed_at, 'crashed', null, back.kind, lane.queue,
+             back.worker, null, $4, null, null, null, null
+         from back join lane on lane.id = back.lane_id
+         returning job_id, worker, outcome",
+    )
+    .bind(dead)
+    .bind(LEASES_PER_SWEEP)
+    .bind(CRASHES_MAX as i16)
+    .bind(Json(crash))
+    .fetch_all(&mut *tx)
+    .await
+    .or_failed("rescue jobs")?;
+    if !rows.is_empty() {
+        sqlx::query("select pg_notify('crewline_jobs', ''), pg_notify('crewline_moved', '')")
+            .execute(&mut *tx)
+            .await
+            .or_failed("rescue jobs")?;
+    }
+    commit(tx, "rescue jobs").await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Rescued { job: JobId::from_uuid(row.job_id), worker: row.worker, outcome: row.outcome })
+        .collect())
+}

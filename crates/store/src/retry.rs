@@ -1,0 +1,123 @@
+//! Running a job again because somebody asked for it.
+
+use jobs::{JobId, TenantId};
+use sqlx::{FromRow, types::Json};
+use uuid::Uuid;
+
+use crate::{
+    db::{Db, Tx, commit},
+    enqueue::ring,
+    error::{OrFailed, StoreError},
+};
+
+/// What became of the wish to run a job again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retried {
+    /// It may run now, with at least one attempt left.
+    Available,
+    /// It is running; nothing was changed.
+    Running,
+    /// The same work is waiting or running already, under this id.
+    Duplicate(JobId),
+    /// This tenant has no such job, or its history has been pruned.
+    NotFound,
+}
+
+#[derive(FromRow)]
+struct Ended {
+    fence: i32,
+    finished_at: chrono::DateTime<chrono::Utc>,
+    kind: String,
+    queue: String,
+    priority: i16,
+    unique_key: Option<String>,
+}
+
+/// Makes `job` of `tenant` available at once: a waiting job skips its wait, an ended one begins again under the same id.
+pub async fn retry(db: &Db, tenant: TenantId, job: JobId) -> Result<Retried, StoreError> {
+    let mut tx = db.tenant(tenant).await?;
+    let live: Option<bool> = sqlx::query_scalar(
+        "select exists (select from running_jobs($2) r where r.job_id = job.id and r.fence = job.fence)
+         from job where tenant_id = $1 and id = $2 for update",
+    )
+    .bind(tenant.as_uuid())
+    .bind(job.as_uuid())
+    .fetch_optional(&mut *tx)
+    .await
+    .or_failed("find the job to retry")?;
+    let outcome = match live {
+        Some(true) => Retried::Running,
+        Some(false) => hurry(&mut tx, tenant, job).await?,
+        None => revive(db, &mut tx, tenant, job).await?,
+    };
+    if outcome == Retried::Available {
+        ring(&mut tx, jobs::Queue::ALL.into_iter()).await?;
+        sqlx::query("select pg_notify('crewline_moved', $1)")
+            .bind(job.to_string())
+            .execute(&mut *tx)
+            .await
+            .or_failed("announce a retried job")?;
+    }
+    commit(tx, "retry a job").await?;
+    Ok(outcome)
+}
+
+async fn hurry(tx: &mut Tx, tenant: TenantId, job: JobId) -> Result<Retried, StoreError> {
+    sqlx::query(
+        "update job set pos = nextval('job_pos'), scheduled_at = clock_timestamp()
+         where tenant_id = $1 and id = $2 and pos is null",
+    )
+    .bind(tenant.as_uuid())
+    .bind(job.as_uuid())
+    .execute(&mut **tx)
+    .await
+    .or_failed("make a waiting job available")?;
+    Ok(Retried::Available)
+}
+
+async fn revive(db: &Db, tx: &mut Tx, tenant: TenantId, job: JobId) -> Result<Retried, StoreError> {
+    let ended: Option<Ended> = sqlx::query_as(
+        "select fence, finished_at, kind, queue, priority, unique_key from attempt
+         where tenant_id = $1 and job_id = $2 and final_state is not null order by finished_at desc limit 1",
+    )
+    .bind(tenant.as_uuid())
+    .bind(job.as_uuid())
+    .fetch_optional(&mut **tx)
+    .await
+    .or_failed("find the job to retry")?;
+    let Some(ended) = ended else { return Ok(Retried::NotFound) };
+    let unreadable = |found: String| StoreError::Unreadable { table: "attempt", found };
+    let queue = ended.queue.parse().map_err(|_| unreadable(ended.queue.clone()))?;
+    let priority = u8::try_from(ended.priority).ok().and_then(jobs::Priority::new);
+    let lane = db.lane(tenant, queue, priority.ok_or_else(|| unreadable(ended.priority.to_string()))?).await?;
+    let inserted = sqlx::query(
+        "insert into job (tenant_id, id, pos, created_at, scheduled_at, lane_id, fence, kind_version, attempt, max_attempts,
+             kind, args, unique_key, traceparent, tags, metadata, last_error)
+         select tenant_id, job_id, nextval('job_pos'), created_at, clock_timestamp(), $3, fence + 1, kind_version, attempt,
+             greatest(max_attempts, attempt + 1), kind, args, unique_key, traceparent, tags, metadata, $6
+         from attempt where tenant_id = $1 and job_id = $2 and fence = $4 and finished_at = $5
+         on conflict do nothing",
+    )
+    .bind(tenant.as_uuid())
+    .bind(job.as_uuid())
+    .bind(lane)
+    .bind(ended.fence)
+    .bind(ended.finished_at)
+    .bind(None::<Json<serde_json::Value>>)
+    .execute(&mut **tx)
+    .await
+    .or_failed("begin a job again")?;
+    if inserted.rows_affected() == 1 {
+        return Ok(Retried::Available);
+    }
+    let holder: Option<Uuid> =
+        sqlx::query_scalar("select id from job where tenant_id = $1 and (id = $2 or (kind = $3 and unique_key = $4))")
+            .bind(tenant.as_uuid())
+            .bind(job.as_uuid())
+            .bind(ended.kind)
+            .bind(ended.unique_key)
+            .fetch_optional(&mut **tx)
+            .await
+            .or_failed("find the job that is the same work")?;
+    Ok(holder.map_or(Retried::NotFound, |holder| Retried::Duplicate(JobId::from_uuid(holder))))
+}

@@ -1,0 +1,304 @@
+//! Settling: a job's fate and everything that follows from it, in one transaction, accepted only under a standing
+//! lease and the fence the job was claimed with.
+
+use std::{collections::HashSet, time::Duration};
+
+use jobs::{JobId, LeaseId, TenantId, failure::Problem};
+use serde_json::Value;
+use sqlx::{PgConnection, types::Json};
+use uuid::Uuid;
+
+use crate::{
+    claim::Claimed,
+    db::{Db, commit},
+    enqueue::{self, NewJob},
+    error::{OrFailed, StoreError},
+    media,
+};
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// Well.
+    Completed {
+        /// What it left behind.
+        result: Value,
+    },
+    /// Badly, and there are attempts left.
+    Retried {
+        /// What went wrong.
+        problem: Problem,
+        /// Runs again after this long.
+        delay: Duration,
+    },
+    /// Not yet; no attempt is used up.
+    Snoozed {
+        /// Why.
+        problem: Problem,
+        /// Runs again after this long.
+        delay: Duration,
+    },
+    /// The worker is shutting down; no attempt is used up and the job waits again at once.
+    Returned,
+    /// Stopped.
+    Cancelled {
+        /// By whom or why.
+        problem: Problem,
+    },
+    /// Given up.
+    Discarded {
+        /// What went wrong.
+        problem: Problem,
+    },
+}
+
+impl Verdict {
+    /// The word in history rows, logs and metrics.
+    pub const fn outcome(&self) -> &'static str {
+        match self {
+            Self::Completed { .. } => "completed",
+            Self::Retried { .. } => "retried",
+            Self::Snoozed { .. } => "snoozed",
+            Self::Returned => "returned",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Discarded { .. } => "discarded",
+        }
+    }
+
+    /// Whether the job ends here.
+    pub const fn is_final(&self) -> bool {
+        matches!(self, Self::Completed { .. } | Self::Cancelled { .. } | Self::Discarded { .. })
+    }
+
+    fn problem(&self) -> Option<&Problem> {
+        match self {
+            Self::Completed { .. } | Self::Returned => None,
+            Self::Retried { problem, .. }
+            | Self::Snoozed { problem, .. }
+            | Self::Cancelled { problem }
+            | Self::Discarded { problem } => Some(problem),
+        }
+    }
+
+    const fn delay(&self) -> Duration {
+        match self {
+            Self::Retried { delay, .. } | Self::Snoozed { delay, .. } => *delay,
+            _ => Duration::ZERO,
+        }
+    }
+}
+
+/// A verdict on a claimed job.
+#[derive(Debug, Clone)]
+pub struct Settle {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Which it is.
+    pub job: JobId,
+    /// The fence it was claimed with.
+    pub fence: i32,
+    /// The lease it was claimed under.
+    pub lease: LeaseId,
+    /// How the run ended.
+    pub verdict: Verdict,
+}
+
+impl Settle {
+    /// A verdict on `job`.
+    pub fn of(job: &Claimed, verdict: Verdict) -> Self {
+        Self { tenant: job.tenant, job: job.id, fence: job.fence, lease: job.lease, verdict }
+    }
+}
+
+/// A business row that belongs to a result and is written with it or not at all.
+#[derive(Debug, Clone)]
+pub enum Write {
+    /// Pictures made from an asset, and what was learned about it.
+    Renditions(Box<media::NewRenditions>),
+}
+
+/// Settles many jobs in one transaction and drops the leases in `done`, whose jobs are then all settled. Answers the
+/// jobs whose settling was accepted; a stale one is left out and does not disturb the others.
+pub async fn settle(db: &Db, batch: &[Settle], done: &[LeaseId]) -> Result<HashSet<JobId>, StoreError> {
+    let (ending, returning): (Vec<&Settle>, Vec<&Settle>) = batch.iter().partition(|settle| settle.verdict.is_final());
+    let mut tx = db.begin().await?;
+    let mut accepted = HashSet::with_capacity(batch.len());
+    if !ending.is_empty() {
+        accepted.extend(end(&mut tx, &ending).await?);
+    }
+    if !returning.is_empty() {
+        accepted.extend(put_back(&mut tx, &returning).await?);
+    }
+    drop_leases(&mut tx, done).await?;
+    announce(&mut tx, &accepted).await?;
+    commit(tx, "settle jobs").await?;
+    Ok(accepted)
+}
+
+/// Settles one job together with its follow-up jobs and business rows, in one transaction. False when it came too
+/// late; then nothing was written. The lease is left to [`settle`] or [`drop_done`].
+pub async fn settle_with(db: &Db, settle: &Settle, follow_ups: &[NewJob], writes: &[Write]) -> Result<bool, StoreError> {
+    let mut tx = db.begin().await?;
+    let ended = end(&mut tx, &[settle]).await?;
+    if ended.is_empty() {
+        return Ok(false);
+    }
+    for write in writes {
+        match write {
+            Write::Renditions(new) => media::insert_renditions(&mut tx, settle.tenant, new).await?,
+        }
+    }
+    if !follow_ups.is_empty() {
+        enqueue::insert(db, &mut tx, settle.tenant, follow_ups).await?;
+    }
+    announce(&mut tx, &ended.into_iter().collect()).await?;
+    commit(tx, "settle a job with what follows from it").await?;
+    Ok(true)
+}
+
+/// Drops leases none of whose jobs is running any more.
+pub async fn drop_done(db: &Db, done: &[LeaseId]) -> Result<(), StoreError> {
+    let mut connection = db.pool().acquire().await.or_failed("drop leases")?;
+    drop_leases(&mut connection, done).await
+}
+
+/// The arrays that every settling statement starts from.
+struct Columns {
+    tenants: Vec<Uuid>,
+    jobs: Vec<Uuid>,
+    fences: Vec<i32>,
+    leases: Vec<Uuid>,
+    outcomes: Vec<&'static str>,
+    problems: Vec<Option<Json<Problem>>>,
+}
+
+impl Columns {
+    fn of(batch: &[&Settle]) -> Self {
+        Self {
+            tenants: batch.iter().map(|s| s.tenant.as_uuid()).collect(),
+            jobs: batch.iter().map(|s| s.job.as_uuid()).collect(),
+            fences: batch.iter().map(|s| s.fence).collect(),
+            leases: batch.iter().map(|s| s.lease.as_uuid()).collect(),
+            outcomes: batch.iter().map(|s| s.verdict.outcome()).collect(),
+            problems: batch.iter().map(|s| s.verdict.problem().cloned().map(Json)).collect(),
+        }
+    }
+}
+
+/// Live rows out, final history rows in.
+async fn end(tx: &mut PgConnection, batch: &[&Settle]) -> Result<Vec<JobId>, StoreError> {
+    let Columns { tenants, jobs, fences, leases, outcomes, problems } = Columns::of(batch);
+    let results: Vec<Option<Json<&Value>>> = batch
+        .iter()
+        .map(|s| match &s.verdict {
+            Verdict::Completed { result } => Some(Json(result)),
+            _ => None,
+        })
+        .collect();
+    let accepted: Vec<Uuid> = sqlx::query_scalar(
+        "with x as materialized (
+             select * from unnest($1::uuid[], $2::uuid[], $3::int[], $4::uuid[], $5::text[], $6::jsonb[], $7::jsonb[])
+                  as x (tenant_id, id, fence, lease_id, outcome, problem, result)
+         ),
+         held as materialized (
+             select id, worker, claimed_at from lease where id in (select lease_id from x) order by id for key share
+         ),
+         gone as (
+             delete from job j using x, held
+             where j.tenant_id = x.tenant_id and j.id = x.id and j.fence = x.fence and held.id = x.lease_id
+             returning j.*, x.outcome, x.problem, x.result, held.worker, held.claimed_at
+         )
+         insert into attempt (tenant_id, job_id, fence, attempt, kind_version, max_attempts, priority, created_at,
+             scheduled_at, started_at, outcome, final_state, kind, queue, worker, args, result, error, unique_key,
+             traceparent, tags, metadata)
+         select gone.tenant_id, gone.id, gone.fence, gone.attempt + 1, gone.kind_version, gone.max_attempts, lane.priority,
+             gone.created_at, gone.scheduled_at, gone.claimed_at, gone.outcome, gone.outcome, gone.kind, lane.queue,
+             gone.worker, gone.args, gone.result, gone.problem, gone.unique_key, gone.traceparent, gone.tags, gone.metadata
+         from gone join lane on lane.id = gone.lane_id
+         returning job_id",
+    )
+    .bind(tenants)
+    .bind(jobs)
+    .bind(fences)
+    .bind(leases)
+    .bind(outcomes)
+    .bind(problems)
+    .bind(results)
+    .fetch_all(tx)
+    .await
+    .or_failed("settle jobs that ended")?;
+    Ok(accepted.into_iter().map(JobId::from_uuid).collect())
+}
+
+/// Live rows back to waiting under the next fence, history rows in.
+async fn put_back(tx: &mut PgConnection, batch: &[&Settle]) -> Result<Vec<JobId>, StoreError> {
+    let Columns { tenants, jobs, fences, leases, outcomes, problems } = Columns::of(batch);
+    let delays_ms: Vec<f64> = batch.iter().map(|s| s.verdict.delay().as_millis() as f64).collect();
+    let accepted: Vec<Uuid> = sqlx::query_scalar(
+        "with x as materialized (
+             select * from unnest($1::uuid[], $2::uuid[], $3::int[], $4::uuid[], $5::text[], $6::jsonb[], $7::float8[])
+                  as x (tenant_id, id, fence, lease_id, outcome, problem, delay_ms)
+         ),
+         held as materialized (
+             select id, worker, claimed_at from lease where id in (select lease_id from x) order by id for key share
+         ),
+         back as (
+             update job j set
+                 fence = j.fence + 1,
+                 attempt = j.attempt + (x.outcome = 'retried')::int,
+                 pos = case when x.outcome = 'returned' then nextval('job_pos') end,
+                 scheduled_at = case when x.outcome = 'returned' then j.scheduled_at
+                                     else clock_timestamp() + x.delay_ms * interval '1 ms' end,
+                 progress_percent = null, progress_message = null,
+                 last_error = coalesce(x.problem, j.last_error)
+             from x, held
+             where j.tenant_id = x.tenant_id and j.id = x.id and j.fence = x.fence and held.id = x.lease_id
+             returning j.*, x.outcome, x.problem, held.worker, held.claimed_at
+         )
+         insert into attempt (tenant_id, job_id, fence, attempt, kind_version, max_attempts, priority, created_at,
+             scheduled_at, started_at, outcome, kind, queue, worker, error)
+         select back.tenant_id, back.id, back.fence - 1, back.attempt + (back.outcome <> 'retried')::int, back.kind_version,
+             back.max_attempts, lane.priority, back.created_at, back.scheduled_at, back.claimed_at, back.outcome, back.kind,
+             lane.queue, back.worker, back.problem
+         from back join lane on lane.id = back.lane_id
+         returning job_id",
+    )
+    .bind(tenants)
+    .bind(jobs)
+    .bind(fences)
+    .bind(leases)
+    .bind(outcomes)
+    .bind(problems)
+    .bind(delays_ms)
+    .fetch_all(&mut *tx)
+    .await
+    .or_failed("settle jobs that wait again")?;
+    if batch.iter().any(|settle| settle.verdict == Verdict::Returned) {
+        sqlx::query("select pg_notify('crewline_jobs', '')").execute(tx).await.or_failed("ring the doorbell")?;
+    }
+    Ok(accepted.into_iter().map(JobId::from_uuid).collect())
+}
+
+async fn drop_leases(tx: &mut PgConnection, done: &[LeaseId]) -> Result<(), StoreError> {
+    if done.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = done.iter().map(LeaseId::as_uuid).collect();
+    sqlx::query("delete from lease where id = any ($1)").bind(ids).execute(tx).await.or_failed("drop leases")?;
+    Ok(())
+}
+
+/// Tells readers which jobs moved; when there are too many to name, that they should look at theirs.
+async fn announce(tx: &mut PgConnection, moved: &HashSet<JobId>) -> Result<(), StoreError> {
+    if moved.is_empty() {
+        return Ok(());
+    }
+    // A notice holds less than 8,000 bytes, an id 36.
+    let named = if moved.len() <= 200 {
+        moved.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+    } else {
+        String::new()
+    };
+    sqlx::query("select pg_notify('crewline_moved', $1)").bind(named).execute(tx).await.or_failed("announce")?;
+    Ok(())
+}

@@ -1,0 +1,192 @@
+//! Submissions of clients: jobs together with the answer their idempotency key will always get.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use jobs::{JobId, TenantId};
+use serde_json::Value;
+use sqlx::{FromRow, types::Json};
+
+use crate::{
+    db::{Db, Tx, commit},
+    enqueue::{Enqueued, NewJob, insert},
+    error::{OrFailed, StoreError},
+};
+
+/// A client's key and what it stands for.
+#[derive(Debug, Clone)]
+pub struct Idempotency {
+    /// The client's key, 1 to 255 bytes.
+    pub key: String,
+    /// The route it was used on, such as `POST /v1/jobs`.
+    pub route: &'static str,
+    /// SHA-256 of the canonical request body.
+    pub fingerprint: [u8; 32],
+    /// When it is forgotten.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// An answer to keep for the key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// `Location`, where there is one.
+    pub location: Option<String>,
+    /// JSON body.
+    pub body: Value,
+}
+
+/// What one request wants.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// The jobs, in order.
+    pub jobs: Vec<NewJob>,
+    /// The client's key, if it gave one.
+    pub idempotency: Option<Idempotency>,
+    /// The answer if every job is new.
+    pub answer: Answer,
+}
+
+/// What became of a [`Submission`].
+#[derive(Debug, Clone)]
+pub enum Submitted {
+    /// Done now; per job, in order, whether it is new. The answer stands unless a job existed already.
+    Accepted(Vec<Enqueued>),
+    /// The key was used before for the same request: this is what it was answered.
+    Replayed(Answer),
+    /// The key was used before for another request.
+    Mismatch,
+}
+
+#[derive(FromRow)]
+struct Kept {
+    key: String,
+    route: String,
+    fingerprint: Vec<u8>,
+    status: i16,
+    location: Option<String>,
+    body: Json<Value>,
+}
+
+/// Takes many submissions of one tenant in one transaction; one fsync pays for them all. Answers in order.
+///
+/// `reanswer` writes the answer of a submission that met jobs which existed already; it is stored for the key.
+///
+/// # Errors
+/// When the database fails: then nothing was accepted. No two submissions may carry the same key.
+pub async fn submit(
+    db: &Db,
+    tenant: TenantId,
+    submissions: &[Submission],
+    reanswer: impl Fn(&Submission, &[Enqueued]) -> Answer,
+) -> Result<Vec<Submitted>, StoreError> {
+    let mut tx = db.tenant(tenant).await?;
+    let kept = take_keys(&mut tx, tenant, submissions).await?;
+    let fresh: Vec<&Submission> = submissions.iter().filter(|s| known(&kept, s).is_none()).collect();
+    let new: Vec<NewJob> = fresh.iter().flat_map(|s| s.jobs.iter().cloned()).collect();
+    let enqueued: HashMap<JobId, Enqueued> =
+        new.iter().map(|job| job.id).zip(insert(db, &mut tx, tenant, &new).await?).collect();
+    let fate = |s: &Submission| -> Vec<Enqueued> {
+        s.jobs.iter().map(|job| enqueued.get(&job.id).copied().unwrap_or(Enqueued::Inserted)).collect()
+    };
+    for submission in fresh {
+        let fate = fate(submission);
+        if let Some(idempotency) = &submission.idempotency
+            && fate.iter().any(|one| *one != Enqueued::Inserted)
+        {
+            keep(&mut tx, tenant, idempotency, &reanswer(submission, &fate)).await?;
+        }
+    }
+    commit(tx, "accept jobs").await?;
+    Ok(submissions
+        .iter()
+        .map(|submission| match known(&kept, submission) {
+            None => Submitted::Accepted(fate(submission)),
+            Some((same, answer)) if same => Submitted::Replayed(answer),
+            Some(_) => Submitted::Mismatch,
+        })
+        .collect())
+}
+
+/// What the key of `submission` was used for before: whether for the same request, and the answer.
+fn known(kept: &HashMap<(String, String), Kept>, submission: &Submission) -> Option<(bool, Answer)> {
+    let idempotency = submission.idempotency.as_ref()?;
+    let kept = kept.get(&(idempotency.route.to_owned(), idempotency.key.clone()))?;
+    let answer = Answer { status: kept.status as u16, location: kept.location.clone(), body: kept.body.0.clone() };
+    Some((kept.fingerprint == idempotency.fingerprint, answer))
+}
+
+/// Takes the keys that are free, with the expected answers, and reads those that are not. A key that another
+/// transaction is taking at this moment is waited for.
+async fn take_keys(
+    tx: &mut Tx,
+    tenant: TenantId,
+    submissions: &[Submission],
+) -> Result<HashMap<(String, String), Kept>, StoreError> {
+    let keyed: Vec<(&Idempotency, &Answer)> =
+        submissions.iter().filter_map(|s| s.idempotency.as_ref().map(|key| (key, &s.answer))).collect();
+    if keyed.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let keys: Vec<&str> = keyed.iter().map(|(key, _)| key.key.as_str()).collect();
+    let routes: Vec<&str> = keyed.iter().map(|(key, _)| key.route).collect();
+    // A key whose time is over is free again, even before housekeeping has removed it.
+    let taken: Vec<(String, String)> = sqlx::query_as(
+        "insert into idempotency as i (tenant_id, key, route, fingerprint, status, location, body, expires_at)
+         select $1, * from (
+             select * from unnest($2::text[], $3::text[], $4::bytea[], $5::smallint[], $6::text[], $7::jsonb[],
+                                  $8::timestamptz[]) as x (key, route, fingerprint, status, location, body, expires_at)
+             order by route, key) ordered
+         on conflict (tenant_id, route, key) do update set fingerprint = excluded.fingerprint, status = excluded.status,
+             location = excluded.location, body = excluded.body, expires_at = excluded.expires_at
+             where i.expires_at < now()
+         returning route, key",
+    )
+    .bind(tenant.as_uuid())
+    .bind(&keys)
+    .bind(&routes)
+    .bind(keyed.iter().map(|(key, _)| key.fingerprint.to_vec()).collect::<Vec<_>>())
+    .bind(keyed.iter().map(|(_, answer)| answer.status as i16).collect::<Vec<_>>())
+    .bind(keyed.iter().map(|(_, answer)| answer.location.as_deref()).collect::<Vec<_>>())
+    .bind(keyed.iter().map(|(_, answer)| Json(&answer.body)).collect::<Vec<_>>())
+    .bind(keyed.iter().map(|(key, _)| key.expires_at).collect::<Vec<_>>())
+    .fetch_all(&mut **tx)
+    .await
+    .or_failed("take idempotency keys")?;
+    if taken.len() == keyed.len() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<Kept> = sqlx::query_as(
+        "select i.key, i.route, fingerprint, status, location, body from idempotency i
+         join unnest($2::text[], $3::text[]) as x (key, route) on i.key = x.key and i.route = x.route
+         where i.tenant_id = $1",
+    )
+    .bind(tenant.as_uuid())
+    .bind(&keys)
+    .bind(&routes)
+    .fetch_all(&mut **tx)
+    .await
+    .or_failed("read idempotency keys")?;
+    Ok(rows
+        .into_iter()
+        .map(|kept| ((kept.route.clone(), kept.key.clone()), kept))
+        .filter(|(name, _)| !taken.contains(name))
+        .collect())
+}
+
+async fn keep(tx: &mut Tx, tenant: TenantId, key: &Idempotency, answer: &Answer) -> Result<(), StoreError> {
+    sqlx::query(
+        "update idempotency set status = $4, location = $5, body = $6 where tenant_id = $1 and route = $2 and key = $3",
+    )
+    .bind(tenant.as_uuid())
+    .bind(key.route)
+    .bind(&key.key)
+    .bind(answer.status as i16)
+    .bind(&answer.location)
+    .bind(Json(&answer.body))
+    .execute(&mut **tx)
+    .await
+    .or_failed("keep the answer to an idempotency key")?;
+    Ok(())
+}

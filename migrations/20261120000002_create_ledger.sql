@@ -1,0 +1,308 @@
+-- Why: the ledger. Every job, attempt, lease and log line, laid out so that claiming a job writes nothing to it.
+--
+-- A waiting job carries no state, worker or lease. It stands in a lane (queue, priority, tenant, quarantine) at a
+-- position. A lane has a cursor; claiming moves the cursor past a batch and inserts one lease that names the batch.
+-- Settling deletes the live rows and appends history, only where lease and fence still match.
+--
+--   waiting, due        pos > cursor of its lane                  -> "available"
+--   waiting, not due    pos is null                               -> "scheduled" (attempt 0) or "retryable"
+--   running             named, with its current fence, by a lease -> "running"
+--   done                no row here; the last row in attempt says how
+--
+-- docs/decisions/0002-ledger-layout.md has the reasons and what was given up.
+
+create sequence job_pos;
+create sequence lane_turn;
+
+create table lane (
+    id integer generated always as identity primary key,
+    tenant_id uuid not null references tenant (id) on delete cascade,
+    queue text not null,
+    priority smallint not null check (priority between 1 and 4),
+    -- Jobs that took a worker down with them wait here, to be run alone in a process of their own.
+    quarantine boolean not null,
+    cursor bigint not null default 0,
+    -- When it was last served, as a number: the lane served longest ago goes first.
+    turn bigint not null default 0,
+    unique (tenant_id, queue, priority, quarantine)
+) with (fillfactor = 50);
+create index lane_by_queue on lane (queue, quarantine);
+
+create table job (
+    tenant_id uuid not null,
+    id uuid not null,
+    -- Null while its time has not come.
+    pos bigint,
+    created_at timestamptz not null,
+    scheduled_at timestamptz not null,
+    cancel_requested_at timestamptz,
+    lane_id integer not null,
+    -- How often the job went back to waiting. What a worker claimed under an older fence it may not settle.
+    fence integer not null default 0,
+    kind_version smallint not null,
+    -- Attempts begun before now; a snooze does not count, a crash does.
+    attempt smallint not null default 0,
+    max_attempts smallint not null check (max_attempts between 1 and 32000),
+    crashes smallint not null default 0,
+    progress_percent smallint check (progress_percent between 0 and 100),
+    kind text not null,
+    args jsonb not null,
+    unique_key text check (octet_length(unique_key) <= 200),
+    traceparent text,
+    progress_message text,
+    tags text[],
+    metadata jsonb,
+    last_error jsonb,
+    -- No foreign keys: a lock on the tenant's row for every job would make that row the bottleneck.
+    -- Tenant first, so that one index serves both the look-up and the tenant's list.
+    primary key (tenant_id, id)
+) with (
+    autovacuum_vacuum_scale_factor = 0.02,
+    autovacuum_vacuum_threshold = 10000,
+    autovacuum_analyze_scale_factor = 0.1,
+    autovacuum_vacuum_cost_delay = 0
+);
+create index job_waiting on job (lane_id, pos) where pos is not null;
+create index job_due on job (scheduled_at) where pos is null;
+create unique index job_unique on job (tenant_id, kind, unique_key) where unique_key is not null;
+create index job_cancelling on job (cancel_requested_at) where cancel_requested_at is not null;
+
+-- The right of one worker to run a batch until a time. Its id is the fencing token.
+create table lease (
+    id uuid primary key,
+    queue text not null,
+    worker text not null,
+    claimed_at timestamptz not null default clock_timestamp(),
+    until timestamptz not null,
+    tenant_ids uuid[] not null,
+    job_ids uuid[] not null,
+    fences integer[] not null
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
+create index lease_by_worker on lease (worker);
+
+-- One row per attempt, appended when it ends; the row that ends the job also keeps the job itself.
+create table attempt (
+    tenant_id uuid not null,
+    job_id uuid not null,
+    fence integer not null,
+    attempt smallint not null,
+    kind_version smallint not null,
+    max_attempts smallint not null,
+    priority smallint not null,
+    created_at timestamptz not null,
+    scheduled_at timestamptz not null,
+    -- Null when the job was cancelled before a worker had it.
+    started_at timestamptz,
+    finished_at timestamptz not null default clock_timestamp(),
+    outcome text not null check (outcome in
+        ('completed', 'retried', 'snoozed', 'returned', 'crashed', 'cancelled', 'discarded')),
+    -- The state the job ended in; null when it went back to waiting.
+    final_state text check (final_state in ('completed', 'cancelled', 'discarded')),
+    kind text not null,
+    queue text not null,
+    worker text,
+    args jsonb,
+    result jsonb,
+    error jsonb,
+    unique_key text,
+    traceparent text,
+    tags text[],
+    metadata jsonb,
+    primary key (tenant_id, job_id, fence, finished_at)
+) partition by range (finished_at);
+create index attempt_by_time on attempt using brin (finished_at) with (pages_per_range = 32, autosummarize = on);
+
+create sequence job_log_seq;
+create table job_log (
+    tenant_id uuid not null,
+    job_id uuid not null,
+    seq bigint not null default nextval('job_log_seq'),
+    fence integer not null,
+    attempt smallint not null,
+    logged_at timestamptz not null default clock_timestamp(),
+    level text not null check (level in ('debug', 'info', 'warn', 'error')),
+    message text not null,
+    primary key (tenant_id, job_id, seq, logged_at)
+) partition by range (logged_at);
+
+-- Catches rows for which nobody made a partition in time: late maintenance must not stop the work.
+create table attempt_default partition of attempt default;
+create table job_log_default partition of job_log default;
+
+-- A key of a client's, and the answer it got. Written with the job, in the same transaction.
+create table idempotency (
+    tenant_id uuid not null,
+    key text not null check (octet_length(key) between 1 and 255),
+    route text not null,
+    fingerprint bytea not null check (length(fingerprint) = 32),
+    status smallint not null,
+    location text,
+    body jsonb not null,
+    expires_at timestamptz not null,
+    primary key (tenant_id, route, key)
+);
+create index idempotency_by_expiry on idempotency using brin (expires_at);
+
+-- Uniqueness that lasts for a time rather than until the job is done.
+create table unique_window (
+    tenant_id uuid not null,
+    kind text not null,
+    key text not null check (octet_length(key) <= 200),
+    job_id uuid not null,
+    expires_at timestamptz not null,
+    primary key (tenant_id, kind, key)
+);
+
+-- Which jobs of this tenant are running. Leases name jobs of many tenants, so nobody but workers may read them.
+create function running_jobs(only_job uuid default null)
+returns table (job_id uuid, fence integer, worker text, claimed_at timestamptz)
+language sql stable security definer set search_path = pg_catalog, public
+begin atomic
+    select held.job_id, held.fence, l.worker, l.claimed_at
+    from public.lease l
+    cross join lateral unnest(l.tenant_ids, l.job_ids, l.fences) as held (tenant_id, job_id, fence)
+    where held.tenant_id = public.current_tenant()
+      and (only_job is null or (l.job_ids @> array[only_job] and held.job_id = only_job));
+end;
+revoke execute on function running_jobs from public;
+grant execute on function running_jobs to crewline_api;
+
+-- Claims up to `wanted` jobs for one worker under a new lease.
+--
+-- A function, because the lock has to be held before the snapshot is taken that reads the cursors: each statement of a
+-- volatile function sees what was committed when that statement began. The lock also orders claiming against
+-- cancelling. The commit need not reach the disk: a claim lost in a crash of the server never happened.
+create function claim_jobs(of_queue text, quarantined boolean, wanted integer, as_lease uuid, by_worker text, ttl_ms integer)
+returns table (
+    tenant_id uuid, id uuid, fence integer, attempt smallint, max_attempts smallint, crashes smallint, priority smallint,
+    kind text, kind_version smallint, args jsonb, created_at timestamptz, scheduled_at timestamptz, traceparent text,
+    cancel_requested boolean
+)
+language plpgsql volatile as $$
+begin
+    perform set_config('synchronous_commit', 'off', true);
+    perform pg_advisory_xact_lock(1, hashtext(of_queue));
+    return query
+    with picked as materialized (
+        select j.*, l.priority
+        from (
+            select lane.id, lane.cursor, lane.priority from lane
+            where lane.queue = of_queue and lane.quarantine = quarantined
+            order by lane.priority, lane.turn
+        ) l
+        cross join lateral (
+            select * from job
+            where job.lane_id = l.id and job.pos > l.cursor
+            order by job.pos limit wanted
+        ) j
+        limit wanted
+    ),
+    moved as (
+        update lane set cursor = front.pos, turn = nextval('lane_turn')
+        from (select picked.lane_id, max(picked.pos) as pos from picked group by 1) front
+        where lane.id = front.lane_id
+    ),
+    leased as (
+        insert into lease (id, queue, worker, until, tenant_ids, job_ids, fences)
+        select as_lease, of_queue, by_worker, clock_timestamp() + ttl_ms * interval '1 ms',
+               array_agg(picked.tenant_id), array_agg(picked.id), array_agg(picked.fence)
+        from picked having count(*) > 0
+    )
+    select p.tenant_id, p.id, p.fence, p.attempt, p.max_attempts, p.crashes, p.priority, p.kind, p.kind_version, p.args,
+           p.created_at, p.scheduled_at, p.traceparent, p.cancel_requested_at is not null
+    from picked p;
+end
+$$;
+revoke execute on function claim_jobs from public;
+grant execute on function claim_jobs to crewline_worker;
+
+-- Makes the daily partitions from today up to `days_ahead` days ahead. Owned by the owner of the tables, because
+-- workers may call for partitions but not alter tables.
+create function ensure_partitions(days_ahead integer) returns void
+language plpgsql volatile security definer set search_path = pg_catalog, public as $$
+declare
+    parent text;
+    day date;
+begin
+    perform pg_advisory_xact_lock(2, 0);
+    foreach parent in array array['attempt', 'job_log'] loop
+        for day in select generate_series((now() at time zone 'UTC')::date, (now() at time zone 'UTC')::date + least(days_ahead, 31), interval '1 day')::date loop
+            if to_regclass(format('public.%I', parent || to_char(day, '_YYYYMMDD'))) is null then
+                begin
+                    execute format(
+                        'create table public.%I partition of public.%I for values from (%L) to (%L)',
+                        parent || to_char(day, '_YYYYMMDD'), parent, day::timestamp at time zone 'UTC',
+                        (day + 1)::timestamp at time zone 'UTC');
+                exception when check_violation then
+                    -- Rows for that day already lie in the default partition; they stay there until they are pruned.
+                    null;
+                end;
+            end if;
+        end loop;
+    end loop;
+end
+$$;
+revoke execute on function ensure_partitions from public;
+grant execute on function ensure_partitions to crewline_worker;
+
+-- Drops the partitions of days before `keep_from`, and says how many.
+create function drop_partitions(keep_from date) returns integer
+language plpgsql volatile security definer set search_path = pg_catalog, public as $$
+declare
+    part record;
+    dropped integer := 0;
+begin
+    perform pg_advisory_xact_lock(2, 0);
+    for part in
+        select c.relname from pg_catalog.pg_inherits i
+        join pg_catalog.pg_class c on c.oid = i.inhrelid
+        join pg_catalog.pg_class p on p.oid = i.inhparent
+        where p.relname in ('attempt', 'job_log') and p.relnamespace = 'public'::regnamespace
+          and c.relname ~ '_[0-9]{8}$' and to_date(right(c.relname, 8), 'YYYYMMDD') < keep_from
+    loop
+        execute format('drop table public.%I', part.relname);
+        dropped := dropped + 1;
+    end loop;
+    delete from public.attempt_default where finished_at < keep_from;
+    delete from public.job_log_default where logged_at < keep_from;
+    return dropped;
+end
+$$;
+revoke execute on function drop_partitions from public;
+grant execute on function drop_partitions to crewline_worker;
+
+select ensure_partitions(3);
+
+alter table lane enable row level security;
+alter table job enable row level security;
+alter table attempt enable row level security;
+alter table job_log enable row level security;
+alter table idempotency enable row level security;
+alter table unique_window enable row level security;
+
+create policy tenant_only on lane to crewline_api using (tenant_id = current_tenant()) with check (tenant_id = current_tenant());
+create policy tenant_only on job to crewline_api using (tenant_id = current_tenant()) with check (tenant_id = current_tenant());
+create policy tenant_only on attempt to crewline_api using (tenant_id = current_tenant()) with check (tenant_id = current_tenant());
+create policy tenant_only on job_log to crewline_api using (tenant_id = current_tenant()) with check (tenant_id = current_tenant());
+create policy tenant_only on idempotency to crewline_api using (tenant_id = current_tenant()) with check (tenant_id = current_tenant());
+create policy tenant_only on unique_window to crewline_api using (tenant_id = current_tenant()) with check (tenant_id = current_tenant());
+
+create policy worker_sees_all on lane to crewline_worker using (true) with check (true);
+create policy worker_sees_all on job to crewline_worker using (true) with check (true);
+create policy worker_sees_all on attempt to crewline_worker using (true) with check (true);
+create policy worker_sees_all on job_log to crewline_worker using (true) with check (true);
+create policy worker_sees_all on idempotency to crewline_worker using (true) with check (true);
+create policy worker_sees_all on unique_window to crewline_worker using (true) with check (true);
+
+-- History is append-only for everybody but its owner.
+grant select, insert on lane, attempt to crewline_api, crewline_worker;
+grant select on job_log to crewline_api;
+grant select, insert on job_log to crewline_worker;
+grant update (cursor, turn) on lane to crewline_worker;
+grant select, insert, update, delete on job to crewline_api, crewline_worker;
+grant select, insert, update on idempotency to crewline_api;
+grant select, delete on idempotency to crewline_worker;
+grant select, insert, update on unique_window to crewline_api, crewline_worker;
+grant delete on unique_window to crewline_worker;
+grant select, insert, update, delete on lease to crewline_worker;
+grant usage on sequence job_pos, lane_turn, job_log_seq to crewline_api, crewline_worker;

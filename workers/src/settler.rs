@@ -1,0 +1,134 @@
+//! Settling in groups: whatever ended while the last group was being committed is the next group.
+
+use std::{sync::Arc, time::Duration};
+
+use jobs::{JobId, LeaseId};
+use store::{
+    Db, StoreError,
+    claim::Claimed,
+    settle::{self, Settle, Verdict},
+};
+use tokio::sync::mpsc;
+
+use crate::{cx::After, faults::{Faults, Point}, held::Held};
+
+/// Most jobs in one group.
+const GROUP_MAX: usize = 500;
+/// Verdicts that may wait for their group; handlers that end then wait too.
+const WAITING_MAX: usize = 4_096;
+
+enum Wanted {
+    Settle(Box<Settle>),
+    /// A job that was settled on its own, or will not be: only its lease may have to be dropped.
+    LetGo(JobId, LeaseId),
+}
+
+/// Takes verdicts.
+#[derive(Clone)]
+pub struct Settler {
+    wanted: mpsc::Sender<Wanted>,
+    db: Db,
+    faults: Faults,
+    patience: Duration,
+}
+
+impl Settler {
+    /// Starts settling; ends when every clone of the settler is gone and everything is settled. A verdict that cannot be
+    /// stored for `patience` (the length of a lease) is given up, because nobody would accept it any more.
+    pub fn start(db: Db, held: Arc<Held>, faults: Faults, patience: Duration) -> (Self, tokio::task::JoinHandle<()>) {
+        let (wanted, waiting) = mpsc::channel(WAITING_MAX);
+        let settler = Self { wanted, db: db.clone(), faults, patience };
+        (settler, tokio::spawn(settle_all(db, held, waiting, faults, patience)))
+    }
+
+    /// Settles `job`. A verdict that brings rows with it gets a transaction of its own.
+    pub async fn settle(&self, job: &Claimed, verdict: Option<Verdict>, after: After) {
+        let let_go = Wanted::LetGo(job.id, job.lease);
+        let next = match verdict {
+            None => let_go,
+            Some(verdict) if matches!(verdict, Verdict::Completed { .. }) && !after.is_empty() => {
+                self.settle_alone(&Settle::of(job, verdict), &after).await;
+                let_go
+            }
+            Some(verdict) => Wanted::Settle(Box::new(Settle::of(job, verdict))),
+        };
+        if self.wanted.send(next).await.is_err() {
+            tracing::error!(job.id = %job.id, "The settler is gone; the job will be rescued");
+        }
+    }
+
+    async fn settle_alone(&self, settle: &Settle, after: &After) {
+        self.faults.reach(Point::BeforeSettle);
+        let attempt = || settle::settle_with(&self.db, settle, &after.follow_ups, &after.writes);
+        match persist(self.patience, attempt).await {
+            Ok(true) => self.faults.reach(Point::AfterSettle),
+            Ok(false) => tracing::warn!(job.id = %settle.job, "A verdict came too late and was refused"),
+            Err(error) => report(&error, 1),
+        }
+    }
+}
+
+impl After {
+    fn is_empty(&self) -> bool {
+        self.follow_ups.is_empty() && self.writes.is_empty()
+    }
+}
+
+async fn settle_all(
+    db: Db,
+    held: Arc<Held>,
+    mut waiting: mpsc::Receiver<Wanted>,
+    faults: Faults,
+    patience: Duration,
+) {
+    let mut group = Vec::with_capacity(GROUP_MAX);
+    while waiting.recv_many(&mut group, GROUP_MAX).await > 0 {
+        let mut batch = Vec::with_capacity(group.len());
+        let mut jobs = Vec::with_capacity(group.len());
+        for wanted in group.drain(..) {
+            match wanted {
+                Wanted::Settle(settle) => {
+                    jobs.push((settle.job, settle.lease));
+                    batch.push(*settle);
+                }
+                Wanted::LetGo(job, lease) => jobs.push((job, lease)),
+            }
+        }
+        let done = held.done_after(&jobs);
+        faults.reach(Point::BeforeSettle);
+        match persist(patience, || settle::settle(&db, &batch, &done)).await {
+            Ok(accepted) => {
+                faults.reach(Point::AfterSettle);
+                for late in batch.iter().filter(|settle| !accepted.contains(&settle.job)) {
+                    tracing::warn!(job.id = %late.job, "A verdict came too late and was refused");
+                }
+            }
+            Err(error) => report(&error, batch.len()),
+        }
+        held.release(&jobs);
+    }
+}
+
+/// Tries again while the database is out of reach, for as long as a verdict could still be accepted.
+async fn persist<T, Fut>(patience: Duration, attempt: impl Fn() -> Fut) -> Result<T, StoreError>
+where
+    Fut: Future<Output = Result<T, StoreError>>,
+{
+    let give_up = tokio::time::Instant::now() + patience;
+    let mut pause = Duration::from_millis(50);
+    loop {
+        match attempt().await {
+            Err(error) if error.is_transient() && tokio::time::Instant::now() + pause < give_up => {
+                tracing::warn!(error = %jobs::failure::Problem::of("", &error).message, "Could not settle; trying again");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(1));
+            }
+            ended => return ended,
+        }
+    }
+}
+
+fn report(error: &StoreError, jobs: usize) {
+    let message = jobs::failure::Problem::of("", error).message;
+    tracing::error!(error = message, jobs, "Verdicts could not be stored; their jobs will be rescued and run again");
+}
