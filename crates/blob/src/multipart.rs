@@ -1,4 +1,4 @@
-use std::{collections::BTreeSet, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
 use aws_sdk_s3::{
     config::http::HttpResponse,
@@ -90,7 +90,8 @@ impl Blobs {
         if parts.is_empty() {
             return refuse("there are none");
         }
-        let in_order: BTreeSet<&(i32, String)> = parts.iter().collect();
+        let mut in_order: Vec<&(i32, String)> = parts.iter().collect();
+        in_order.sort_by_key(|(number, _)| *number);
         let mut numbered: Vec<CompletedPart> = Vec::with_capacity(parts.len());
         for (number, etag) in in_order {
             check_number(key, *number)?;
