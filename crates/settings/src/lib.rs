@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** nothing but clap reads the environment.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 
 /// Where the database is.
@@ -97,22 +97,13 @@ impl S3Args {
     }
 }
 
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Pretty,
-    /// For machines: one JSON object a line.
-    Json,
-}
-
 /// How to log and where to send traces.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Logs and traces")]
 pub struct LogArgs {
     /// How log lines look
-    #[arg(long, env = "LOG_FORMAT", value_enum, default_value = "json")]
-    pub log_format: LogFormat,
+    #[arg(long, env = "LOG_FORMAT", default_value = "json", value_name = "json|pretty")]
+    pub log_format: telemetry::LogFormat,
     /// What to log, as tracing-subscriber's EnvFilter reads it
     #[arg(long, env = "RUST_LOG", default_value = "info")]
     pub log_filter: String,
@@ -122,4 +113,28 @@ pub struct LogArgs {
     /// Share of traces that are sent, 0.0 to 1.0
     #[arg(long, env = "OTEL_TRACES_SAMPLER_ARG", default_value_t = 1.0)]
     pub trace_ratio: f64,
+}
+
+/// How long a batch of spans is collected before it is sent.
+const EXPORT_INTERVAL_MS: u64 = 2_000;
+/// Longest wait for the collector to take a batch.
+const EXPORT_TIMEOUT_MS: u64 = 5_000;
+/// Longest wait, when the process ends, for the last spans to be taken.
+const FLUSH_TIMEOUT_MS: u64 = 2_000;
+
+impl LogArgs {
+    /// The options of telemetry for `service`.
+    pub fn options(&self, service: &'static str) -> telemetry::Options {
+        telemetry::Options {
+            service,
+            version: env!("CARGO_PKG_VERSION"),
+            log_format: self.log_format,
+            log_filter: self.log_filter.clone(),
+            otlp_endpoint: self.otlp_endpoint.clone(),
+            sample_ratio: self.trace_ratio,
+            export_interval_ms: EXPORT_INTERVAL_MS,
+            export_timeout_ms: EXPORT_TIMEOUT_MS,
+            flush_timeout_ms: FLUSH_TIMEOUT_MS,
+        }
+    }
 }
