@@ -29,7 +29,11 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Decode pictures for a parent process (used by `run`; not for people)
     #[command(hide = true)]
-    MediaChild,
+    MediaChild {
+        /// Most address space this process may use
+        #[arg(long)]
+        memory_bytes: u64,
+    },
 }
 
 /// Settings of `workers run`.

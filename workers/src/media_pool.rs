@@ -113,10 +113,9 @@ impl MediaPool {
 
     fn start(&self) -> io::Result<Decoder> {
         let mut child = Command::new(&self.program)
-            .arg("media-child")
+            .args(["media-child", "--memory-bytes", &self.memory_bytes.to_string()])
             // Nothing of the worker's secrets is the decoder's business.
             .env_clear()
-            .env("CREWLINE_CHILD_MEMORY_BYTES", self.memory_bytes.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

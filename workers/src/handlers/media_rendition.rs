@@ -133,7 +133,7 @@ fn finish(
         width,
         height,
         thumbhash: BASE64_STANDARD.decode(&ladders.thumbhash)?,
-        details: serde_json::to_value(&ladders.probe)?,
+        details: serde_json::json!({ "probe": ladders.probe, "degraded": ladders.degraded }),
         renditions: made.iter().map(row).collect(),
     })));
     cx.log(Level::Info, format!("made {} pictures from {width}×{height} px", made.len()));
@@ -169,6 +169,8 @@ fn reuse(cx: &Cx<'_>, asset: &Asset, preset: &str, made: Made) -> Outcome<Rendit
     let thumbhash = made.asset.thumbhash.unwrap_or_default();
     let side = |side: Option<i32>| side.unwrap_or_default().unsigned_abs();
     let (width, height) = (side(made.asset.width), side(made.asset.height));
+    let details = made.asset.details.map(|details| details.0).unwrap_or_default();
+    let degraded = details["degraded"].as_str().map(str::to_owned);
     if !same {
         cx.write(Write::Renditions(Box::new(NewRenditions {
             asset: asset.id(),
@@ -177,7 +179,7 @@ fn reuse(cx: &Cx<'_>, asset: &Asset, preset: &str, made: Made) -> Outcome<Rendit
             width,
             height,
             thumbhash: thumbhash.clone(),
-            details: made.asset.details.map(|details| details.0).unwrap_or_default(),
+            details,
             renditions: renditions.iter().map(row).collect(),
         })));
     }
@@ -188,7 +190,7 @@ fn reuse(cx: &Cx<'_>, asset: &Asset, preset: &str, made: Made) -> Outcome<Rendit
         width,
         height,
         thumbhash: BASE64_STANDARD.encode(thumbhash),
-        degraded: None,
+        degraded,
         reused: true,
         renditions,
     })
