@@ -2,7 +2,7 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use blob::Key;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use jobs::{
     Classify, Failure, Outcome, RenditionId,
     kinds::media_rendition::{MediaRendition, RenditionMade, Renditions},
@@ -98,7 +98,7 @@ fn decided(format: ::media::Format) -> (PictureFormat, &'static str) {
 async fn put_all(cx: &Cx<'_>, asset: &Asset, preset: &str, ladders: &Ladders) -> Outcome<Vec<RenditionMade>> {
     cx.progress(82, "storing the pictures");
     cx.reach(Point::BeforePut);
-    let puts = ladders.pictures.iter().map(|picture| put(cx, asset, preset, picture));
+    let puts: Vec<_> = ladders.pictures.iter().map(|picture| put(cx, asset, preset, picture).boxed()).collect();
     stream::iter(puts).buffered(PUTS_AT_ONCE).try_collect().await
 }
 

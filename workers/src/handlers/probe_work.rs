@@ -24,33 +24,31 @@ impl Handle for ProbeWork {
             }
         }
         let this_time = self.endings.get(usize::from(cx.job.attempt) - 1).unwrap_or(&Ending::Complete);
-        self.end(this_time, cx)
+        end(&self, this_time, cx)
     }
 }
 
-impl ProbeWork {
-    fn end(&self, ending: &Ending, cx: &Cx<'_>) -> Outcome<Probed> {
-        let told = || Problem::new("told_to", "the arguments say so");
-        match ending {
-            Ending::Complete => {
-                for number in 0..self.follow_ups {
-                    cx.then(&Self { echo: format!("follow-up {number}"), ..Self::default() })?;
-                }
-                Ok(Probed { echo: self.echo.clone(), attempt: cx.job.attempt })
+fn end(job: &ProbeWork, ending: &Ending, cx: &Cx<'_>) -> Outcome<Probed> {
+    let told = || Problem::new("told_to", "the arguments say so");
+    match ending {
+        Ending::Complete => {
+            for number in 0..job.follow_ups {
+                cx.then(&ProbeWork { echo: format!("follow-up {number}"), ..ProbeWork::default() })?;
             }
-            Ending::Retry => Err(Failure::Retry { problem: told(), after: None }),
-            Ending::RetryAfter(seconds) => {
-                Err(Failure::Retry { problem: told(), after: Some(Duration::from_secs(u64::from(*seconds))) })
-            }
-            Ending::Snooze(seconds) => {
-                Err(Failure::Snooze { problem: told(), wait: Duration::from_secs(u64::from(*seconds)) })
-            }
-            Ending::Discard => Err(Failure::Discard { problem: told() }),
-            Ending::Cancel => Err(Failure::Cancel { problem: told() }),
-            #[expect(clippy::panic, reason = "this is what was asked for")]
-            Ending::Panic => panic!("told to panic"),
-            Ending::Abort if cx.faults().abort_allowed => std::process::abort(),
-            Ending::Abort => Err(Failure::discard("abort_not_allowed", "this worker was not started for fault tests")),
+            Ok(Probed { echo: job.echo.clone(), attempt: cx.job.attempt })
         }
+        Ending::Retry => Err(Failure::Retry { problem: told(), after: None }),
+        Ending::RetryAfter(seconds) => {
+            Err(Failure::Retry { problem: told(), after: Some(Duration::from_secs(u64::from(*seconds))) })
+        }
+        Ending::Snooze(seconds) => {
+            Err(Failure::Snooze { problem: told(), wait: Duration::from_secs(u64::from(*seconds)) })
+        }
+        Ending::Discard => Err(Failure::Discard { problem: told() }),
+        Ending::Cancel => Err(Failure::Cancel { problem: told() }),
+        #[expect(clippy::panic, reason = "this is what was asked for")]
+        Ending::Panic => panic!("told to panic"),
+        Ending::Abort if cx.faults().abort_allowed => std::process::abort(),
+        Ending::Abort => Err(Failure::discard("abort_not_allowed", "this worker was not started for fault tests")),
     }
 }
