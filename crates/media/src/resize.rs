@@ -1,7 +1,8 @@
 //! Lanczos3 resizing, with the chroma plane kept in register with the luma plane.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::{U8, U8x3, U8x4};
+use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 
 use crate::MediaError;
 use crate::orient::Turn;
@@ -102,20 +103,31 @@ impl Scaler {
         down: &Span,
         weigh_alpha: bool,
     ) -> Result<Plane, MediaError> {
-        let pixel = match source.channels {
-            1 => PixelType::U8,
-            3 => PixelType::U8x3,
-            _ => PixelType::U8x4,
-        };
-        let view = ImageRef::new(source.width as u32, source.height as u32, &source.data, pixel)
-            .map_err(MediaError::corrupt)?;
-        let mut target = Image::new(across.samples as u32, down.samples as u32, pixel);
         let options = ResizeOptions::new()
             .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
             .crop(across.start, down.start, across.length, down.length)
             .use_alpha(weigh_alpha);
-        self.resizer.resize(&view, &mut target, &options).map_err(MediaError::corrupt)?;
-        Ok(Plane::new(across.samples, down.samples, source.channels, target.into_vec()))
+        let size = (across.samples, down.samples);
+        match source.channels {
+            1 => self.convolve::<U8>(source, size, &options),
+            3 => self.convolve::<U8x3>(source, size, &options),
+            _ => self.convolve::<U8x4>(source, size, &options),
+        }
+        .map_err(MediaError::corrupt)
+    }
+
+    /// Typed, because the untyped call compiles every pixel type there is into this crate: minutes of build.
+    fn convolve<P: PixelTrait>(
+        &mut self,
+        source: &Plane,
+        (width, height): (usize, usize),
+        options: &ResizeOptions,
+    ) -> Result<Plane, Box<dyn std::error::Error>> {
+        let mut data = vec![0; width * height * source.channels];
+        let from = TypedImageRef::<P>::from_buffer(source.width as u32, source.height as u32, &source.data)?;
+        let mut to = TypedImage::<P>::from_buffer(width as u32, height as u32, &mut data)?;
+        self.resizer.resize_typed(&from, &mut to, options)?;
+        Ok(Plane::new(width, height, source.channels, data))
     }
 }
 
