@@ -67,6 +67,12 @@ fn open<'a>(
     kind: SourceKind,
     limits: &Limits,
 ) -> Result<Box<dyn ImageDecoder + 'a>, MediaError> {
+    if kind == SourceKind::Png {
+        // Before the reader sees it, so that a claimed size is refused as a size and not as memory.
+        let side = |at: usize| source.get(at..at + 4)?.try_into().ok().map(u32::from_be_bytes);
+        let (width, height) = side(16).zip(side(20)).ok_or(MediaError::Truncated)?;
+        limits.check_size(width, height)?;
+    }
     let cursor = Cursor::new(source);
     let mut decoder: Box<dyn ImageDecoder + 'a> = match kind {
         // The PNG reader inflates profiles and texts while it reads the header, so it has to know before.

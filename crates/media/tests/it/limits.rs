@@ -19,7 +19,7 @@ fn claim(jpeg: &[u8], width: u16, height: u16) -> Vec<u8> {
 }
 
 /// A PNG chunk, with its checksum.
-fn chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+fn chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
     let body = [kind.as_slice(), data].concat();
     let crc = body.iter().fold(u32::MAX, |crc, &byte| {
         (0..8).fold(
@@ -42,7 +42,7 @@ fn claimed_sizes_are_refused_from_the_header() {
     let huge_jpeg = claim(&jpeg(&swirl(64, 64), Subsamp::Sub2x2), 65_535, 65_535);
     let mut huge_png = encoded(swirl(8, 8), ImageFormat::Png);
     let side = 50_000_u32.to_be_bytes();
-    let header = chunk(b"IHDR", &[&side[..], &side, &[8, 2, 0, 0, 0]].concat());
+    let header = chunk(*b"IHDR", &[&side[..], &side, &[8, 2, 0, 0, 0]].concat());
     huge_png.splice(8..33, header);
     let gif = [b"GIF89a".as_slice(), &[0xFF; 4], &[0, 0, 0, 0x3B]].concat();
     for source in [huge_jpeg, huge_png] {
@@ -103,7 +103,7 @@ fn compressed_metadata_does_not_unfold() {
     (0..300).for_each(|_| deflated.write_all(&zeros).unwrap());
     let deflated = deflated.finish().unwrap();
     for (kind, prefix) in [(b"iCCP", b"x\0\0".as_slice()), (b"zTXt", b"x\0\0"), (b"iTXt", b"x\0\x01\0\0\0")] {
-        let bomb = chunk(kind, &[prefix, &deflated].concat());
+        let bomb = chunk(*kind, &[prefix, &deflated].concat());
         let source = [&plain[..33], &bomb, &plain[33..]].concat();
         let limits = Limits { alloc_bytes_max: 8 << 20, ..LIMITS };
         let before = peak_kb();

@@ -1,11 +1,14 @@
 //! The eight ways a camera can be held.
 
+use libheif_rs::{
+    Channel, ColorSpace, CompressionFormat, EncodingOptions, HeifContext, Image, ImageOrientation, RgbChroma,
+};
 use media::{Format, probe};
 use turbojpeg::Subsamp;
 
 use crate::fixtures::{
     BLUE, GREEN, LIMITS, RED, WHITE, assert_quadrants, exif_orientation, jpeg, ladder, look, make, png,
-    quadrants, splice,
+    quadrants, splice, through,
 };
 
 /// Reading order of the quadrants as displayed, by EXIF value.
@@ -82,14 +85,33 @@ fn nonsense_is_upright() {
     assert_eq!(probe(&png(quadrants(8, 8)), &LIMITS).unwrap().orientation, 1);
 }
 
-/// HEIC turns itself; its EXIF must not turn it again.
+/// In HEIC the container says how to turn and EXIF only repeats it: here EXIF says 6 and the container nothing.
 #[test]
-fn heic_is_turned_once() {
+fn exif_does_not_turn_heic() {
     let stored = splice(&jpeg(&quadrants(320, 200), Subsamp::Sub2x2), 0xE1, &exif_orientation(6, false));
     let args = ["-q", "95", "{in}", "-o", "{out}"];
-    let heic = crate::fixtures::through("heif-enc", "libheif-examples", &stored, ("jpg", "heic"), &args);
+    let heic = through("heif-enc", "libheif-examples", &stored, ("jpg", "heic"), &args);
+    let output = make(&heic, &ladder(&[320], &[Format::Jpeg])).unwrap().outputs.remove(0);
+    assert_eq!((output.width, output.height), (320, 200));
+    assert_quadrants(&look(&output), DISPLAYED[0], "heic, EXIF orientation 6");
+}
+
+#[test]
+fn the_container_turns_heic_once() {
+    let picture = quadrants(320, 200);
+    let mut image = Image::new(320, 200, ColorSpace::Rgb(RgbChroma::Rgb)).unwrap();
+    image.create_plane(Channel::Interleaved, 320, 200, 8).unwrap();
+    let plane = image.planes_mut().interleaved.unwrap();
+    for (to, from) in plane.data.chunks_mut(plane.stride).zip(picture.as_raw().chunks(960)) {
+        to[..960].copy_from_slice(from);
+    }
+    let mut context = HeifContext::new().unwrap();
+    let mut encoder = context.encoder_for_format(CompressionFormat::Hevc).unwrap();
+    let mut options = EncodingOptions::default();
+    options.set_image_orientation(ImageOrientation::Rotate90Cw);
+    context.encode_image(&image, &mut encoder, Some(options)).unwrap();
+    let heic = context.write_to_bytes().unwrap();
     let rendered = make(&heic, &ladder(&[320], &[Format::Jpeg])).unwrap();
-    let output = &rendered.outputs[0];
-    assert_eq!((output.width, output.height), (200, 320));
-    assert_quadrants(&look(output), DISPLAYED[5], "heic, orientation 6");
+    assert_eq!((rendered.probe.width, rendered.probe.height), (200, 320));
+    assert_quadrants(&look(&rendered.outputs[0]), DISPLAYED[5], "heic, turned by its container");
 }
