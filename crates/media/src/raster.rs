@@ -36,11 +36,7 @@ pub(crate) fn read_header(
         limits.check_size(width, height)?;
         let color = decoder.color_type();
         let blocks = Blocks {
-            // A TIFF file is itself the structure that EXIF borrows.
-            exif: match kind {
-                SourceKind::Tiff => Some(source.to_vec()),
-                _ => decoder.exif_metadata().ok().flatten(),
-            },
+            exif: decoder.exif_metadata().ok().flatten(),
             iptc: decoder.iptc_metadata().ok().flatten(),
             xmp: decoder.xmp_metadata().ok().flatten(),
         };

@@ -95,6 +95,15 @@ fn the_mark_is_found_in_iptc_and_in_xmp() {
     }
 }
 
+#[test]
+fn a_tiff_has_its_mark_and_its_orientation_in_itself() {
+    let plain = encoded(swirl(64, 32), ImageFormat::Tiff);
+    let args = ["-q", "-n", "-Copyright=(c) Me", "-Orientation=6", "{in}", "-o", "{out}"];
+    let source = through("exiftool", "libimage-exiftool-perl", &plain, ("tif", "tif"), &args);
+    let probe = make(&source, &ladder(&[64], &[Format::Jpeg])).unwrap().probe;
+    assert_eq!((probe.width, probe.height, probe.copyright.as_deref()), (32, 64, Some("(c) Me")));
+}
+
 /// Transparent WebP is extended already; the mark has to go into the same container.
 #[test]
 fn a_transparent_webp_carries_the_mark_too() {
