@@ -90,36 +90,26 @@ impl Profile {
     }
 }
 
-/// Packed pixels of any ink, as a picture of the cascade (stored orientation still).
-pub(crate) fn to_srgb(
-    mut plane: Plane,
-    inks: Inks,
-    profile: Option<&Profile>,
-) -> Result<Unturned, MediaError> {
+/// Packed pixels of any ink, as a picture of the cascade.
+pub(crate) fn to_frame(mut plane: Plane, inks: Inks, profile: Option<&Profile>, turn: Turn) -> Frame {
     if let Inks::Cmyk { inverted: true } = inks {
         plane.data.iter_mut().for_each(|ink| *ink = 255 - *ink);
     }
     let converted = profile.and_then(|profile| profile.apply(&plane, inks));
-    let pixels = match (converted, inks) {
+    let mut pixels = match (converted, inks) {
         (Some(converted), _) => converted,
         (None, Inks::Cmyk { .. }) => cmyk_to_rgb(&plane),
         (None, _) => plane,
     };
-    let opaque = pixels.channels == 4 && pixels.data.as_chunks::<4>().0.iter().all(|pixel| pixel[3] == 255);
-    Ok(Unturned(if opaque { on_white(&pixels) } else { pixels }))
-}
-
-/// sRGB pixels that still have to be turned upright: 1, 3 or 4 channels.
-pub(crate) struct Unturned(Plane);
-
-impl Unturned {
-    pub(crate) fn turned(self, turn: Turn) -> Frame {
-        let plane = turn.apply(self.0);
-        match plane.channels {
-            1 => Frame::Planar(Planar { luma: plane, chroma: None }),
-            3 => Frame::Planar(rgb_to_planar(&plane)),
-            _ => Frame::Alpha(plane),
-        }
+    // Many files carry an alpha channel without using it; planes are faster and smaller.
+    if pixels.channels == 4 && pixels.data.as_chunks::<4>().0.iter().all(|pixel| pixel[3] == 255) {
+        pixels = on_white(&pixels);
+    }
+    let pixels = turn.apply(pixels);
+    match pixels.channels {
+        1 => Frame::Planar(Planar { luma: pixels, chroma: None }),
+        3 => Frame::Planar(rgb_to_planar(&pixels)),
+        _ => Frame::Alpha(pixels),
     }
 }
 

@@ -75,8 +75,7 @@ impl Decoded {
                     Inks::Rgba => scaler.alpha(plane, width, height)?,
                     _ => scaler.luma(plane, extent, width, height)?,
                 };
-                let frame = color::to_srgb(sized, inks, self.profile.as_ref())?;
-                Ok(frame.turned(turn))
+                Ok(color::to_frame(sized, inks, self.profile.as_ref(), turn))
             }
         }
     }

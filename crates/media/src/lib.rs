@@ -15,7 +15,7 @@
 //!
 //! Metadata does not survive, on purpose: no GPS position, no serial number, no thumbnail of the uncropped
 //! picture. The one exception is the photographer's own mark (copyright notice and credit), which is written
-//! back as a minimal EXIF block.
+//! back as a minimal EXIF block into JPEG and WebP.
 
 mod color;
 mod error;

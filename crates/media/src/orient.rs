@@ -2,6 +2,10 @@
 
 use crate::plane::Plane;
 
+/// Side of the squares in which axes are swapped: whole columns of a large plane would miss the cache on
+/// every pixel.
+const BLOCK: usize = 32;
+
 /// How stored pixels become displayed pixels: flip along x, then along y, then swap the axes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Turn {
@@ -47,8 +51,6 @@ impl Turn {
             }
             return Plane::new(width, height, N, data);
         }
-        // In blocks, because walking whole columns of a large plane misses the cache on every pixel.
-        const BLOCK: usize = 32;
         for y0 in (0..height).step_by(BLOCK) {
             for x0 in (0..width).step_by(BLOCK) {
                 for x in x0..(x0 + BLOCK).min(width) {

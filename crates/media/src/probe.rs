@@ -98,7 +98,9 @@ impl<'a> Opened<'a> {
     }
 
     fn new(source: &'a [u8], kind: SourceKind, facts: Facts) -> Self {
-        let tags = facts.blocks.exif.as_deref().map(exif::parse).unwrap_or_default();
+        // A TIFF file is itself the structure that EXIF borrows.
+        let tiff = if kind == SourceKind::Tiff { Some(source) } else { facts.blocks.exif.as_deref() };
+        let tags = tiff.map(exif::parse).unwrap_or_default();
         let orientation = match facts.container {
             Container::Heif => 1,
             _ => tags.orientation.unwrap_or(1),

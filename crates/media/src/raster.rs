@@ -36,11 +36,7 @@ pub(crate) fn read_header(
         limits.check_size(width, height)?;
         let color = decoder.color_type();
         let blocks = Blocks {
-            // A TIFF file is itself the structure that EXIF borrows.
-            exif: match kind {
-                SourceKind::Tiff => Some(source.to_vec()),
-                _ => decoder.exif_metadata().ok().flatten(),
-            },
+            exif: decoder.exif_metadata().ok().flatten(),
             iptc: decoder.iptc_metadata().ok().flatten(),
             xmp: decoder.xmp_metadata().ok().flatten(),
         };
@@ -67,6 +63,12 @@ fn open<'a>(
     kind: SourceKind,
     limits: &Limits,
 ) -> Result<Box<dyn ImageDecoder + 'a>, MediaError> {
+    if kind == SourceKind::Png {
+        // Before the reader sees it, so that a claimed size is refused as a size and not as memory.
+        let side = |at: usize| source.get(at..at + 4)?.try_into().ok().map(u32::from_be_bytes);
+        let (width, height) = side(16).zip(side(20)).ok_or(MediaError::Truncated)?;
+        limits.check_size(width, height)?;
+    }
     let cursor = Cursor::new(source);
     let mut decoder: Box<dyn ImageDecoder + 'a> = match kind {
         // The PNG reader inflates profiles and texts while it reads the header, so it has to know before.

@@ -1,7 +1,8 @@
 //! Lanczos3 resizing, with the chroma plane kept in register with the luma plane.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
 use crate::MediaError;
 use crate::orient::Turn;
@@ -102,20 +103,67 @@ impl Scaler {
         down: &Span,
         weigh_alpha: bool,
     ) -> Result<Plane, MediaError> {
-        let pixel = match source.channels {
-            1 => PixelType::U8,
-            3 => PixelType::U8x3,
-            _ => PixelType::U8x4,
-        };
-        let view = ImageRef::new(source.width as u32, source.height as u32, &source.data, pixel)
-            .map_err(MediaError::corrupt)?;
-        let mut target = Image::new(across.samples as u32, down.samples as u32, pixel);
         let options = ResizeOptions::new()
             .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
             .crop(across.start, down.start, across.length, down.length)
-            .use_alpha(weigh_alpha);
-        self.resizer.resize(&view, &mut target, &options).map_err(MediaError::corrupt)?;
-        Ok(Plane::new(across.samples, down.samples, source.channels, target.into_vec()))
+            .use_alpha(false);
+        let size = (across.samples, down.samples);
+        let channels = source.channels;
+        if channels == 1 {
+            return self.convolve(&source.data, (source.width, source.height), size, &options);
+        }
+        // One channel at a time, though the library has packed pixels too: it compiles into this crate, once
+        // for every pixel type used, and one type is a third of the build and no slower.
+        let mut target = Plane::filled(size.0, size.1, channels, 0);
+        for channel in 0..channels {
+            let single = extract(source, channel, weigh_alpha);
+            let sized = self.convolve(&single, (source.width, source.height), size, &options)?;
+            for (to, from) in target.data.iter_mut().skip(channel).step_by(channels).zip(sized.data) {
+                *to = from;
+            }
+        }
+        if weigh_alpha {
+            unweigh(&mut target);
+        }
+        Ok(target)
+    }
+
+    fn convolve(
+        &mut self,
+        source: &[u8],
+        from: (usize, usize),
+        to: (usize, usize),
+        options: &ResizeOptions,
+    ) -> Result<Plane, MediaError> {
+        let mut data = vec![0; to.0 * to.1];
+        let source = TypedImageRef::<U8>::from_buffer(from.0 as u32, from.1 as u32, source)
+            .map_err(MediaError::corrupt)?;
+        let mut target = TypedImage::<U8>::from_buffer(to.0 as u32, to.1 as u32, &mut data)
+            .map_err(MediaError::corrupt)?;
+        self.resizer.resize_typed(&source, &mut target, options).map_err(MediaError::corrupt)?;
+        Ok(Plane::new(to.0, to.1, 1, data))
+    }
+}
+
+/// One channel of packed pixels; with `weigh_alpha` colour is multiplied by the fourth channel.
+fn extract(plane: &Plane, channel: usize, weigh_alpha: bool) -> Vec<u8> {
+    let pixels = plane.data.chunks_exact(plane.channels);
+    if weigh_alpha && channel < 3 {
+        let weigh = |pixel: &[u8]| ((u32::from(pixel[channel]) * u32::from(pixel[3]) + 127) / 255) as u8;
+        return pixels.map(weigh).collect();
+    }
+    pixels.map(|pixel| pixel[channel]).collect()
+}
+
+/// Undoes the multiplication by alpha. Lanczos may leave colour above alpha, hence the bound.
+fn unweigh(plane: &mut Plane) {
+    for [r, g, b, alpha] in plane.data.as_chunks_mut::<4>().0 {
+        let alpha = u32::from(*alpha);
+        for color in [r, g, b] {
+            *color = (u32::from(*color) * 255 + alpha / 2)
+                .checked_div(alpha)
+                .map_or(0, |value| value.min(255) as u8);
+        }
     }
 }
 

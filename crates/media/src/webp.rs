@@ -32,12 +32,11 @@ pub(crate) fn encode(frame: &Frame, quality: u8, exif: Option<&[u8]>) -> Result<
 
 fn encode_planar(planar: &Planar, quality: u8) -> Result<Vec<u8>, String> {
     let mut luma = limited_luma(&planar.luma);
-    let [mut blue, mut red] = match &planar.chroma {
-        Some([blue, red]) => [limited_chroma(blue), limited_chroma(red)],
-        None => {
-            let none = Plane::filled(luma.width.div_ceil(2), luma.height.div_ceil(2), 1, 128);
-            [none.clone(), none]
-        }
+    let [mut blue, mut red] = if let Some([blue, red]) = &planar.chroma {
+        [limited_chroma(blue), limited_chroma(red)]
+    } else {
+        let none = Plane::filled(luma.width.div_ceil(2), luma.height.div_ceil(2), 1, 128);
+        [none.clone(), none]
     };
     let mut picture = Picture::new(luma.width, luma.height)?;
     picture.raw.use_argb = 0;

@@ -97,7 +97,7 @@ fn turbo(
     let (pixels, done) = if planar {
         canvas.planes(&mut decoder, source, header, known.subsamp)?
     } else {
-        canvas.packed(&mut decoder, source, header)?
+        canvas.packed(&mut decoder, source, header)
     };
     let degraded = match done.map_err(classify) {
         Ok(()) => None,
@@ -164,12 +164,7 @@ impl Canvas {
         Ok((Pixels::Planar { luma, extent, chroma, chroma_extent }, done))
     }
 
-    fn packed(
-        &self,
-        decoder: &mut Decompressor,
-        source: &[u8],
-        header: &Header,
-    ) -> turbojpeg::Result<Filled> {
+    fn packed(&self, decoder: &mut Decompressor, source: &[u8], header: &Header) -> Filled {
         let (format, inks) = match header.components.len() {
             1 => (PixelFormat::GRAY, Inks::Gray),
             3 => (PixelFormat::RGB, Inks::Rgb),
@@ -181,21 +176,23 @@ impl Canvas {
         let mut image = Image { pixels: vec![0; pitch * height], width, pitch, height, format };
         let done = decoder.decompress(source, image.as_deref_mut());
         let plane = Plane::new(width, height, format.size(), image.pixels);
-        Ok((Pixels::Packed { plane, extent: self.extent(header), inks }, done))
+        (Pixels::Packed { plane, extent: self.extent(header), inks }, done)
     }
 }
+
+/// How the messages of libjpeg's recoverable complaints begin.
+const WARNINGS: [&str; 5] = [
+    "Corrupt JPEG data",
+    "Inconsistent progression",
+    "Warning:",
+    "Unknown Adobe color transform",
+    "Invalid SOS parameters",
+];
 
 fn classify(error: turbojpeg::Error) -> Trouble {
     let turbojpeg::Error::TurboJpegError(message) = error else {
         return Trouble::Fatal(error.to_string());
     };
-    const WARNINGS: [&str; 5] = [
-        "Corrupt JPEG data",
-        "Inconsistent progression",
-        "Warning:",
-        "Unknown Adobe color transform",
-        "Invalid SOS parameters",
-    ];
     if message.starts_with("Premature end of JPEG file") {
         Trouble::Truncated
     } else if message.contains("has more than") && message.contains("scans") {

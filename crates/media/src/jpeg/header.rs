@@ -81,11 +81,7 @@ impl Header {
             0xE1 => self.app1(payload),
             0xE2 => self.app2(payload),
             0xED => self.app13(payload),
-            0xEE => {
-                if payload.starts_with(b"Adobe") {
-                    self.adobe = payload.get(11).copied();
-                }
-            }
+            0xEE if payload.starts_with(b"Adobe") => self.adobe = payload.get(11).copied(),
             _ => {}
         }
         Ok(())
