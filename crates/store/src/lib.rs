@@ -23,6 +23,8 @@ pub mod rescue;
 pub mod retry;
 pub mod settle;
 pub mod submit;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use db::{Db, MIGRATOR, Options, Role, Tx, migrate};
 pub use error::StoreError;
