@@ -1,1 +1,32 @@
-//! How work gets in and is watched.
+//! How work gets in and is watched: a thin HTTP intake over the ledger.
+//!
+//! A request becomes rows and nothing else. Not here: doing the work (`workers`), and telling workers that there is some
+//! (a notice of the database does).
+//!
+//! **Invariant:** this crate does not know `queue`. A job that was answered with 202 is in Postgres, and there is no
+//! second place it would have had to be written to.
+
+mod auth;
+mod extract;
+mod hub;
+mod idempotency;
+mod intake;
+mod limits;
+mod openapi;
+mod prefer;
+mod problem;
+mod rate;
+mod request;
+mod resource;
+mod routes;
+mod server;
+mod sniff;
+mod state;
+mod submission;
+
+pub use auth::{Minted, Scope, mint};
+pub use limits::Settings;
+pub use openapi::{document, router};
+pub use problem::{Code, FieldError};
+pub use server::serve;
+pub use state::{App, AppState};

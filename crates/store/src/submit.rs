@@ -11,6 +11,7 @@ use crate::{
     db::{Db, Tx, commit},
     enqueue::{Enqueued, NewJob, insert},
     error::{OrFailed, StoreError},
+    reads::{self, JobRecord},
 };
 
 /// A client's key and what it stands for.
@@ -51,8 +52,13 @@ pub struct Submission {
 /// What became of a [`Submission`].
 #[derive(Debug, Clone)]
 pub enum Submitted {
-    /// Done now; per job, in order, whether it is new. The answer stands unless a job existed already.
-    Accepted(Vec<Enqueued>),
+    /// Done now.
+    Accepted {
+        /// What to answer; also kept for the key.
+        answer: Answer,
+        /// Per job, in order, whether it is new.
+        enqueued: Vec<Enqueued>,
+    },
     /// The key was used before for the same request: this is what it was answered.
     Replayed(Answer),
     /// The key was used before for another request.
@@ -71,7 +77,8 @@ struct Kept {
 
 /// Takes many submissions of one tenant in one transaction; one fsync pays for them all. Answers in order.
 ///
-/// `reanswer` writes the answer of a submission that met jobs which existed already; it is stored for the key.
+/// `reanswer` writes the answer of a submission that met jobs which existed already; it is kept for the key. It is
+/// given the records of those jobs where a submission asks for one job only: a batch is answered with ids.
 ///
 /// # Errors
 /// When the database fails: then nothing was accepted. No two submissions may carry the same key.
@@ -79,7 +86,7 @@ pub async fn submit(
     db: &Db,
     tenant: TenantId,
     submissions: &[Submission],
-    reanswer: impl Fn(&Submission, &[Enqueued]) -> Answer,
+    reanswer: impl Fn(&Submission, &[Enqueued], &HashMap<JobId, JobRecord>) -> Answer,
 ) -> Result<Vec<Submitted>, StoreError> {
     let mut tx = db.tenant(tenant).await?;
     let kept = take_keys(&mut tx, tenant, submissions).await?;
@@ -90,30 +97,41 @@ pub async fn submit(
     let fate = |s: &Submission| -> Vec<Enqueued> {
         s.jobs.iter().map(|job| enqueued.get(&job.id).copied().unwrap_or(Enqueued::Inserted)).collect()
     };
+    let mut existing = HashMap::new();
     for submission in fresh {
-        let fate = fate(submission);
-        if let Some(idempotency) = &submission.idempotency
-            && fate.iter().any(|one| *one != Enqueued::Inserted)
+        let [Enqueued::Existing(id)] = fate(submission)[..] else { continue };
+        if !existing.contains_key(&id)
+            && let Some(record) = reads::get_in(&mut tx, tenant, id).await?
         {
-            keep(&mut tx, tenant, idempotency, &reanswer(submission, &fate)).await?;
+            existing.insert(id, record);
         }
     }
+    let mut submitted = Vec::with_capacity(submissions.len());
+    for submission in submissions {
+        let Some((same, answer)) = known(&kept, submission) else {
+            let enqueued = fate(submission);
+            let mut answer = submission.answer.clone();
+            if enqueued.iter().any(|one| *one != Enqueued::Inserted) {
+                answer = reanswer(submission, &enqueued, &existing);
+                if let Some(idempotency) = &submission.idempotency {
+                    keep(&mut tx, tenant, idempotency, &answer).await?;
+                }
+            }
+            submitted.push(Submitted::Accepted { answer, enqueued });
+            continue;
+        };
+        submitted.push(if same { Submitted::Replayed(answer) } else { Submitted::Mismatch });
+    }
     commit(tx, "accept jobs").await?;
-    Ok(submissions
-        .iter()
-        .map(|submission| match known(&kept, submission) {
-            None => Submitted::Accepted(fate(submission)),
-            Some((same, answer)) if same => Submitted::Replayed(answer),
-            Some(_) => Submitted::Mismatch,
-        })
-        .collect())
+    Ok(submitted)
 }
 
 /// What the key of `submission` was used for before: whether for the same request, and the answer.
 fn known(kept: &HashMap<(String, String), Kept>, submission: &Submission) -> Option<(bool, Answer)> {
     let idempotency = submission.idempotency.as_ref()?;
     let kept = kept.get(&(idempotency.route.to_owned(), idempotency.key.clone()))?;
-    let answer = Answer { status: kept.status as u16, location: kept.location.clone(), body: kept.body.0.clone() };
+    let answer =
+        Answer { status: kept.status as u16, location: kept.location.clone(), body: kept.body.0.clone() };
     Some((kept.fingerprint == idempotency.fingerprint, answer))
 }
 

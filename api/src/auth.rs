@@ -1,0 +1,284 @@
+//! Who is asking: API keys, their cache, and what each may do.
+//!
+//! A key is `crw_<prefix>_<secret>`. The prefix finds the row, the secret is compared by its SHA-256 in constant time,
+//! and is never stored or logged.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
+
+use axum::{
+    extract::{FromRequestParts, Request, State},
+    http::{HeaderMap, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use jobs::{ApiKeyId, TenantId};
+use rand::{Rng, TryRngCore, rngs::OsRng};
+use secrecy::SecretString;
+use sha2::{Digest, Sha256};
+use store::{Db, StoreError, keys::FoundKey};
+use subtle::ConstantTimeEq;
+
+use crate::{
+    AppState,
+    limits::{KEY_CACHE, KEY_TOUCH, KEYS_CACHED_MAX},
+    problem::{Code, Problem},
+};
+
+/// What a key may do. `admin` may do all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Scope {
+    /// Submit and cancel jobs, upload files.
+    #[value(name = "jobs:write")]
+    JobsWrite,
+    /// See jobs, events, uploads and assets.
+    #[value(name = "jobs:read")]
+    JobsRead,
+    /// Run ended jobs again.
+    #[value(name = "queue:operate")]
+    QueueOperate,
+    /// Everything.
+    #[value(name = "admin")]
+    Admin,
+}
+
+impl Scope {
+    /// The word in rows and answers.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::JobsWrite => "jobs:write",
+            Self::JobsRead => "jobs:read",
+            Self::QueueOperate => "queue:operate",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// A key that was just made. Its text is shown once.
+pub struct Minted {
+    /// Finds the key.
+    pub prefix: String,
+    /// SHA-256 of the secret's 64 hexadecimal digits, as it is stored.
+    pub secret_sha256: [u8; 32],
+    /// What the client sends.
+    pub text: SecretString,
+}
+
+const PREFIX_CHARS: usize = 12;
+const SECRET_BYTES: usize = 32;
+const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+
+/// Makes a key from the system's randomness.
+///
+/// # Errors
+/// When the system has none to give.
+pub fn mint() -> Result<Minted, rand::rand_core::OsError> {
+    let mut secret = [0_u8; SECRET_BYTES];
+    OsRng.try_fill_bytes(&mut secret)?;
+    let secret = hex::encode(secret);
+    let mut rng = rand::rng();
+    let prefix: String =
+        (0..PREFIX_CHARS).map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())])).collect();
+    let text = format!("crw_{prefix}_{secret}").into();
+    Ok(Minted { prefix, secret_sha256: Sha256::digest(&secret).into(), text })
+}
+
+/// Keys that were looked up, for as long as a look-up is trusted.
+pub struct Keys {
+    db: Db,
+    known: Mutex<HashMap<String, Known>>,
+    touched: Mutex<HashMap<ApiKeyId, Instant>>,
+}
+
+#[derive(Clone)]
+struct Known {
+    // None: there is no such key. Remembered too, or guessing would cost us a query each.
+    key: Option<FoundKey>,
+    at: Instant,
+}
+
+impl Keys {
+    pub(crate) fn new(db: Db) -> Self {
+        Self { db, known: Mutex::default(), touched: Mutex::default() }
+    }
+
+    /// Who presented `text`; none when it is no valid key.
+    async fn caller(&self, text: &str) -> Result<Option<Caller>, StoreError> {
+        let Some((prefix, secret)) = split(text) else { return Ok(None) };
+        let Some(key) = self.find(prefix).await? else { return Ok(None) };
+        let presented: [u8; 32] = Sha256::digest(secret).into();
+        if !bool::from(presented.ct_eq(key.secret_sha256.as_slice())) || key.revoked_at.is_some() {
+            return Ok(None);
+        }
+        self.touch(&key);
+        Ok(Some(Caller { tenant: key.tenant, scopes: key.scopes }))
+    }
+
+    async fn find(&self, prefix: &str) -> Result<Option<FoundKey>, StoreError> {
+        if let Some(known) = self.known().get(prefix).filter(|known| known.at.elapsed() < KEY_CACHE) {
+            return Ok(known.key.clone());
+        }
+        let key = store::keys::find(&self.db, prefix).await?;
+        let mut known = self.known();
+        if known.len() >= KEYS_CACHED_MAX {
+            known.retain(|_, known| known.at.elapsed() < KEY_CACHE);
+        }
+        if known.len() < KEYS_CACHED_MAX {
+            known.insert(prefix.to_owned(), Known { key: key.clone(), at: Instant::now() });
+        }
+        Ok(key)
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<String, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes down that the key was used, in the background: no request waits for it or fails with it.
+    fn touch(&self, key: &FoundKey) {
+        let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+        if touched.get(&key.id).is_some_and(|at| at.elapsed() < KEY_TOUCH) {
+            return;
+        }
+        touched.insert(key.id, Instant::now());
+        drop(touched);
+        let (db, tenant, id) = (self.db.clone(), key.tenant, key.id);
+        tokio::spawn(async move {
+            if let Err(error) = store::keys::touch(&db, tenant, id).await {
+                tracing::debug!(error = %error, "Could not note that {id} was used");
+            }
+        });
+    }
+}
+
+fn split(text: &str) -> Option<(&str, &str)> {
+    let (prefix, secret) = text.strip_prefix("crw_")?.split_once('_')?;
+    let fits = prefix.len() == PREFIX_CHARS
+        && prefix.bytes().all(|byte| ALPHABET.contains(&byte))
+        && secret.len() == SECRET_BYTES * 2
+        && secret.bytes().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase());
+    fits.then_some((prefix, secret))
+}
+
+/// Whose request it is and what it may do.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Whose.
+    pub tenant: TenantId,
+    scopes: Vec<String>,
+}
+
+impl Caller {
+    fn may(&self, any_of: &[Scope]) -> Result<(), Problem> {
+        let has = |scope: Scope| self.scopes.iter().any(|held| held == scope.name());
+        if has(Scope::Admin) || any_of.iter().any(|scope| has(*scope)) {
+            return Ok(());
+        }
+        let names: Vec<&str> = any_of.iter().map(|scope| scope.name()).collect();
+        Err(Problem::new(
+            Code::MissingScope,
+            format!("this needs a key with the scope {}", names.join(" or ")),
+        ))
+    }
+}
+
+macro_rules! callers {
+    ($($(#[$doc:meta])* $name:ident: $($scope:ident),+;)+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone)]
+        pub struct $name(pub Caller);
+
+        impl<S: Send + Sync> FromRequestParts<S> for $name {
+            type Rejection = Problem;
+
+            async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+                let caller = parts.extensions.get::<Caller>().cloned().ok_or_else(unauthenticated)?;
+                caller.may(&[$(Scope::$scope),+])?;
+                Ok(Self(caller))
+            }
+        }
+    )+};
+}
+
+callers! {
+    /// Somebody who may see jobs.
+    Reader: JobsRead;
+    /// Somebody who may submit jobs.
+    Writer: JobsWrite;
+    /// Somebody who may run a job again.
+    Retrier: JobsWrite, QueueOperate;
+    /// Anybody with a valid key.
+    Anyone: JobsRead, JobsWrite, QueueOperate;
+}
+
+fn unauthenticated() -> Problem {
+    Problem::new(Code::Unauthenticated, "send a valid API key as `Authorization: Bearer crw_…`")
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, key) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
+}
+
+/// Lets a request pass whose key is valid and whose tenant has a token left.
+pub(crate) async fn authenticate(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
+    let caller = match bearer(request.headers()) {
+        None => return unauthenticated().into_response(),
+        Some(text) => match app.keys.caller(text).await {
+            Ok(Some(caller)) => caller,
+            Ok(None) => return unauthenticated().into_response(),
+            Err(error) => return Problem::from(error).into_response(),
+        },
+    };
+    tracing::Span::current().record(telemetry::fields::TENANT_ID, tracing::field::display(caller.tenant));
+    let allowance = app.rates.take(caller.tenant, Instant::now());
+    let mut response = if allowance.allowed {
+        request.extensions_mut().insert(caller);
+        next.run(request).await
+    } else {
+        let seconds = allowance.next_in_s;
+        Problem::new(Code::RateLimited, format!("no request is left for now; wait {seconds} s"))
+            .retry_after(seconds)
+            .into_response()
+    };
+    app.rates.describe(allowance, response.headers_mut());
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+    use sha2::{Digest, Sha256};
+
+    use super::{mint, split};
+
+    #[test]
+    fn a_minted_key_splits_into_what_is_stored() {
+        let minted = mint().unwrap();
+        let (prefix, secret) = split(minted.text.expose_secret()).unwrap();
+        assert_eq!(prefix, minted.prefix);
+        assert_eq!(<[u8; 32]>::from(Sha256::digest(secret)), minted.secret_sha256);
+        assert_ne!(mint().unwrap().prefix, prefix);
+    }
+
+    #[test]
+    fn what_is_no_key_is_never_looked_up() {
+        let text = format!("crw_abcdefghijkl_{}", "0".repeat(64));
+        assert!(split(&text).is_some());
+        for wrong in [
+            "",
+            "crw_",
+            "abcdefghijkl",
+            &text[1..],
+            &text[..80],
+            &text.to_uppercase(),
+            &format!("{text}0"),
+            &text.replace("crw_a", "crw_A"),
+            &text.replace("crw_a", "crw_'"),
+        ] {
+            assert!(split(wrong).is_none(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Who waits for what, and the one ear on the database that wakes them.
+//!
+//! A notice only says "look": whoever is woken reads Postgres. Notices may be lost, so everybody who waits here also
+//! looks by itself every now and then.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use jobs::{JobId, TenantId};
+use store::{
+    Db,
+    notices::{For, Notice, Notices},
+};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::problem::{Code, Problem};
+
+const LISTEN_RETRY: Duration = Duration::from_millis(500);
+
+/// Wakes those who wait for a job, or for any.
+pub struct Hub {
+    jobs: Arc<Mutex<HashMap<JobId, watch::Sender<()>>>>,
+    any: watch::Sender<()>,
+}
+
+impl Default for Hub {
+    fn default() -> Self {
+        Self { jobs: Arc::default(), any: watch::Sender::new(()) }
+    }
+}
+
+impl Hub {
+    /// Waits for `job` from now on.
+    pub(crate) fn job(&self, job: JobId) -> JobWatch {
+        let mut jobs = locked(&self.jobs);
+        let moved = jobs.entry(job).or_insert_with(|| watch::Sender::new(())).subscribe();
+        JobWatch { job, moved: Some(moved), jobs: self.jobs.clone() }
+    }
+
+    /// Waits for any job from now on.
+    pub(crate) fn any(&self) -> watch::Receiver<()> {
+        self.any.subscribe()
+    }
+
+    /// Listens until `stop`, through every loss of the connection.
+    pub(crate) async fn listen(&self, db: &Db, stop: &CancellationToken) {
+        let hear = async {
+            loop {
+                match Notices::listen(db, For::Readers).await {
+                    Ok(notices) => self.hear(notices).await,
+                    Err(error) => {
+                        tracing::warn!(error = %error, "Cannot listen for notices; streams look by themselves");
+                        tokio::time::sleep(LISTEN_RETRY).await;
+                    }
+                }
+            }
+        };
+        stop.run_until_cancelled(hear).await;
+    }
+
+    async fn hear(&self, mut notices: Notices) {
+        loop {
+            match notices.next().await {
+                Notice::Moved(ids) if !ids.is_empty() => {
+                    let jobs = locked(&self.jobs);
+                    for moved in ids.iter().filter_map(|id| jobs.get(&id.parse().ok()?)) {
+                        moved.send_replace(());
+                    }
+                }
+                Notice::Moved(_) | Notice::Resumed => {
+                    locked(&self.jobs).values().for_each(|moved| drop(moved.send_replace(())));
+                }
+                Notice::Jobs | Notice::Cancel(_) => continue,
+            }
+            self.any.send_replace(());
+        }
+    }
+}
+
+/// Somebody's wait for one job.
+pub(crate) struct JobWatch {
+    job: JobId,
+    moved: Option<watch::Receiver<()>>,
+    jobs: Arc<Mutex<HashMap<JobId, watch::Sender<()>>>>,
+}
+
+impl JobWatch {
+    /// Returns when the job may have moved, at the latest after `longest`.
+    pub(crate) async fn moved(&mut self, longest: Duration) {
+        let Some(moved) = &mut self.moved else { return };
+        // An error means that the hub is gone, and then the time is what ends the wait.
+        if !matches!(tokio::time::timeout(longest, moved.changed()).await, Ok(Ok(())) | Err(_)) {
+            tokio::time::sleep(longest).await;
+        }
+    }
+}
+
+impl Drop for JobWatch {
+    fn drop(&mut self) {
+        let mut jobs = locked(&self.jobs);
+        self.moved = None;
+        if jobs.get(&self.job).is_some_and(|moved| moved.receiver_count() == 0) {
+            jobs.remove(&self.job);
+        }
+    }
+}
+
+/// How many event streams each tenant holds open.
+#[derive(Clone)]
+pub struct Streams {
+    streams_max: usize,
+    open: Arc<Mutex<HashMap<TenantId, usize>>>,
+}
+
+impl Streams {
+    pub(crate) fn new(streams_max: usize) -> Self {
+        Self { streams_max, open: Arc::default() }
+    }
+
+    /// A place for one stream, for as long as the result lives.
+    pub(crate) fn open(&self, tenant: TenantId) -> Result<Stream, Problem> {
+        let mut open = locked(&self.open);
+        let count = open.entry(tenant).or_default();
+        if *count >= self.streams_max {
+            let detail = format!("{} event streams are open, which is as many as a tenant may have", *count);
+            return Err(Problem::new(Code::TooManyStreams, detail).retry_after(5));
+        }
+        *count += 1;
+        Ok(Stream { tenant, open: self.open.clone() })
+    }
+}
+
+/// The place of one stream.
+pub(crate) struct Stream {
+    tenant: TenantId,
+    open: Arc<Mutex<HashMap<TenantId, usize>>>,
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        let mut open = locked(&self.open);
+        if let Some(count) = open.get_mut(&self.tenant) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.tenant);
+            }
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

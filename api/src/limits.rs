@@ -1,0 +1,79 @@
+//! Every number that bounds a request. What an operator may want to change is in [`Settings`].
+
+use std::time::Duration;
+
+/// Body of a request.
+pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Body of a batch.
+pub const BATCH_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Jobs of a batch.
+pub const BATCH_JOBS_MAX: usize = 1_000;
+/// Longest `Prefer: wait`.
+pub const WAIT_S_MAX: u64 = 30;
+/// Longest time to an answer, waiting for a job not counted.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest time to complete an upload: its bytes are read once and copied twice.
+pub const COMPLETE_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long running requests may take to end when the process stops.
+pub const GRACE: Duration = Duration::from_secs(10);
+/// How long an answer is kept for its idempotency key.
+pub const IDEMPOTENCY_HOURS: i64 = 24;
+/// Bytes of an idempotency key.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+/// How long a key that was looked up is trusted: the longest a revoked key keeps working.
+pub const KEY_CACHE: Duration = Duration::from_secs(10);
+/// How often the use of a key is written down, at most.
+pub const KEY_TOUCH: Duration = Duration::from_secs(60);
+/// Keys remembered at once.
+pub const KEYS_CACHED_MAX: usize = 10_000;
+/// Submissions that one transaction takes in.
+pub const GROUP_MAX: usize = 500;
+/// Submissions of one tenant that wait for the running transaction.
+pub const WAITING_MAX: usize = 2_000;
+/// Jobs on a page, unless the request says otherwise.
+pub const PAGE_DEFAULT: u16 = 50;
+/// Jobs on a page.
+pub const PAGE_MAX: u16 = 200;
+/// Log lines on a page.
+pub const LINES_MAX: u16 = 1_000;
+/// Largest file.
+pub const UPLOAD_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Largest file that is put in one request.
+pub const UPLOAD_SINGLE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Size of every part but the last.
+pub const UPLOAD_PART_BYTES: u64 = 8 * 1024 * 1024;
+/// How long the URLs of an upload work.
+pub const UPLOAD_TTL: Duration = Duration::from_secs(60 * 60);
+/// How long after that an upload may still be completed.
+pub const UPLOAD_SLACK: Duration = Duration::from_secs(10 * 60);
+/// How long the URLs of pictures work.
+pub const READ_URL_TTL: Duration = Duration::from_secs(15 * 60);
+/// Longest life of an event stream; the client comes back with `Last-Event-ID`.
+pub const STREAM_AGE_MAX: Duration = Duration::from_secs(60 * 60);
+/// How often a silent event stream says that it is alive.
+pub const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How often a stream looks without having been told to: notices may be lost.
+pub const STREAM_POLL: Duration = Duration::from_secs(2);
+/// How often a stream looks, at most.
+pub const STREAM_PAUSE: Duration = Duration::from_millis(100);
+/// Longest wait for one dependency in `/readyz`.
+pub const READY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What an operator may change.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Whether POSTs that create need an `Idempotency-Key`.
+    pub idempotency_required: bool,
+    /// Requests a tenant may send per window, and at once.
+    pub requests_max: u32,
+    /// Length of that window, in seconds.
+    pub requests_window_s: u32,
+    /// Event streams a tenant may hold open.
+    pub streams_max: usize,
+    /// Connections this process holds open.
+    pub connections_max: usize,
+    /// Longest wait for the head of a request; also how long an idle connection is kept.
+    pub header_read_timeout_ms: u64,
+    /// Longest wait for the body of a request.
+    pub body_read_timeout_ms: u64,
+}

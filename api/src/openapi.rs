@@ -1,0 +1,83 @@
+//! The routes and their description, which are one list: a handler that is not described does not compile into it.
+
+use axum::{Router, extract::DefaultBodyLimit, middleware};
+use serde_json::{Value, json};
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    AppState, auth,
+    problem::Problem,
+    request,
+    routes::{attempts, batch, health, jobs, kinds, steer, submit},
+};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Crewline", description = "Typed jobs in, results out."),
+    tags(
+        (name = "Jobs", description = "Submit work and follow it"),
+        (name = "Kinds", description = "What can be asked for"),
+        (name = "Files", description = "Originals in, pictures out"),
+        (name = "Operation", description = "For whoever runs this"),
+    ),
+)]
+struct Description;
+
+/// Everything under `/v1`, which needs a key.
+fn keyed() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(submit::submit_job, jobs::list_jobs))
+        .routes(routes!(batch::submit_batch))
+        .routes(routes!(jobs::get_job))
+        .routes(routes!(attempts::list_attempts))
+        .routes(routes!(attempts::read_logs))
+        .routes(routes!(attempts::get_result))
+        .routes(routes!(steer::cancel_job))
+        .routes(routes!(steer::retry_job))
+        .routes(routes!(kinds::list_kinds))
+        .routes(routes!(kinds::get_kind))
+        .routes(routes!(kinds::list_presets))
+}
+
+/// What anybody may ask.
+fn open() -> OpenApiRouter<AppState> {
+    OpenApiRouter::default()
+        .routes(routes!(health::healthz))
+        .routes(routes!(health::readyz))
+        .routes(routes!(health::metrics))
+}
+
+/// The OpenAPI 3.1 document.
+pub fn document() -> Value {
+    let description = keyed().merge(open()).into_openapi();
+    let mut document = serde_json::to_value(description).unwrap_or_default();
+    document["info"]["version"] = "1".into();
+    document["components"]["securitySchemes"] = json!({
+        "api_key": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "crw_<prefix>_<secret>",
+            "description": "An API key. Scopes: jobs:write, jobs:read, queue:operate; admin has all of them.",
+        }
+    });
+    for spec in ::jobs::specs() {
+        document["components"]["schemas"][format!("{}.args", spec.kind)] = spec.args_schema.clone();
+        document["components"]["schemas"][format!("{}.result", spec.kind)] = spec.result_schema.clone();
+    }
+    document
+}
+
+/// Every route with its layers, over `app`.
+pub fn router(app: AppState) -> Router {
+    let (keyed, _) = keyed().split_for_parts();
+    let (open, _) = open().split_for_parts();
+    let keyed = keyed.route_layer(middleware::from_fn_with_state(app.clone(), auth::authenticate));
+    keyed
+        .merge(open)
+        .fallback(async || Problem::not_found("path"))
+        // Bodies are bounded where they are read.
+        .layer(DefaultBodyLimit::disable())
+        .layer(middleware::from_fn(request::observe))
+        .with_state(app)
+}

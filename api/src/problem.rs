@@ -1,0 +1,338 @@
+//! Every error this API answers, as RFC 9457 problems with a stable code.
+//!
+//! A [`Problem`] travels to the outermost layer in the response's extensions: only there the request's id is known,
+//! and only there it is written down, once, with everything that caused it.
+
+use std::{error::Error, fmt, sync::Arc};
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use blob::BlobError;
+use jobs::Invalid;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use store::StoreError;
+use utoipa::ToSchema;
+
+macro_rules! codes {
+    ($($name:ident = $code:literal, $status:ident, $title:literal, $advice:literal;)+) => {
+        /// What went wrong, as a word that clients may rely on. `/docs/problems` has the table.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $(#[doc = $title] $name,)+
+        }
+
+        impl Code {
+            /// Every code there is, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// The word.
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$name => $code,)+ }
+            }
+
+            /// The status it is answered with.
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status,)+ }
+            }
+
+            /// What it is, for people.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)+ }
+            }
+
+            /// What to do about it.
+            pub const fn advice(self) -> &'static str {
+                match self { $(Self::$name => $advice,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    MalformedJson = "malformed_json", BAD_REQUEST, "The body is not JSON",
+        "Send one JSON document. `detail` has the line and column where reading stopped.";
+    InvalidParameter = "invalid_parameter", BAD_REQUEST, "A query parameter or header cannot be used",
+        "`detail` names the parameter and what it accepts.";
+    IdempotencyKeyRequired = "idempotency_key_required", BAD_REQUEST, "The Idempotency-Key header is missing",
+        "Send a fresh random key with every new request, and the same key again when you retry it.";
+    Unauthenticated = "unauthenticated", UNAUTHORIZED, "The API key is missing or not valid",
+        "Send `Authorization: Bearer crw_…` with a key that has not been revoked.";
+    MissingScope = "missing_scope", FORBIDDEN, "The API key may not do this",
+        "Use a key with the scope that `detail` names.";
+    NotFound = "not_found", NOT_FOUND, "There is nothing here",
+        "Check the path and the id. What belongs to another tenant does not exist for this key.";
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "This path does not take this method",
+        "The `Allow` header lists the methods it takes.";
+    BodyTimeout = "body_timeout", REQUEST_TIMEOUT, "The body did not arrive in time",
+        "Send the whole body without pausing. Files do not belong into bodies: see POST /v1/uploads.";
+    RequestInFlight = "request_in_flight", CONFLICT, "The same request is being answered at this moment",
+        "Wait as long as `Retry-After` says and send it again with the same Idempotency-Key.";
+    NotFinished = "not_finished", CONFLICT, "The job has not finished",
+        "Wait for it: GET the job, listen to its events, or submit with `Prefer: wait`.";
+    TooLate = "too_late", CONFLICT, "The job has ended already",
+        "Nothing is left to do. GET the job to see how it ended.";
+    JobRunning = "job_running", CONFLICT, "The job is running",
+        "Wait until this attempt ends, or cancel it first.";
+    DuplicateWork = "duplicate_work", CONFLICT, "Another job is doing the same work",
+        "Follow the job that `detail` names instead.";
+    UploadIncomplete = "upload_incomplete", CONFLICT, "The file has not arrived",
+        "PUT every byte to the URLs that POST /v1/uploads answered, then complete the upload.";
+    JobCancelled = "job_cancelled", GONE, "The job was cancelled and has no result",
+        "`error` says why. POST /v1/jobs/{id}/retry runs it again.";
+    JobDiscarded = "job_discarded", GONE, "The job was given up and has no result",
+        "`error` says what went wrong. Fix the cause, then POST /v1/jobs/{id}/retry.";
+    UploadExpired = "upload_expired", GONE, "The upload was not completed in time",
+        "Announce the file again with POST /v1/uploads.";
+    PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large",
+        "Split the batch, or put files into an upload and name its asset.";
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body has to be JSON",
+        "Send `Content-Type: application/json`.";
+    InvalidBody = "invalid_body", UNPROCESSABLE_ENTITY, "The request is JSON but cannot be used",
+        "Each entry of `errors` points at a field and says what it accepts.";
+    IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The Idempotency-Key stands for another request",
+        "Use a fresh key for a new request; the body of a retry must not change.";
+    UploadRejected = "upload_rejected", UNPROCESSABLE_ENTITY, "The file is not what was announced",
+        "`reason` says what did not match. The file was deleted: announce it again.";
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests",
+        "Wait as long as `Retry-After` says. `RateLimit` tells what is left before it comes to this.";
+    TooManyStreams = "too_many_streams", TOO_MANY_REQUESTS, "Too many event streams are open",
+        "Close a stream, or follow all jobs through GET /v1/events.";
+    Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong on our side",
+        "Send the same request with the same Idempotency-Key again; name `instance` when you report it.";
+    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "A service we need does not answer",
+        "Wait as long as `Retry-After` says and send the same request again.";
+    Overloaded = "overloaded", SERVICE_UNAVAILABLE, "More work arrives than can be taken in",
+        "Wait as long as `Retry-After` says and send the same request again.";
+    Slow = "request_timeout", SERVICE_UNAVAILABLE, "The answer took too long",
+        "Send the same request with the same Idempotency-Key again: if it was done, you get its answer.";
+}
+
+impl Serialize for Code {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
+}
+
+/// A field that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FieldError {
+    /// Where: a JSON Pointer (RFC 6901) into the body, empty for the whole of it.
+    #[schema(example = "/args/preset")]
+    pub pointer: String,
+    /// What to change.
+    pub detail: String,
+}
+
+impl FieldError {
+    /// An error at `pointer`.
+    pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), detail: detail.into() }
+    }
+
+    /// A refusal by a kind's contract, whose pointers begin at the arguments.
+    pub fn in_args(invalid: Invalid) -> Self {
+        Self::new(format!("/args{}", invalid.pointer), invalid.reason)
+    }
+}
+
+/// How a problem looks on the wire.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemDocument {
+    /// Where the code is explained.
+    #[serde(rename = "type")]
+    #[schema(example = "/docs/problems#invalid_body")]
+    kind: String,
+    /// What it is, the same for every problem of this code.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What to change this time.
+    detail: String,
+    /// The request's id, also in `X-Request-Id`.
+    instance: String,
+    /// A stable word.
+    #[schema(value_type = String, example = "invalid_body")]
+    code: Code,
+    /// The fields that cannot be used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+    /// What else belongs to this code, such as the `error` of a job.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    more: Map<String, Value>,
+}
+
+/// An error on its way to the client.
+#[derive(Clone)]
+pub struct Problem(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    code: Code,
+    detail: String,
+    errors: Vec<FieldError>,
+    retry_after_s: Option<u64>,
+    more: Map<String, Value>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+impl Problem {
+    /// A problem whose `detail` says what to change.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        let detail = detail.into();
+        Self(Arc::new(Inner {
+            code,
+            detail,
+            errors: Vec::new(),
+            retry_after_s: None,
+            more: Map::new(),
+            source: None,
+        }))
+    }
+
+    /// Fields that cannot be used.
+    pub fn invalid(errors: Vec<FieldError>) -> Self {
+        let detail = match errors.as_slice() {
+            [one] if one.pointer.is_empty() => one.detail.clone(),
+            [one] => format!("{}: {}", one.pointer, one.detail),
+            several => format!("{} fields cannot be used; see errors", several.len()),
+        };
+        Self::new(Code::InvalidBody, detail).with(|inner| inner.errors = errors)
+    }
+
+    /// No such thing, or none that this caller may know of.
+    pub fn not_found(thing: &str) -> Self {
+        Self::new(Code::NotFound, format!("there is no such {thing}"))
+    }
+
+    /// Something that should not have happened; `source` goes to the log, never to the client.
+    pub fn internal(source: impl Error + Send + Sync + 'static) -> Self {
+        Self::new(
+            Code::Internal,
+            "the request could not be answered; it was written down under this instance",
+        )
+        .because(source)
+    }
+
+    /// An error of the database that several requests share.
+    pub(crate) fn from_shared(error: Arc<StoreError>) -> Self {
+        if error.is_transient() {
+            return Self::new(Code::Unavailable, "the database does not answer")
+                .retry_after(1)
+                .because(error);
+        }
+        Self::internal(error)
+    }
+
+    /// After how many seconds the client should try again.
+    #[must_use]
+    pub fn retry_after(self, seconds: u64) -> Self {
+        self.with(|inner| inner.retry_after_s = Some(seconds))
+    }
+
+    /// A member beside the standard ones.
+    #[must_use]
+    pub fn member(self, name: &str, value: Value) -> Self {
+        self.with(|inner| {
+            inner.more.insert(name.to_owned(), value);
+        })
+    }
+
+    /// What caused it, for the log.
+    #[must_use]
+    pub fn because(self, source: impl Error + Send + Sync + 'static) -> Self {
+        self.with(|inner| inner.source = Some(Arc::new(source)))
+    }
+
+    /// Its code.
+    pub fn code(&self) -> Code {
+        self.0.code
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+
+    /// The answer to the request called `instance`. `headers` of the response that carried the problem are kept.
+    pub(crate) fn render(&self, instance: &str, carrier: Response) -> Response {
+        let inner = &self.0;
+        let status = inner.code.status();
+        let document = ProblemDocument {
+            kind: format!("/docs/problems#{}", inner.code.word()),
+            title: inner.code.title(),
+            status: status.as_u16(),
+            detail: inner.detail.clone(),
+            instance: instance.to_owned(),
+            code: inner.code,
+            errors: inner.errors.clone(),
+            more: inner.more.clone(),
+        };
+        let body = serde_json::to_vec(&document).unwrap_or_default();
+        let (mut parts, _) = carrier.into_parts();
+        parts.headers.remove(header::CONTENT_LENGTH);
+        parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = inner.retry_after_s {
+            parts.headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if inner.code == Code::Unauthenticated {
+            parts
+                .headers
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"crewline\""));
+        }
+        Response::from_parts(parts, Body::from(body))
+    }
+
+    /// The cause and its causes, on one line.
+    pub(crate) fn chain(&self) -> String {
+        let mut text = self.0.detail.clone();
+        let mut cause = self.0.source.as_ref().map(|source| &**source as &dyn Error);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+}
+
+impl fmt::Debug for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.code.word(), self.chain())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.0.code.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Self::from_shared(Arc::new(error))
+    }
+}
+
+impl From<BlobError> for Problem {
+    fn from(error: BlobError) -> Self {
+        if error.is_transient() {
+            return Self::new(Code::Unavailable, "the object store does not answer")
+                .retry_after(1)
+                .because(error);
+        }
+        Self::internal(error)
+    }
+}
+
+/// An error of a job as problems carry it: the member `error`.
+pub(crate) fn job_error(error: Option<&Value>) -> Value {
+    error.cloned().unwrap_or_else(|| json!(null))
+}

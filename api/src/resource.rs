@@ -1,0 +1,232 @@
+//! A job as clients see it, and the answers that are kept for idempotency keys.
+
+use chrono::{DateTime, Utc};
+use jobs::{JobId, State};
+use serde::Serialize;
+use serde_json::{Value, json};
+use store::{
+    enqueue::{Enqueued, NewJob},
+    reads::JobRecord,
+    submit::Answer,
+};
+use utoipa::ToSchema;
+
+use crate::problem::Problem;
+
+/// A job.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Job)]
+pub struct JobResource {
+    /// Which it is.
+    #[schema(value_type = String, example = "job_0192f3c47a1b7c3d8e4f5a6b7c8d9e0f")]
+    id: JobId,
+    /// What it does.
+    #[schema(example = "media.rendition")]
+    kind: String,
+    /// Version of its arguments.
+    version: i16,
+    /// Where in its life it is.
+    #[schema(value_type = String, example = "available")]
+    state: State,
+    /// The lane it runs in.
+    queue: String,
+    /// Who goes first: 1 before 4.
+    priority: i16,
+    /// Attempts begun so far.
+    attempt: i16,
+    /// Attempts before it is discarded.
+    max_attempts: i16,
+    /// When it was asked for.
+    created_at: DateTime<Utc>,
+    /// Not before.
+    scheduled_at: DateTime<Utc>,
+    /// When the latest attempt began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempted_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finalized_at: Option<DateTime<Utc>>,
+    /// When somebody asked for it to stop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cancel_requested_at: Option<DateTime<Utc>>,
+    /// How far the running attempt is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress: Option<ProgressResource>,
+    /// Its arguments. Left out in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    args: Option<Value>,
+    /// What it left behind, once it is completed. Left out in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    result: Option<Value>,
+    /// What went wrong last: `code` and `message`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    error: Option<Value>,
+    /// The worker that has it, or had it last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    worker: Option<String>,
+    /// Words to find it by.
+    tags: Vec<String>,
+    /// Anything of the caller's. Left out in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    metadata: Option<Value>,
+    /// The trace it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
+    /// The same work was there already, and this is it.
+    #[serde(skip_serializing_if = "is_false")]
+    existing: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// How far a running job is.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = Progress)]
+pub struct ProgressResource {
+    /// 0 to 100.
+    pub percent: i16,
+    /// What it is doing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+impl JobResource {
+    /// A job that is about to be.
+    pub(crate) fn of_new(new: &NewJob) -> Self {
+        let state = if new.scheduled_at > new.created_at { State::Scheduled } else { State::Available };
+        Self {
+            id: new.id,
+            kind: new.kind.to_owned(),
+            version: new.kind_version as i16,
+            state,
+            queue: new.queue.name().to_owned(),
+            priority: i16::from(new.priority.get()),
+            attempt: 0,
+            max_attempts: new.max_attempts as i16,
+            created_at: new.created_at,
+            scheduled_at: new.scheduled_at,
+            attempted_at: None,
+            finalized_at: None,
+            cancel_requested_at: None,
+            progress: None,
+            args: Some(new.args.clone()),
+            result: None,
+            error: None,
+            worker: None,
+            tags: new.tags.clone(),
+            metadata: new.metadata.clone(),
+            trace_id: new.traceparent.as_deref().and_then(telemetry::trace_context::trace_id),
+            existing: false,
+        }
+    }
+
+    /// A job with everything that is known of it.
+    pub(crate) fn of(record: JobRecord) -> Result<Self, Problem> {
+        let (id, state) = (record.id(), record.state()?);
+        let progress = progress(&record);
+        Ok(Self {
+            id,
+            kind: record.kind,
+            version: record.kind_version,
+            state,
+            queue: record.queue,
+            priority: record.priority,
+            attempt: record.attempt,
+            max_attempts: record.max_attempts,
+            created_at: record.created_at,
+            scheduled_at: record.scheduled_at,
+            attempted_at: record.attempted_at,
+            finalized_at: record.finalized_at,
+            cancel_requested_at: record.cancel_requested_at,
+            progress,
+            args: Some(record.args.0),
+            result: record.result.map(|result| result.0),
+            error: record.error.map(|error| error.0),
+            worker: record.worker,
+            tags: record.tags.unwrap_or_default(),
+            metadata: record.metadata.map(|metadata| metadata.0),
+            trace_id: record.traceparent.as_deref().and_then(telemetry::trace_context::trace_id),
+            existing: false,
+        })
+    }
+
+    /// A job as a line of a list: without what may be large.
+    pub(crate) fn line(record: JobRecord) -> Result<Self, Problem> {
+        Ok(Self { args: None, result: None, metadata: None, ..Self::of(record)? })
+    }
+
+    /// Where in its life it is.
+    pub(crate) fn state(&self) -> State {
+        self.state
+    }
+
+    /// After how many seconds it is worth to look again; none once it has ended.
+    pub(crate) fn look_again_in_s(&self) -> Option<u64> {
+        const LONGEST_S: i64 = 60;
+        match self.state {
+            state if state.is_final() => None,
+            State::Scheduled | State::Retryable => {
+                Some((self.scheduled_at - Utc::now()).num_seconds().clamp(1, LONGEST_S) as u64)
+            }
+            _ => Some(1),
+        }
+    }
+}
+
+/// How far the running attempt of `record` is.
+pub(crate) fn progress(record: &JobRecord) -> Option<ProgressResource> {
+    let percent = record.progress_percent?;
+    Some(ProgressResource { percent, message: record.progress_message.clone() })
+}
+
+/// Where a job is found.
+pub(crate) fn location(job: JobId) -> String {
+    format!("/v1/jobs/{job}")
+}
+
+fn to_value(resource: &JobResource) -> Value {
+    serde_json::to_value(resource).unwrap_or_default()
+}
+
+/// The answer to a submission of one job that is new.
+pub(crate) fn answer_accepted(new: &NewJob) -> Answer {
+    Answer { status: 202, location: Some(location(new.id)), body: to_value(&JobResource::of_new(new)) }
+}
+
+/// The answer to a submission of one job that exists already, as `id`.
+pub(crate) fn answer_existing(id: JobId, record: Option<&JobRecord>) -> Answer {
+    let resource = record.cloned().and_then(|record| JobResource::of(record).ok());
+    // Its history may have been pruned; its id still stands for the work.
+    let body = resource.map_or_else(
+        || json!({ "id": id, "existing": true }),
+        |resource| to_value(&JobResource { existing: true, ..resource }),
+    );
+    Answer { status: 200, location: Some(location(id)), body }
+}
+
+/// The answer to a batch some of whose jobs exist already.
+pub(crate) fn answer_batch(answer: &Answer, jobs: &[NewJob], enqueued: &[Enqueued]) -> Answer {
+    let mut body = answer.body.clone();
+    let items = body.get_mut("jobs").and_then(Value::as_array_mut).into_iter().flatten();
+    let accepted = items.filter(|item| item.get("outcome").is_some_and(|outcome| outcome == "accepted"));
+    let mut existing = 0_u64;
+    for (item, (_, enqueued)) in accepted.zip(jobs.iter().zip(enqueued)) {
+        if let Enqueued::Existing(id) = enqueued {
+            existing += 1;
+            item["outcome"] = "existing".into();
+            item["id"] = id.to_string().into();
+            item["location"] = location(*id).into();
+        }
+    }
+    let accepted = jobs.len() as u64 - existing;
+    body["accepted"] = accepted.into();
+    body["existing"] = existing.into();
+    Answer { status: if accepted > 0 { 202 } else { 200 }, location: None, body }
+}

@@ -1,0 +1,53 @@
+//! What machines ask: is it alive, is it ready, how is it doing.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+use crate::{AppState, limits::READY_TIMEOUT, problem::Problem};
+
+/// Whether the process is alive.
+#[utoipa::path(
+    get, path = "/healthz", tag = "Operation", operation_id = "healthz",
+    responses((status = 200, description = "The process answers", body = Object)),
+)]
+pub(crate) async fn healthz() -> Response {
+    Json(json!({ "status": "ok" })).into_response()
+}
+
+/// Whether requests can be answered: which of Postgres and S3 does not answer within a second.
+#[utoipa::path(
+    get, path = "/readyz", tag = "Operation", operation_id = "readyz",
+    responses(
+        (status = 200, description = "Everything we need answers", body = Object),
+        (status = 503, description = "`postgres` or `s3` is not `ok`, or the process is stopping", body = Object),
+    ),
+)]
+pub(crate) async fn readyz(State(app): State<AppState>) -> Response {
+    let (postgres, s3) = tokio::join!(
+        tokio::time::timeout(READY_TIMEOUT, app.db.check()),
+        tokio::time::timeout(READY_TIMEOUT, app.blobs.check()),
+    );
+    let postgres = matches!(postgres, Ok(Ok(())));
+    let s3 = matches!(s3, Ok(Ok(())));
+    let stopping = app.stopping.is_cancelled();
+    let word = |is_ok: bool| if is_ok { "ok" } else { "unreachable" };
+    let status = if postgres && s3 && !stopping { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = json!({ "postgres": word(postgres), "s3": word(s3), "stopping": stopping });
+    (status, Json(body)).into_response()
+}
+
+/// Metrics of this process, for Prometheus.
+#[utoipa::path(
+    get, path = "/metrics", tag = "Operation", operation_id = "metrics",
+    responses((status = 200, description = "Prometheus text format", body = String, content_type = "text/plain")),
+)]
+pub(crate) async fn metrics(State(app): State<AppState>) -> Result<Response, Problem> {
+    let handle = app.metrics.as_ref().ok_or_else(|| Problem::not_found("path"))?;
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    Ok(([(header::CONTENT_TYPE, kind)], handle.render()).into_response())
+}

@@ -1,0 +1,189 @@
+//! `GET /v1/jobs` and `GET /v1/jobs/{id}`.
+
+use std::fmt::Write as _;
+
+use ::jobs::{JobId, Queue, State, limits::TAG_BYTES_MAX};
+use axum::{
+    Json,
+    extract::State as App,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+use store::reads::{self, Filter};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    AppState,
+    auth::Reader,
+    extract::{Id, Params},
+    limits::{PAGE_DEFAULT, PAGE_MAX},
+    problem::{Code, Problem, ProblemDocument},
+    resource::JobResource,
+};
+
+/// Look at a job.
+///
+/// While it has not ended, `Retry-After` says when it is worth to look again.
+#[utoipa::path(
+    get, path = "/v1/jobs/{id}", tag = "Jobs", operation_id = "get_job",
+    params(("id" = String, Path, description = "The job")),
+    responses(
+        (status = 200, description = "The job, with its result once it is completed", body = JobResource),
+        (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["jobs:read"])),
+)]
+pub(crate) async fn get_job(
+    App(app): App<AppState>,
+    Reader(caller): Reader,
+    Id(id): Id<JobId>,
+) -> Result<Response, Problem> {
+    let record = reads::get(&app.db, caller.tenant, id).await?.ok_or_else(|| Problem::not_found("job"))?;
+    let job = JobResource::of(record)?;
+    let again = job.look_again_in_s();
+    let mut response = Json(job).into_response();
+    if let Some(seconds) = again {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    Ok(response)
+}
+
+/// Which jobs to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListParams {
+    /// Only jobs in this state.
+    #[param(value_type = Option<String>)]
+    state: Option<State>,
+    /// Only jobs of this kind.
+    kind: Option<String>,
+    /// Only jobs in this queue.
+    #[param(value_type = Option<String>)]
+    queue: Option<Queue>,
+    /// Only jobs with this tag.
+    tag: Option<String>,
+    /// Where the page before ended: its `next`.
+    cursor: Option<String>,
+    /// Jobs on the page, 1 to 200; 50 unless given.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u16>,
+}
+
+/// A page of jobs, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct JobPage {
+    /// The jobs, without args, result and metadata.
+    jobs: Vec<JobResource>,
+    /// The cursor of the next page; none on the last one.
+    next: Option<String>,
+}
+
+/// List jobs, newest first.
+///
+/// Follow `next`, or the `Link` header, until there is none: every job that was there when you began comes once.
+#[utoipa::path(
+    get, path = "/v1/jobs", tag = "Jobs", operation_id = "list_jobs", params(ListParams),
+    responses(
+        (status = 200, description = "A page", body = JobPage),
+        (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["jobs:read"])),
+)]
+pub(crate) async fn list_jobs(
+    App(app): App<AppState>,
+    Reader(caller): Reader,
+    Params(params): Params<ListParams>,
+) -> Result<Response, Problem> {
+    let limit = page_size(params.limit, PAGE_DEFAULT, PAGE_MAX)?;
+    let filter = filter(&params)?;
+    let mut records = reads::list(&app.db, caller.tenant, &filter, i64::from(limit) + 1).await?;
+    let has_more = records.len() > usize::from(limit);
+    records.truncate(usize::from(limit));
+    let next = records.last().filter(|_| has_more).map(|last| write_cursor(last.id()));
+    let jobs = records.into_iter().map(JobResource::line).collect::<Result<Vec<_>, _>>()?;
+    let link = next.as_ref().map(|next| link(&params, limit, next));
+    let mut response = Json(JobPage { jobs, next }).into_response();
+    if let Some(link) = link.and_then(|link| HeaderValue::try_from(link).ok()) {
+        response.headers_mut().insert(header::LINK, link);
+    }
+    Ok(response)
+}
+
+/// A page size from 1 to `most`.
+pub(crate) fn page_size(wanted: Option<u16>, default: u16, most: u16) -> Result<u16, Problem> {
+    let limit = wanted.unwrap_or(default);
+    if (1..=most).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(Problem::new(Code::InvalidParameter, format!("limit takes 1 to {most}")))
+}
+
+fn filter(params: &ListParams) -> Result<Filter, Problem> {
+    let refuse = |detail: &str| Err(Problem::new(Code::InvalidParameter, detail));
+    if params.kind.as_ref().is_some_and(|kind| ::jobs::spec(kind).is_none()) {
+        return refuse("kind takes a name that GET /v1/kinds lists");
+    }
+    if params.tag.as_ref().is_some_and(|tag| tag.len() > TAG_BYTES_MAX || tag.chars().any(char::is_control)) {
+        return refuse("tag takes up to 64 bytes without control characters");
+    }
+    let before = match &params.cursor {
+        None => None,
+        Some(cursor) => match read_cursor(cursor) {
+            Some(id) => Some(id),
+            None => return refuse("cursor takes what `next` of the page before said"),
+        },
+    };
+    let (kind, tag) = (params.kind.clone(), params.tag.clone());
+    Ok(Filter { state: params.state, kind, queue: params.queue, tag, before })
+}
+
+fn write_cursor(last: JobId) -> String {
+    URL_SAFE_NO_PAD.encode(last.to_string())
+}
+
+fn read_cursor(cursor: &str) -> Option<JobId> {
+    String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?.parse().ok()
+}
+
+fn link(params: &ListParams, limit: u16, next: &str) -> String {
+    let mut link = format!("</v1/jobs?limit={limit}");
+    let filters = [
+        ("state", params.state.map(|state| state.name().to_owned())),
+        ("kind", params.kind.clone()),
+        ("queue", params.queue.map(|queue| queue.name().to_owned())),
+        ("tag", params.tag.clone()),
+        ("cursor", Some(next.to_owned())),
+    ];
+    for (name, value) in filters {
+        let Some(value) = value else { continue };
+        let _ = write!(link, "&{name}=");
+        for byte in value.bytes() {
+            if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+                link.push(char::from(byte));
+            } else {
+                let _ = write!(link, "%{byte:02X}");
+            }
+        }
+    }
+    link.push_str(">; rel=\"next\"");
+    link
+}
+
+#[cfg(test)]
+mod tests {
+    use ::jobs::JobId;
+
+    use super::{read_cursor, write_cursor};
+
+    #[test]
+    fn a_cursor_comes_back_and_nothing_else_is_one() {
+        let id = JobId::new();
+        assert_eq!(read_cursor(&write_cursor(id)), Some(id));
+        for wrong in ["", "x", "am9i", "'; drop table job", &id.to_string()] {
+            assert_eq!(read_cursor(wrong), None, "{wrong:?}");
+        }
+    }
+}

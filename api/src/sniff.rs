@@ -1,0 +1,76 @@
+//! What a file is, by its first bytes. Names and declared types are never asked.
+
+/// How many bytes [`media_type`] looks at, at most.
+pub const PREFIX_BYTES: u64 = 64;
+
+/// Pictures that may be uploaded.
+pub const ACCEPTED: [&str; 7] =
+    ["image/jpeg", "image/png", "image/webp", "image/gif", "image/tiff", "image/heic", "image/avif"];
+
+/// The media type of a picture that begins with `prefix`; none when it is no picture we accept.
+pub fn media_type(prefix: &[u8]) -> Option<&'static str> {
+    match prefix {
+        [0xFF, 0xD8, 0xFF, ..] => Some("image/jpeg"),
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => Some("image/png"),
+        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some("image/gif"),
+        // Little-endian, big-endian; 43 is BigTIFF.
+        [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Some("image/tiff"),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
+        _ if prefix.len() >= 12 && &prefix[4..8] == b"ftyp" => iso_brands(prefix),
+        _ => None,
+    }
+}
+
+/// ISO base media: the major brand decides, then the compatible ones in order.
+fn iso_brands(prefix: &[u8]) -> Option<&'static str> {
+    let size = u32::from_be_bytes([prefix[0], prefix[1], prefix[2], prefix[3]]) as usize;
+    let end = size.min(prefix.len());
+    let major = prefix[8..12].as_ref();
+    let compatible = prefix.get(16..end).unwrap_or_default().chunks_exact(4);
+    std::iter::once(major).chain(compatible).find_map(|brand| match brand {
+        b"avif" | b"avis" => Some("image/avif"),
+        b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" => Some("image/heic"),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::media_type;
+
+    #[test]
+    fn pictures_are_known_by_their_first_bytes() {
+        let cases: [(&[u8], &str); 9] = [
+            (b"\xFF\xD8\xFF\xE0\x00\x10JFIF", "image/jpeg"),
+            (b"\x89PNG\r\n\x1a\n\0\0", "image/png"),
+            (b"GIF89a\x01\x00", "image/gif"),
+            (b"II*\0\x08\0\0\0", "image/tiff"),
+            (b"MM\0*\0\0\0\x08", "image/tiff"),
+            (b"RIFF\x10\0\0\0WEBPVP8 ", "image/webp"),
+            (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "image/heic"),
+            (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf", "image/avif"),
+            (b"\0\0\0\x14ftypavif\0\0\0\0", "image/avif"),
+        ];
+        for (prefix, expected) in cases {
+            assert_eq!(media_type(prefix), Some(expected));
+        }
+    }
+
+    #[test]
+    fn everything_else_is_refused() {
+        let cases: [&[u8]; 9] = [
+            b"",
+            b"\xFF\xD8",
+            b"<svg xmlns=\"http://www.w3.org/2000/svg\">",
+            b"%PDF-1.7",
+            b"RIFF\x10\0\0\0WAVEfmt ",
+            b"\0\0\0\x18ftypisom\0\0\0\0isomavc1",
+            b"\xFF\xFF\xFF\xFFftyp",
+            b"\0\0\0\0ftypmif1",
+            b"<!doctype html><script>",
+        ];
+        for prefix in cases {
+            assert_eq!(media_type(prefix), None, "{prefix:?}");
+        }
+    }
+}

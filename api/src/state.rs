@@ -1,0 +1,63 @@
+//! What every request may use. Built once, by hand, before the first request.
+
+use std::{ops::Deref, sync::Arc};
+
+use blob::Blobs;
+use store::Db;
+use telemetry::metrics::PrometheusHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    auth::Keys,
+    hub::{Hub, Streams},
+    idempotency::InFlight,
+    intake::Intake,
+    limits::Settings,
+    rate::Rates,
+};
+
+/// Handles to everything outside a request. Cheap to clone.
+#[derive(Clone)]
+pub struct AppState(Arc<App>);
+
+/// What [`AppState`] points to.
+pub struct App {
+    pub(crate) db: Db,
+    pub(crate) blobs: Blobs,
+    pub(crate) settings: Settings,
+    pub(crate) metrics: Option<PrometheusHandle>,
+    pub(crate) keys: Keys,
+    pub(crate) rates: Rates,
+    pub(crate) intake: Intake,
+    pub(crate) in_flight: InFlight,
+    pub(crate) hub: Hub,
+    pub(crate) streams: Streams,
+    pub(crate) stopping: CancellationToken,
+}
+
+impl AppState {
+    /// The state of one server. `db` acts under [`store::Role::Api`]; without `metrics`, `/metrics` does not exist.
+    pub fn new(db: Db, blobs: Blobs, settings: Settings, metrics: Option<PrometheusHandle>) -> Self {
+        Self(Arc::new(App {
+            keys: Keys::new(db.clone()),
+            rates: Rates::new(settings.requests_max, settings.requests_window_s),
+            intake: Intake::new(db.clone()),
+            in_flight: InFlight::default(),
+            hub: Hub::default(),
+            streams: Streams::new(settings.streams_max),
+            stopping: CancellationToken::new(),
+            db,
+            blobs,
+            settings,
+            metrics,
+        }))
+    }
+}
+
+impl Deref for AppState {
+    type Target = App;
+
+    fn deref(&self) -> &App {
+        &self.0
+    }
+}

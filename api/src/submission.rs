@@ -1,0 +1,158 @@
+//! A job as clients ask for it, and everything that has to hold before it goes into the ledger.
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use jobs::{
+    JobId, KindSpec, Priority, Queue,
+    limits::{ATTEMPTS_MAX, METADATA_BYTES_MAX, SCHEDULE_AHEAD_DAYS_MAX, TAG_BYTES_MAX, TAGS_MAX},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use store::enqueue::NewJob;
+use utoipa::ToSchema;
+
+use crate::problem::FieldError;
+
+const UNIQUE_KEY_BYTES_MAX: usize = 200;
+
+/// A job to be done.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewJob)]
+pub struct NewJobBody {
+    /// What to do: one of GET /v1/kinds.
+    #[schema(example = "probe.work")]
+    pub kind: String,
+    /// The kind's arguments; its schema is in GET /v1/kinds/{kind}.
+    #[serde(default)]
+    #[schema(value_type = Object, example = json!({"work_ms": 20, "echo": "hello"}))]
+    pub args: Map<String, Value>,
+    /// Another queue than the kind's own, such as media_bulk for work that must never delay new uploads.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub queue: Option<Queue>,
+    /// Who goes first: 1 before 4.
+    #[serde(default)]
+    #[schema(value_type = Option<u8>, minimum = 1, maximum = 4)]
+    pub priority: Option<Priority>,
+    /// Attempts before it is discarded.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 50)]
+    pub max_attempts: Option<u16>,
+    /// Not before; up to 400 days ahead. The past means now.
+    #[serde(default)]
+    pub scheduled_at: Option<DateTime<Utc>>,
+    /// Up to 16 words of up to 64 bytes to find it by.
+    #[serde(default)]
+    #[schema(max_items = 16)]
+    pub tags: Vec<String>,
+    /// Anything of yours, up to 4 KiB; comes back unchanged.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub metadata: Option<Map<String, Value>>,
+}
+
+impl NewJobBody {
+    /// The job, or every field that keeps it from being one.
+    pub(crate) fn check(self, traceparent: Option<String>) -> Result<NewJob, Vec<FieldError>> {
+        let mut errors = Vec::new();
+        let Some(spec) = jobs::spec(&self.kind) else {
+            let known: Vec<&str> = jobs::specs().iter().map(|spec| spec.kind).collect();
+            return Err(vec![FieldError::new(
+                "/kind",
+                format!("no such kind; there are {}", known.join(", ")),
+            )]);
+        };
+        let args = Value::Object(self.args);
+        let metadata = self.metadata.map(Value::Object);
+        errors.extend(without_nul(&args, "/args"));
+        errors.extend(metadata.iter().flat_map(|metadata| without_nul(metadata, "/metadata")));
+        errors.extend(check_tags(&self.tags));
+        errors.extend(check_options(spec, self.queue, self.max_attempts, metadata.as_ref()));
+        let id = JobId::new();
+        let created_at = id.created_at();
+        let scheduled_at = self.scheduled_at.map_or(created_at, |at| at.max(created_at)).trunc_subsecs(6);
+        if scheduled_at > created_at + TimeDelta::days(SCHEDULE_AHEAD_DAYS_MAX) {
+            errors.push(FieldError::new(
+                "/scheduled_at",
+                format!("at most {SCHEDULE_AHEAD_DAYS_MAX} days ahead"),
+            ));
+        }
+        let parsed =
+            jobs::parse(spec, &args).map_err(|invalid| errors.push(FieldError::in_args(invalid))).ok();
+        let too_long = |unique: &jobs::Unique| unique.key.len() > UNIQUE_KEY_BYTES_MAX;
+        if parsed.as_ref().and_then(|parsed| parsed.unique.as_ref()).is_some_and(too_long) {
+            errors.push(FieldError::new("/args", "what makes this work unique is longer than 200 bytes"));
+        }
+        let (Some(parsed), true) = (parsed, errors.is_empty()) else { return Err(errors) };
+        Ok(NewJob {
+            id,
+            kind: spec.kind,
+            kind_version: spec.version,
+            queue: self.queue.unwrap_or(spec.queue),
+            priority: self.priority.unwrap_or(spec.policy.priority),
+            max_attempts: self.max_attempts.unwrap_or(spec.policy.max_attempts),
+            args: parsed.args,
+            created_at,
+            scheduled_at,
+            unique: parsed.unique,
+            tags: self.tags,
+            metadata,
+            traceparent,
+        })
+    }
+}
+
+fn check_tags(tags: &[String]) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    if tags.len() > TAGS_MAX {
+        errors.push(FieldError::new("/tags", format!("at most {TAGS_MAX} tags")));
+    }
+    for (index, tag) in tags.iter().enumerate().take(TAGS_MAX) {
+        if tag.is_empty() || tag.len() > TAG_BYTES_MAX || tag.chars().any(char::is_control) {
+            let detail = format!("1 to {TAG_BYTES_MAX} bytes without control characters");
+            errors.push(FieldError::new(format!("/tags/{index}"), detail));
+        }
+    }
+    errors
+}
+
+fn check_options(
+    spec: &KindSpec,
+    queue: Option<Queue>,
+    max_attempts: Option<u16>,
+    metadata: Option<&Value>,
+) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    // Queues that are claimed in the same way are worked in the same way: pixels never run between quick jobs.
+    if queue.is_some_and(|queue| queue.claim_max() != spec.queue.claim_max()) {
+        let fitting = Queue::ALL.into_iter().filter(|queue| queue.claim_max() == spec.queue.claim_max());
+        let names: Vec<&str> = fitting.map(Queue::name).collect();
+        errors.push(FieldError::new("/queue", format!("{} runs in {}", spec.kind, names.join(" or "))));
+    }
+    if max_attempts.is_some_and(|attempts| attempts == 0 || attempts > ATTEMPTS_MAX) {
+        errors.push(FieldError::new("/max_attempts", format!("1 to {ATTEMPTS_MAX}")));
+    }
+    if metadata.is_some_and(|metadata| metadata.to_string().len() > METADATA_BYTES_MAX) {
+        errors.push(FieldError::new("/metadata", format!("at most {METADATA_BYTES_MAX} bytes of JSON")));
+    }
+    errors
+}
+
+/// Postgres cannot store U+0000 in text or JSON.
+fn without_nul(value: &Value, pointer: &str) -> Option<FieldError> {
+    let refused = |pointer: &str| Some(FieldError::new(pointer, "the character U+0000 cannot be stored"));
+    match value {
+        Value::String(text) if text.contains('\0') => refused(pointer),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .find_map(|(index, item)| without_nul(item, &format!("{pointer}/{index}"))),
+        Value::Object(members) => members.iter().find_map(|(name, member)| {
+            if name.contains('\0') {
+                return refused(pointer);
+            }
+            without_nul(member, &format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1")))
+        }),
+        _ => None,
+    }
+}
