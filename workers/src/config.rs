@@ -82,9 +82,12 @@ pub struct RunArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
     pub log: LogArgs,
-    /// Run one quarantined job of this queue and exit
+    /// Run the quarantined jobs of this queue and exit
     #[arg(long, hide = true)]
     pub quarantine: Option<Queue>,
+    /// With --quarantine: run one job that has to be alone
+    #[arg(long, hide = true)]
+    pub alone: bool,
     /// Name in leases, for a process that its parent watches
     #[arg(long, hide = true)]
     pub worker_name: Option<String>,

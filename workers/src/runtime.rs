@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 use store::{Db, Role, claim, claim::Pick};
 use telemetry::metrics::PrometheusHandle;
 use tokio::{
-    sync::{Notify, Semaphore, mpsc},
+    sync::{Notify, Semaphore},
     task::JoinHandle,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -23,7 +23,7 @@ use crate::{
     held::Held,
     maintenance::{
         housekeeper, leases,
-        quarantine::{self, NOTHING_TO_DO},
+        quarantine::{Parent, Quarantine},
         release::Release,
         rescuer,
     },
@@ -138,14 +138,14 @@ pub async fn run(args: RunArgs, prometheus: PrometheusHandle, stop: Cancellation
         })
         .collect();
     core.keep_leases(&args, &more);
-    let (quarantine, waiting) = mpsc::channel(1);
     let services = TaskTracker::new();
+    let parent =
+        Parent { db: core.deps.db.clone(), worker: core.worker.clone(), listens_to: args.queues.clone() };
+    let quarantine = Quarantine::start(&parent, &services, &stop);
     let release = Release { db: core.deps.db.clone(), ring: ring.clone(), more, quarantine, own: claims.clone() };
     services.spawn(release.run(stop.clone()));
     services.spawn(rescuer::run(core.deps.db.clone(), Duration::from_millis(args.sweep_ms), stop.clone()));
     services.spawn(housekeeper::run(core.deps.clone(), args.history_days, stop.clone()));
-    let queues = args.queues.clone();
-    services.spawn(quarantine::run(core.deps.db.clone(), core.worker.clone(), queues, waiting, stop.clone()));
     let loops = consume(&claims, &redis, &core.worker, &services, &stop);
     answer_health(&args, &core, ring, loops, claims, prometheus, &services, &stop).await?;
 
@@ -230,16 +230,24 @@ async fn answer_health(
     Ok(())
 }
 
-/// Runs one quarantined job of `queue` in this process, alone.
+/// Runs quarantined jobs of `queue` in this process until none is left; with `--alone`, one job.
 async fn run_quarantined(core: Core, args: &RunArgs, queue: Queue) -> anyhow::Result<ExitCode> {
     core.keep_leases(args, &Arc::new(Notify::new()));
-    let claimed = claim::claim(&core.deps.db, queue, Pick::Quarantined, 1, &core.worker, args.lease()).await?;
-    let stops = core.held.take(&claimed);
-    let found = !claimed.is_empty();
-    for (job, stop) in claimed.into_iter().zip(stops) {
-        tracing::warn!(job.id = %job.id, job.kind = job.kind, "Running {} alone, because its last worker died", job.id);
-        core.executor.execute(job, stop).await;
+    let slots = args.slots().get(&queue).copied().unwrap_or(1);
+    let (pick, wanted) = if args.alone { (Pick::Alone, 1) } else { (Pick::Suspect, slots as u16) };
+    loop {
+        let claimed = claim::claim(&core.deps.db, queue, pick, wanted, &core.worker, args.lease()).await?;
+        if claimed.is_empty() {
+            break;
+        }
+        tracing::warn!(queue.name = %queue, jobs = claimed.len(), "Running jobs apart, because their last worker died");
+        let stops = core.held.take(&claimed);
+        let running = claimed.into_iter().zip(stops).map(|(job, stop)| core.executor.execute(job, stop));
+        futures::future::join_all(running).await;
+        if args.alone {
+            break;
+        }
     }
     core.wind_up(&TaskTracker::new(), Duration::ZERO).await;
-    Ok(if found { ExitCode::SUCCESS } else { ExitCode::from(NOTHING_TO_DO) })
+    Ok(ExitCode::SUCCESS)
 }

@@ -3,11 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use queue::Ring;
-use store::{Db, release};
-use tokio::{sync::{Notify, mpsc}, time::Instant};
+use store::{Db, claim::Pick, release};
+use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::chain;
+use super::{chain, quarantine::Quarantine};
 use crate::claims::Claims;
 
 /// Longest pause between two rounds.
@@ -25,8 +25,8 @@ pub struct Release {
     pub ring: Ring,
     /// Woken when there may be something to release.
     pub more: Arc<Notify>,
-    /// Told which queues have jobs to be run alone.
-    pub quarantine: mpsc::Sender<jobs::Queue>,
+    /// Told which queues have jobs that must not run here.
+    pub quarantine: Quarantine,
     /// This process's own queues, called directly while Redis is out of reach.
     pub own: Vec<Arc<Claims>>,
 }
@@ -65,9 +65,8 @@ impl Release {
             *unstranded = Instant::now();
         }
         for waiting in release::waiting(&self.db).await? {
-            if waiting.quarantined {
-                // Full means that it is being seen to.
-                let _ = self.quarantine.try_send(waiting.queue);
+            if waiting.pick != Pick::Regular {
+                self.quarantine.see_to(waiting.pick, waiting.queue);
                 continue;
             }
             let want = waiting.jobs.div_ceil(u32::from(waiting.queue.claim_max())) as usize;

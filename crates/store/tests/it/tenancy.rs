@@ -49,7 +49,7 @@ async fn fill(database: &TestDatabase, tenants: [TenantId; 2]) {
             "insert into tenant (id, slug, name) values ('{id}', '{slug}', 'x');
              insert into api_key (id, tenant_id, prefix, secret_sha256, name, scopes)
                  values (gen_random_uuid(), '{id}', '{prefix}', sha256('x'), 'x', '{{}}');
-             insert into lane (tenant_id, queue, priority, quarantine) values ('{id}', 'default', 1, false);
+             insert into lane (tenant_id, queue, priority, quarantine) values ('{id}', 'default', 1, 0);
              insert into job (tenant_id, id, created_at, scheduled_at, lane_id, kind_version, max_attempts, kind, args)
                  values ('{id}', gen_random_uuid(), now(), now(), 1, 1, 1, 'x', '{{}}');
              insert into attempt (tenant_id, job_id, fence, attempt, kind_version, max_attempts, priority, created_at,
@@ -113,7 +113,7 @@ async fn a_tenant_cannot_write_for_another() {
     sqlx::raw_sql(AssertSqlSafe(set)).execute(&mut api).await.unwrap();
     let theirs = theirs.as_uuid();
     for sql in [
-        format!("insert into lane (tenant_id, queue, priority, quarantine) values ('{theirs}', 'q', 1, false)"),
+        format!("insert into lane (tenant_id, queue, priority, quarantine) values ('{theirs}', 'q', 1, 0)"),
         format!("insert into unique_window (tenant_id, kind, key, job_id, expires_at)
                  values ('{theirs}', 'y', 'y', gen_random_uuid(), now())"),
         format!("update job set tenant_id = '{theirs}'"),

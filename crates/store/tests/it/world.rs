@@ -68,8 +68,8 @@ impl World {
         claim::claim(&self.worker, Queue::Default, Pick::Regular, wanted, "w1", ttl).await.unwrap()
     }
 
-    pub(crate) async fn claim_quarantined(&self) -> Vec<Claimed> {
-        claim::claim(&self.worker, Queue::Default, Pick::Quarantined, 1, "w2", LEASE).await.unwrap()
+    pub(crate) async fn claim_quarantined(&self, pick: Pick) -> Vec<Claimed> {
+        claim::claim(&self.worker, Queue::Default, pick, 10, "w2", LEASE).await.unwrap()
     }
 
     pub(crate) async fn claim_one(&self) -> Claimed {
