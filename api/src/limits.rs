@@ -42,6 +42,8 @@ pub const UPLOAD_BYTES_MAX: u64 = 256 * 1024 * 1024;
 pub const UPLOAD_SINGLE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Size of every part but the last.
 pub const UPLOAD_PART_BYTES: u64 = 8 * 1024 * 1024;
+/// Uploads that this process reads through at once.
+pub const COMPLETING_MAX: usize = 8;
 /// How long the URLs of an upload work.
 pub const UPLOAD_TTL: Duration = Duration::from_secs(60 * 60);
 /// How long after that an upload may still be completed.
@@ -62,6 +64,8 @@ pub const READY_TIMEOUT: Duration = Duration::from_secs(1);
 /// What an operator may change.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// How clients reach us, for the examples in the documentation: `https://api.example.com`.
+    pub public_url: String,
     /// Whether POSTs that create need an `Idempotency-Key`.
     pub idempotency_required: bool,
     /// Requests a tenant may send per window, and at once.

@@ -1,2 +1,24 @@
-//! x
-fn main() {}
+//! The program: `api serve` and the commands around it. `api --help` is the reference.
+
+mod commands;
+mod config;
+
+use clap::Parser;
+
+use config::{Cli, Command};
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    // One provider for everything in this process that speaks TLS. Installing fails only when there is one already.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    match cli.command {
+        Command::Serve(args) => commands::serve::run(&args).await,
+        Command::Migrate(args) => commands::migrate(&args.database).await,
+        Command::Tenant(args) => commands::tenant::run(&args).await,
+        Command::Key(args) => commands::key::run(&args).await,
+        Command::Healthcheck(args) => commands::healthcheck::run(&args).await,
+        #[cfg(feature = "embedded-s3")]
+        Command::S3(args) => commands::s3::run(&args).await,
+    }
+}

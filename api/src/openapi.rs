@@ -1,6 +1,6 @@
 //! The routes and their description, which are one list: a handler that is not described does not compile into it.
 
-use axum::{Router, extract::DefaultBodyLimit, middleware};
+use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
 use serde_json::{Value, json};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -9,7 +9,9 @@ use crate::{
     AppState, auth,
     problem::Problem,
     request,
-    routes::{attempts, batch, health, jobs, kinds, steer, submit},
+    routes::{
+        assets, attempts, batch, events, health, job_events, jobs, kinds, pages, steer, submit, uploads,
+    },
 };
 
 #[derive(OpenApi)]
@@ -35,6 +37,12 @@ fn keyed() -> OpenApiRouter<AppState> {
         .routes(routes!(attempts::get_result))
         .routes(routes!(steer::cancel_job))
         .routes(routes!(steer::retry_job))
+        .routes(routes!(job_events::follow_job))
+        .routes(routes!(events::follow_all))
+        .routes(routes!(uploads::announce_upload))
+        .routes(routes!(uploads::get_upload))
+        .routes(routes!(uploads::complete_upload))
+        .routes(routes!(assets::get_asset))
         .routes(routes!(kinds::list_kinds))
         .routes(routes!(kinds::get_kind))
         .routes(routes!(kinds::list_presets))
@@ -72,6 +80,11 @@ pub fn document() -> Value {
 pub fn router(app: AppState) -> Router {
     let (keyed, _) = keyed().split_for_parts();
     let (open, _) = open().split_for_parts();
+    let open = open
+        .route("/openapi.json", get(pages::openapi_json))
+        .route("/docs", get(pages::docs))
+        .route("/docs/problems", get(pages::problems))
+        .route("/docs/style.css", get(pages::style));
     let keyed = keyed.route_layer(middleware::from_fn_with_state(app.clone(), auth::authenticate));
     keyed
         .merge(open)

@@ -5,6 +5,7 @@ use std::{ops::Deref, sync::Arc};
 use blob::Blobs;
 use store::Db;
 use telemetry::metrics::PrometheusHandle;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
     hub::{Hub, Streams},
     idempotency::InFlight,
     intake::Intake,
-    limits::Settings,
+    limits::{COMPLETING_MAX, Settings},
     rate::Rates,
 };
 
@@ -32,6 +33,7 @@ pub struct App {
     pub(crate) in_flight: InFlight,
     pub(crate) hub: Hub,
     pub(crate) streams: Streams,
+    pub(crate) completing: Semaphore,
     pub(crate) stopping: CancellationToken,
 }
 
@@ -45,6 +47,7 @@ impl AppState {
             in_flight: InFlight::default(),
             hub: Hub::default(),
             streams: Streams::new(settings.streams_max),
+            completing: Semaphore::new(COMPLETING_MAX),
             stopping: CancellationToken::new(),
             db,
             blobs,

@@ -1,9 +1,14 @@
 //! The endpoints, by what they are about.
 
+pub(crate) mod assets;
 pub(crate) mod attempts;
 pub(crate) mod batch;
+pub(crate) mod events;
 pub(crate) mod health;
+pub(crate) mod job_events;
 pub(crate) mod jobs;
 pub(crate) mod kinds;
+pub(crate) mod pages;
 pub(crate) mod steer;
 pub(crate) mod submit;
+pub(crate) mod uploads;

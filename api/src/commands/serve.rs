@@ -1,0 +1,24 @@
+//! `api serve`.
+
+use anyhow::Context;
+use api::AppState;
+use blob::Blobs;
+use store::{Db, Role};
+use tokio::net::TcpListener;
+
+use super::stop_signal;
+use crate::config::ServeArgs;
+
+pub(crate) async fn run(args: &ServeArgs) -> anyhow::Result<()> {
+    let _telemetry = telemetry::init(&args.log.options("api"))?;
+    let metrics = telemetry::metrics::install_prometheus()?;
+    let db = Db::connect(&args.database.options(Role::Api))?;
+    let blobs = Blobs::connect(&args.s3.options())?;
+    let app = AppState::new(db.clone(), blobs, args.http.settings(), Some(metrics));
+    let listen = args.http.listen;
+    let listener =
+        TcpListener::bind(listen).await.with_context(|| format!("could not listen on {listen}"))?;
+    api::serve(listener, app, stop_signal()).await?;
+    db.close().await;
+    Ok(())
+}

@@ -1,0 +1,35 @@
+//! `api tenant`.
+
+use super::{owner, say};
+use crate::config::{TenantArgs, TenantCommand};
+
+const SLUG_CHARS_MAX: usize = 63;
+
+pub(crate) async fn run(args: &TenantArgs) -> anyhow::Result<()> {
+    let db = owner(&args.database)?;
+    match &args.command {
+        TenantCommand::Create { slug, name } => {
+            check(slug)?;
+            let id = store::keys::create_tenant(&db, slug, name.as_deref().unwrap_or(slug)).await?;
+            say(&id.to_string())?;
+        }
+        TenantCommand::List => {
+            for tenant in store::keys::tenants(&db).await? {
+                say(&format!("{}\t{}\t{}", tenant.id(), tenant.slug, tenant.name))?;
+            }
+        }
+    }
+    db.close().await;
+    Ok(())
+}
+
+fn check(slug: &str) -> anyhow::Result<()> {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let fits =
+        (1..=SLUG_CHARS_MAX).contains(&slug.len()) && slug.bytes().all(allowed) && !slug.starts_with('-');
+    anyhow::ensure!(
+        fits,
+        "{slug:?} cannot be a tenant's short name: 1 to 63 of a-z, 0-9 and -, not beginning with -"
+    );
+    Ok(())
+}

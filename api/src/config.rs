@@ -1,0 +1,207 @@
+//! The command line and the environment: every setting of this program, and nothing else reads them.
+
+use std::net::SocketAddr;
+
+use api::{Scope, Settings};
+use clap::{Args, Parser, Subcommand};
+use settings::{DatabaseArgs, LogArgs, S3Args};
+
+/// Takes jobs in over HTTP and shows what becomes of them.
+///
+/// Every option can be given as an environment variable instead; the variable stands beside it.
+#[derive(Debug, Parser)]
+#[command(name = "api", version, max_term_width = 100, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  api migrate                                   bring the schema up to date
+  api tenant create acme --name 'Acme Homes'    make a tenant
+  api key create --tenant acme --name laptop --scope jobs:write --scope jobs:read
+                                                make a key; it is printed once
+  api serve --listen 0.0.0.0:8080               answer requests
+  curl -H \"Authorization: Bearer $KEY\" http://127.0.0.1:8080/v1/kinds";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Answer requests until SIGTERM or SIGINT
+    Serve(Box<ServeArgs>),
+    /// Bring the database's schema up to date; safe to run by several processes at once
+    Migrate(MigrateArgs),
+    /// Make and list tenants
+    Tenant(TenantArgs),
+    /// Make, list and revoke API keys
+    Key(KeyArgs),
+    /// Ask a running server whether it is alive; for container health checks
+    Healthcheck(HealthcheckArgs),
+    /// Run an S3 server on a directory, for development
+    #[cfg(feature = "embedded-s3")]
+    S3(S3ServeArgs),
+}
+
+/// `api serve`.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) http: HttpArgs,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(crate) s3: S3Args,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+/// How requests are taken.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "HTTP")]
+pub(crate) struct HttpArgs {
+    /// Where to listen
+    #[arg(long, env = "CREWLINE_LISTEN", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+    /// How clients reach this server, for the examples in /docs; http:// and the address unless given
+    #[arg(long, env = "CREWLINE_PUBLIC_URL")]
+    pub(crate) public_url: Option<String>,
+    /// Refuse POSTs that submit jobs without an Idempotency-Key
+    #[arg(long, env = "CREWLINE_IDEMPOTENCY_REQUIRED", default_value_t = true, action = clap::ArgAction::Set)]
+    pub(crate) idempotency_required: bool,
+    /// Requests a tenant may send to this process per window, and at once
+    #[arg(long, env = "CREWLINE_REQUESTS_MAX", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) requests_max: u32,
+    /// Length of that window, in seconds
+    #[arg(long, env = "CREWLINE_REQUESTS_WINDOW_S", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub(crate) requests_window_s: u32,
+    /// Event streams a tenant may hold open
+    #[arg(long, env = "CREWLINE_STREAMS_MAX", default_value_t = 100)]
+    pub(crate) streams_max: usize,
+    /// Connections held open at once; more wait to be accepted
+    #[arg(long, env = "CREWLINE_CONNECTIONS_MAX", default_value_t = 8_192)]
+    pub(crate) connections_max: usize,
+    /// Longest wait for the head of a request, and for the next one on an idle connection, in milliseconds
+    #[arg(long, env = "CREWLINE_HEADER_READ_MS", default_value_t = 5_000, value_parser = clap::value_parser!(u64).range(100..=60_000))]
+    pub(crate) header_read_ms: u64,
+    /// Longest wait for the body of a request, in milliseconds
+    #[arg(long, env = "CREWLINE_BODY_READ_MS", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(100..=60_000))]
+    pub(crate) body_read_ms: u64,
+}
+
+impl HttpArgs {
+    /// The settings of the server.
+    pub(crate) fn settings(&self) -> Settings {
+        let public_url = self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.listen));
+        Settings {
+            public_url: public_url.trim_end_matches('/').to_owned(),
+            idempotency_required: self.idempotency_required,
+            requests_max: self.requests_max,
+            requests_window_s: self.requests_window_s,
+            streams_max: self.streams_max,
+            connections_max: self.connections_max,
+            header_read_timeout_ms: self.header_read_ms,
+            body_read_timeout_ms: self.body_read_ms,
+        }
+    }
+}
+
+/// `api migrate`.
+#[derive(Debug, Args)]
+pub(crate) struct MigrateArgs {
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+}
+
+/// `api tenant`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  api tenant create acme --name 'Acme Homes'")]
+pub(crate) struct TenantArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: TenantCommand,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+}
+
+/// What to do with tenants.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TenantCommand {
+    /// Make a tenant
+    Create {
+        /// Its short name: lower-case letters, digits and dashes
+        slug: String,
+        /// Its long name; the short one unless given
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// List the tenants
+    List,
+}
+
+/// `api key`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  api key create --tenant acme --name laptop --scope jobs:write --scope jobs:read"
+)]
+pub(crate) struct KeyArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: KeyCommand,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+}
+
+/// What to do with keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make a key and print it, once
+    Create {
+        /// Whose: the tenant's short name
+        #[arg(long)]
+        tenant: String,
+        /// What it is for, for people
+        #[arg(long)]
+        name: String,
+        /// What it may do; may be given several times
+        #[arg(long = "scope", required = true, value_enum)]
+        scopes: Vec<Scope>,
+    },
+    /// List the keys of a tenant, without their secrets
+    List {
+        /// Whose: the tenant's short name
+        #[arg(long)]
+        tenant: String,
+    },
+    /// Revoke a key; servers stop taking it within 10 seconds
+    Revoke {
+        /// The 12 characters after `crw_`
+        prefix: String,
+    },
+}
+
+/// `api healthcheck`.
+#[derive(Debug, Args)]
+pub(crate) struct HealthcheckArgs {
+    /// Where the server listens
+    #[arg(long, env = "CREWLINE_LISTEN", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+    /// Ask whether it is ready to answer requests, too
+    #[arg(long)]
+    pub(crate) ready: bool,
+}
+
+/// `api s3`.
+#[cfg(feature = "embedded-s3")]
+#[derive(Debug, Args)]
+pub(crate) struct S3ServeArgs {
+    /// Where to listen
+    #[arg(long, default_value = "127.0.0.1:9000")]
+    pub(crate) listen: SocketAddr,
+    /// Where the buckets lie
+    #[arg(long)]
+    pub(crate) dir: std::path::PathBuf,
+    #[command(flatten)]
+    pub(crate) s3: S3Args,
+}
