@@ -48,7 +48,7 @@ impl Handle for MediaRendition {
             return Err(Failure::discard("original_changed", "the stored original is not the file that was verified"));
         }
         let request = Request { source, folder: room.path().to_path_buf(), ladder: ladder(preset) };
-        let ladders = cx.deps.media.render(&request, |percent, message| cx.progress(percent * 4 / 5, message)).await;
+        let ladders = cx.deps.media.render(&request, |percent, message| cx.progress((u16::from(percent) * 4 / 5) as u8, message)).await;
         let ladders = ladders.map_err(refusal)?;
         if let Some(degraded) = &ladders.degraded {
             cx.log(Level::Warn, format!("the photograph is damaged: {degraded}"));
