@@ -85,7 +85,7 @@ async fn an_idempotency_key_means_nothing_by_default() {
     let world = World::new();
     let mut storage = storage(&world, config()).await;
     for n in 0..3 {
-        let task = apalis_core::task::builder::TaskBuilder::new(serde_json::to_vec(&n).unwrap())
+        let task = apalis_core::task::builder::TaskBuilder::new(n)
             .idempotency_key("same")
             .build();
         storage.push_task(task).await.unwrap();
@@ -98,7 +98,7 @@ async fn an_idempotency_key_means_nothing_by_default() {
 async fn max_attempts_is_not_honoured() {
     let world = World::new();
     let mut pusher = storage(&world, config()).await;
-    let task = apalis_core::task::builder::TaskBuilder::new(b"1".to_vec()).max_attempts(1).build();
+    let task = apalis_core::task::builder::TaskBuilder::new(1).max_attempts(1).build();
     pusher.push_task(task).await.unwrap();
     let backend = storage(&world, config()).await.poll_with_interval(Duration::from_millis(50));
     let worker = WorkerBuilder::new("w").backend(backend).build(|_: u32| async { Err::<(), _>(Refused) });
