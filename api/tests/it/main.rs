@@ -1,1 +1,12 @@
+//! The API over real sockets, with a real Postgres and a real S3. There are no workers here: tests play them.
 
+mod app;
+mod auth;
+mod events;
+mod hostile;
+mod idempotency;
+mod intake;
+mod pages;
+mod problems;
+mod reads;
+mod uploads;
