@@ -117,6 +117,9 @@ impl Serialize for Code {
     }
 }
 
+/// Longest text about one field.
+const TEXT_CHARS_MAX: usize = 400;
+
 /// A field that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FieldError {
@@ -129,14 +132,27 @@ pub struct FieldError {
 
 impl FieldError {
     /// An error at `pointer`.
-    pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), detail: detail.into() }
+    pub(crate) fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { pointer: storable(pointer.into()), detail: storable(detail.into()) }
     }
 
     /// A refusal by a kind's contract, whose pointers begin at the arguments.
     pub fn in_args(invalid: Invalid) -> Self {
         Self::new(format!("/args{}", invalid.pointer), invalid.reason)
     }
+}
+
+/// Both repeat what the client sent: bounded, and without the one character that Postgres cannot keep.
+fn storable(text: String) -> String {
+    if text.len() <= TEXT_CHARS_MAX && !text.contains('\0') {
+        return text;
+    }
+    let mut short: String =
+        text.chars().take(TEXT_CHARS_MAX).map(|c| if c == '\0' { '\u{FFFD}' } else { c }).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
 }
 
 /// How a problem looks on the wire.

@@ -18,7 +18,7 @@ use store::{
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 /// Longest wait for anything.
 pub(crate) const BOUND: Duration = Duration::from_secs(10);
 
@@ -34,7 +34,7 @@ pub(crate) struct TestApp {
     serving: Option<Serving>,
     _dir: TempDir,
     // Last, so that it is dropped when nobody uses it any more.
-    _database: TestDatabase,
+    database: TestDatabase,
 }
 
 pub(crate) fn settings() -> Settings {
@@ -75,7 +75,7 @@ impl TestApp {
             stops: vec![stop, stop_s3],
             serving: Some(serving),
             _dir: dir,
-            _database: database,
+            database,
         };
         this.key = this.key_of(tenant, &["admin"]).await;
         this
@@ -143,6 +143,14 @@ impl TestApp {
         let batch: Vec<Settle> = claimed.iter().map(|job| Settle::of(job, verdict.clone())).collect();
         let leases: Vec<_> = claimed.iter().map(|job| job.lease).take(1).collect();
         settle(&self.worker, &batch, &leases).await.unwrap().len()
+    }
+
+    /// Another process, as far as the database can tell: where it listens.
+    pub(crate) async fn another_server(&mut self) -> SocketAddr {
+        let db = self.database.db(Role::Api).unwrap();
+        let (address, stop, _) = serve(db, self.blobs.clone(), settings()).await;
+        self.stops.push(stop);
+        address
     }
 
     /// Stops the server as SIGTERM would, and waits for it.

@@ -33,6 +33,30 @@ async fn sixty_four_clients_with_one_key_make_one_job() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_servers_and_one_key_make_one_job() {
+    let mut app = TestApp::start().await;
+    let addresses = [app.address, app.another_server().await];
+    for _ in 0..10 {
+        let key = fresh();
+        let ask = async |n: usize| {
+            let request = app.http.post(format!("http://{}/v1/jobs", addresses[n % 2])).bearer_auth(&app.key);
+            let request = request.header("idempotency-key", &key).json(&json!({"kind": "probe.work"}));
+            Answer::of(request.send().await.unwrap()).await
+        };
+        let answers = join_all((0..16).map(ask)).await;
+        let taken: HashSet<&str> = answers
+            .iter()
+            .filter(|answer| answer.status != StatusCode::CONFLICT)
+            .map(|answer| {
+                assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.text);
+                answer.text.as_str()
+            })
+            .collect();
+        assert_eq!((taken.len(), app.claim().await.len()), (1, 1));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn submissions_that_arrive_together_all_get_in() {
     let app = TestApp::start().await;
     let answers = join_all((0..300).map(|_| app.submit(json!({})))).await;
