@@ -51,7 +51,8 @@ impl Events {
                     .filter_map(|line| line.split_once(": "))
                     .map(|(name, value)| (name.to_owned(), value.to_owned()))
                     .collect();
-                rest.to_owned().clone_into(&mut self.text);
+                let rest = rest.to_owned();
+                self.text = rest;
                 if let (Some(name), Some(id)) = (fields.get("event"), fields.get("id")) {
                     let data = serde_json::from_str(&fields["data"]).unwrap();
                     return Some(Event { name: name.clone(), id: id.clone(), data });
