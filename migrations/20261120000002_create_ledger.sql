@@ -19,8 +19,9 @@ create table lane (
     tenant_id uuid not null references tenant (id) on delete cascade,
     queue text not null,
     priority smallint not null check (priority between 1 and 4),
-    -- Jobs that took a worker down with them wait here, to be run alone in a process of their own.
-    quarantine boolean not null,
+    -- 0: regular. 1: jobs that were there when a worker died; they run together, in a process apart from regular jobs.
+    -- 2: jobs that were there twice; each runs alone, so that the one to blame shows.
+    quarantine smallint not null check (quarantine between 0 and 2),
     cursor bigint not null default 0,
     -- When it was last served, as a number: the lane served longest ago goes first.
     turn bigint not null default 0,
@@ -172,7 +173,7 @@ grant execute on function running_jobs to crewline_api;
 -- A function, because the lock has to be held before the snapshot is taken that reads the cursors: each statement of a
 -- volatile function sees what was committed when that statement began. The lock also orders claiming against
 -- cancelling. The commit need not reach the disk: a claim lost in a crash of the server never happened.
-create function claim_jobs(of_queue text, quarantined boolean, wanted integer, as_lease uuid, by_worker text, ttl_ms integer)
+create function claim_jobs(of_queue text, of_quarantine smallint, wanted integer, as_lease uuid, by_worker text, ttl_ms integer)
 returns table (
     tenant_id uuid, id uuid, fence integer, attempt smallint, max_attempts smallint, crashes smallint, priority smallint,
     kind text, kind_version smallint, args jsonb, created_at timestamptz, scheduled_at timestamptz, traceparent text,
@@ -187,7 +188,7 @@ begin
         select j.*, l.priority
         from (
             select lane.id, lane.cursor, lane.priority from lane
-            where lane.queue = of_queue and lane.quarantine = quarantined
+            where lane.queue = of_queue and lane.quarantine = of_quarantine
             order by lane.priority, lane.turn
         ) l
         cross join lateral (

@@ -33,12 +33,12 @@ pub struct Settler {
 }
 
 impl Settler {
-    /// Starts settling; ends when every clone of the settler is gone and everything is settled. A verdict that cannot be
-    /// stored for `patience` (the length of a lease) is given up, because nobody would accept it any more.
-    pub fn start(db: Db, held: Arc<Held>, faults: Faults, patience: Duration) -> (Self, tokio::task::JoinHandle<()>) {
+    /// Starts settling; goes on until every clone of the settler is gone. A verdict that cannot be stored for `patience`
+    /// (the length of a lease) is given up, because nobody would accept it any more.
+    pub fn start(db: Db, held: Arc<Held>, faults: Faults, patience: Duration) -> Self {
         let (wanted, waiting) = mpsc::channel(WAITING_MAX);
-        let settler = Self { wanted, db: db.clone(), faults, patience };
-        (settler, tokio::spawn(settle_all(db, held, waiting, faults, patience)))
+        tokio::spawn(settle_all(db.clone(), held, waiting, faults, patience));
+        Self { wanted, db, faults, patience }
     }
 
     /// Settles `job`. A verdict that brings rows with it gets a transaction of its own.

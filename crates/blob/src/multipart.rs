@@ -80,6 +80,9 @@ impl Blobs {
     }
 
     /// Makes the object from its parts, in the order of their numbers.
+    ///
+    /// An upload that is not found may have been completed by an earlier try whose answer was lost: [`Blobs::head`]
+    /// tells.
     pub async fn multipart_complete(
         &self,
         key: &Key,

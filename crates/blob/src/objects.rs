@@ -8,7 +8,10 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
-use crate::{BlobError, Blobs, Fault, Key, transfer::Body};
+use crate::{
+    BlobError, Blobs, Fault, Key,
+    transfer::{Body, hash_all},
+};
 
 /// What S3 says about an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +105,9 @@ impl Blobs {
         content_type: &str,
         cache_control: &str,
     ) -> Result<Head, BlobError> {
-        let (size, sha256) = (body.len() as u64, Sha256::digest(&body));
+        let mut hash = Sha256::new();
+        hash_all(&mut [&mut hash], &body).await;
+        let (size, sha256) = (body.len() as u64, hash.finalize());
         let request = self.inner.s3.put_object().bucket(&self.inner.bucket).key(key.as_str());
         let sent = request
             .content_type(content_type)

@@ -12,7 +12,8 @@ pub struct Presigned {
     pub url: String,
     /// The method, `GET` or `PUT`.
     pub method: String,
-    /// Headers that are signed and have to be sent with these values.
+    /// Headers that are signed and have to be sent with these values. A browser sets `content-length` by itself, from
+    /// the body, and lets no page do it.
     pub headers: Vec<(String, String)>,
     /// From when on S3 refuses it.
     pub expires_at: DateTime<Utc>,

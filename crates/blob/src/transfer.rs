@@ -20,6 +20,7 @@ use crate::{
 };
 
 const FILE_BUFFER_BYTES: usize = 256 * 1024;
+const HASH_PIECE_BYTES: usize = 256 * 1024;
 
 /// What [`Blobs::download`] wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,8 +108,9 @@ impl Blobs {
             let body =
                 read.map_err(|source| BlobError::File { path: path.to_owned(), step: "read", source })?;
             left -= body.len() as u64;
-            hash.update(&body);
-            let sha256 = STANDARD.encode(Sha256::digest(&body));
+            let mut part_hash = Sha256::new();
+            hash_all(&mut [&mut hash, &mut part_hash], &body).await;
+            let sha256 = STANDARD.encode(part_hash.finalize());
             let number = parts.len() as i32 + 1;
             let sent = self
                 .inner
@@ -129,6 +131,16 @@ impl Blobs {
             );
         }
         Ok((parts, hex::encode(hash.finalize())))
+    }
+}
+
+// A megabyte takes milliseconds to hash; other tasks get their turn in between.
+pub(crate) async fn hash_all(hashes: &mut [&mut Sha256], body: &Bytes) {
+    for piece in body.chunks(HASH_PIECE_BYTES) {
+        for hash in &mut *hashes {
+            hash.update(piece);
+        }
+        tokio::task::yield_now().await;
     }
 }
 

@@ -1,1 +1,43 @@
-//! The media crate.
+//! Pixels: one photograph in, a ladder of renditions out.
+//!
+//! Pure and synchronous. Bytes come in, bytes go out, and a stop flag is looked at between stages; there is no
+//! runtime, no network, no file and no environment in here. One call works on one thread: a worker that wants
+//! both cores busy renders two images at once, which is faster than splitting one.
+//!
+//! A render is one straight line, and [`render()`] reads like it:
+//!
+//! 1. [`probe()`] reads the header and refuses what is too large, before anything large is allocated.
+//! 2. The source is decoded **once**, for a JPEG at the smallest of 1/1, 1/2, 1/4 and 1/8 that still covers the
+//!    largest rung. An ordinary photograph stays in its own YCbCr planes from here to the encoders.
+//! 3. The first resize brings it to the largest rung; orientation and colour profile are applied there, where
+//!    there are few pixels left.
+//! 4. Every further rung is made from the rung above it, its size derived from the *original* picture.
+//!
+//! Metadata does not survive, on purpose: no GPS position, no serial number, no thumbnail of the uncropped
+//! picture. The one exception is the photographer's own mark (copyright notice and credit), which is written
+//! back as a minimal EXIF block into JPEG and WebP.
+
+mod color;
+mod error;
+mod exif;
+mod frame;
+mod heif;
+mod jpeg;
+mod ladder;
+mod limits;
+mod orient;
+mod plane;
+mod probe;
+mod raster;
+mod render;
+mod resize;
+mod rights;
+mod sniff;
+mod webp;
+
+pub use error::MediaError;
+pub use ladder::{Format, Ladder, Rung};
+pub use limits::Limits;
+pub use probe::{Probe, probe};
+pub use render::{Output, Rendered, render};
+pub use sniff::{SourceKind, sniff};

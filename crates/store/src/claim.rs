@@ -65,8 +65,28 @@ struct Row {
 pub enum Pick {
     /// Those nobody was hurt by.
     Regular,
-    /// Those that took a worker down with them, to be run alone.
-    Quarantined,
+    /// Those that were there when a worker died: to be run apart from regular jobs.
+    Suspect,
+    /// Those that were there twice: to be run one by one, each alone.
+    Alone,
+}
+
+impl Pick {
+    /// Both kinds of jobs that must not run among regular ones.
+    pub const QUARANTINED: [Self; 2] = [Self::Suspect, Self::Alone];
+
+    /// The lane's `quarantine`.
+    pub(crate) const fn level(self) -> i16 {
+        match self {
+            Self::Regular => 0,
+            Self::Suspect => 1,
+            Self::Alone => 2,
+        }
+    }
+
+    pub(crate) fn of_level(level: i16) -> Option<Self> {
+        [Self::Regular, Self::Suspect, Self::Alone].into_iter().find(|pick| pick.level() == level)
+    }
 }
 
 /// Claims up to `wanted` jobs of `queue` for `worker` until `ttl` from now, in release order. None when nothing waits.
@@ -85,7 +105,7 @@ pub async fn claim(
          from claim_jobs($1, $2, $3, $4, $5, $6)",
     )
     .bind(queue.name())
-    .bind(pick == Pick::Quarantined)
+    .bind(pick.level())
     .bind(i32::from(wanted))
     .bind(lease.as_uuid())
     .bind(worker)

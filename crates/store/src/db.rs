@@ -98,7 +98,7 @@ impl Db {
         &self.pool
     }
 
-    /// The lane that jobs of `tenant` wait in, made on first use together with its quarantine.
+    /// The lane that jobs of `tenant` wait in, made on first use together with its quarantines.
     pub(crate) async fn lane(&self, tenant: TenantId, queue: Queue, priority: Priority) -> Result<i32, StoreError> {
         let known = (tenant, queue, priority.get());
         if let Some(lane) = self.lanes.read().unwrap_or_else(PoisonError::into_inner).get(&known) {
@@ -108,7 +108,7 @@ impl Db {
         let mut tx = self.tenant(tenant).await?;
         sqlx::query(
             "insert into lane (tenant_id, queue, priority, quarantine)
-             values ($1, $2, $3, false), ($1, $2, $3, true) on conflict do nothing",
+             values ($1, $2, $3, 0), ($1, $2, $3, 1), ($1, $2, $3, 2) on conflict do nothing",
         )
         .bind(tenant.as_uuid())
         .bind(queue.name())
@@ -117,7 +117,7 @@ impl Db {
         .await
         .or_failed("make a lane")?;
         let lane: i32 = sqlx::query_scalar(
-            "select id from lane where tenant_id = $1 and queue = $2 and priority = $3 and not quarantine",
+            "select id from lane where tenant_id = $1 and queue = $2 and priority = $3 and quarantine = 0",
         )
         .bind(tenant.as_uuid())
         .bind(queue.name())

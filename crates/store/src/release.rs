@@ -6,6 +6,7 @@ use jobs::Queue;
 use sqlx::FromRow;
 
 use crate::{
+    claim::Pick,
     db::Db,
     error::{OrFailed, StoreError},
 };
@@ -73,8 +74,8 @@ pub async fn unstrand(db: &Db) -> Result<u64, StoreError> {
 pub struct Waiting {
     /// The queue.
     pub queue: Queue,
-    /// Whether these are the jobs that have to run alone.
-    pub quarantined: bool,
+    /// Which of the queue's jobs.
+    pub pick: Pick,
     /// Jobs that may run now; each lane counts up to 512.
     pub jobs: u32,
 }
@@ -82,7 +83,7 @@ pub struct Waiting {
 #[derive(FromRow)]
 struct WaitingRow {
     queue: String,
-    quarantine: bool,
+    quarantine: i16,
     jobs: i64,
 }
 
@@ -102,8 +103,8 @@ pub async fn waiting(db: &Db) -> Result<Vec<Waiting>, StoreError> {
     Ok(rows
         .into_iter()
         .filter_map(|row| {
-            let queue = row.queue.parse().ok()?;
-            Some(Waiting { queue, quarantined: row.quarantine, jobs: row.jobs.try_into().unwrap_or(u32::MAX) })
+            let (queue, pick) = (row.queue.parse().ok()?, Pick::of_level(row.quarantine)?);
+            Some(Waiting { queue, pick, jobs: row.jobs.try_into().unwrap_or(u32::MAX) })
         })
         .collect())
 }

@@ -39,9 +39,11 @@ pub enum From<'a> {
     Dead(&'a str),
 }
 
-/// Takes back up to 64 leases. A crash uses up an attempt. The jobs wait again in quarantine, where each runs alone,
-/// so that one poison job cannot take down the same neighbours twice; after [`CRASHES_MAX`] crashes, or out of
-/// attempts, a job is discarded.
+/// Takes back up to 64 leases. A crash uses up an attempt.
+///
+/// Which of the jobs was to blame, if any, nobody knows: most workers die of something else. So the jobs wait again in
+/// quarantine, first all together but apart from regular jobs; those that are there when a worker dies a second time
+/// run alone. Out of attempts, or after [`CRASHES_MAX`] crashes, a job is discarded.
 pub async fn rescue(db: &Db, from: From<'_>) -> Result<Vec<Rescued>, StoreError> {
     let dead = match from {
         From::Anyone => None,
@@ -80,7 +82,7 @@ pub async fn rescue(db: &Db, from: From<'_>) -> Result<Vec<Rescued>, StoreError>
                and not (j.attempt + 1 >= j.max_attempts or j.crashes + 1 >= $3 or j.cancel_requested_at is not null)
                and lane.id = j.lane_id
                and quarantine.tenant_id = lane.tenant_id and quarantine.queue = lane.queue
-               and quarantine.priority = lane.priority and quarantine.quarantine
+               and quarantine.priority = lane.priority and quarantine.quarantine = least(j.crashes + 1, 2)
              returning j.*, x.worker, x.claimed_at
          )
          insert into attempt (tenant_id, job_id, fence, attempt, kind_version, max_attempts, priority, created_at,

@@ -70,7 +70,8 @@ impl Verdict {
         matches!(self, Self::Completed { .. } | Self::Cancelled { .. } | Self::Discarded { .. })
     }
 
-    fn problem(&self) -> Option<&Problem> {
+    /// What went wrong, unless nothing did.
+    pub const fn problem(&self) -> Option<&Problem> {
         match self {
             Self::Completed { .. } | Self::Returned => None,
             Self::Retried { problem, .. }

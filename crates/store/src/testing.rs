@@ -34,6 +34,15 @@ impl TestDatabase {
     pub async fn create() -> Self {
         let found = URL_VARIABLES.iter().find_map(|name| std::env::var(name).ok());
         let Some(admin_url) = found else { panic!("one of {URL_VARIABLES:?} has to name a Postgres server") };
+        Self::create_at(admin_url).await
+    }
+
+    /// As [`Self::create`], on a server of the test's own.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    #[expect(clippy::panic, reason = "a test without its database has failed")]
+    pub async fn create_at(admin_url: String) -> Self {
         let name = format!("crewline_test_{}", Uuid::now_v7().simple());
         let database = Self { admin_url, name };
         if let Err(error) = database.make().await {
@@ -48,6 +57,15 @@ impl TestDatabase {
         migrate(&owner).await?;
         owner.close().await;
         Ok(())
+    }
+
+    /// The one number that a query of a test's own answers, asked as the server's administrator.
+    ///
+    /// # Errors
+    /// When the query does not answer one number.
+    pub async fn number(&self, sql: &str) -> Result<i64, StoreError> {
+        let mut admin = PgConnection::connect(&self.url()).await.or_failed("reach the test database")?;
+        sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&mut admin).await.or_failed("ask for a number")
     }
 
     /// A pool under `role`.

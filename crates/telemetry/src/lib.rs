@@ -7,7 +7,9 @@
 
 pub mod fields;
 pub mod metrics;
+mod options;
 mod setup;
 pub mod trace_context;
 
-pub use setup::{Guard, LogFormat, Options, TelemetryError, init};
+pub use options::{LogFormat, Options, TelemetryError};
+pub use setup::{Guard, init};

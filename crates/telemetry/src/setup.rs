@@ -1,7 +1,7 @@
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use opentelemetry::{KeyValue, global, trace::TracerProvider};
-use opentelemetry_otlp::{ExporterBuildError, Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
+use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::{
     Resource,
     propagation::TraceContextPropagator,
@@ -10,114 +10,13 @@ use opentelemetry_sdk::{
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
-    filter::{ParseError, Targets},
-    fmt,
+    filter::Targets,
+    fmt::{self, MakeWriter},
     layer::SubscriberExt,
-    util::{SubscriberInitExt, TryInitError},
+    util::SubscriberInitExt,
 };
 
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people: one line, coloured on a terminal.
-    Pretty,
-    /// For machines: one JSON object per line.
-    Json,
-}
-
-impl FromStr for LogFormat {
-    type Err = TelemetryError;
-
-    fn from_str(text: &str) -> Result<Self, TelemetryError> {
-        match text {
-            "pretty" => Ok(Self::Pretty),
-            "json" => Ok(Self::Json),
-            _ => Err(TelemetryError::LogFormat { text: text.to_owned() }),
-        }
-    }
-}
-
-/// What to record and where to send it.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The service that traces name: `api` or `workers`.
-    pub service: &'static str,
-    /// Its version, also for the traces.
-    pub version: &'static str,
-    /// How log lines look. They go to stderr.
-    pub log_format: LogFormat,
-    /// Which lines are written, such as `info,sqlx=warn`. Does not touch traces.
-    pub log_filter: String,
-    /// The OTLP/HTTP collector, without a path, such as `http://otel:4318`. `None` records no traces.
-    pub otlp_endpoint: Option<String>,
-    /// The share of new traces to record, from 0 to 1. A trace that was begun elsewhere follows its beginning.
-    pub sample_ratio: f64,
-    /// How long a batch of spans is collected before it is sent.
-    pub export_interval_ms: u64,
-    /// Longest wait for the collector to take a batch.
-    pub export_timeout_ms: u64,
-    /// Longest wait, when the process ends, for the last spans to be taken.
-    pub flush_timeout_ms: u64,
-}
-
-/// Why telemetry could not be set up.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum TelemetryError {
-    /// The format of the log is none of ours.
-    #[error("{text:?} is not a log format: pretty or json")]
-    LogFormat {
-        /// What was given.
-        text: String,
-    },
-    /// The filter does not parse.
-    #[error("{filter:?} is not a log filter")]
-    LogFilter {
-        /// What was given.
-        filter: String,
-        /// Why.
-        #[source]
-        source: Arc<ParseError>,
-    },
-    /// A share is between 0 and 1.
-    #[error("the share of traces to record is between 0 and 1, not {ratio}")]
-    SampleRatio {
-        /// What was given.
-        ratio: f64,
-    },
-    /// The client for the collector could not be made.
-    #[error("could not make an HTTP client for the trace collector")]
-    HttpClient {
-        /// Why.
-        #[source]
-        source: Arc<reqwest::Error>,
-    },
-    /// The exporter could not be made.
-    #[error("could not make an exporter to {endpoint}")]
-    Exporter {
-        /// The collector.
-        endpoint: String,
-        /// Why.
-        #[source]
-        source: Arc<ExporterBuildError>,
-    },
-    /// A thread could not be started.
-    #[error("could not start a thread to make the exporter in")]
-    Thread,
-    /// This process has a subscriber already.
-    #[error("could not install the subscriber for logs and traces")]
-    Subscriber {
-        /// Why.
-        #[source]
-        source: Arc<TryInitError>,
-    },
-    /// This process has a recorder already, or the buckets are wrong.
-    #[error("could not install the recorder for metrics")]
-    Prometheus {
-        /// Why.
-        #[source]
-        source: Arc<metrics_exporter_prometheus::BuildError>,
-    },
-}
+use crate::{LogFormat, Options, TelemetryError};
 
 /// Keeps telemetry running. Dropping it sends what is left, for at most `flush_timeout_ms`.
 #[must_use = "dropping the guard ends the export of traces"]
@@ -137,7 +36,7 @@ impl Drop for Guard {
 
 /// Installs logs and traces for this process. Call it once, first thing in `main`, and hold the guard to the end.
 pub fn init(options: &Options) -> Result<Guard, TelemetryError> {
-    let (provider, subscriber) = build(options)?;
+    let (provider, subscriber) = build(options, std::io::stderr)?;
     global::set_text_map_propagator(TraceContextPropagator::new());
     let flush_timeout = Duration::from_millis(options.flush_timeout_ms);
     match subscriber.try_init() {
@@ -146,7 +45,13 @@ pub fn init(options: &Options) -> Result<Guard, TelemetryError> {
     }
 }
 
-fn build(options: &Options) -> Result<(SdkTracerProvider, impl SubscriberInitExt + use<>), TelemetryError> {
+fn build<W>(
+    options: &Options,
+    log: W,
+) -> Result<(SdkTracerProvider, impl SubscriberInitExt + use<W>), TelemetryError>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     let log_filter = EnvFilter::try_new(&options.log_filter).map_err(|source| TelemetryError::LogFilter {
         filter: options.log_filter.clone(),
         source: Arc::new(source),
@@ -159,17 +64,18 @@ fn build(options: &Options) -> Result<(SdkTracerProvider, impl SubscriberInitExt
         .with_filter(trace_filter());
     let subscriber = tracing_subscriber::registry()
         .with(traces)
-        .with(log_layer(options.log_format).with_filter(log_filter));
+        .with(log_layer(options.log_format, log).with_filter(log_filter));
     Ok((provider, subscriber))
 }
 
 // Traces have a filter of their own: a quiet log must not cut the thread that joins a request to its jobs.
-// What the export itself does is left out, or each export would cause the next.
+// What the export itself does is left out, or each export would cause the next; the embedded S3 is left out because
+// its spans hold whole requests. A name here stands for all that begin with it.
 fn trace_filter() -> Targets {
-    let exporting = ["opentelemetry", "reqwest", "hyper", "hyper_util", "h2", "rustls", "tower"];
+    let left_out = ["opentelemetry", "reqwest", "hyper", "h2", "rustls", "s3s"];
     Targets::new()
         .with_default(LevelFilter::INFO)
-        .with_targets(exporting.map(|target| (target, LevelFilter::OFF)))
+        .with_targets(left_out.map(|target| (target, LevelFilter::OFF)))
 }
 
 type Traced = tracing_subscriber::layer::Layered<
@@ -181,8 +87,11 @@ type Traced = tracing_subscriber::layer::Layered<
     Registry,
 >;
 
-fn log_layer(format: LogFormat) -> Box<dyn Layer<Traced> + Send + Sync> {
-    let lines = fmt::layer().with_writer(std::io::stderr);
+fn log_layer<W>(format: LogFormat, log: W) -> Box<dyn Layer<Traced> + Send + Sync>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = fmt::layer().with_writer(log);
     match format {
         LogFormat::Pretty => Box::new(lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))),
         LogFormat::Json => {
@@ -240,14 +149,17 @@ fn exporter(endpoint: &str, options: &Options) -> Result<SpanExporter, Telemetry
 #[cfg(test)]
 mod tests {
     use std::{
+        io::Write,
         net::TcpListener,
+        sync::{Arc, Mutex},
         time::{Duration, Instant},
     };
 
     use tracing_subscriber::util::SubscriberInitExt;
 
-    use super::{Guard, LogFormat, Options, TelemetryError, build};
+    use super::{Guard, build};
     use crate::trace_context::{current, current_traceparent, set_parent, set_parent_with_state, trace_id};
+    use crate::{LogFormat, Options, TelemetryError, fields};
 
     fn options() -> Options {
         Options {
@@ -267,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_trace_goes_through_a_row_without_any_collector() {
-        let (_provider, subscriber) = build(&options()).unwrap();
+        let (_provider, subscriber) = build(&options(), std::io::sink).unwrap();
         let _default = subscriber.set_default();
         assert_eq!(current_traceparent(), None);
 
@@ -291,7 +203,7 @@ mod tests {
 
     #[test]
     fn what_the_caller_began_is_carried_on_as_it_was() {
-        let (_provider, subscriber) = build(&options()).unwrap();
+        let (_provider, subscriber) = build(&options(), std::io::sink).unwrap();
         let _default = subscriber.set_default();
         let span = tracing::info_span!("request");
         assert!(set_parent_with_state(&span, SAMPLED, Some("vendor=1")));
@@ -305,7 +217,7 @@ mod tests {
 
     #[test]
     fn what_is_no_traceparent_changes_nothing() {
-        let (_provider, subscriber) = build(&options()).unwrap();
+        let (_provider, subscriber) = build(&options(), std::io::sink).unwrap();
         let _default = subscriber.set_default();
         for text in [
             "",
@@ -322,9 +234,47 @@ mod tests {
         }
     }
 
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_log_line_is_one_object_with_the_fields_of_its_span() {
+        let lines = Lines::default();
+        let log = lines.clone();
+        let options =
+            Options { log_format: LogFormat::Json, log_filter: "info,noisy=warn".to_owned(), ..options() };
+        let (_provider, subscriber) = build(&options, move || log.clone()).unwrap();
+        let _default = subscriber.set_default();
+        let span = tracing::info_span!(fields::SPAN_JOB_WORK, { fields::JOB_ID } = "job_1");
+        span.in_scope(|| {
+            tracing::info!({ fields::JOB_KIND } = "media.rendition", "Working on job_1");
+            tracing::debug!("not this");
+            tracing::info!(target: "noisy", "nor this");
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(line["level"], "INFO");
+        assert_eq!(line["message"], "Working on job_1");
+        assert_eq!(line["job.kind"], "media.rendition");
+        assert_eq!(line["span"]["name"], "job.work");
+        assert_eq!(line["span"]["job.id"], "job_1");
+    }
+
     #[test]
     fn options_that_make_no_sense_are_refused() {
-        let refused = |options: Options| build(&options).err().unwrap();
+        let refused = |options: Options| build(&options, std::io::sink).err().unwrap();
         let filter = refused(Options { log_filter: "a=b=c".to_owned(), ..options() });
         assert!(matches!(filter, TelemetryError::LogFilter { .. }), "{filter:?}");
         let ratio = refused(Options { sample_ratio: 1.5, ..options() });
@@ -343,7 +293,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let options = Options { otlp_endpoint: Some(endpoint), ..options() };
-        let (provider, subscriber) = build(&options).unwrap();
+        let (provider, subscriber) = build(&options, std::io::sink).unwrap();
         let default = subscriber.set_default();
         tracing::info_span!("request").in_scope(|| {});
         drop(default);

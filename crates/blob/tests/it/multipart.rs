@@ -6,7 +6,7 @@ use reqwest::{Client, StatusCode};
 
 use crate::server::{MIB, Server, content};
 
-const SOON: Duration = Duration::from_secs(300);
+const SOON: Duration = Duration::from_mins(5);
 
 async fn put_part(server: &Server, key: &Key, upload: &UploadId, number: i32, body: Bytes) -> String {
     let bytes = body.len() as u64;

@@ -1,0 +1,126 @@
+//! The straight line from source to ladder.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::{Deserialize, Serialize};
+
+use crate::frame::Frame;
+use crate::ladder::{Format, Ladder, Step, plan};
+use crate::probe::{Opened, Probe};
+use crate::resize::Scaler;
+use crate::{Limits, MediaError, exif, heif, jpeg, webp};
+
+/// One file of the ladder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// Name of its rung.
+    pub rung: String,
+    /// Its format.
+    pub format: Format,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// The file.
+    pub bytes: Vec<u8>,
+}
+
+/// Everything made from one source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rendered {
+    /// What the source was.
+    pub probe: Probe,
+    /// A [ThumbHash](https://evanw.github.io/thumbhash/): some 25 bytes to show while an image loads.
+    pub thumbhash: Vec<u8>,
+    /// Set where the source was damaged and the outputs show it: what the decoder complained of.
+    pub degraded: Option<String>,
+    /// One output per rung and format, in the ladder's order.
+    pub outputs: Vec<Output>,
+}
+
+/// Longest side of the picture a ThumbHash is computed from; more adds nothing.
+const THUMBHASH_EDGE_PX: u32 = 100;
+/// Shares of the progress bar, in percent. What follows is encoding, by pixels.
+const DECODED_PERCENT: u8 = 15;
+const RESIZED_PERCENT: u8 = 20;
+const ENCODED_PERCENT: u8 = 98;
+
+/// Makes every output of the ladder from one decode of the source.
+///
+/// Equal input gives equal bytes. `stop` is looked at between stages and before every output; `progress` gets a
+/// percentage that never falls, and a line for a person.
+pub fn render(
+    source: &[u8],
+    ladder: &Ladder,
+    limits: &Limits,
+    stop: &AtomicBool,
+    progress: &mut dyn FnMut(u8, &str),
+) -> Result<Rendered, MediaError> {
+    ladder.check()?;
+    go_on(stop)?;
+    let opened = Opened::open(source, limits)?;
+    let probe = opened.probe.clone();
+    let exif = exif::write(&opened.mark);
+    let steps = plan(ladder, opened.displayed());
+    let largest = steps.first().map_or_else(|| opened.displayed().fit(THUMBHASH_EDGE_PX), |step| step.size);
+    progress(0, "Read the header");
+
+    let decoded = opened.decode(largest, limits)?;
+    go_on(stop)?;
+    progress(DECODED_PERCENT, "Decoded the picture");
+
+    let degraded = decoded.degraded.clone();
+    let mut scaler = Scaler::new();
+    let mut frame = decoded.into_frame(largest, &mut scaler)?;
+    progress(RESIZED_PERCENT, "Resized to the largest rung");
+
+    let total: u64 = steps.iter().map(cost).sum();
+    let mut spent = 0;
+    let mut outputs: Vec<(usize, Output)> = Vec::with_capacity(steps.len());
+    for step in &steps {
+        go_on(stop)?;
+        frame = frame.shrunk(step.size, &mut scaler)?;
+        let rung = &ladder.rungs[step.rung];
+        let bytes = encode(&frame, step.format, rung.quality, exif.as_deref())?;
+        let (rung, format) = (rung.name.clone(), step.format);
+        let (width, height) = (step.size.width, step.size.height);
+        spent += cost(step);
+        let share = u64::from(ENCODED_PERCENT - RESIZED_PERCENT) * spent / total.max(1);
+        progress(RESIZED_PERCENT + share as u8, &format!("Wrote {rung} as {}", format.extension()));
+        outputs.push((step.order, Output { rung, format, width, height, bytes }));
+    }
+    go_on(stop)?;
+    let thumbhash = thumbhash(frame, &mut scaler)?;
+    outputs.sort_by_key(|(order, _)| *order);
+    let outputs = outputs.into_iter().map(|(_, output)| output).collect();
+    progress(100, "Done");
+    Ok(Rendered { probe, thumbhash, degraded, outputs })
+}
+
+fn go_on(stop: &AtomicBool) -> Result<(), MediaError> {
+    if stop.load(Ordering::Relaxed) { Err(MediaError::Cancelled) } else { Ok(()) }
+}
+
+fn encode(frame: &Frame, format: Format, quality: u8, exif: Option<&[u8]>) -> Result<Vec<u8>, MediaError> {
+    match format {
+        Format::Jpeg => jpeg::encode(&frame.flattened(), quality, exif),
+        Format::WebP => webp::encode(frame, quality, exif),
+        Format::Avif => heif::encode_avif(&frame.rgba(), matches!(frame, Frame::Planar(_)), quality),
+    }
+}
+
+/// How dear an output is, relative to a JPEG of the same size.
+fn cost(step: &Step) -> u64 {
+    let weight = match step.format {
+        Format::Jpeg => 1,
+        Format::WebP => 12,
+        Format::Avif => 40,
+    };
+    step.size.pixels() * weight
+}
+
+fn thumbhash(frame: Frame, scaler: &mut Scaler) -> Result<Vec<u8>, MediaError> {
+    let size = frame.size().fit(THUMBHASH_EDGE_PX);
+    let small = frame.shrunk(size, scaler)?;
+    Ok(thumbhash::rgba_to_thumb_hash(size.width as usize, size.height as usize, &small.rgba().data))
+}

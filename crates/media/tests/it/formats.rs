@@ -1,0 +1,82 @@
+//! Every kind of file goes in; every format comes out.
+
+use image::ImageFormat;
+use media::{Format, SourceKind, probe, sniff};
+use turbojpeg::Subsamp;
+
+use crate::fixtures::{
+    BLUE, GREEN, LIMITS, RED, WHITE, assert_quadrants, close, encoded, half_transparent, heif, jpeg, ladder,
+    look, make, one, quadrants,
+};
+
+const CORNERS: [[u8; 3]; 4] = [RED, GREEN, BLUE, WHITE];
+const ALL: [Format; 3] = [Format::Jpeg, Format::WebP, Format::Avif];
+
+#[test]
+fn every_kind_in_and_every_format_out() {
+    let picture = quadrants(160, 120);
+    let rgba = image::DynamicImage::from(picture.clone()).into_rgba8();
+    let sources = [
+        (SourceKind::Jpeg, jpeg(&picture, Subsamp::Sub2x2)),
+        (SourceKind::Png, encoded(picture.clone(), ImageFormat::Png)),
+        (SourceKind::WebP, encoded(picture.clone(), ImageFormat::WebP)),
+        (SourceKind::Gif, encoded(picture.clone(), ImageFormat::Gif)),
+        (SourceKind::Tiff, encoded(picture, ImageFormat::Tiff)),
+        (SourceKind::Heic, heif(&rgba, false)),
+        (SourceKind::Avif, heif(&rgba, true)),
+    ];
+    for (kind, source) in sources {
+        assert_eq!(sniff(&source[..64]), Some(kind));
+        let seen = probe(&source, &LIMITS).unwrap();
+        assert_eq!((seen.kind, seen.width, seen.height), (kind, 160, 120));
+        let rendered = make(&source, &ladder(&[160, 81], &ALL)).unwrap();
+        assert_eq!(rendered.degraded, None);
+        for output in &rendered.outputs {
+            assert_quadrants(&look(output), CORNERS, &format!("{kind:?} to {:?}", output.format));
+        }
+    }
+}
+
+#[test]
+fn outputs_are_what_they_say() {
+    let source = jpeg(&quadrants(64, 64), Subsamp::Sub2x2);
+    for (format, kind) in ALL.into_iter().zip([SourceKind::Jpeg, SourceKind::WebP, SourceKind::Avif]) {
+        let output = one(&source, 32, format);
+        assert_eq!(sniff(&output.bytes), Some(kind));
+        assert!(format.mime().ends_with(if format == Format::Jpeg { "jpeg" } else { format.extension() }));
+    }
+}
+
+#[test]
+fn transparency_survives_heif_both_ways() {
+    let clear = half_transparent(120, 80);
+    let source = heif(&clear, true);
+    assert!(probe(&source, &LIMITS).unwrap().has_alpha);
+    let again = one(&source, 60, Format::Avif);
+    assert!(probe(&again.bytes, &LIMITS).unwrap().has_alpha);
+    let flat = look(&one(&again.bytes, 60, Format::Jpeg));
+    assert!(close(*flat.get_pixel(10, 20), RED, 14) && close(*flat.get_pixel(50, 20), [255; 3], 6));
+}
+
+#[test]
+fn an_animation_gives_its_first_frame() {
+    let mut gif = Vec::new();
+    {
+        let mut encoder = image::codecs::gif::GifEncoder::new(&mut gif);
+        for color in [RED, BLUE, GREEN] {
+            let frame =
+                image::RgbaImage::from_pixel(40, 30, image::Rgba([color[0], color[1], color[2], 255]));
+            encoder.encode_frame(image::Frame::new(frame)).unwrap();
+        }
+    }
+    let seen = look(&one(&gif, 40, Format::Jpeg));
+    assert!(close(*seen.get_pixel(20, 15), RED, 10), "{:?}", seen.get_pixel(20, 15));
+}
+
+#[test]
+fn requests_and_results_travel_as_json() {
+    let rungs = ladder(&[640], &ALL);
+    let json = serde_json::to_string(&rungs).unwrap();
+    assert!(json.contains(r#""formats":["jpeg","webp","avif"]"#), "{json}");
+    assert_eq!(serde_json::from_str::<media::Ladder>(&json).unwrap(), rungs);
+}

@@ -1,0 +1,101 @@
+use jobs::Queue;
+use std::time::{Duration, Instant};
+use testkit::eventually;
+
+use crate::world::{SOON, World};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_ticket_is_heard_once() {
+    let world = World::new();
+    let ears = [world.listen("a"), world.listen("b")];
+    for _ in 0..10 {
+        world.ring.top_up(Queue::Default, 50).await.unwrap();
+        eventually("the window to empty", SOON, || async {
+            (world.ring.waiting(Queue::Default).await.unwrap() == 0).then_some(())
+        })
+        .await;
+    }
+    eventually("all 500 tickets", SOON, || async { (ears[0].heard() + ears[1].heard() == 500).then_some(()) }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_consumer_hears_at_once() {
+    let world = World::new();
+    let ear = world.listen("w");
+    eventually("the consumer to be up", SOON, || async {
+        world.ring.top_up(Queue::Default, 1).await.unwrap();
+        (ear.heard() > 0).then_some(())
+    })
+    .await;
+    let mut slowest = Duration::ZERO;
+    for _ in 0..20 {
+        let (before, began) = (ear.heard(), Instant::now());
+        world.ring.top_up(Queue::Default, 1).await.unwrap();
+        while ear.heard() == before {
+            tokio::task::yield_now().await;
+            assert!(began.elapsed() < SOON, "an idle consumer did not wake");
+        }
+        slowest = slowest.max(began.elapsed());
+    }
+    // Woken by the announcement, not by the look once a second.
+    assert!(slowest < Duration::from_millis(900), "{slowest:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wiped_redis_is_survived() {
+    let world = World::new();
+    let ear = world.listen("w");
+    world.ring.top_up(Queue::Default, 1).await.unwrap();
+    ear.hears(1).await;
+    redis::cmd("FLUSHALL").query_async::<()>(&mut world.connection().await).await.unwrap();
+    let before = ear.heard();
+    eventually("tickets after the wipe", SOON, || async {
+        world.ring.top_up(Queue::Default, 1).await.unwrap();
+        (ear.heard() > before).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restarted_redis_is_survived() {
+    let mut world = World::new();
+    let ear = world.listen("w");
+    world.ring.top_up(Queue::Default, 1).await.unwrap();
+    ear.hears(1).await;
+    world.redis.kill();
+    world.redis.begin().unwrap();
+    let before = ear.heard();
+    let ring = world.ring.clone();
+    eventually("tickets after the restart", SOON, || async {
+        // Until it has reconnected the ring may fail.
+        let _ = ring.top_up(Queue::Default, 1).await;
+        (ear.heard() > before).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pulse_stops_with_the_loop() {
+    let world = World::new();
+    let ear = world.listen("w");
+    world.ring.top_up(Queue::Default, 1).await.unwrap();
+    ear.hears(1).await;
+    assert!(ear.health.silent_for() < Duration::from_secs(2));
+    ear.stop.cancel();
+    ear.task.await.unwrap();
+    let silent = ear.health.silent_for();
+    eventually("silence", SOON, || async { (ear.health.silent_for() > silent + Duration::from_millis(50)).then_some(()) })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_may_come_back_at_once() {
+    let world = World::new();
+    for _ in 0..2 {
+        let ear = world.listen("same");
+        world.ring.top_up(Queue::Default, 1).await.unwrap();
+        ear.hears(1).await;
+        ear.stop.cancel();
+        ear.task.await.unwrap();
+    }
+}

@@ -1,0 +1,174 @@
+//! Every table is probed with every role: a tenant sees its own rows, and nobody can step around the policy.
+
+use jobs::TenantId;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+use store::testing::TestDatabase;
+
+/// Tables that belong to no tenant, each with the reason.
+const GLOBAL: &[(&str, &str)] = &[
+    ("lease", "names jobs of many tenants; only workers may read it"),
+    ("_sqlx_migrations", "the schema's own history"),
+];
+
+async fn connect(database: &TestDatabase, role: Option<&str>) -> PgConnection {
+    let mut connection = PgConnection::connect(&database.url()).await.unwrap();
+    if let Some(role) = role {
+        sqlx::raw_sql(AssertSqlSafe(format!("set session authorization {role}"))).execute(&mut connection).await.unwrap();
+    }
+    connection
+}
+
+/// Every table of ours that is not a partition, and whether it has a tenant.
+async fn tables(database: &TestDatabase) -> Vec<(String, bool)> {
+    let mut owner = connect(database, None).await;
+    sqlx::query(
+        "select c.relname, c.relrowsecurity, exists (select from pg_attribute a where a.attrelid = c.oid
+             and a.attname = 'tenant_id' and not a.attisdropped) or c.relname = 'tenant' as has_tenant
+         from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition",
+    )
+    .fetch_all(&mut owner)
+    .await
+    .unwrap()
+    .into_iter()
+    .map(|row| {
+        let (name, secured, has_tenant): (String, bool, bool) = (row.get(0), row.get(1), row.get(2));
+        let exempt = GLOBAL.iter().any(|(global, _)| *global == name);
+        assert!(has_tenant || exempt, "{name} has no tenant_id, and no reason is given for it");
+        assert!(secured || exempt, "{name} has no row-level security");
+        (name, has_tenant)
+    })
+    .collect()
+}
+
+/// Puts one row of each of two tenants into every tenant's table, with whatever its columns need.
+async fn fill(database: &TestDatabase, tenants: [TenantId; 2]) {
+    let mut owner = connect(database, None).await;
+    for tenant in tenants {
+        let id = tenant.as_uuid();
+        let sql = format!(
+            "insert into tenant (id, slug, name) values ('{id}', '{slug}', 'x');
+             insert into api_key (id, tenant_id, prefix, secret_sha256, name, scopes)
+                 values (gen_random_uuid(), '{id}', '{prefix}', sha256('x'), 'x', '{{}}');
+             insert into lane (tenant_id, queue, priority, quarantine) values ('{id}', 'default', 1, 0);
+             insert into job (tenant_id, id, created_at, scheduled_at, lane_id, kind_version, max_attempts, kind, args)
+                 values ('{id}', gen_random_uuid(), now(), now(), 1, 1, 1, 'x', '{{}}');
+             insert into attempt (tenant_id, job_id, fence, attempt, kind_version, max_attempts, priority, created_at,
+                 scheduled_at, outcome, kind, queue)
+                 values ('{id}', gen_random_uuid(), 0, 1, 1, 1, 1, now(), now(), 'completed', 'x', 'x');
+             insert into job_log (tenant_id, job_id, fence, attempt, level, message)
+                 values ('{id}', gen_random_uuid(), 0, 1, 'info', 'x');
+             insert into idempotency (tenant_id, key, route, fingerprint, status, body, expires_at)
+                 values ('{id}', 'x', 'x', sha256('x'), 202, '{{}}', now());
+             insert into unique_window (tenant_id, kind, key, job_id, expires_at)
+                 values ('{id}', 'x', 'x', gen_random_uuid(), now());
+             insert into upload (id, tenant_id, content_type, bytes, object_key, expires_at)
+                 values (gen_random_uuid(), '{id}', 'x', 1, 'x', now());
+             insert into asset (id, tenant_id, sha256, bytes, media_type, object_key)
+                 values ('{id}', '{id}', repeat('0', 64), 1, 'x', 'x');
+             insert into rendition (id, tenant_id, asset_id, source_sha256, preset, rung, format, width, height, bytes,
+                 object_key) values (gen_random_uuid(), '{id}', '{id}', 'x', 'x', 'x', 'x', 1, 1, 1, 'x');",
+            slug = id.simple(),
+            prefix = &id.simple().to_string()[20..],
+        );
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut owner).await.unwrap();
+    }
+}
+
+async fn count(connection: &mut PgConnection, table: &str) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(AssertSqlSafe(format!("select count(*) from {table}"))).fetch_one(connection).await
+}
+
+#[tokio::test]
+async fn a_tenant_sees_its_own_rows_and_nobody_elses() {
+    let database = TestDatabase::create().await;
+    let tenants = [TenantId::new(), TenantId::new()];
+    fill(&database, tenants).await;
+    let mut api = connect(&database, Some("crewline_api")).await;
+    for (table, has_tenant) in tables(&database).await {
+        if !has_tenant {
+            assert!(count(&mut api, &table).await.is_err(), "the api may read {table}");
+            continue;
+        }
+        assert_eq!(count(&mut api, &table).await.unwrap(), 0, "{table} shows rows although no tenant was named");
+        for tenant in tenants {
+            let mut tx = api.begin().await.unwrap();
+            let set = format!("set local crewline.tenant_id = '{}'", tenant.as_uuid());
+            sqlx::raw_sql(AssertSqlSafe(set)).execute(&mut *tx).await.unwrap();
+            assert_eq!(count(&mut tx, &table).await.unwrap(), 1, "{table} shows the wrong rows");
+            let column = if table == "tenant" { "id" } else { "tenant_id" };
+            let foreign = format!("select count(*) from {table} where {column} <> '{}'", tenant.as_uuid());
+            let foreign: i64 = sqlx::query_scalar(AssertSqlSafe(foreign)).fetch_one(&mut *tx).await.unwrap();
+            assert_eq!(foreign, 0, "{table} shows somebody else's rows");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_cannot_write_for_another() {
+    let database = TestDatabase::create().await;
+    let [mine, theirs] = [TenantId::new(), TenantId::new()];
+    fill(&database, [mine, theirs]).await;
+    let mut api = connect(&database, Some("crewline_api")).await;
+    let set = format!("set crewline.tenant_id = '{}'", mine.as_uuid());
+    sqlx::raw_sql(AssertSqlSafe(set)).execute(&mut api).await.unwrap();
+    let theirs = theirs.as_uuid();
+    for sql in [
+        format!("insert into lane (tenant_id, queue, priority, quarantine) values ('{theirs}', 'q', 1, 0)"),
+        format!("insert into unique_window (tenant_id, kind, key, job_id, expires_at)
+                 values ('{theirs}', 'y', 'y', gen_random_uuid(), now())"),
+        format!("update job set tenant_id = '{theirs}'"),
+        "update attempt set outcome = 'discarded'".to_owned(),
+        "delete from attempt".to_owned(),
+        "delete from job_log".to_owned(),
+        "update api_key set scopes = '{admin}'".to_owned(),
+        "insert into tenant (id, slug, name) values (gen_random_uuid(), 'x', 'x')".to_owned(),
+        "delete from lease".to_owned(),
+        "select drop_partitions('2100-01-01')".to_owned(),
+        "alter table job disable row level security".to_owned(),
+        "set role crewline_worker".to_owned(),
+        "set role postgres".to_owned(),
+    ] {
+        let refused = sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(&mut api).await;
+        assert!(refused.is_err(), "the api was allowed to: {sql}");
+    }
+}
+
+#[tokio::test]
+async fn workers_see_every_tenant_but_cannot_rewrite_history() {
+    let database = TestDatabase::create().await;
+    fill(&database, [TenantId::new(), TenantId::new()]).await;
+    let mut worker = connect(&database, Some("crewline_worker")).await;
+    for table in ["job", "attempt", "job_log", "lane", "asset", "rendition", "upload", "tenant"] {
+        assert_eq!(count(&mut worker, table).await.unwrap(), 2, "{table}");
+    }
+    for sql in [
+        "select * from api_key",
+        "update attempt set outcome = 'discarded'",
+        "delete from attempt",
+        "delete from job_log",
+        "drop table job",
+        "set role crewline_api",
+    ] {
+        assert!(sqlx::raw_sql(sql).execute(&mut worker).await.is_err(), "a worker was allowed to: {sql}");
+    }
+}
+
+#[tokio::test]
+async fn partitions_cannot_be_read_around_the_policy() {
+    let database = TestDatabase::create().await;
+    fill(&database, [TenantId::new(), TenantId::new()]).await;
+    let mut owner = connect(&database, None).await;
+    let partitions: Vec<String> = sqlx::query_scalar(
+        "select relname from pg_class where relispartition and relkind = 'r' and relnamespace = 'public'::regnamespace",
+    )
+    .fetch_all(&mut owner)
+    .await
+    .unwrap();
+    assert!(partitions.len() > 4);
+    for role in ["crewline_api", "crewline_worker"] {
+        let mut connection = connect(&database, Some(role)).await;
+        for partition in &partitions {
+            assert!(count(&mut connection, partition).await.is_err(), "{role} may read {partition} directly");
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! Waiting for something that will happen soon.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Longest pause between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(25);
+
+/// Asks `look` until it answers, and returns the answer.
+///
+/// # Panics
+/// When `bound` is over first; the message says what was waited for.
+
+pub async fn eventually<T, Fut>(what: &str, bound: Duration, mut look: impl FnMut() -> Fut) -> T
+where
+    Fut: Future<Output = Option<T>>,
+{
+    let give_up = Instant::now() + bound;
+    loop {
+        if let Some(answer) = look().await {
+            return answer;
+        }
+        assert!(Instant::now() < give_up, "waited {bound:?} in vain for: {what}");
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}

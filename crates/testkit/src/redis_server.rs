@@ -1,0 +1,75 @@
+//! A Redis of a test's own, which may be wiped, killed and started again.
+
+use std::{
+    net::TcpListener,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, ensure};
+use tempfile::TempDir;
+
+/// How long the program may take to answer.
+const START_MAX: Duration = Duration::from_secs(10);
+
+/// A private `redis-server` on a free port of the loopback. Ends with the value.
+pub struct RedisServer {
+    port: u16,
+    process: Option<Child>,
+    folder: TempDir,
+}
+
+impl RedisServer {
+    /// Starts one that keeps nothing on disk.
+    ///
+    /// # Errors
+    /// When the program is missing or does not answer.
+    pub fn start() -> anyhow::Result<Self> {
+        // Given back at once; between here and there nobody else on a test machine takes it in practice.
+        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let mut server = Self { port, process: None, folder: tempfile::tempdir()? };
+        server.begin()?;
+        Ok(server)
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Starts it, empty, after [`Self::kill`].
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn begin(&mut self) -> anyhow::Result<()> {
+        let process = Command::new("redis-server")
+            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .current_dir(self.folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("redis-server is not installed; ./dev test installs it")?;
+        self.process = Some(process);
+        let began = Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            ensure!(began.elapsed() < START_MAX, "redis-server does not answer on port {}", self.port);
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
+    /// Ends it without a word; everything in it is lost.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // It may be gone already, which is what was wanted.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

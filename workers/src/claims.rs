@@ -1,0 +1,83 @@
+//! From a ticket to running handlers: free slots first, then as many jobs as there are slots.
+
+use std::{sync::Arc, time::Duration};
+
+use jobs::Queue;
+use store::claim::{self, Pick};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    execute::Executor,
+    faults::Point,
+    held::Held,
+};
+
+/// One queue's slots in this process, and what it takes to fill them.
+pub struct Claims {
+    /// Which queue.
+    pub queue: Queue,
+    /// Handlers that may run at once.
+    pub slots: Arc<Semaphore>,
+    /// This process's name in leases.
+    pub worker: Arc<str>,
+    /// How long a lease lasts unless it is renewed.
+    pub ttl: Duration,
+    /// Runs what was claimed.
+    pub executor: Executor,
+    /// Knows what is held.
+    pub held: Arc<Held>,
+    /// Wakes the release when there may be more to hand out.
+    pub more: Arc<Notify>,
+    /// Counts handlers, so that a drain can wait for them.
+    pub tasks: TaskTracker,
+    /// Given when the process drains.
+    pub drain: CancellationToken,
+}
+
+impl Claims {
+    /// Answers a ticket: waits for a free slot, claims at most as many jobs as there are free slots, and starts them.
+    /// Nothing is claimed that does not start at once, so a crash never takes down what only waited.
+    pub async fn answer(self: Arc<Self>) {
+        let first = tokio::select! {
+            permit = self.slots.clone().acquire_owned() => permit,
+            () = self.drain.cancelled() => return,
+        };
+        let Ok(first) = first else { return };
+        let permits = self.fill(first);
+        self.executor.faults.reach(Point::BeforeClaim);
+        let wanted = permits.len() as u16;
+        let db = &self.executor.deps.db;
+        let claimed = match claim::claim(db, self.queue, Pick::Regular, wanted, &self.worker, self.ttl).await {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                let error = jobs::failure::Problem::of("", &error).message;
+                tracing::warn!(queue.name = %self.queue, error, "Could not claim; the jobs stay where they are");
+                return;
+            }
+        };
+        if !claimed.is_empty() {
+            // Whether or not this was all, somebody should look whether more tickets are due.
+            self.more.notify_one();
+        }
+        let stops = self.held.take(&claimed);
+        for ((job, stop), permit) in claimed.into_iter().zip(stops).zip(permits) {
+            let executor = self.executor.clone();
+            self.tasks.spawn(async move {
+                executor.execute(job, stop).await;
+                drop(permit);
+            });
+        }
+    }
+
+    /// `first` and every other slot that is free now, up to what one ticket may claim.
+    fn fill(&self, first: OwnedSemaphorePermit) -> Vec<OwnedSemaphorePermit> {
+        let mut permits = vec![first];
+        while permits.len() < usize::from(self.queue.claim_max())
+            && let Ok(permit) = self.slots.clone().try_acquire_owned()
+        {
+            permits.push(permit);
+        }
+        permits
+    }
+}

@@ -1,0 +1,18 @@
+//! The outside, as handlers see it. Built once in `main`, by hand.
+
+use blob::Blobs;
+use store::Db;
+
+use crate::{media_pool::MediaPool, scratch::Scratch};
+
+/// Everything a handler may reach.
+pub struct Deps {
+    /// Postgres, as a worker sees it.
+    pub db: Db,
+    /// S3.
+    pub blobs: Blobs,
+    /// Child processes that decode pictures.
+    pub media: MediaPool,
+    /// Room for files, gone when the attempt is.
+    pub scratch: Scratch,
+}

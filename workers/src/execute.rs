@@ -1,0 +1,129 @@
+//! One attempt at one job, from the claim to the verdict.
+
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures::FutureExt;
+use jobs::{Failure, Policy, failure::Problem};
+use store::claim::Claimed;
+use telemetry::metrics as names;
+use tracing::Instrument;
+
+use crate::{
+    cx::{After, Cx},
+    deps::Deps,
+    faults::{Faults, Point},
+    registry,
+    settler::Settler,
+    speaker::Speaker,
+    stop::Stop,
+    verdict::{self, Ended},
+};
+
+/// What every attempt needs.
+#[derive(Clone)]
+pub struct Executor {
+    /// The outside.
+    pub deps: Arc<Deps>,
+    /// Takes verdicts.
+    pub settler: Settler,
+    /// Takes what jobs say.
+    pub speaker: Speaker,
+    /// What this process was told to suffer.
+    pub faults: Faults,
+}
+
+/// How long a kind that this version does not know is left for a version that does.
+const UNKNOWN_KIND_WAIT: Duration = Duration::from_secs(30);
+
+impl Executor {
+    /// Works on `job` until it ends or `stop` is given, and settles it.
+    pub async fn execute(&self, job: Claimed, stop: Arc<Stop>) {
+        let span = tracing::info_span!(
+            "job.work",
+            job.id = %job.id, job.kind = job.kind, job.attempt = job.attempt, tenant.id = %job.tenant
+        );
+        if let Some(parent) = &job.traceparent {
+            telemetry::trace_context::set_parent(&span, parent);
+        }
+        async {
+            let began = tokio::time::Instant::now();
+            let (ended, after) = self.attempt(&job, &stop).await;
+            let policy = policy_of(&job.kind);
+            let verdict = verdict::decide(ended, job.attempt, job.max_attempts, policy.backoff, &mut rand::rng());
+            report(&job, verdict.as_ref(), began.elapsed());
+            self.settler.settle(&job, verdict, after).await;
+        }
+        .instrument(span)
+        .await;
+    }
+
+    /// Runs the handler within its time, catching its panics, until it is told to stop.
+    async fn attempt(&self, job: &Claimed, stop: &Stop) -> (Ended, After) {
+        let Some(start) = registry::find(&job.kind) else {
+            let problem = Problem::new("unknown_kind", format!("this worker's version has no kind {}", job.kind));
+            let failure = Failure::Snooze { wait: UNKNOWN_KIND_WAIT, problem };
+            return (Ended::Returned(Err(failure)), After::default());
+        };
+        let limit = Duration::from_secs(u64::from(policy_of(&job.kind).timeout_s));
+        let cx = Cx::new(job, &self.deps, &self.speaker, self.faults);
+        self.faults.reach(Point::AfterClaim);
+        let ended = {
+            let work = AssertUnwindSafe(start(job.args.clone(), &cx)).catch_unwind();
+            tokio::select! {
+                biased;
+                reason = stop.requested() => Ended::Stopped(reason),
+                worked = tokio::time::timeout(limit, work) => match worked {
+                    Ok(Ok(outcome)) => Ended::Returned(outcome),
+                    Ok(Err(panic)) => Ended::Panicked(words(panic.as_ref())),
+                    Err(_) => Ended::TimedOut(limit),
+                },
+            }
+        };
+        (ended, cx.into_after())
+    }
+}
+
+/// The policy of a kind; for one this version does not know, the strictest there is, since it is only snoozed.
+fn policy_of(kind: &str) -> Policy {
+    jobs::spec(kind).map_or(
+        Policy {
+            max_attempts: 1,
+            timeout_s: 1,
+            backoff: jobs::Backoff { base_ms: 1_000, cap_s: 60 },
+            priority: jobs::Priority::LOW,
+        },
+        |spec| spec.policy,
+    )
+}
+
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}
+
+/// The one place where attempts are counted and logged.
+fn report(job: &Claimed, verdict: Option<&store::settle::Verdict>, took: Duration) {
+    let outcome = verdict.map_or("lost", store::settle::Verdict::outcome);
+    let wait = (chrono::Utc::now() - job.scheduled_at).to_std().unwrap_or_default().saturating_sub(took);
+    metrics::counter!(names::JOB_ATTEMPTS_TOTAL, "kind" => job.kind.clone(), "outcome" => outcome).increment(1);
+    metrics::histogram!(names::JOB_DURATION_SECONDS, "kind" => job.kind.clone()).record(took.as_secs_f64());
+    metrics::histogram!(names::JOB_WAIT_SECONDS, "kind" => job.kind.clone()).record(wait.as_secs_f64());
+    let took_ms = took.as_millis() as u64;
+    match verdict {
+        Some(store::settle::Verdict::Completed { .. }) => {
+            tracing::debug!(job.outcome = outcome, job.duration_ms = took_ms, "Completed {}", job.id);
+        }
+        Some(verdict) => {
+            let problem = verdict.problem().map(|problem| format!("{}: {}", problem.code, problem.message));
+            tracing::warn!(
+                job.outcome = outcome,
+                job.duration_ms = took_ms,
+                error = problem,
+                "Attempt {} of {} ended as {outcome}",
+                job.attempt,
+                job.id
+            );
+        }
+        None => tracing::warn!(job.outcome = outcome, "Stopped {}, because its lease was lost", job.id),
+    }
+}

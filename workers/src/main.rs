@@ -1,0 +1,50 @@
+//! The `workers` program.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use rustix::process::{Resource, Rlimit, setrlimit};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use workers::{
+    config::{Cli, Command, RunArgs},
+    media_child, runtime,
+};
+
+fn main() -> anyhow::Result<ExitCode> {
+    match Cli::parse().command {
+        Command::MediaChild { memory_bytes } => {
+            limit(Resource::As, memory_bytes)?;
+            limit(Resource::Core, 0)?;
+            media_child::serve()?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Run(args) => tokio::runtime::Runtime::new()?.block_on(run(*args)),
+    }
+}
+
+fn limit(resource: Resource, value: u64) -> anyhow::Result<()> {
+    setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })
+        .with_context(|| format!("could not limit {resource:?} to {value}"))
+}
+
+async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
+    // Before the first TLS connection: one provider for everything.
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        anyhow::bail!("another TLS provider was installed already");
+    }
+    let _telemetry = telemetry::init(&args.log.options("workers"))?;
+    let prometheus = telemetry::metrics::install_prometheus()?;
+    let stop = CancellationToken::new();
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let told = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        told.cancel();
+    });
+    runtime::run(args, prometheus, stop).await
+}

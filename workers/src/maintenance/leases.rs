@@ -1,0 +1,92 @@
+//! Keeping this process's leases, and stopping what somebody wants stopped.
+
+use std::{sync::Arc, time::Duration};
+
+use store::{
+    Db, cancel, claim,
+    notices::{For, Notice, Notices},
+};
+use tokio::{sync::Notify, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::chain;
+use crate::{held::Held, stop::Reason};
+
+/// How often to ask which running jobs should stop, in case a notice was missed.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+
+/// Renews every lease three times in its life, until `stop`. When the ledger cannot be reached for the length of a lease,
+/// everything is stopped: by then another worker may have it.
+pub async fn renew(db: Db, held: Arc<Held>, ttl: Duration, stop: CancellationToken) {
+    let mut renewed = Instant::now();
+    while !stop.is_cancelled() {
+        tokio::select! {
+            () = tokio::time::sleep(ttl / 3) => {}
+            () = stop.cancelled() => return,
+        }
+        let leases = held.leases();
+        if leases.is_empty() {
+            renewed = Instant::now();
+            continue;
+        }
+        let asked = Instant::now();
+        match tokio::time::timeout(ttl / 3, claim::renew(&db, &leases, ttl)).await {
+            Ok(Ok(standing)) => {
+                held.stop_unless(&leases, &standing);
+                renewed = asked;
+            }
+            Ok(Err(error)) => tracing::warn!(error = chain(&error), "Could not renew leases; trying again"),
+            Err(_) => tracing::warn!("The database takes too long to renew leases; trying again"),
+        }
+        if renewed.elapsed() >= ttl {
+            tracing::error!("No lease could be renewed in time; stopping every job");
+            held.stop_all(Reason::LeaseLost);
+        }
+    }
+}
+
+/// Listens for work and for jobs to stop, until `stop`.
+pub async fn listen(db: Db, held: Arc<Held>, more: Arc<Notify>, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let heard = tokio::select! {
+            heard = hear(&db, &held, &more) => heard,
+            () = stop.cancelled() => return,
+        };
+        if let Err(error) = heard {
+            tracing::warn!(error = chain(&error), "Cannot hear notices; looking once a second");
+            tokio::time::sleep(ASK_EVERY).await;
+        }
+    }
+}
+
+async fn hear(db: &Db, held: &Held, more: &Notify) -> Result<(), store::StoreError> {
+    let mut notices = Notices::listen(db, For::Workers).await?;
+    loop {
+        match notices.next().await {
+            Notice::Cancel(job) => {
+                if let Ok(job) = job.parse() {
+                    held.stop_job(job, Reason::Requested);
+                }
+            }
+            Notice::Jobs | Notice::Resumed | Notice::Moved(_) => more.notify_one(),
+        }
+    }
+}
+
+/// Asks once a second which of the running jobs should stop, until `stop`.
+pub async fn ask(db: Db, held: Arc<Held>, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        tokio::select! {
+            () = tokio::time::sleep(ASK_EVERY) => {}
+            () = stop.cancelled() => return,
+        }
+        let running = held.jobs();
+        if running.is_empty() {
+            continue;
+        }
+        match cancel::requested(&db, &running).await {
+            Ok(wanted) => wanted.into_iter().for_each(|job| held.stop_job(job, Reason::Requested)),
+            Err(error) => tracing::debug!(error = chain(&error), "Could not ask which jobs should stop"),
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! What keeps the platform going: small services without input, each safe to run anywhere, twice, or not at all for a
+//! while. They are woken by a signal and by a timer, and every query they make is bounded.
+
+pub mod housekeeper;
+pub mod leases;
+pub mod quarantine;
+pub mod release;
+pub mod rescuer;
+
+/// An error and its causes on one line, for a service that will simply try again.
+fn chain(error: &dyn std::error::Error) -> String {
+    jobs::failure::Problem::of("", error).message
+}

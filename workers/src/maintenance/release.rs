@@ -1,0 +1,88 @@
+//! Release: promotes what has come due and rings for what waits, never more than a small window of tickets.
+
+use std::{sync::Arc, time::Duration};
+
+use queue::Ring;
+use store::{Db, claim::Pick, release};
+use tokio::{sync::Notify, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::{chain, quarantine::Quarantine};
+use crate::claims::Claims;
+
+/// Longest pause between two rounds.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// Shortest pause between two rounds; what rings meanwhile is one round.
+const PAUSE_MIN: Duration = Duration::from_millis(2);
+/// How often to look for jobs that a cursor passed by.
+const UNSTRAND_EVERY: Duration = Duration::from_millis(200);
+
+/// The release of this process.
+pub struct Release {
+    /// The ledger.
+    pub db: Db,
+    /// Where tickets go.
+    pub ring: Ring,
+    /// Woken when there may be something to release.
+    pub more: Arc<Notify>,
+    /// Told which queues have jobs that must not run here.
+    pub quarantine: Quarantine,
+    /// This process's own queues, called directly while Redis is out of reach.
+    pub own: Vec<Arc<Claims>>,
+}
+
+impl Release {
+    /// Runs until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut unstranded = Instant::now();
+        let mut redis_was_well = true;
+        while !stop.is_cancelled() {
+            let pause = match self.round(&mut unstranded, &mut redis_was_well).await {
+                Ok(next) => next.unwrap_or(PAUSE_MAX).clamp(PAUSE_MIN, PAUSE_MAX),
+                Err(error) => {
+                    tracing::warn!(error = chain(&error), "Could not release jobs; trying again");
+                    PAUSE_MAX
+                }
+            };
+            tokio::time::sleep(PAUSE_MIN).await;
+            tokio::select! {
+                () = self.more.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    /// One round; answers how soon the next job comes due.
+    async fn round(
+        &self,
+        unstranded: &mut Instant,
+        redis_was_well: &mut bool,
+    ) -> Result<Option<Duration>, store::StoreError> {
+        release::promote_due(&self.db).await?;
+        if unstranded.elapsed() >= UNSTRAND_EVERY {
+            release::unstrand(&self.db).await?;
+            *unstranded = Instant::now();
+        }
+        for waiting in release::waiting(&self.db).await? {
+            if waiting.pick != Pick::Regular {
+                self.quarantine.see_to(waiting.pick, waiting.queue);
+                continue;
+            }
+            let want = waiting.jobs.div_ceil(u32::from(waiting.queue.claim_max())) as usize;
+            let rung = self.ring.top_up(waiting.queue, want).await;
+            if let Err(error) = &rung
+                && *redis_was_well
+            {
+                tracing::warn!(error = chain(error), "Redis is out of reach; looking into Postgres instead");
+            }
+            *redis_was_well = rung.is_ok();
+            if rung.is_err() {
+                for claims in self.own.iter().filter(|claims| claims.queue == waiting.queue) {
+                    tokio::spawn(claims.clone().answer());
+                }
+            }
+        }
+        release::next_due(&self.db).await
+    }
+}

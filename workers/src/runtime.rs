@@ -1,0 +1,253 @@
+//! The process: builds its parts top to bottom, runs them, and takes them down in the opposite order.
+
+use std::{process::ExitCode, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use jobs::Queue;
+use queue::{Consumer, ConsumerOptions, Health, Ring, RingOptions};
+use secrecy::ExposeSecret;
+use store::{Db, Role, claim, claim::Pick};
+use telemetry::metrics::PrometheusHandle;
+use tokio::{
+    sync::{Notify, Semaphore},
+    task::JoinHandle,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    claims::Claims,
+    config::RunArgs,
+    deps::Deps,
+    execute::Executor,
+    health::{self, Asked},
+    held::Held,
+    maintenance::{
+        housekeeper, leases,
+        quarantine::{Parent, Quarantine},
+        release::Release,
+        rescuer,
+    },
+    media_pool::MediaPool,
+    scratch::Scratch,
+    settler::Settler,
+    speaker::Speaker,
+    stop::Reason,
+};
+
+/// How long the settling of handed-back jobs may take when the grace is over.
+const LAST_SETTLE: Duration = Duration::from_secs(5);
+/// Longest time one Redis command may take, in milliseconds.
+const REDIS_COMMAND_MS: u64 = 2_000;
+/// How often a consumer says that it lives, in seconds, and after how many silences others take its tickets.
+const HEARTBEAT_S: u64 = 5;
+const MISSED_MAX: usize = 4;
+/// How often a consumer looks for tickets although nobody called, in milliseconds.
+const LOOK_MS: u64 = 1_000;
+/// Tickets of one queue answered at once by one process. Each waits for a slot before it claims.
+const TICKETS_AT_ONCE: usize = 4;
+
+/// What every way of running shares.
+struct Core {
+    deps: Arc<Deps>,
+    held: Arc<Held>,
+    executor: Executor,
+    worker: Arc<str>,
+    speaking: JoinHandle<()>,
+    /// Ends what must outlive the drain: renewal, notices, speaking.
+    last: CancellationToken,
+}
+
+impl Core {
+    fn build(args: &RunArgs) -> anyhow::Result<Self> {
+        let db = Db::connect(&args.database.options(Role::Worker))?;
+        let program = std::env::current_exe().context("could not find this program for its child processes")?;
+        let deps = Arc::new(Deps {
+            db: db.clone(),
+            blobs: blob::Blobs::connect(&args.s3.options())?,
+            media: MediaPool::new(program, args.media_memory_mib * 1024 * 1024),
+            scratch: Scratch::open(&args.scratch).context("could not open the scratch folder")?,
+        });
+        let held = Arc::new(Held::default());
+        let last = CancellationToken::new();
+        let settler = Settler::start(db.clone(), held.clone(), args.faults(), args.lease());
+        let (speaker, speaking) = Speaker::start(db, last.clone());
+        let worker = args.worker_name.clone().unwrap_or_else(fresh_name).into();
+        let executor = Executor { deps: deps.clone(), settler, speaker, faults: args.faults() };
+        Ok(Self { deps, held, executor, worker, speaking, last })
+    }
+
+    fn keep_leases(&self, args: &RunArgs, more: &Arc<Notify>) {
+        let (db, held, stop) = (&self.deps.db, &self.held, &self.last);
+        tokio::spawn(leases::renew(db.clone(), held.clone(), args.lease(), stop.clone()));
+        tokio::spawn(leases::listen(db.clone(), held.clone(), more.clone(), stop.clone()));
+        tokio::spawn(leases::ask(db.clone(), held.clone(), stop.clone()));
+    }
+
+    /// Waits for what runs, hands back what does not end in time, and stores the last verdicts.
+    async fn wind_up(self, tasks: &TaskTracker, grace: Duration) {
+        tasks.close();
+        if tokio::time::timeout(grace, tasks.wait()).await.is_err() {
+            tracing::warn!(jobs = self.held.jobs().len(), "The grace is over; handing back what still runs");
+            self.held.stop_all(Reason::Shutdown);
+            tasks.wait().await;
+        }
+        if tokio::time::timeout(LAST_SETTLE, self.held.emptied()).await.is_err() {
+            tracing::error!("The last verdicts could not be stored; their jobs will be rescued");
+        }
+        self.last.cancel();
+        if tokio::time::timeout(LAST_SETTLE, self.speaking).await.is_err() {
+            tracing::warn!("The last words of jobs could not be stored");
+        }
+    }
+}
+
+/// Unique for every start: a name that comes back could be taken for the process that died.
+fn fresh_name() -> String {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    format!("{host}-{}-{:08x}", std::process::id(), rand::random::<u32>())
+}
+
+/// Works until `stop`, then drains.
+///
+/// # Errors
+/// When the process cannot start. Nothing that happens later ends it.
+pub async fn run(args: RunArgs, prometheus: PrometheusHandle, stop: CancellationToken) -> anyhow::Result<ExitCode> {
+    args.validate()?;
+    let core = Core::build(&args)?;
+    if let Some(queue) = args.quarantine {
+        return run_quarantined(core, &args, queue).await;
+    }
+    let redis = redis_options(&args);
+    let ring = Ring::connect(&redis)?;
+    let (more, tasks) = (Arc::new(Notify::new()), TaskTracker::new());
+    let claims: Vec<Arc<Claims>> = args
+        .slots()
+        .into_iter()
+        .map(|(queue, slots)| {
+            Arc::new(Claims {
+                queue,
+                slots: Arc::new(Semaphore::new(slots)),
+                worker: core.worker.clone(),
+                ttl: args.lease(),
+                executor: core.executor.clone(),
+                held: core.held.clone(),
+                more: more.clone(),
+                tasks: tasks.clone(),
+                drain: stop.clone(),
+            })
+        })
+        .collect();
+    core.keep_leases(&args, &more);
+    let services = TaskTracker::new();
+    let parent =
+        Parent { db: core.deps.db.clone(), worker: core.worker.clone(), listens_to: args.queues.clone() };
+    let quarantine = Quarantine::start(&parent, &services, &stop);
+    let release = Release { db: core.deps.db.clone(), ring: ring.clone(), more, quarantine, own: claims.clone() };
+    services.spawn(release.run(stop.clone()));
+    services.spawn(rescuer::run(core.deps.db.clone(), Duration::from_millis(args.sweep_ms), stop.clone()));
+    services.spawn(housekeeper::run(core.deps.clone(), args.history_days, stop.clone()));
+    let loops = consume(&claims, &redis, &core.worker, &services, &stop);
+    answer_health(&args, &core, ring, loops, claims, prometheus, &services, &stop).await?;
+
+    tracing::info!(worker.name = %core.worker, queues = ?args.slots(), "Working");
+    stop.cancelled().await;
+    tracing::info!(grace_s = args.grace_s, "Draining: nothing new is claimed");
+    services.close();
+    core.wind_up(&tasks, Duration::from_secs(args.grace_s)).await;
+    let _ = tokio::time::timeout(LAST_SETTLE, services.wait()).await;
+    tracing::info!("Stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn redis_options(args: &RunArgs) -> RingOptions {
+    RingOptions {
+        url: args.redis_url.expose_secret().to_owned(),
+        namespace: args.redis_namespace.clone(),
+        command_ms: REDIS_COMMAND_MS,
+    }
+}
+
+/// Starts listening to every queue; answers the pulse of each loop.
+fn consume(
+    claims: &[Arc<Claims>],
+    redis: &RingOptions,
+    worker: &str,
+    services: &TaskTracker,
+    stop: &CancellationToken,
+) -> Vec<(Queue, Health)> {
+    let mut loops = Vec::with_capacity(claims.len());
+    for claims in claims {
+        let consumer = Consumer::new(ConsumerOptions {
+            redis: redis.clone(),
+            queue: claims.queue,
+            concurrency: TICKETS_AT_ONCE.min(claims.slots.available_permits()),
+            name: worker.to_owned(),
+            heartbeat_s: HEARTBEAT_S,
+            missed_max: MISSED_MAX,
+            look_ms: LOOK_MS,
+        });
+        loops.push((claims.queue, consumer.health()));
+        let claims = claims.clone();
+        services.spawn(consumer.run(move || claims.clone().answer(), stop.clone()));
+    }
+    loops
+}
+
+#[expect(clippy::too_many_arguments, reason = "each part is needed once, here; a struct would only rename them")]
+async fn answer_health(
+    args: &RunArgs,
+    core: &Core,
+    ring: Ring,
+    loops: Vec<(Queue, Health)>,
+    claims: Vec<Arc<Claims>>,
+    prometheus: PrometheusHandle,
+    services: &TaskTracker,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let listener = tokio::net::TcpListener::bind(args.listen)
+        .await
+        .with_context(|| format!("could not listen on {}; choose another with --listen", args.listen))?;
+    tracing::info!(address = %listener.local_addr()?, "Answering /healthz, /readyz and /metrics");
+    let asked =
+        Asked { deps: core.deps.clone(), ring, loops, claims, drain: stop.clone(), prometheus: prometheus.clone() };
+    let last = core.last.clone();
+    services.spawn(async move {
+        let served = axum::serve(listener, health::router(Arc::new(asked)));
+        if let Err(error) = served.with_graceful_shutdown(async move { last.cancelled().await }).await {
+            tracing::error!(error = %error, "The health server ended");
+        }
+    });
+    let last = core.last.clone();
+    services.spawn(async move {
+        while !last.is_cancelled() {
+            prometheus.run_upkeep();
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(5)) => {}
+                () = last.cancelled() => {}
+            }
+        }
+    });
+    Ok(())
+}
+
+/// Runs quarantined jobs of `queue` in this process until none is left; with `--alone`, one job.
+async fn run_quarantined(core: Core, args: &RunArgs, queue: Queue) -> anyhow::Result<ExitCode> {
+    core.keep_leases(args, &Arc::new(Notify::new()));
+    let slots = args.slots().get(&queue).copied().unwrap_or(1);
+    let (pick, wanted) = if args.alone { (Pick::Alone, 1) } else { (Pick::Suspect, slots as u16) };
+    loop {
+        let claimed = claim::claim(&core.deps.db, queue, pick, wanted, &core.worker, args.lease()).await?;
+        if claimed.is_empty() {
+            break;
+        }
+        tracing::warn!(queue.name = %queue, jobs = claimed.len(), "Running jobs apart, because their last worker died");
+        let stops = core.held.take(&claimed);
+        let running = claimed.into_iter().zip(stops).map(|(job, stop)| core.executor.execute(job, stop));
+        futures::future::join_all(running).await;
+        if args.alone {
+            break;
+        }
+    }
+    core.wind_up(&TaskTracker::new(), Duration::ZERO).await;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,99 @@
+//! The whole way, as a client goes it: over HTTP in, over signed URLs out.
+
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use store::{Role, keys};
+use tokio_util::sync::CancellationToken;
+
+use crate::world::{World, photo};
+
+struct Client {
+    http: reqwest::Client,
+    url: String,
+    key: String,
+}
+
+impl Client {
+    async fn post(&self, path: &str, body: Value) -> (u16, Value) {
+        let request = self
+            .http
+            .post(format!("{}{path}", self.url))
+            .bearer_auth(&self.key)
+            .header("Idempotency-Key", jobs::JobId::new().to_string())
+            .header("Prefer", "wait=30")
+            .json(&body);
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let request = self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.key);
+        request.send().await.unwrap().json().await.unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_photo_from_one_request_to_renditions() {
+    let world = World::new().await;
+    let _worker = world.start(&[]);
+    let (client, stop) = serve(&world).await;
+    let bytes = photo("TwoWings.jpg");
+    let announce = json!({"filename": "two wings.jpg", "content_type": "image/jpeg", "bytes": bytes.len()});
+    let (status, upload) = client.post("/v1/uploads", announce).await;
+    assert_eq!(status, 201, "{upload}");
+    let mut put = client.http.put(upload["url"].as_str().unwrap()).body(bytes);
+    for (name, value) in upload["headers"].as_object().unwrap() {
+        put = put.header(name, value.as_str().unwrap());
+    }
+    assert!(put.send().await.unwrap().status().is_success());
+    let complete = format!("/v1/uploads/{}/complete", upload["id"].as_str().unwrap());
+    let (status, asset) = client.post(&complete, json!({})).await;
+    assert_eq!(status, 200, "{asset}");
+
+    let (status, job) = client.post("/v1/jobs", json!({"kind": "media.rendition", "args": {"asset": asset["id"]}})).await;
+    assert_eq!((status, job["state"].as_str()), (200, Some("completed")), "{job}");
+    let asset = client.get(&format!("/v1/assets/{}", asset["id"].as_str().unwrap())).await;
+    let renditions = asset["renditions"].as_array().unwrap();
+    assert_eq!(renditions.len(), 8);
+    for rendition in renditions {
+        let picture = client.http.get(rendition["url"].as_str().unwrap()).send().await.unwrap().bytes().await.unwrap();
+        assert_eq!(picture.len() as u64, rendition["bytes"].as_u64().unwrap());
+    }
+    stop.cancel();
+}
+
+async fn serve(world: &World) -> (Client, CancellationToken) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let settings = api::Settings {
+        public_url: url.clone(),
+        idempotency_required: true,
+        requests_max: 1_000,
+        requests_window_s: 1,
+        streams_max: 10,
+        connections_max: 100,
+        header_read_timeout_ms: 5_000,
+        body_read_timeout_ms: 10_000,
+    };
+    let app = api::AppState::new(world.api.clone(), world.blobs.clone(), settings, None);
+    let stop = CancellationToken::new();
+    let told = stop.clone();
+    tokio::spawn(async move { api::serve(listener, app, async move { told.cancelled().await }).await.unwrap() });
+    let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
+    (Client { http, url, key: key(world).await }, stop)
+}
+
+async fn key(world: &World) -> String {
+    let minted = api::mint().unwrap();
+    let new = keys::NewKey {
+        id: jobs::ApiKeyId::new(),
+        prefix: &minted.prefix,
+        secret_sha256: minted.secret_sha256,
+        name: "test",
+        scopes: &["admin".to_owned()],
+    };
+    keys::create_key(&world.database.db(Role::Owner).unwrap(), world.tenant, &new).await.unwrap();
+    minted.text.expose_secret().to_owned()
+}

@@ -1,0 +1,10 @@
+//! Worker processes against a real Postgres, Redis and S3: what they do, and what happens when they are killed at it.
+
+mod crashes;
+mod endings;
+mod every_kind;
+mod journeys;
+mod outages;
+mod renditions;
+mod steering;
+mod world;

@@ -1,0 +1,150 @@
+//! `media.rendition` from a file in S3 to pictures in S3 and rows in Postgres.
+
+use std::{process::Command, time::Duration};
+
+use jobs::{
+    JobId, State,
+    failure::Problem,
+    kinds::media_rendition::{MediaRendition, Renditions},
+};
+use store::{cancel, enqueue::NewJob, media};
+
+use crate::world::{World, photo};
+
+const LIMITS: ::media::Limits = workers::media_child::LIMITS;
+
+async fn render(world: &World, bytes: Vec<u8>) -> JobId {
+    let asset = world.asset(bytes).await;
+    let args = MediaRendition { asset, preset: MediaRendition::default_preset() };
+    world.enqueue(&[NewJob::of(&args).unwrap()]).await[0]
+}
+
+async fn result(world: &World, job: JobId) -> Renditions {
+    let job = world.reaches(job, State::Completed).await;
+    serde_json::from_value(job.result.unwrap().0).unwrap()
+}
+
+/// `photo` with its orientation set, by a program that is not ours.
+fn turned(name: &str, orientation: u8) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("photo.jpg");
+    std::fs::write(&path, photo(name)).unwrap();
+    let told = Command::new("exiftool")
+        .args(["-n", &format!("-Orientation={orientation}"), "-GPSLatitude=45.8", "-Copyright=Ana", "-overwrite_original"])
+        .arg(&path)
+        .output()
+        .expect("exiftool is not installed; ./dev test installs it");
+    assert!(told.status.success(), "{told:?}");
+    std::fs::read(path).unwrap()
+}
+
+#[tokio::test]
+async fn a_photo_becomes_a_ladder_that_opens_upright() {
+    let world = World::new().await;
+    let _worker = world.start(&[]);
+    let upright = ::media::probe(&photo("LadyBird.jpg"), &LIMITS).unwrap();
+    let job = render(&world, turned("LadyBird.jpg", 6)).await;
+    let made = result(&world, job).await;
+    assert_eq!((made.width, made.height), (upright.height, upright.width), "orientation 6 turns the picture");
+    assert_eq!(made.renditions.len(), 8);
+    let rows = media::renditions(&world.api, world.tenant, made.asset).await.unwrap();
+    assert_eq!(rows.len(), 8);
+    for made in &made.renditions {
+        let key = blob::Key::parse(&made.key).unwrap();
+        let head = world.blobs.head(&key).await.unwrap().unwrap();
+        assert_eq!(head.cache_control.as_deref(), Some("public, max-age=31536000, immutable"));
+        let bytes = world.blobs.get(&key, 10_000_000).await.unwrap();
+        assert_eq!(bytes.len() as u64, made.bytes);
+        let opened = ::media::probe(&bytes, &LIMITS).unwrap();
+        assert_eq!((opened.width, opened.height, opened.orientation), (made.width, made.height, 1));
+        assert_eq!(opened.copyright.as_deref(), Some("Ana"));
+        assert!(!bytes.windows(3).any(|window| window == b"GPS"));
+    }
+    let asset = media::asset(&world.api, world.tenant, made.asset).await.unwrap().unwrap();
+    assert_eq!((asset.width, asset.height), (Some(made.width as i32), Some(made.height as i32)));
+    assert!((5..=40).contains(&asset.thumbhash.unwrap().len()));
+}
+
+#[tokio::test]
+async fn the_same_photo_is_never_made_twice() {
+    let world = World::new().await;
+    let worker = world.start(&["--queues", "media", "--concurrency", "media=2"]);
+    worker.ready().await;
+    // At the same time, for two assets: they agree.
+    let pair = [render(&world, photo("Aqua.jpg")).await, render(&world, photo("Aqua.jpg")).await];
+    let (first, second) = (result(&world, pair[0]).await, result(&world, pair[1]).await);
+    let keys = |made: &Renditions| made.renditions.iter().map(|r| (r.key.clone(), r.bytes)).collect::<Vec<_>>();
+    assert_eq!(keys(&first), keys(&second));
+    assert_ne!(first.asset, second.asset);
+    // And once more, later.
+    let third = result(&world, render(&world, photo("Aqua.jpg")).await).await;
+    assert!(third.reused);
+    assert_eq!(keys(&third), keys(&first));
+    assert_eq!(media::renditions(&world.api, world.tenant, third.asset).await.unwrap().len(), 8);
+}
+
+#[tokio::test]
+async fn bad_files_are_discarded_with_a_reason_and_the_worker_lives() {
+    let world = World::new().await;
+    let _worker = world.start(&[]);
+    let whole = photo("Garden.jpg");
+    let half = whole[..whole.len() / 2].to_vec();
+    let mut bomb = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
+    bomb.extend([0, 0, 0xff, 0xff, 0, 0, 0xff, 0xff, 8, 2, 0, 0, 0]);
+    bomb.extend([0x2e, 0x1f, 0x0e, 0x5a]);
+    for (bytes, codes) in [
+        (half, &["truncated"][..]),
+        (bomb, &["too_many_pixels", "corrupt"]),
+        (b"<html><body>not a photo</body></html>".to_vec(), &["unsupported_format"]),
+        (vec![0xff, 0xd8, 0xff], &["truncated", "corrupt", "unsupported_format"]),
+    ] {
+        let job = render(&world, bytes).await;
+        let discarded = world.reaches(job, State::Discarded).await;
+        let problem: Problem = serde_json::from_value(discarded.error.unwrap().0).unwrap();
+        assert!(codes.contains(&problem.code.as_str()), "{problem:?}");
+        assert!(problem.message.len() > 15, "a photographer would not understand {problem:?}");
+        assert_eq!(discarded.attempt, 1, "trying again was pointless");
+    }
+    result(&world, render(&world, whole).await).await;
+}
+
+#[tokio::test]
+async fn a_decoder_that_dies_takes_nobody_with_it() {
+    let world = World::new().await;
+    // Too little memory for a large photo: the allocator ends the child.
+    let worker = world.start(&["--media-memory-mib", "256"]);
+    let large = std::fs::read("/usr/share/backgrounds/mate/abstract/Elephants_5640x3172.jpg").unwrap();
+    let asset = world.asset(large).await;
+    let mut new = NewJob::of(&MediaRendition { asset, preset: "listing_avif@1".into() }).unwrap();
+    new.max_attempts = 1;
+    let job = world.enqueue(&[new]).await[0];
+    let ended = testkit::eventually("the job to end", Duration::from_secs(60), || async {
+        let job = world.job(job).await;
+        job.state().unwrap().is_final().then_some(job)
+    })
+    .await;
+    if ended.state().unwrap() == State::Discarded {
+        let problem: Problem = serde_json::from_value(ended.error.unwrap().0).unwrap();
+        assert!(["decoder_crashed", "out_of_budget"].contains(&problem.code.as_str()), "{problem:?}");
+    }
+    worker.ready().await;
+    result(&world, render(&world, photo("FreshFlower.jpg")).await).await;
+}
+
+#[tokio::test]
+async fn a_cancelled_render_leaves_no_process_and_no_file() {
+    let world = World::new().await;
+    let worker = world.start(&[]);
+    let large = std::fs::read("/usr/share/backgrounds/mate/abstract/Elephants_5640x3172.jpg").unwrap();
+    let job = render(&world, large).await;
+    world.reaches(job, State::Running).await;
+    cancel::cancel(&world.api, world.tenant, job, &Problem::new("cancelled", "enough")).await.unwrap();
+    world.reaches(job, State::Cancelled).await;
+    testkit::eventually("no child and no file", Duration::from_secs(2), || async {
+        let children = format!("/proc/{0}/task/{0}/children", worker.pid());
+        let children = std::fs::read_to_string(children).unwrap_or_default();
+        let files = std::fs::read_dir(world.scratch()).unwrap().count();
+        (children.trim().is_empty() && files == 0).then_some(())
+    })
+    .await;
+}

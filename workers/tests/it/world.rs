@@ -1,0 +1,269 @@
+//! A Postgres, a Redis, an S3, a tenant, and worker processes that may be treated badly.
+
+use std::{
+    net::TcpListener,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use blob::{Blobs, Key};
+use jobs::{AssetId, JobId, State, TenantId, UploadId, kinds::probe_work::ProbeWork};
+use queue::{Ring, RingOptions};
+use rustix::process::{Pid, Signal, kill_process};
+use secrecy::SecretString;
+use store::{
+    Db, Role,
+    enqueue::{self, NewJob},
+    keys, media, reads,
+    testing::TestDatabase,
+};
+use tempfile::TempDir;
+use testkit::{RedisServer, eventually};
+
+/// Long enough for a busy machine with two cores.
+pub(crate) const SOON: Duration = Duration::from_secs(60);
+/// Leases of the workers here, and how often they are looked at.
+pub(crate) const LEASE_MS: u64 = 2_000;
+const SWEEP_MS: u64 = 250;
+
+pub(crate) struct World {
+    pub(crate) database: TestDatabase,
+    pub(crate) redis: RedisServer,
+    pub(crate) blobs: Blobs,
+    pub(crate) s3: blob::Options,
+    pub(crate) api: Db,
+    pub(crate) worker: Db,
+    pub(crate) tenant: TenantId,
+    folder: TempDir,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::on(TestDatabase::create().await).await
+    }
+
+    pub(crate) async fn on(database: TestDatabase) -> Self {
+        // Another test of this binary may have been first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let folder = tempfile::tempdir().unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let s3 = s3_options(&format!("http://{}", listener.local_addr().unwrap()));
+        let objects = folder.path().join("s3");
+        tokio::spawn(async move {
+            blob::embedded::serve(listener, &objects, "key", "secret", std::future::pending()).await.unwrap();
+        });
+        let blobs = Blobs::connect(&s3).unwrap();
+        blobs.ensure_bucket().await.unwrap();
+        let tenant = keys::create_tenant(&database.db(Role::Owner).unwrap(), "acme", "Acme").await.unwrap();
+        Self {
+            redis: RedisServer::start().unwrap(),
+            api: database.db(Role::Api).unwrap(),
+            worker: database.db(Role::Worker).unwrap(),
+            database,
+            blobs,
+            s3,
+            tenant,
+            folder,
+        }
+    }
+
+    /// Starts `workers run` with `arguments` added.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Worker {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let process = Command::new(env!("CARGO_BIN_EXE_workers"))
+            .args(["run", "--listen", &format!("127.0.0.1:{port}"), "--abort-allowed", "true"])
+            .args(["--lease-ms", &LEASE_MS.to_string(), "--sweep-ms", &SWEEP_MS.to_string()])
+            .args(arguments)
+            .env_clear()
+            .env("DATABASE_URL", self.database.url())
+            .env("REDIS_URL", self.redis.url())
+            .env("S3_ENDPOINT", self.s3.endpoint.as_deref().unwrap())
+            .env("S3_PATH_STYLE", "true")
+            .env("AWS_S3_BUCKET", &self.s3.bucket)
+            .env("AWS_ACCESS_KEY_ID", "key")
+            .env("AWS_SECRET_ACCESS_KEY", "secret")
+            .env("CREWLINE_SCRATCH", self.folder.path().join("scratch"))
+            .env("RUST_LOG", std::env::var("WORKERS_LOG").unwrap_or_else(|_| "error".into()))
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        Worker { process, address: format!("http://127.0.0.1:{port}") }
+    }
+
+    pub(crate) fn scratch(&self) -> std::path::PathBuf {
+        self.folder.path().join("scratch")
+    }
+
+    pub(crate) fn ring(&self) -> Ring {
+        let options = RingOptions { url: self.redis.url(), namespace: "crewline".into(), command_ms: 1_000 };
+        Ring::connect(&options).unwrap()
+    }
+
+    pub(crate) async fn enqueue(&self, new: &[NewJob]) -> Vec<JobId> {
+        for chunk in new.chunks(1_000) {
+            let mut tx = self.api.tenant(self.tenant).await.unwrap();
+            enqueue::insert(&self.api, &mut tx, self.tenant, chunk).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+        new.iter().map(|job| job.id).collect()
+    }
+
+    pub(crate) async fn probe(&self, args: ProbeWork) -> JobId {
+        self.enqueue(&[NewJob::of(&args).unwrap()]).await[0]
+    }
+
+    pub(crate) async fn job(&self, job: JobId) -> reads::JobRecord {
+        reads::get(&self.api, self.tenant, job).await.unwrap().expect("the job is lost")
+    }
+
+    pub(crate) async fn state(&self, job: JobId) -> State {
+        self.job(job).await.state().unwrap()
+    }
+
+    pub(crate) async fn reaches(&self, job: JobId, state: State) -> reads::JobRecord {
+        eventually(&format!("{job} to be {state}"), SOON, || async {
+            // While a test restarts Postgres there may be no answer.
+            let found = reads::get(&self.api, self.tenant, job).await.ok()?.expect("the job is lost");
+            (found.state().unwrap() == state).then_some(found)
+        })
+        .await
+    }
+
+    /// `attempt:outcome` of every run, oldest first.
+    pub(crate) async fn story(&self, job: JobId) -> String {
+        let attempts = store::attempts::of_job(&self.api, self.tenant, job).await.unwrap();
+        attempts.iter().map(|a| format!("{}:{}", a.attempt, a.outcome)).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Waits until `count` jobs ended, and holds them against the promise: none lost, none accepted twice.
+    pub(crate) async fn all_done(&self, count: i64, bound: Duration) {
+        eventually(&format!("{count} jobs to end"), bound, || async {
+            let live = self.database.number("select count(*) from job").await.ok()?;
+            (live == 0).then_some(())
+        })
+        .await;
+        let completed = "select count(*) from attempt where final_state = 'completed'";
+        let distinct = "select count(distinct job_id) from attempt where final_state is not null";
+        assert_eq!(self.database.number(completed).await.unwrap(), count, "jobs completed");
+        assert_eq!(self.database.number(distinct).await.unwrap(), count, "jobs accepted once");
+        assert_eq!(self.database.number("select count(*) from lease").await.unwrap(), 0, "leases left behind");
+    }
+
+    /// Stores `bytes` as a verified original, as the intake would.
+    pub(crate) async fn asset(&self, bytes: Vec<u8>) -> AssetId {
+        let (upload, asset) = (UploadId::new(), AssetId::new());
+        let staged = Key::upload(&self.tenant.to_string(), &upload.to_string()).unwrap();
+        self.blobs.put(&staged, bytes.into(), "image/jpeg", "no-store").await.unwrap();
+        let (sha256, size) = self.blobs.sha256(&staged, u64::MAX).await.unwrap();
+        let key = Key::original(&self.tenant.to_string(), &sha256).unwrap();
+        self.blobs.copy(&staged, &key).await.unwrap();
+        let new = media::NewUpload {
+            id: upload,
+            filename: None,
+            content_type: "image/jpeg".into(),
+            bytes: size,
+            sha256: None,
+            object_key: staged.to_string(),
+            multipart_id: None,
+            part_bytes: None,
+            expires_at: chrono::Utc::now() + chrono::Duration::hours(1),
+        };
+        media::create_upload(&self.api, self.tenant, &new).await.unwrap();
+        let new = media::NewAsset {
+            id: asset,
+            sha256,
+            bytes: size,
+            media_type: "image/jpeg",
+            filename: None,
+            object_key: key.to_string(),
+        };
+        assert!(media::complete_upload(&self.api, self.tenant, upload, &new).await.unwrap());
+        asset
+    }
+}
+
+fn s3_options(endpoint: &str) -> blob::Options {
+    blob::Options {
+        endpoint: Some(endpoint.to_owned()),
+        region: "us-east-1".into(),
+        bucket: "crewline".into(),
+        access_key: SecretString::from("key"),
+        secret_key: SecretString::from("secret"),
+        path_style: true,
+        public_endpoint: None,
+        connect_timeout_s: 2,
+        attempt_timeout_s: 10,
+        operation_timeout_s: 20,
+        idle_timeout_s: 10,
+        attempts_max: 3,
+        part_bytes: 16 * 1024 * 1024,
+    }
+}
+
+/// A worker process. Killed with the value.
+pub(crate) struct Worker {
+    process: Child,
+    pub(crate) address: String,
+}
+
+impl Worker {
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.process), signal).unwrap();
+    }
+
+    pub(crate) fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    pub(crate) fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// The exit code; none when a signal ended it.
+    pub(crate) async fn exits(&mut self) -> Option<i32> {
+        let process = std::cell::RefCell::new(&mut self.process);
+        let look = || async { process.borrow_mut().try_wait().unwrap() };
+        eventually("the worker to exit", SOON, look).await.code()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    pub(crate) async fn ready(&self) {
+        let look = || async {
+            let answer = reqwest::get(format!("{}/readyz", self.address)).await.ok()?;
+            answer.status().is_success().then_some(())
+        };
+        eventually("the worker to be ready", SOON, look).await;
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+pub(crate) fn probes(count: usize, args: &ProbeWork) -> Vec<NewJob> {
+    (0..count).map(|_| NewJob::of(args).unwrap()).collect()
+}
+
+pub(crate) fn working(work_ms: u32) -> ProbeWork {
+    ProbeWork { work_ms, ..ProbeWork::default() }
+}
+
+pub(crate) fn photo(name: &str) -> Vec<u8> {
+    let path = format!("/usr/share/backgrounds/mate/nature/{name}");
+    std::fs::read(path).expect("the Debian package mate-backgrounds is not installed; ./dev test installs it")
+}
