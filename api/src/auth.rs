@@ -87,7 +87,7 @@ pub fn mint() -> Result<Minted, rand::rand_core::OsError> {
 }
 
 /// Keys that were looked up, for as long as a look-up is trusted.
-pub struct Keys {
+pub(crate) struct Keys {
     db: Db,
     known: Mutex<HashMap<String, Known>>,
     touched: Mutex<HashMap<ApiKeyId, Instant>>,
@@ -164,7 +164,7 @@ fn split(text: &str) -> Option<(&str, &str)> {
 
 /// Whose request it is and what it may do.
 #[derive(Debug, Clone)]
-pub struct Caller {
+pub(crate) struct Caller {
     /// Whose.
     pub tenant: TenantId,
     scopes: Vec<String>,
@@ -188,7 +188,7 @@ macro_rules! callers {
     ($($(#[$doc:meta])* $name:ident: $($scope:ident),+;)+) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone)]
-        pub struct $name(pub Caller);
+        pub(crate) struct $name(pub(crate) Caller);
 
         impl<S: Send + Sync> FromRequestParts<S> for $name {
             type Rejection = Problem;
@@ -209,8 +209,6 @@ callers! {
     Writer: JobsWrite;
     /// Somebody who may run a job again.
     Retrier: JobsWrite, QueueOperate;
-    /// Anybody with a valid key.
-    Anyone: JobsRead, JobsWrite, QueueOperate;
 }
 
 fn unauthenticated() -> Problem {

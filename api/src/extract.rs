@@ -17,10 +17,10 @@ use crate::{
 };
 
 /// A JSON body of up to [`BODY_BYTES_MAX`].
-pub struct Json<T>(pub T);
+pub(crate) struct Json<T>(pub T);
 
 /// A JSON body of up to [`BATCH_BODY_BYTES_MAX`].
-pub struct LargeJson<T>(pub T);
+pub(crate) struct LargeJson<T>(pub T);
 
 impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
     type Rejection = Problem;
@@ -39,7 +39,7 @@ impl<T: DeserializeOwned> FromRequest<AppState> for LargeJson<T> {
 }
 
 /// A body that may be left out; then it is the default.
-pub struct MaybeJson<T>(pub T);
+pub(crate) struct MaybeJson<T>(pub T);
 
 impl<T: DeserializeOwned + Default> FromRequest<AppState> for MaybeJson<T> {
     type Rejection = Problem;
@@ -144,7 +144,7 @@ pub(crate) fn pointer(path: &serde_path_to_error::Path) -> String {
 }
 
 /// The id in the path. A text that is no id names nothing, so it is not found.
-pub struct Id<T>(pub T);
+pub(crate) struct Id<T>(pub T);
 
 impl<T: FromStr, S: Send + Sync> FromRequestParts<S> for Id<T> {
     type Rejection = Problem;
@@ -157,7 +157,7 @@ impl<T: FromStr, S: Send + Sync> FromRequestParts<S> for Id<T> {
 }
 
 /// The query, strictly: a parameter nobody reads is a mistake worth telling.
-pub struct Params<T>(pub T);
+pub(crate) struct Params<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     type Rejection = Problem;

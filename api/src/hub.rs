@@ -22,7 +22,7 @@ use crate::problem::{Code, Problem};
 const LISTEN_RETRY: Duration = Duration::from_millis(500);
 
 /// Wakes those who wait for a job, or for any.
-pub struct Hub {
+pub(crate) struct Hub {
     jobs: Arc<Mutex<HashMap<JobId, watch::Sender<()>>>>,
     any: watch::Sender<()>,
 }
@@ -72,7 +72,7 @@ impl Hub {
                     }
                 }
                 Notice::Moved(_) | Notice::Resumed => {
-                    locked(&self.jobs).values().for_each(|moved| drop(moved.send_replace(())));
+                    locked(&self.jobs).values().for_each(|moved| moved.send_replace(()));
                 }
                 Notice::Jobs | Notice::Cancel(_) => continue,
             }
@@ -111,7 +111,7 @@ impl Drop for JobWatch {
 
 /// How many event streams each tenant holds open.
 #[derive(Clone)]
-pub struct Streams {
+pub(crate) struct Streams {
     streams_max: usize,
     open: Arc<Mutex<HashMap<TenantId, usize>>>,
 }

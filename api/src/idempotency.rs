@@ -99,7 +99,7 @@ type Name = (TenantId, &'static str, String);
 
 /// The keys that are being answered by this process. Another process is waited for by the database.
 #[derive(Default, Clone)]
-pub struct InFlight(Arc<Mutex<HashSet<Name>>>);
+pub(crate) struct InFlight(Arc<Mutex<HashSet<Name>>>);
 
 /// A key that is taken. It travels with the work, not with the request: a client that goes away and comes back must
 /// not get its key into the same transaction twice.

@@ -35,7 +35,7 @@ struct Waiting {
 
 /// The lines of all tenants. A line that is there has a task that works it off.
 #[derive(Clone)]
-pub struct Intake {
+pub(crate) struct Intake {
     db: Db,
     lines: Arc<Mutex<HashMap<TenantId, VecDeque<Waiting>>>>,
 }

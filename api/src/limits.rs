@@ -3,63 +3,63 @@
 use std::time::Duration;
 
 /// Body of a request.
-pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+pub(crate) const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Body of a batch.
-pub const BATCH_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+pub(crate) const BATCH_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Jobs of a batch.
-pub const BATCH_JOBS_MAX: usize = 1_000;
+pub(crate) const BATCH_JOBS_MAX: usize = 1_000;
 /// Longest `Prefer: wait`.
-pub const WAIT_S_MAX: u64 = 30;
+pub(crate) const WAIT_S_MAX: u64 = 30;
 /// Longest time to an answer, waiting for a job not counted.
-pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest time to complete an upload: its bytes are read once and copied twice.
-pub const COMPLETE_TIMEOUT: Duration = Duration::from_secs(120);
+pub(crate) const COMPLETE_TIMEOUT: Duration = Duration::from_mins(2);
 /// How long running requests may take to end when the process stops.
-pub const GRACE: Duration = Duration::from_secs(10);
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
 /// How long an answer is kept for its idempotency key.
-pub const IDEMPOTENCY_HOURS: i64 = 24;
+pub(crate) const IDEMPOTENCY_HOURS: i64 = 24;
 /// Bytes of an idempotency key.
-pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+pub(crate) const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 /// How long a key that was looked up is trusted: the longest a revoked key keeps working.
-pub const KEY_CACHE: Duration = Duration::from_secs(10);
+pub(crate) const KEY_CACHE: Duration = Duration::from_secs(10);
 /// How often the use of a key is written down, at most.
-pub const KEY_TOUCH: Duration = Duration::from_secs(60);
+pub(crate) const KEY_TOUCH: Duration = Duration::from_mins(1);
 /// Keys remembered at once.
-pub const KEYS_CACHED_MAX: usize = 10_000;
+pub(crate) const KEYS_CACHED_MAX: usize = 10_000;
 /// Submissions that one transaction takes in.
-pub const GROUP_MAX: usize = 500;
+pub(crate) const GROUP_MAX: usize = 500;
 /// Submissions of one tenant that wait for the running transaction.
-pub const WAITING_MAX: usize = 2_000;
+pub(crate) const WAITING_MAX: usize = 2_000;
 /// Jobs on a page, unless the request says otherwise.
-pub const PAGE_DEFAULT: u16 = 50;
+pub(crate) const PAGE_DEFAULT: u16 = 50;
 /// Jobs on a page.
-pub const PAGE_MAX: u16 = 200;
+pub(crate) const PAGE_MAX: u16 = 200;
 /// Log lines on a page.
-pub const LINES_MAX: u16 = 1_000;
+pub(crate) const LINES_MAX: u16 = 1_000;
 /// Largest file.
-pub const UPLOAD_BYTES_MAX: u64 = 256 * 1024 * 1024;
+pub(crate) const UPLOAD_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Largest file that is put in one request.
-pub const UPLOAD_SINGLE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+pub(crate) const UPLOAD_SINGLE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Size of every part but the last.
-pub const UPLOAD_PART_BYTES: u64 = 8 * 1024 * 1024;
+pub(crate) const UPLOAD_PART_BYTES: u64 = 8 * 1024 * 1024;
 /// Uploads that this process reads through at once.
-pub const COMPLETING_MAX: usize = 8;
+pub(crate) const COMPLETING_MAX: usize = 8;
 /// How long the URLs of an upload work.
-pub const UPLOAD_TTL: Duration = Duration::from_secs(60 * 60);
+pub(crate) const UPLOAD_TTL: Duration = Duration::from_hours(1);
 /// How long after that an upload may still be completed.
-pub const UPLOAD_SLACK: Duration = Duration::from_secs(10 * 60);
+pub(crate) const UPLOAD_SLACK: Duration = Duration::from_mins(10);
 /// How long the URLs of pictures work.
-pub const READ_URL_TTL: Duration = Duration::from_secs(15 * 60);
+pub(crate) const READ_URL_TTL: Duration = Duration::from_mins(15);
 /// Longest life of an event stream; the client comes back with `Last-Event-ID`.
-pub const STREAM_AGE_MAX: Duration = Duration::from_secs(60 * 60);
+pub(crate) const STREAM_AGE_MAX: Duration = Duration::from_hours(1);
 /// How often a silent event stream says that it is alive.
-pub const HEARTBEAT: Duration = Duration::from_secs(15);
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How often a stream looks without having been told to: notices may be lost.
-pub const STREAM_POLL: Duration = Duration::from_secs(2);
+pub(crate) const STREAM_POLL: Duration = Duration::from_secs(2);
 /// How often a stream looks, at most.
-pub const STREAM_PAUSE: Duration = Duration::from_millis(100);
+pub(crate) const STREAM_PAUSE: Duration = Duration::from_millis(100);
 /// Longest wait for one dependency in `/readyz`.
-pub const READY_TIMEOUT: Duration = Duration::from_secs(1);
+pub(crate) const READY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What an operator may change.
 #[derive(Debug, Clone)]

@@ -13,7 +13,7 @@ use axum::{
 use blob::BlobError;
 use jobs::Invalid;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use store::StoreError;
 use utoipa::ToSchema;
 
@@ -117,6 +117,9 @@ impl Serialize for Code {
     }
 }
 
+/// Longest text about one field.
+const TEXT_CHARS_MAX: usize = 400;
+
 /// A field that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FieldError {
@@ -129,8 +132,8 @@ pub struct FieldError {
 
 impl FieldError {
     /// An error at `pointer`.
-    pub fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), detail: detail.into() }
+    pub(crate) fn new(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { pointer: storable(pointer.into()), detail: storable(detail.into()) }
     }
 
     /// A refusal by a kind's contract, whose pointers begin at the arguments.
@@ -139,10 +142,23 @@ impl FieldError {
     }
 }
 
+/// Both repeat what the client sent: bounded, and without the one character that Postgres cannot keep.
+fn storable(text: String) -> String {
+    if text.len() <= TEXT_CHARS_MAX && !text.contains('\0') {
+        return text;
+    }
+    let mut short: String =
+        text.chars().take(TEXT_CHARS_MAX).map(|c| if c == '\0' { '\u{FFFD}' } else { c }).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
+
 /// How a problem looks on the wire.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
-pub struct ProblemDocument {
+pub(crate) struct ProblemDocument {
     /// Where the code is explained.
     #[serde(rename = "type")]
     #[schema(example = "/docs/problems#invalid_body")]
@@ -169,7 +185,7 @@ pub struct ProblemDocument {
 
 /// An error on its way to the client.
 #[derive(Clone)]
-pub struct Problem(Arc<Inner>);
+pub(crate) struct Problem(Arc<Inner>);
 
 #[derive(Clone)]
 struct Inner {
@@ -183,7 +199,7 @@ struct Inner {
 
 impl Problem {
     /// A problem whose `detail` says what to change.
-    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
         let detail = detail.into();
         Self(Arc::new(Inner {
             code,
@@ -196,7 +212,7 @@ impl Problem {
     }
 
     /// Fields that cannot be used.
-    pub fn invalid(errors: Vec<FieldError>) -> Self {
+    pub(crate) fn invalid(errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
             [one] if one.pointer.is_empty() => one.detail.clone(),
             [one] => format!("{}: {}", one.pointer, one.detail),
@@ -206,12 +222,12 @@ impl Problem {
     }
 
     /// No such thing, or none that this caller may know of.
-    pub fn not_found(thing: &str) -> Self {
+    pub(crate) fn not_found(thing: &str) -> Self {
         Self::new(Code::NotFound, format!("there is no such {thing}"))
     }
 
     /// Something that should not have happened; `source` goes to the log, never to the client.
-    pub fn internal(source: impl Error + Send + Sync + 'static) -> Self {
+    pub(crate) fn internal(source: impl Error + Send + Sync + 'static) -> Self {
         Self::new(
             Code::Internal,
             "the request could not be answered; it was written down under this instance",
@@ -231,13 +247,13 @@ impl Problem {
 
     /// After how many seconds the client should try again.
     #[must_use]
-    pub fn retry_after(self, seconds: u64) -> Self {
+    pub(crate) fn retry_after(self, seconds: u64) -> Self {
         self.with(|inner| inner.retry_after_s = Some(seconds))
     }
 
     /// A member beside the standard ones.
     #[must_use]
-    pub fn member(self, name: &str, value: Value) -> Self {
+    pub(crate) fn member(self, name: &str, value: Value) -> Self {
         self.with(|inner| {
             inner.more.insert(name.to_owned(), value);
         })
@@ -245,12 +261,12 @@ impl Problem {
 
     /// What caused it, for the log.
     #[must_use]
-    pub fn because(self, source: impl Error + Send + Sync + 'static) -> Self {
+    pub(crate) fn because(self, source: impl Error + Send + Sync + 'static) -> Self {
         self.with(|inner| inner.source = Some(Arc::new(source)))
     }
 
     /// Its code.
-    pub fn code(&self) -> Code {
+    pub(crate) fn code(&self) -> Code {
         self.0.code
     }
 
@@ -334,5 +350,5 @@ impl From<BlobError> for Problem {
 
 /// An error of a job as problems carry it: the member `error`.
 pub(crate) fn job_error(error: Option<&Value>) -> Value {
-    error.cloned().unwrap_or_else(|| json!(null))
+    error.cloned().unwrap_or(Value::Null)
 }

@@ -13,7 +13,7 @@ static POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 static LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
 /// The buckets of this process. Behind several processes a tenant has the sum of them.
-pub struct Rates {
+pub(crate) struct Rates {
     requests_max: f64,
     per_second: f64,
     policy: HeaderValue,
@@ -27,7 +27,7 @@ struct Bucket {
 
 /// What a request found in its bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Allowance {
+pub(crate) struct Allowance {
     /// Whether there was a token for it.
     pub allowed: bool,
     /// Tokens left.
@@ -40,7 +40,7 @@ pub struct Allowance {
 
 impl Rates {
     /// Buckets of `requests_max` tokens that fill up in `window_s` seconds.
-    pub fn new(requests_max: u32, window_s: u32) -> Self {
+    pub(crate) fn new(requests_max: u32, window_s: u32) -> Self {
         let policy = format!("\"requests\";q={requests_max};w={window_s}");
         Self {
             requests_max: f64::from(requests_max.max(1)),
@@ -51,7 +51,7 @@ impl Rates {
     }
 
     /// Takes a token of `tenant` at `now`.
-    pub fn take(&self, tenant: TenantId, now: Instant) -> Allowance {
+    pub(crate) fn take(&self, tenant: TenantId, now: Instant) -> Allowance {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let bucket = buckets.entry(tenant).or_insert(Bucket { tokens: self.requests_max, filled_at: now });
         let waited_s = now.saturating_duration_since(bucket.filled_at).as_secs_f64();
@@ -71,7 +71,7 @@ impl Rates {
     }
 
     /// Writes the policy and what is left of it.
-    pub fn describe(&self, allowance: Allowance, headers: &mut HeaderMap) {
+    pub(crate) fn describe(&self, allowance: Allowance, headers: &mut HeaderMap) {
         headers.insert(POLICY.clone(), self.policy.clone());
         let left = format!("\"requests\";r={};t={}", allowance.left, allowance.full_in_s);
         if let Ok(value) = HeaderValue::try_from(left) {
@@ -100,6 +100,6 @@ mod tests {
         assert!(rates.take(tenant, start + Duration::from_millis(501)).allowed);
         assert!(!rates.take(tenant, start + Duration::from_millis(502)).allowed);
         assert!(rates.take(TenantId::new(), start).allowed, "another tenant has its own bucket");
-        assert_eq!(rates.take(tenant, start + Duration::from_secs(60)).left, 9);
+        assert_eq!(rates.take(tenant, start + Duration::from_mins(1)).left, 9);
     }
 }

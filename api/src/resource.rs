@@ -16,7 +16,7 @@ use crate::problem::Problem;
 /// A job.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Job)]
-pub struct JobResource {
+pub(crate) struct JobResource {
     /// Which it is.
     #[schema(value_type = String, example = "job_0192f3c47a1b7c3d8e4f5a6b7c8d9e0f")]
     id: JobId,
@@ -89,7 +89,7 @@ fn is_false(value: &bool) -> bool {
 /// How far a running job is.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = Progress)]
-pub struct ProgressResource {
+pub(crate) struct ProgressResource {
     /// 0 to 100.
     pub percent: i16,
     /// What it is doing.
@@ -160,11 +160,6 @@ impl JobResource {
     /// A job as a line of a list: without what may be large.
     pub(crate) fn line(record: JobRecord) -> Result<Self, Problem> {
         Ok(Self { args: None, result: None, metadata: None, ..Self::of(record)? })
-    }
-
-    /// Where in its life it is.
-    pub(crate) fn state(&self) -> State {
-        self.state
     }
 
     /// After how many seconds it is worth to look again; none once it has ended.

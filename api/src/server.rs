@@ -109,15 +109,13 @@ async fn connection(
         service.map_request(|request: hyper::Request<Incoming>| -> Request { request.map(Body::new) });
     // HTTP/1 only: telling the versions apart would wait for first bytes that a slow client need never send. What
     // speaks HTTP/2 to browsers is the proxy that also does TLS.
-    let mut server = auto::Builder::new(TokioExecutor::new()).http1_only();
-    server
-        .http1()
+    let mut http = auto::Builder::new(TokioExecutor::new()).http1_only();
+    http.http1()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(app.settings.header_read_timeout_ms))
         .max_buf_size(HEAD_BYTES_MAX)
         .keep_alive(true);
-    let served =
-        server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned();
+    let served = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned();
     if let Err(error) = watcher.watch(served).await {
         tracing::debug!(error, "A connection broke");
     }

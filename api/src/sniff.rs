@@ -1,14 +1,14 @@
 //! What a file is, by its first bytes. Names and declared types are never asked.
 
 /// How many bytes [`media_type`] looks at, at most.
-pub const PREFIX_BYTES: u64 = 64;
+pub(crate) const PREFIX_BYTES: u64 = 64;
 
 /// Pictures that may be uploaded.
-pub const ACCEPTED: [&str; 7] =
+pub(crate) const ACCEPTED: [&str; 7] =
     ["image/jpeg", "image/png", "image/webp", "image/gif", "image/tiff", "image/heic", "image/avif"];
 
 /// The media type of a picture that begins with `prefix`; none when it is no picture we accept.
-pub fn media_type(prefix: &[u8]) -> Option<&'static str> {
+pub(crate) fn media_type(prefix: &[u8]) -> Option<&'static str> {
     match prefix {
         [0xFF, 0xD8, 0xFF, ..] => Some("image/jpeg"),
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => Some("image/png"),

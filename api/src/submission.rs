@@ -18,7 +18,7 @@ const UNIQUE_KEY_BYTES_MAX: usize = 200;
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewJob)]
-pub struct NewJobBody {
+pub(crate) struct NewJobBody {
     /// What to do: one of GET /v1/kinds.
     #[schema(example = "probe.work")]
     pub kind: String,
@@ -65,7 +65,7 @@ impl NewJobBody {
         let args = Value::Object(self.args);
         let metadata = self.metadata.map(Value::Object);
         errors.extend(without_nul(&args, "/args"));
-        errors.extend(metadata.iter().flat_map(|metadata| without_nul(metadata, "/metadata")));
+        errors.extend(metadata.iter().filter_map(|metadata| without_nul(metadata, "/metadata")));
         errors.extend(check_tags(&self.tags));
         errors.extend(check_options(spec, self.queue, self.max_attempts, metadata.as_ref()));
         let id = JobId::new();

@@ -43,7 +43,6 @@ pub(crate) struct BatchBody {
 /// What became of each job of a batch.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Batch)]
-#[expect(dead_code, reason = "describes an answer that is built as JSON, because it is kept as JSON")]
 pub(crate) struct BatchResource {
     /// Jobs that are new.
     accepted: u64,
@@ -57,7 +56,6 @@ pub(crate) struct BatchResource {
 
 /// What became of one job of a batch.
 #[derive(Debug, Serialize, ToSchema)]
-#[expect(dead_code, reason = "describes an answer that is built as JSON, because it is kept as JSON")]
 pub(crate) struct BatchItem {
     /// `accepted`, `existing` or `invalid`.
     outcome: String,

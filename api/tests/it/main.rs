@@ -1,1 +1,18 @@
+//! The API over real sockets, with a real Postgres and a real S3. There are no workers here: tests play them.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "what a test stands on has to hold, in its helpers too"
+)]
+
+mod app;
+mod auth;
+mod events;
+mod hostile;
+mod idempotency;
+mod intake;
+mod pages;
+mod problems;
+mod reads;
+mod uploads;

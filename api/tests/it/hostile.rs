@@ -1,0 +1,162 @@
+//! Whatever arrives, nothing here answers with a 5xx.
+
+use futures::{StreamExt, stream};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::app::{Answer, TestApp, fresh};
+
+fn nasty() -> Vec<String> {
+    let deep = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
+    let mut texts: Vec<String> = [
+        "",
+        " ",
+        "\0",
+        "null",
+        "true",
+        "0",
+        "-0",
+        "1e400",
+        "1e308",
+        "-9223372036854775809",
+        "\"\"",
+        "\"\\u0000\"",
+        "\"\\ud800\"",
+        "[]",
+        "[[]]",
+        "{}",
+        "{\"\":{}}",
+        "{\"a\":1,\"a\":2}",
+        "{\"kind\":null}",
+        "{'kind':1}",
+        "{\"kind\"}",
+        "NaN",
+        "\u{feff}{}",
+        "{\"__proto__\":{}}",
+        "{\"$ref\":\"#\"}",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    texts.extend([deep(127), deep(128), deep(10_000), format!("{{\"kind\":{}}}", deep(100))]);
+    texts
+}
+
+/// Values that fit no field, or hardly any.
+fn values() -> Vec<Value> {
+    vec![
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(0),
+        json!(1.5),
+        json!(1e300),
+        json!(u64::MAX),
+        json!(i64::MIN),
+        json!(""),
+        json!("\0"),
+        json!("a\0b"),
+        json!("\u{ffff}\u{202e}"),
+        json!("'; drop table job; --"),
+        json!("x".repeat(70_000)),
+        json!([]),
+        json!([null]),
+        json!([[]]),
+        json!({}),
+        json!({"": ""}),
+        json!({"a\0": "b"}),
+        json!({"a": "\0"}),
+        json!({"a": [1e300, -0.0, 1e-300, u64::MAX]}),
+        json!("-infinity"),
+        json!("0000-00-00T00:00:00Z"),
+        json!("-262143-01-01T00:00:00Z"),
+        json!("+262142-12-31T23:59:59Z"),
+        json!("2026-06-30T23:59:60Z"),
+        json!("ast_00000000000000000000000000000000"),
+        json!("../../etc/passwd"),
+    ]
+}
+
+async fn send(app: &TestApp, path: &str, key: &str, body: String) -> Answer {
+    let request = app
+        .request(Method::POST, path)
+        .header("idempotency-key", key)
+        .header("content-type", "application/json");
+    Answer::of(request.body(body).send().await.unwrap()).await
+}
+
+async fn survive(app: &TestApp, path: &str, body: &str) {
+    let answer = send(app, path, &fresh(), body.to_owned()).await;
+    assert!(answer.status.as_u16() < 500, "{path} with {body:.200}: {}", answer.text);
+    if answer.status.is_client_error() {
+        assert_eq!(
+            answer.header("content-type"),
+            Some("application/problem+json"),
+            "{path} with {body:.200}"
+        );
+    } else if path == "/v1/jobs" {
+        let again = app.get(answer.header("location").unwrap()).await;
+        assert_eq!(again.status, 200, "{body:.200} was taken but cannot be read");
+    }
+}
+
+#[tokio::test]
+async fn no_body_is_too_strange() {
+    let app = TestApp::start().await;
+    let id = app.submit(json!({})).await;
+    let upload =
+        app.post("/v1/uploads", &json!({"content_type": "image/png", "bytes": 5})).await.body["id"].clone();
+    let upload = upload.as_str().unwrap().to_owned();
+    let paths = [
+        "/v1/jobs".to_owned(),
+        "/v1/jobs/batch".to_owned(),
+        format!("/v1/jobs/{id}/cancel"),
+        format!("/v1/jobs/{id}/retry"),
+        "/v1/uploads".to_owned(),
+        format!("/v1/uploads/{upload}/complete"),
+        "/v1/uploads/upl_1/complete".to_owned(),
+    ];
+    let mut bodies = nasty();
+    for value in values() {
+        for field in [
+            "kind",
+            "args",
+            "queue",
+            "priority",
+            "max_attempts",
+            "scheduled_at",
+            "tags",
+            "metadata",
+            "surprise",
+        ] {
+            let mut body = json!({"kind": "probe.work"});
+            body[field] = value.clone();
+            bodies.push(body.to_string());
+            bodies.push(json!({"jobs": [body, {"kind": "probe.work"}]}).to_string());
+        }
+        for field in ["work_ms", "endings", "echo", "follow_ups"] {
+            bodies.push(json!({"kind": "probe.work", "args": {field: value}}).to_string());
+        }
+        for field in ["asset", "preset"] {
+            let mut args = json!({"asset": "ast_0192f3c47a1b7c3d8e4f5a6b7c8d9e0f"});
+            args[field] = value.clone();
+            bodies.push(json!({"kind": "media.rendition", "args": args}).to_string());
+        }
+        for field in ["filename", "content_type", "bytes", "sha256"] {
+            let mut body = json!({"content_type": "image/png", "bytes": 5});
+            body[field] = value.clone();
+            bodies.push(body.to_string());
+        }
+        bodies.push(json!({"jobs": value}).to_string());
+        bodies.push(json!({"parts": value}).to_string());
+        bodies.push(json!({"parts": [{"number": value, "etag": value}]}).to_string());
+    }
+    let sent = paths.iter().flat_map(|path| bodies.iter().map(move |body| (path, body)));
+    stream::iter(sent).for_each_concurrent(32, |(path, body)| survive(&app, path, body)).await;
+    // And with one key for all of them.
+    let same_key = stream::iter(&bodies).for_each_concurrent(32, async |body| {
+        let answer = send(&app, "/v1/jobs", "one-key", body.clone()).await;
+        assert!(answer.status.as_u16() < 500, "{body:.200}: {}", answer.text);
+    });
+    same_key.await;
+    assert_eq!(app.get("/v1/jobs?limit=200").await.status, 200);
+}
