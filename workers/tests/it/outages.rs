@@ -69,7 +69,9 @@ async fn twenty_thousand_jobs_wait_for_the_first_worker() {
     world.enqueue(&probes(10_000, &working(0))).await;
     let mut due_together = probes(10_000, &working(0));
     let when = chrono::Utc::now() + chrono::Duration::seconds(1);
-    due_together.iter_mut().for_each(|job| job.scheduled_at = when);
+    for job in &mut due_together {
+        job.scheduled_at = when;
+    }
     world.enqueue(&due_together).await;
     let _worker = world.start(&["--queues", "default", "--concurrency", "default=256"]);
     world.all_done(20_000, SOON).await;

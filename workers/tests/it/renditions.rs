@@ -32,7 +32,13 @@ fn turned(name: &str, orientation: u8) -> Vec<u8> {
     let path = folder.path().join("photo.jpg");
     std::fs::write(&path, photo(name)).unwrap();
     let told = Command::new("exiftool")
-        .args(["-n", &format!("-Orientation={orientation}"), "-GPSLatitude=45.8", "-Copyright=Ana", "-overwrite_original"])
+        .args([
+            "-n",
+            &format!("-Orientation={orientation}"),
+            "-GPSLatitude=45.8",
+            "-Copyright=Ana",
+            "-overwrite_original",
+        ])
         .arg(&path)
         .output()
         .expect("exiftool is not installed; ./dev test installs it");
@@ -75,7 +81,8 @@ async fn the_same_photo_is_never_made_twice() {
     // At the same time, for two assets: they agree.
     let pair = [render(&world, photo("Aqua.jpg")).await, render(&world, photo("Aqua.jpg")).await];
     let (first, second) = (result(&world, pair[0]).await, result(&world, pair[1]).await);
-    let keys = |made: &Renditions| made.renditions.iter().map(|r| (r.key.clone(), r.bytes)).collect::<Vec<_>>();
+    let keys =
+        |made: &Renditions| made.renditions.iter().map(|r| (r.key.clone(), r.bytes)).collect::<Vec<_>>();
     assert_eq!(keys(&first), keys(&second));
     assert_ne!(first.asset, second.asset);
     // And once more, later.

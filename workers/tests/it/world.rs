@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use testkit::{RedisServer, eventually};
 
 /// Long enough for a busy machine with two cores.
-pub(crate) const SOON: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_mins(1);
 /// Leases of the workers here, and how often they are looked at.
 pub(crate) const LEASE_MS: u64 = 2_000;
 const SWEEP_MS: u64 = 250;
@@ -32,7 +32,6 @@ pub(crate) struct World {
     pub(crate) blobs: Blobs,
     pub(crate) s3: blob::Options,
     pub(crate) api: Db,
-    pub(crate) worker: Db,
     pub(crate) tenant: TenantId,
     folder: TempDir,
 }
@@ -58,7 +57,6 @@ impl World {
         Self {
             redis: RedisServer::start().unwrap(),
             api: database.db(Role::Api).unwrap(),
-            worker: database.db(Role::Worker).unwrap(),
             database,
             blobs,
             s3,
