@@ -1,7 +1,7 @@
 //! Stopping a job: at once while it waits, through its worker while it runs.
 
 use jobs::{JobId, State, TenantId, failure::Problem};
-use sqlx::{FromRow, types::Json};
+use sqlx::{AssertSqlSafe, FromRow, types::Json};
 use uuid::Uuid;
 
 use crate::{
@@ -40,12 +40,7 @@ pub async fn cancel(
     .or_failed("find the job to cancel")?;
     let Some(queue) = queue else { return ended(&mut tx, tenant, job).await };
 
-    // Claiming takes the same lock: from here on the job is either running already or will not be claimed.
-    sqlx::query("select pg_advisory_xact_lock(1, hashtext($1))")
-        .bind(queue)
-        .execute(&mut *tx)
-        .await
-        .or_failed("stop claiming while a job is cancelled")?;
+    stop_claiming(&mut tx, &queue).await?;
     let running: bool = sqlx::query_scalar(
         "select exists (select from running_jobs($2) r join job on job.id = r.job_id and job.fence = r.fence
                         where job.tenant_id = $1)",
@@ -147,39 +142,59 @@ pub async fn requested(db: &Db, running: &[(TenantId, JobId)]) -> Result<Vec<Job
 struct Orphan {
     tenant_id: Uuid,
     id: Uuid,
+    queue: String,
 }
+
+/// Whether a lease names the job under its present fence. An older fence may still stand in a lease whose other jobs
+/// take longer.
+const HELD: &str =
+    "select from lease cross join lateral unnest(lease.job_ids, lease.fences) as held (id, fence)
+    where lease.job_ids @> array[j.id] and held.id = j.id and held.fence = j.fence";
 
 /// Cancels jobs that went back to waiting although somebody had asked for them to stop; answers how many.
 pub async fn finish_requested(db: &Db) -> Result<usize, StoreError> {
-    let orphans: Vec<Orphan> = sqlx::query_as(
-        "select j.tenant_id, j.id from job j where j.cancel_requested_at is not null
-           and not exists (select from lease where lease.job_ids @> array[j.id]) limit 100",
-    )
+    let orphans: Vec<Orphan> = sqlx::query_as(AssertSqlSafe(format!(
+        "select j.tenant_id, j.id, lane.queue from job j join lane on lane.id = j.lane_id
+         where j.cancel_requested_at is not null and not exists ({HELD}) limit 100"
+    )))
     .fetch_all(db.pool())
     .await
     .or_failed("look for jobs that should have stopped")?;
     let mut finished = 0;
     for orphan in orphans {
-        let problem = Problem::new("cancelled", "cancelled on request");
-        let (tenant, job) = (TenantId::from_uuid(orphan.tenant_id), JobId::from_uuid(orphan.id));
-        let mut tx = db.begin().await?;
-        sqlx::query("select pg_advisory_xact_lock(1, hashtext(lane.queue)) from job join lane on lane.id = job.lane_id
-                     where job.tenant_id = $1 and job.id = $2")
-            .bind(orphan.tenant_id)
-            .bind(orphan.id)
-            .execute(&mut *tx)
-            .await
-            .or_failed("stop claiming while a job is cancelled")?;
-        let held: bool =
-            sqlx::query_scalar("select exists (select from lease where lease.job_ids @> array[$1])")
-                .bind(orphan.id)
-                .fetch_one(&mut *tx)
-                .await
-                .or_failed("see whether the job is running")?;
-        if !held && remove(&mut tx, tenant, job, &problem).await? == Cancelled::AtOnce {
+        if finish(db, &orphan).await? {
             finished += 1;
         }
-        commit(tx, "cancel a job").await?;
     }
     Ok(finished)
+}
+
+async fn finish(db: &Db, orphan: &Orphan) -> Result<bool, StoreError> {
+    let mut tx = db.begin().await?;
+    stop_claiming(&mut tx, &orphan.queue).await?;
+    let waits: bool = sqlx::query_scalar(AssertSqlSafe(format!(
+        "select exists (select from job j where j.tenant_id = $1 and j.id = $2 and not exists ({HELD}))"
+    )))
+    .bind(orphan.tenant_id)
+    .bind(orphan.id)
+    .fetch_one(&mut *tx)
+    .await
+    .or_failed("see whether the job is running")?;
+    if !waits {
+        return Ok(false);
+    }
+    let (tenant, job) = (TenantId::from_uuid(orphan.tenant_id), JobId::from_uuid(orphan.id));
+    let outcome = remove(&mut tx, tenant, job, &Problem::new("cancelled", "cancelled on request")).await?;
+    commit(tx, "cancel a job").await?;
+    Ok(outcome == Cancelled::AtOnce)
+}
+
+/// Claiming takes the same lock: from here on a job of the queue is either running already or will not be claimed.
+async fn stop_claiming(tx: &mut Tx, queue: &str) -> Result<(), StoreError> {
+    sqlx::query("select pg_advisory_xact_lock(1, hashtext($1))")
+        .bind(queue)
+        .execute(&mut **tx)
+        .await
+        .or_failed("stop claiming while a job is cancelled")?;
+    Ok(())
 }

@@ -7,4 +7,5 @@ mod history;
 mod rescuing;
 mod settling;
 mod tenancy;
+mod walking;
 mod world;
