@@ -187,14 +187,19 @@ mod tests {
         for spec in specs() {
             let parts: Vec<_> = spec.kind.split('.').collect();
             assert!(parts.len() == 2 && parts.iter().all(|part| !part.is_empty()), "{}", spec.kind);
-            assert!(spec.kind.bytes().all(|b| b.is_ascii_lowercase() || b == b'.' || b == b'_'), "{}", spec.kind);
+            assert!(
+                spec.kind.bytes().all(|b| b.is_ascii_lowercase() || b == b'.' || b == b'_'),
+                "{}",
+                spec.kind
+            );
         }
     }
 
     #[test]
     fn a_wrong_argument_is_pointed_at() {
         let spec = spec("probe.work").unwrap();
-        let refused = parse(spec, &serde_json::json!({"endings": ["complete", {"snooze": "soon"}]})).unwrap_err();
+        let refused =
+            parse(spec, &serde_json::json!({"endings": ["complete", {"snooze": "soon"}]})).unwrap_err();
         assert_eq!(refused.pointer, "/endings/1/snooze");
         assert_eq!(parse(spec, &serde_json::json!({"work_ms": 600_001})).unwrap_err().pointer, "/work_ms");
     }

@@ -19,7 +19,9 @@ pub struct IdError {
 fn parse(prefix: &'static str, text: &str) -> Result<Uuid, IdError> {
     text.strip_prefix(prefix)
         .and_then(|rest| rest.strip_prefix('_'))
-        .filter(|hex| hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)))
+        .filter(|hex| {
+            hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        })
         .and_then(|hex| Uuid::try_parse(hex).ok())
         .ok_or(IdError { prefix })
 }
@@ -144,7 +146,9 @@ mod tests {
     fn an_id_of_another_type_or_shape_is_refused() {
         let job = JobId::new().to_string();
         assert!(job.parse::<TenantId>().is_err());
-        for text in ["", "job", "job_", "job_1", &job[1..], &job.to_uppercase(), &format!("{job}0"), "job_../../x"] {
+        for text in
+            ["", "job", "job_", "job_1", &job[1..], &job.to_uppercase(), &format!("{job}0"), "job_../../x"]
+        {
             assert!(text.parse::<JobId>().is_err(), "{text:?} was taken for a job id");
         }
     }

@@ -7,11 +7,7 @@ use store::claim::{self, Pick};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{
-    execute::Executor,
-    faults::Point,
-    held::Held,
-};
+use crate::{execute::Executor, faults::Point, held::Held};
 
 /// One queue's slots in this process, and what it takes to fill them.
 pub struct Claims {
@@ -48,7 +44,8 @@ impl Claims {
         self.executor.faults.reach(Point::BeforeClaim);
         let wanted = permits.len() as u16;
         let db = &self.executor.deps.db;
-        let claimed = match claim::claim(db, self.queue, Pick::Regular, wanted, &self.worker, self.ttl).await {
+        let claimed = match claim::claim(db, self.queue, Pick::Regular, wanted, &self.worker, self.ttl).await
+        {
             Ok(claimed) => claimed,
             Err(error) => {
                 let error = jobs::failure::Problem::of("", &error).message;

@@ -11,11 +11,15 @@ use crate::faults::{Faults, Point};
 
 /// Does the work of Crewline.
 #[derive(Debug, Parser)]
-#[command(version, about, after_help = "Examples:
+#[command(
+    version,
+    about,
+    after_help = "Examples:
   workers run                                   all queues, as many slots as this machine has cores
   workers run --queues media --concurrency media=4
   workers run --queues default --concurrency default=256
-Start as many processes as you like, on any machine that reaches the same Postgres, Redis and S3.")]
+Start as many processes as you like, on any machine that reaches the same Postgres, Redis and S3."
+)]
 pub struct Cli {
     /// What to do
     #[command(subcommand)]
@@ -108,7 +112,10 @@ impl RunArgs {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let usual = |queue: Queue| if queue.claim_max() > 1 { SMALL_SLOTS } else { cores };
         let asked: BTreeMap<Queue, usize> = self.concurrency.iter().copied().collect();
-        self.queues.iter().map(|queue| (*queue, asked.get(queue).copied().unwrap_or_else(|| usual(*queue)))).collect()
+        self.queues
+            .iter()
+            .map(|queue| (*queue, asked.get(queue).copied().unwrap_or_else(|| usual(*queue))))
+            .collect()
     }
 
     /// How long a lease lasts.
@@ -132,7 +139,10 @@ impl RunArgs {
     pub fn validate(&self) -> anyhow::Result<()> {
         anyhow::ensure!(!self.queues.is_empty(), "--queues names no queue");
         for (queue, _) in &self.concurrency {
-            anyhow::ensure!(self.queues.contains(queue), "--concurrency names {queue}, which --queues does not");
+            anyhow::ensure!(
+                self.queues.contains(queue),
+                "--concurrency names {queue}, which --queues does not"
+            );
         }
         anyhow::ensure!(
             self.database.database_statement_ms >= 1_000,
@@ -151,6 +161,8 @@ fn concurrency(text: &str) -> Result<(Queue, usize), String> {
 }
 
 fn namespace(text: &str) -> Result<String, String> {
-    let fits = !text.is_empty() && text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let fits = !text.is_empty()
+        && text.len() <= 64
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     if fits { Ok(text.to_owned()) } else { Err("1 to 64 letters, digits, - and _".to_owned()) }
 }

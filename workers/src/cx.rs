@@ -56,7 +56,8 @@ impl<'a> Cx<'a> {
 
     /// Says how far the work is: 0 to 100 and a few words. Cheap; at most a few a second are stored.
     pub fn progress(&self, percent: u8, message: impl Into<String>) {
-        self.speaker.say(self.job, Said::Progress { percent: percent.min(100), message: cut(message.into()) });
+        self.speaker
+            .say(self.job, Said::Progress { percent: percent.min(100), message: cut(message.into()) });
     }
 
     /// Adds a line to the attempt's log. Lines past the 1,000th are dropped; the last one kept says so.
@@ -65,7 +66,11 @@ impl<'a> Cx<'a> {
         if said > LOG_LINES_MAX {
             return;
         }
-        let message = if said == LOG_LINES_MAX { "no more lines of this attempt are kept".into() } else { message.into() };
+        let message = if said == LOG_LINES_MAX {
+            "no more lines of this attempt are kept".into()
+        } else {
+            message.into()
+        };
         self.speaker.say(self.job, Said::Line { level, message: cut(message) });
     }
 

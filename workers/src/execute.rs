@@ -49,7 +49,8 @@ impl Executor {
             let began = tokio::time::Instant::now();
             let (ended, after) = self.attempt(&job, &stop).await;
             let policy = policy_of(&job.kind);
-            let verdict = verdict::decide(ended, job.attempt, job.max_attempts, policy.backoff, &mut rand::rng());
+            let verdict =
+                verdict::decide(ended, job.attempt, job.max_attempts, policy.backoff, &mut rand::rng());
             report(&job, verdict.as_ref(), began.elapsed());
             self.settler.settle(&job, verdict, after).await;
         }
@@ -60,7 +61,8 @@ impl Executor {
     /// Runs the handler within its time, catching its panics, until it is told to stop.
     async fn attempt(&self, job: &Claimed, stop: &Stop) -> (Ended, After) {
         let Some(start) = registry::find(&job.kind) else {
-            let problem = Problem::new("unknown_kind", format!("this worker's version has no kind {}", job.kind));
+            let problem =
+                Problem::new("unknown_kind", format!("this worker's version has no kind {}", job.kind));
             let failure = Failure::Snooze { wait: UNKNOWN_KIND_WAIT, problem };
             return (Ended::Returned(Err(failure)), After::default());
         };
@@ -105,7 +107,8 @@ fn words(panic: &(dyn Any + Send)) -> String {
 fn report(job: &Claimed, verdict: Option<&store::settle::Verdict>, took: Duration) {
     let outcome = verdict.map_or("lost", store::settle::Verdict::outcome);
     let wait = (chrono::Utc::now() - job.scheduled_at).to_std().unwrap_or_default().saturating_sub(took);
-    metrics::counter!(names::JOB_ATTEMPTS_TOTAL, "kind" => job.kind.clone(), "outcome" => outcome).increment(1);
+    metrics::counter!(names::JOB_ATTEMPTS_TOTAL, "kind" => job.kind.clone(), "outcome" => outcome)
+        .increment(1);
     metrics::histogram!(names::JOB_DURATION_SECONDS, "kind" => job.kind.clone()).record(took.as_secs_f64());
     metrics::histogram!(names::JOB_WAIT_SECONDS, "kind" => job.kind.clone()).record(wait.as_secs_f64());
     let took_ms = took.as_millis() as u64;

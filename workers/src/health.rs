@@ -69,7 +69,8 @@ async fn ready(State(asked): State<Arc<Asked>>) -> Response {
     if wrong.is_empty() {
         Json(json!({ "status": "ready" })).into_response()
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "not_ready", "wrong": wrong }))).into_response()
+        (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "not_ready", "wrong": wrong })))
+            .into_response()
     }
 }
 
@@ -82,7 +83,8 @@ async fn scrape(State(asked): State<Arc<Asked>>) -> Response {
     if let Ok(Ok(depths)) = tokio::time::timeout(CHECK_MAX, housekeeping::depths(&asked.deps.db)).await {
         for depth in depths {
             let queue = depth.queue.name();
-            metrics::gauge!(names::JOBS, "state" => "available", "queue" => queue).set(depth.available as f64);
+            metrics::gauge!(names::JOBS, "state" => "available", "queue" => queue)
+                .set(depth.available as f64);
             metrics::gauge!(names::JOBS, "state" => "running", "queue" => queue).set(depth.running as f64);
             metrics::gauge!(names::QUEUE_OLDEST_SECONDS, "queue" => queue).set(depth.oldest_s);
         }

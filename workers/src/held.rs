@@ -54,7 +54,11 @@ impl Held {
             *settling.entry(*lease).or_default() += 1;
         }
         let inner = self.lock();
-        settling.into_iter().filter(|(lease, n)| inner.leases.get(lease) == Some(n)).map(|(lease, _)| lease).collect()
+        settling
+            .into_iter()
+            .filter(|(lease, n)| inner.leases.get(lease) == Some(n))
+            .map(|(lease, _)| lease)
+            .collect()
     }
 
     /// Lets go of settled jobs; answers the leases that are done with them.

@@ -123,10 +123,11 @@ fn render(request: &Request, answers: &mut impl Write) -> Answer {
     let mut progress = |percent: u8, message: &str| {
         let _ = say(answers, &Answer::Progress { percent, message: message.to_owned() });
     };
-    let rendered = match media::render(&source, &request.ladder, &LIMITS, &AtomicBool::new(false), &mut progress) {
-        Ok(rendered) => rendered,
-        Err(error) => return failed(error.code(), error.to_string(), error.is_permanent()),
-    };
+    let rendered =
+        match media::render(&source, &request.ladder, &LIMITS, &AtomicBool::new(false), &mut progress) {
+            Ok(rendered) => rendered,
+            Err(error) => return failed(error.code(), error.to_string(), error.is_permanent()),
+        };
     let mut pictures = Vec::with_capacity(rendered.outputs.len());
     for output in rendered.outputs {
         let path = request.folder.join(format!("{}.{}", output.rung, output.format.extension()));

@@ -24,7 +24,8 @@ fn start<'a, K: Handle>(args: Value, cx: &'a Cx<'a>) -> Running<'a> {
         // Retried, not discarded: a newer worker next door may be able to read what this one cannot.
         let job: K = serde_json::from_value(args).retry("undecodable_args")?;
         let result = job.run(cx).await?;
-        serde_json::to_value(result).map_err(|error| Failure::discard("unserialisable_result", error.to_string()))
+        serde_json::to_value(result)
+            .map_err(|error| Failure::discard("unserialisable_result", error.to_string()))
     })
 }
 

@@ -60,7 +60,8 @@ struct Core {
 impl Core {
     fn build(args: &RunArgs) -> anyhow::Result<Self> {
         let db = Db::connect(&args.database.options(Role::Worker))?;
-        let program = std::env::current_exe().context("could not find this program for its child processes")?;
+        let program =
+            std::env::current_exe().context("could not find this program for its child processes")?;
         let deps = Arc::new(Deps {
             db: db.clone(),
             blobs: blob::Blobs::connect(&args.s3.options())?,
@@ -111,7 +112,11 @@ fn fresh_name() -> String {
 ///
 /// # Errors
 /// When the process cannot start. Nothing that happens later ends it.
-pub async fn run(args: RunArgs, prometheus: PrometheusHandle, stop: CancellationToken) -> anyhow::Result<ExitCode> {
+pub async fn run(
+    args: RunArgs,
+    prometheus: PrometheusHandle,
+    stop: CancellationToken,
+) -> anyhow::Result<ExitCode> {
     args.validate()?;
     let core = Core::build(&args)?;
     if let Some(queue) = args.quarantine {
@@ -142,7 +147,8 @@ pub async fn run(args: RunArgs, prometheus: PrometheusHandle, stop: Cancellation
     let parent =
         Parent { db: core.deps.db.clone(), worker: core.worker.clone(), listens_to: args.queues.clone() };
     let quarantine = Quarantine::start(&parent, &services, &stop);
-    let release = Release { db: core.deps.db.clone(), ring: ring.clone(), more, quarantine, own: claims.clone() };
+    let release =
+        Release { db: core.deps.db.clone(), ring: ring.clone(), more, quarantine, own: claims.clone() };
     services.spawn(release.run(stop.clone()));
     services.spawn(rescuer::run(core.deps.db.clone(), Duration::from_millis(args.sweep_ms), stop.clone()));
     services.spawn(housekeeper::run(core.deps.clone(), args.history_days, stop.clone()));
@@ -193,7 +199,10 @@ fn consume(
     loops
 }
 
-#[expect(clippy::too_many_arguments, reason = "each part is needed once, here; a struct would only rename them")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each part is needed once, here; a struct would only rename them"
+)]
 async fn answer_health(
     args: &RunArgs,
     core: &Core,
@@ -208,8 +217,14 @@ async fn answer_health(
         .await
         .with_context(|| format!("could not listen on {}; choose another with --listen", args.listen))?;
     tracing::info!(address = %listener.local_addr()?, "Answering /healthz, /readyz and /metrics");
-    let asked =
-        Asked { deps: core.deps.clone(), ring, loops, claims, drain: stop.clone(), prometheus: prometheus.clone() };
+    let asked = Asked {
+        deps: core.deps.clone(),
+        ring,
+        loops,
+        claims,
+        drain: stop.clone(),
+        prometheus: prometheus.clone(),
+    };
     let last = core.last.clone();
     services.spawn(async move {
         let served = axum::serve(listener, health::router(Arc::new(asked)));

@@ -19,7 +19,8 @@ impl Scratch {
         std::fs::create_dir_all(root)?;
         for entry in std::fs::read_dir(root)? {
             let path = entry?.path();
-            let owner = path.file_name().and_then(|name| name.to_str()?.split('-').next()?.parse::<u32>().ok());
+            let owner =
+                path.file_name().and_then(|name| name.to_str()?.split('-').next()?.parse::<u32>().ok());
             if owner.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
                 std::fs::remove_dir_all(&path)?;
             }

@@ -10,7 +10,11 @@ use store::{
 };
 use tokio::sync::mpsc;
 
-use crate::{cx::After, faults::{Faults, Point}, held::Held};
+use crate::{
+    cx::After,
+    faults::{Faults, Point},
+    held::Held,
+};
 
 /// Most jobs in one group.
 const GROUP_MAX: usize = 500;
@@ -130,5 +134,9 @@ where
 
 fn report(error: &StoreError, jobs: usize) {
     let message = jobs::failure::Problem::of("", error).message;
-    tracing::error!(error = message, jobs, "Verdicts could not be stored; their jobs will be rescued and run again");
+    tracing::error!(
+        error = message,
+        jobs,
+        "Verdicts could not be stored; their jobs will be rescued and run again"
+    );
 }

@@ -66,8 +66,12 @@ async fn store_all(db: Db, mut waiting: mpsc::Receiver<(Claimed, Said)>, stop: C
 /// Every line, but of each job's progress only the last.
 fn latest(batch: Vec<(Claimed, Said)>) -> Vec<(Claimed, Said)> {
     let is_progress = |said: &Said| matches!(said, Said::Progress { .. });
-    let last: HashMap<JobId, usize> =
-        batch.iter().enumerate().filter(|(_, (_, s))| is_progress(s)).map(|(at, (job, _))| (job.id, at)).collect();
+    let last: HashMap<JobId, usize> = batch
+        .iter()
+        .enumerate()
+        .filter(|(_, (_, s))| is_progress(s))
+        .map(|(at, (job, _))| (job.id, at))
+        .collect();
     batch
         .into_iter()
         .enumerate()

@@ -2,11 +2,7 @@
 
 use std::time::Duration;
 
-use jobs::{
-    Backoff, Failure,
-    failure::Problem,
-    limits::RESULT_BYTES_MAX,
-};
+use jobs::{Backoff, Failure, failure::Problem, limits::RESULT_BYTES_MAX};
 use rand::Rng;
 use serde_json::Value;
 use store::settle::Verdict;
@@ -14,7 +10,7 @@ use store::settle::Verdict;
 use crate::stop::Reason;
 
 /// Longest wait that the other side's `Retry-After` may impose.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);
+const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 
 /// How a run came to its end.
 #[derive(Debug)]
@@ -31,7 +27,13 @@ pub enum Ended {
 
 /// Decides what becomes of a job after attempt `attempt` of `max_attempts`. None when the lease is lost: then nobody
 /// would accept a verdict.
-pub fn decide(ended: Ended, attempt: u16, max_attempts: u16, backoff: Backoff, rng: &mut impl Rng) -> Option<Verdict> {
+pub fn decide(
+    ended: Ended,
+    attempt: u16,
+    max_attempts: u16,
+    backoff: Backoff,
+    rng: &mut impl Rng,
+) -> Option<Verdict> {
     let failure = match ended {
         Ended::Returned(Ok(result)) => return Some(completed(result)),
         Ended::Returned(Err(failure)) => failure,
@@ -89,7 +91,10 @@ mod tests {
             || Ended::Panicked("boom".into()),
             || Ended::TimedOut(Duration::from_secs(1)),
         ] {
-            assert_eq!([1, 2, 3].map(|attempt| outcome(ended(), attempt)), ["retried", "retried", "discarded"]);
+            assert_eq!(
+                [1, 2, 3].map(|attempt| outcome(ended(), attempt)),
+                ["retried", "retried", "discarded"]
+            );
         }
     }
 
@@ -101,7 +106,9 @@ mod tests {
         assert_eq!(outcome(Ended::Stopped(Reason::Shutdown), 3), "returned");
         assert_eq!(outcome(Ended::Stopped(Reason::LeaseLost), 1), "nothing");
         let snooze = Failure::Snooze { wait: Duration::from_secs(9), problem: Problem::new("x", "y") };
-        assert!(matches!(after(Ended::Returned(Err(snooze)), 3), Some(Verdict::Snoozed { delay, .. }) if delay.as_secs() == 9));
+        assert!(
+            matches!(after(Ended::Returned(Err(snooze)), 3), Some(Verdict::Snoozed { delay, .. }) if delay.as_secs() == 9)
+        );
         assert_eq!(outcome(Ended::Returned(Ok(json!("x".repeat(RESULT_BYTES_MAX)))), 1), "discarded");
     }
 

@@ -83,7 +83,12 @@ impl Consumer {
         listener.abort();
     }
 
-    async fn run_once<F, Fut>(&self, on_ticket: F, bell: watch::Receiver<u64>, stop: CancellationToken) -> Result<(), String>
+    async fn run_once<F, Fut>(
+        &self,
+        on_ticket: F,
+        bell: watch::Receiver<u64>,
+        stop: CancellationToken,
+    ) -> Result<(), String>
     where
         F: Fn() -> Fut + Clone + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,

@@ -39,8 +39,8 @@ impl Ring {
     /// Connects lazily: an unreachable server shows at the first ring, and is tried again at each.
     pub fn connect(options: &RingOptions) -> Result<Self, QueueError> {
         let client = redis::Client::open(options.url.as_str()).or_failed("read the Redis address")?;
-        let connection =
-            ConnectionManager::new_lazy_with_config(client, manager_config(options)).or_failed("reach Redis")?;
+        let connection = ConnectionManager::new_lazy_with_config(client, manager_config(options))
+            .or_failed("reach Redis")?;
         let script = Script::new(include_str!("top_up.lua"));
         Ok(Self { connection, namespace: options.namespace.clone(), script })
     }

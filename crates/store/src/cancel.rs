@@ -23,7 +23,12 @@ pub enum Cancelled {
 }
 
 /// Cancels `job` of `tenant`.
-pub async fn cancel(db: &Db, tenant: TenantId, job: JobId, problem: &Problem) -> Result<Cancelled, StoreError> {
+pub async fn cancel(
+    db: &Db,
+    tenant: TenantId,
+    job: JobId,
+    problem: &Problem,
+) -> Result<Cancelled, StoreError> {
     let mut tx = db.tenant(tenant).await?;
     let queue: Option<String> = sqlx::query_scalar(
         "select lane.queue from job join lane on lane.id = job.lane_id where job.tenant_id = $1 and job.id = $2",
@@ -50,7 +55,11 @@ pub async fn cancel(db: &Db, tenant: TenantId, job: JobId, problem: &Problem) ->
     .fetch_one(&mut *tx)
     .await
     .or_failed("see whether the job is running")?;
-    let outcome = if running { request(&mut tx, tenant, job).await? } else { remove(&mut tx, tenant, job, problem).await? };
+    let outcome = if running {
+        request(&mut tx, tenant, job).await?
+    } else {
+        remove(&mut tx, tenant, job, problem).await?
+    };
     commit(tx, "cancel a job").await?;
     Ok(outcome)
 }
@@ -72,7 +81,12 @@ async fn request(tx: &mut Tx, tenant: TenantId, job: JobId) -> Result<Cancelled,
     if told.rows_affected() == 0 { ended(tx, tenant, job).await } else { Ok(Cancelled::Requested) }
 }
 
-async fn remove(tx: &mut Tx, tenant: TenantId, job: JobId, problem: &Problem) -> Result<Cancelled, StoreError> {
+async fn remove(
+    tx: &mut Tx,
+    tenant: TenantId,
+    job: JobId,
+    problem: &Problem,
+) -> Result<Cancelled, StoreError> {
     let removed = sqlx::query(
         "with gone as (delete from job where tenant_id = $1 and id = $2 returning *)
          insert into attempt (tenant_id, job_id, fence, attempt, kind_version, max_attempts, priority, created_at,
@@ -114,7 +128,8 @@ async fn ended(tx: &mut Tx, tenant: TenantId, job: JobId) -> Result<Cancelled, S
 
 /// Which of `running` somebody wants stopped. For a worker that may have missed the notice.
 pub async fn requested(db: &Db, running: &[(TenantId, JobId)]) -> Result<Vec<JobId>, StoreError> {
-    let (tenants, ids): (Vec<Uuid>, Vec<Uuid>) = running.iter().map(|(t, j)| (t.as_uuid(), j.as_uuid())).unzip();
+    let (tenants, ids): (Vec<Uuid>, Vec<Uuid>) =
+        running.iter().map(|(t, j)| (t.as_uuid(), j.as_uuid())).unzip();
     let wanted: Vec<Uuid> = sqlx::query_scalar(
         "select job.id from job join unnest($1::uuid[], $2::uuid[]) as x (tenant_id, id)
              on job.tenant_id = x.tenant_id and job.id = x.id
@@ -155,11 +170,12 @@ pub async fn finish_requested(db: &Db) -> Result<usize, StoreError> {
             .execute(&mut *tx)
             .await
             .or_failed("stop claiming while a job is cancelled")?;
-        let held: bool = sqlx::query_scalar("select exists (select from lease where lease.job_ids @> array[$1])")
-            .bind(orphan.id)
-            .fetch_one(&mut *tx)
-            .await
-            .or_failed("see whether the job is running")?;
+        let held: bool =
+            sqlx::query_scalar("select exists (select from lease where lease.job_ids @> array[$1])")
+                .bind(orphan.id)
+                .fetch_one(&mut *tx)
+                .await
+                .or_failed("see whether the job is running")?;
         if !held && remove(&mut tx, tenant, job, &problem).await? == Cancelled::AtOnce {
             finished += 1;
         }

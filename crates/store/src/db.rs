@@ -48,11 +48,14 @@ pub struct Options {
     pub statement_ms: u64,
 }
 
+/// Lanes found before: they are never removed.
+type Lanes = Arc<RwLock<HashMap<(TenantId, Queue, u8), i32>>>;
+
 /// A pool of connections under one role. Cheap to clone.
 #[derive(Clone)]
 pub struct Db {
     pool: PgPool,
-    lanes: Arc<RwLock<HashMap<(TenantId, Queue, u8), i32>>>,
+    lanes: Lanes,
 }
 
 impl Db {
@@ -99,7 +102,12 @@ impl Db {
     }
 
     /// The lane that jobs of `tenant` wait in, made on first use together with its quarantines.
-    pub(crate) async fn lane(&self, tenant: TenantId, queue: Queue, priority: Priority) -> Result<i32, StoreError> {
+    pub(crate) async fn lane(
+        &self,
+        tenant: TenantId,
+        queue: Queue,
+        priority: Priority,
+    ) -> Result<i32, StoreError> {
         let known = (tenant, queue, priority.get());
         if let Some(lane) = self.lanes.read().unwrap_or_else(PoisonError::into_inner).get(&known) {
             return Ok(*lane);

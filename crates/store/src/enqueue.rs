@@ -80,7 +80,12 @@ pub enum Enqueued {
 ///
 /// # Errors
 /// When the database fails; nothing is inserted then, once the caller rolls back.
-pub async fn insert(db: &Db, tx: &mut Tx, tenant: TenantId, new: &[NewJob]) -> Result<Vec<Enqueued>, StoreError> {
+pub async fn insert(
+    db: &Db,
+    tx: &mut Tx,
+    tenant: TenantId,
+    new: &[NewJob],
+) -> Result<Vec<Enqueued>, StoreError> {
     let mut answers = HashMap::new();
     for job in new {
         if let Some(Unique { key, lasts: UniqueFor::Seconds(seconds) }) = &job.unique
@@ -130,7 +135,12 @@ pub(crate) async fn ring(tx: &mut Tx, queues: impl Iterator<Item = Queue>) -> Re
     Ok(())
 }
 
-async fn insert_rows(db: &Db, tx: &mut Tx, tenant: TenantId, new: &[&NewJob]) -> Result<Vec<JobId>, StoreError> {
+async fn insert_rows(
+    db: &Db,
+    tx: &mut Tx,
+    tenant: TenantId,
+    new: &[&NewJob],
+) -> Result<Vec<JobId>, StoreError> {
     let mut lanes = Vec::with_capacity(new.len());
     for job in new {
         lanes.push(db.lane(tenant, job.queue, job.priority).await?);

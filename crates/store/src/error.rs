@@ -36,7 +36,10 @@ impl StoreError {
     pub fn is_transient(&self) -> bool {
         let Self::Operation { source, .. } = self else { return false };
         match source {
-            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Protocol(_) => true,
+            sqlx::Error::Io(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::Protocol(_) => true,
             // Connection exceptions, resources, operator intervention, serialisation and deadlock.
             sqlx::Error::Database(error) => error
                 .code()

@@ -85,7 +85,12 @@ pub async fn depths(db: &Db) -> Result<Vec<Depth>, StoreError> {
         .fetch_one(db.pool())
         .await
         .or_failed("measure the queues")?;
-        depths.push(Depth { queue, available: row.available, running: row.running, oldest_s: row.oldest_s.max(0.0) });
+        depths.push(Depth {
+            queue,
+            available: row.available,
+            running: row.running,
+            oldest_s: row.oldest_s.max(0.0),
+        });
     }
     Ok(depths)
 }

@@ -80,13 +80,14 @@ pub struct NewKey<'a> {
 /// Makes a tenant. Needs the owner's role.
 pub async fn create_tenant(db: &Db, slug: &str, name: &str) -> Result<TenantId, StoreError> {
     let tenant = TenantId::new();
-    let made = sqlx::query("insert into tenant (id, slug, name) values ($1, $2, $3) on conflict (slug) do nothing")
-        .bind(tenant.as_uuid())
-        .bind(slug)
-        .bind(name)
-        .execute(db.pool())
-        .await
-        .or_failed("make a tenant")?;
+    let made =
+        sqlx::query("insert into tenant (id, slug, name) values ($1, $2, $3) on conflict (slug) do nothing")
+            .bind(tenant.as_uuid())
+            .bind(slug)
+            .bind(name)
+            .execute(db.pool())
+            .await
+            .or_failed("make a tenant")?;
     if made.rows_affected() == 0 {
         return Err(StoreError::TenantExists(slug.to_owned()));
     }
@@ -112,7 +113,10 @@ impl Tenant {
 
 /// Every tenant by slug. Needs the owner's role.
 pub async fn tenants(db: &Db) -> Result<Vec<Tenant>, StoreError> {
-    sqlx::query_as("select id, slug, name from tenant order by slug").fetch_all(db.pool()).await.or_failed("list tenants")
+    sqlx::query_as("select id, slug, name from tenant order by slug")
+        .fetch_all(db.pool())
+        .await
+        .or_failed("list tenants")
 }
 
 /// The tenant called `slug`. Needs the owner's role.
@@ -172,10 +176,11 @@ pub async fn keys(db: &Db, tenant: TenantId) -> Result<Vec<KeyLine>, StoreError>
 
 /// Revokes the key with this prefix; false when there is none that was valid. Needs the owner's role.
 pub async fn revoke(db: &Db, prefix: &str) -> Result<bool, StoreError> {
-    let revoked = sqlx::query("update api_key set revoked_at = now() where prefix = $1 and revoked_at is null")
-        .bind(prefix)
-        .execute(db.pool())
-        .await
-        .or_failed("revoke an API key")?;
+    let revoked =
+        sqlx::query("update api_key set revoked_at = now() where prefix = $1 and revoked_at is null")
+            .bind(prefix)
+            .execute(db.pool())
+            .await
+            .or_failed("revoke an API key")?;
     Ok(revoked.rows_affected() == 1)
 }

@@ -121,7 +121,13 @@ pub struct Line {
 }
 
 /// Up to `limit` lines of `job` after `after`, oldest first.
-pub async fn lines(db: &Db, tenant: TenantId, job: JobId, after: i64, limit: i64) -> Result<Vec<Line>, StoreError> {
+pub async fn lines(
+    db: &Db,
+    tenant: TenantId,
+    job: JobId,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<Line>, StoreError> {
     let mut tx = db.tenant(tenant).await?;
     sqlx::query_as(
         "select seq, attempt, logged_at, level, message from job_log

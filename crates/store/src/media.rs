@@ -75,7 +75,8 @@ pub struct NewUpload {
     pub expires_at: DateTime<Utc>,
 }
 
-const UPLOAD: &str = "select id, state, filename, content_type, bytes, sha256, object_key, multipart_id, part_bytes, asset_id,
+const UPLOAD: &str =
+    "select id, state, filename, content_type, bytes, sha256, object_key, multipart_id, part_bytes, asset_id,
     rejection, created_at, expires_at from upload";
 
 /// Announces an upload.
@@ -184,7 +185,12 @@ pub struct NewAsset {
 }
 
 /// Turns a pending upload into an asset. False when somebody else completed or rejected it first.
-pub async fn complete_upload(db: &Db, tenant: TenantId, upload: UploadId, new: &NewAsset) -> Result<bool, StoreError> {
+pub async fn complete_upload(
+    db: &Db,
+    tenant: TenantId,
+    upload: UploadId,
+    new: &NewAsset,
+) -> Result<bool, StoreError> {
     let mut tx = db.tenant(tenant).await?;
     let taken = sqlx::query(
         "update upload set state = 'completed', asset_id = $3 where tenant_id = $1 and id = $2 and state = 'pending'",
@@ -217,7 +223,12 @@ pub async fn complete_upload(db: &Db, tenant: TenantId, upload: UploadId, new: &
 }
 
 /// Marks a pending upload as refused, for good.
-pub async fn reject_upload(db: &Db, tenant: TenantId, upload: UploadId, why: &Problem) -> Result<(), StoreError> {
+pub async fn reject_upload(
+    db: &Db,
+    tenant: TenantId,
+    upload: UploadId,
+    why: &Problem,
+) -> Result<(), StoreError> {
     let mut tx = db.tenant(tenant).await?;
     sqlx::query(
         "update upload set state = 'rejected', rejection = $3 where tenant_id = $1 and id = $2 and state = 'pending'",

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use sqlx::postgres::PgListener;
 
-use crate::{db::Db, error::{OrFailed, StoreError}};
+use crate::{
+    db::Db,
+    error::{OrFailed, StoreError},
+};
 
 /// What to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,9 +56,9 @@ impl Notices {
                     let text = notice.payload().to_owned();
                     return match notice.channel() {
                         "crewline_cancel" => Notice::Cancel(text),
-                        "crewline_moved" => {
-                            Notice::Moved(text.split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect())
-                        }
+                        "crewline_moved" => Notice::Moved(
+                            text.split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect(),
+                        ),
                         _ => Notice::Jobs,
                     };
                 }

@@ -137,7 +137,12 @@ pub struct Filter {
 }
 
 /// Up to `limit` jobs of `tenant`, newest first.
-pub async fn list(db: &Db, tenant: TenantId, filter: &Filter, limit: i64) -> Result<Vec<JobRecord>, StoreError> {
+pub async fn list(
+    db: &Db,
+    tenant: TenantId,
+    filter: &Filter,
+    limit: i64,
+) -> Result<Vec<JobRecord>, StoreError> {
     let live = filter.state.is_none_or(|state| !state.is_final());
     let ended = filter.state.is_none_or(State::is_final);
     // The newest of the live and the newest of the ended, each by its index; then the newest of both.

@@ -89,7 +89,8 @@ async fn revive(db: &Db, tx: &mut Tx, tenant: TenantId, job: JobId) -> Result<Re
     let unreadable = |found: String| StoreError::Unreadable { table: "attempt", found };
     let queue = ended.queue.parse().map_err(|_| unreadable(ended.queue.clone()))?;
     let priority = u8::try_from(ended.priority).ok().and_then(jobs::Priority::new);
-    let lane = db.lane(tenant, queue, priority.ok_or_else(|| unreadable(ended.priority.to_string()))?).await?;
+    let lane =
+        db.lane(tenant, queue, priority.ok_or_else(|| unreadable(ended.priority.to_string()))?).await?;
     let inserted = sqlx::query(
         "insert into job (tenant_id, id, pos, created_at, scheduled_at, lane_id, fence, kind_version, attempt, max_attempts,
              kind, args, unique_key, traceparent, tags, metadata, last_error)
@@ -110,14 +111,15 @@ async fn revive(db: &Db, tx: &mut Tx, tenant: TenantId, job: JobId) -> Result<Re
     if inserted.rows_affected() == 1 {
         return Ok(Retried::Available);
     }
-    let holder: Option<Uuid> =
-        sqlx::query_scalar("select id from job where tenant_id = $1 and (id = $2 or (kind = $3 and unique_key = $4))")
-            .bind(tenant.as_uuid())
-            .bind(job.as_uuid())
-            .bind(ended.kind)
-            .bind(ended.unique_key)
-            .fetch_optional(&mut **tx)
-            .await
-            .or_failed("find the job that is the same work")?;
+    let holder: Option<Uuid> = sqlx::query_scalar(
+        "select id from job where tenant_id = $1 and (id = $2 or (kind = $3 and unique_key = $4))",
+    )
+    .bind(tenant.as_uuid())
+    .bind(job.as_uuid())
+    .bind(ended.kind)
+    .bind(ended.unique_key)
+    .fetch_optional(&mut **tx)
+    .await
+    .or_failed("find the job that is the same work")?;
     Ok(holder.map_or(Retried::NotFound, |holder| Retried::Duplicate(JobId::from_uuid(holder))))
 }

@@ -121,7 +121,8 @@ pub enum Write {
 /// Settles many jobs in one transaction and drops the leases in `done`, whose jobs are then all settled. Answers the
 /// jobs whose settling was accepted; a stale one is left out and does not disturb the others.
 pub async fn settle(db: &Db, batch: &[Settle], done: &[LeaseId]) -> Result<HashSet<JobId>, StoreError> {
-    let (ending, returning): (Vec<&Settle>, Vec<&Settle>) = batch.iter().partition(|settle| settle.verdict.is_final());
+    let (ending, returning): (Vec<&Settle>, Vec<&Settle>) =
+        batch.iter().partition(|settle| settle.verdict.is_final());
     let mut tx = db.begin().await?;
     let mut accepted = HashSet::with_capacity(batch.len());
     if !ending.is_empty() {
@@ -138,7 +139,12 @@ pub async fn settle(db: &Db, batch: &[Settle], done: &[LeaseId]) -> Result<HashS
 
 /// Settles one job together with its follow-up jobs and business rows, in one transaction. False when it came too
 /// late; then nothing was written. The lease is left to [`settle`] or [`drop_done`].
-pub async fn settle_with(db: &Db, settle: &Settle, follow_ups: &[NewJob], writes: &[Write]) -> Result<bool, StoreError> {
+pub async fn settle_with(
+    db: &Db,
+    settle: &Settle,
+    follow_ups: &[NewJob],
+    writes: &[Write],
+) -> Result<bool, StoreError> {
     let mut tx = db.begin().await?;
     let ended = end(&mut tx, &[settle]).await?;
     if ended.is_empty() {
@@ -275,7 +281,10 @@ async fn put_back(tx: &mut PgConnection, batch: &[&Settle]) -> Result<Vec<JobId>
     .await
     .or_failed("settle jobs that wait again")?;
     if batch.iter().any(|settle| settle.verdict == Verdict::Returned) {
-        sqlx::query("select pg_notify('crewline_jobs', '')").execute(tx).await.or_failed("ring the doorbell")?;
+        sqlx::query("select pg_notify('crewline_jobs', '')")
+            .execute(tx)
+            .await
+            .or_failed("ring the doorbell")?;
     }
     Ok(accepted.into_iter().map(JobId::from_uuid).collect())
 }
@@ -285,7 +294,11 @@ async fn drop_leases(tx: &mut PgConnection, done: &[LeaseId]) -> Result<(), Stor
         return Ok(());
     }
     let ids: Vec<Uuid> = done.iter().map(LeaseId::as_uuid).collect();
-    sqlx::query("delete from lease where id = any ($1)").bind(ids).execute(tx).await.or_failed("drop leases")?;
+    sqlx::query("delete from lease where id = any ($1)")
+        .bind(ids)
+        .execute(tx)
+        .await
+        .or_failed("drop leases")?;
     Ok(())
 }
 
@@ -300,6 +313,10 @@ async fn announce(tx: &mut PgConnection, moved: &HashSet<JobId>) -> Result<(), S
     } else {
         String::new()
     };
-    sqlx::query("select pg_notify('crewline_moved', $1)").bind(named).execute(tx).await.or_failed("announce")?;
+    sqlx::query("select pg_notify('crewline_moved', $1)")
+        .bind(named)
+        .execute(tx)
+        .await
+        .or_failed("announce")?;
     Ok(())
 }

@@ -65,7 +65,10 @@ impl TestDatabase {
     /// When the query does not answer one number.
     pub async fn number(&self, sql: &str) -> Result<i64, StoreError> {
         let mut admin = PgConnection::connect(&self.url()).await.or_failed("reach the test database")?;
-        sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&mut admin).await.or_failed("ask for a number")
+        sqlx::query_scalar(AssertSqlSafe(sql.to_owned()))
+            .fetch_one(&mut admin)
+            .await
+            .or_failed("ask for a number")
     }
 
     /// A pool under `role`.

@@ -11,7 +11,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(25);
 ///
 /// # Panics
 /// When `bound` is over first; the message says what was waited for.
-
 pub async fn eventually<T, Fut>(what: &str, bound: Duration, mut look: impl FnMut() -> Fut) -> T
 where
     Fut: Future<Output = Option<T>>,

@@ -47,7 +47,8 @@ impl PostgresServer {
     /// When it does not come up.
     pub fn begin(&self) -> anyhow::Result<()> {
         let socket = self.folder.path().display();
-        let settings = format!("-p {} -k {socket} -c listen_addresses=127.0.0.1 -c max_connections=200", self.port);
+        let settings =
+            format!("-p {} -k {socket} -c listen_addresses=127.0.0.1 -c max_connections=200", self.port);
         let log = self.folder.path().join("log").display().to_string();
         self.run("pg_ctl", &["-D", &self.data(), "-o", &settings, "-l", &log, "-w", "start"])
     }

@@ -57,7 +57,8 @@ pub struct Probed {
 impl Job for ProbeWork {
     const KIND: &'static str = "probe.work";
     const VERSION: u16 = 1;
-    const SUMMARY: &'static str = "Does as it is told: sleeps, reports, fails; for trying an installation out";
+    const SUMMARY: &'static str =
+        "Does as it is told: sleeps, reports, fails; for trying an installation out";
     const QUEUE: Queue = Queue::Default;
     const POLICY: Policy = Policy {
         max_attempts: 3,

@@ -29,11 +29,12 @@ const PUTS_AT_ONCE: usize = 4;
 
 impl Handle for MediaRendition {
     async fn run(self, cx: &Cx<'_>) -> Outcome<Renditions> {
-        let preset = preset::find(&self.preset)
-            .ok_or_else(|| Failure::discard("unknown_preset", format!("there is no preset {}", self.preset)))?;
-        let asset = media::asset(&cx.deps.db, cx.tenant(), self.asset)
-            .await?
-            .ok_or_else(|| Failure::discard("asset_not_found", "the photograph was deleted or never existed"))?;
+        let preset = preset::find(&self.preset).ok_or_else(|| {
+            Failure::discard("unknown_preset", format!("there is no preset {}", self.preset))
+        })?;
+        let asset = media::asset(&cx.deps.db, cx.tenant(), self.asset).await?.ok_or_else(|| {
+            Failure::discard("asset_not_found", "the photograph was deleted or never existed")
+        })?;
         if let Some(made) = media::made_before(&cx.deps.db, cx.tenant(), &asset.sha256, &self.preset).await?
             && made.renditions.len() == preset.rungs.len() * preset.formats.len()
         {
@@ -45,10 +46,17 @@ impl Handle for MediaRendition {
         let key = Key::parse(&asset.object_key).discard("bad_key")?;
         let fetched = cx.deps.blobs.download(&key, &source, LIMITS.bytes_max).await?;
         if fetched.sha256_hex != asset.sha256 {
-            return Err(Failure::discard("original_changed", "the stored original is not the file that was verified"));
+            return Err(Failure::discard(
+                "original_changed",
+                "the stored original is not the file that was verified",
+            ));
         }
         let request = Request { source, folder: room.path().to_path_buf(), ladder: ladder(preset) };
-        let ladders = cx.deps.media.render(&request, |percent, message| cx.progress((u16::from(percent) * 4 / 5) as u8, message)).await;
+        let ladders = cx
+            .deps
+            .media
+            .render(&request, |percent, message| cx.progress((u16::from(percent) * 4 / 5) as u8, message))
+            .await;
         let ladders = ladders.map_err(refusal)?;
         if let Some(degraded) = &ladders.degraded {
             cx.log(Level::Warn, format!("the photograph is damaged: {degraded}"));
@@ -98,7 +106,8 @@ fn decided(format: ::media::Format) -> (PictureFormat, &'static str) {
 async fn put_all(cx: &Cx<'_>, asset: &Asset, preset: &str, ladders: &Ladders) -> Outcome<Vec<RenditionMade>> {
     cx.progress(82, "storing the pictures");
     cx.reach(Point::BeforePut);
-    let puts: Vec<_> = ladders.pictures.iter().map(|picture| put(cx, asset, preset, picture).boxed()).collect();
+    let puts: Vec<_> =
+        ladders.pictures.iter().map(|picture| put(cx, asset, preset, picture).boxed()).collect();
     stream::iter(puts).buffered(PUTS_AT_ONCE).try_collect().await
 }
 
@@ -197,7 +206,8 @@ fn reuse(cx: &Cx<'_>, asset: &Asset, preset: &str, made: Made) -> Outcome<Rendit
 }
 
 fn remade(old: &media::Rendition, same: bool) -> Outcome<RenditionMade> {
-    let format: PictureFormat = serde_json::from_value(old.format.clone().into()).retry("unreadable_format")?;
+    let format: PictureFormat =
+        serde_json::from_value(old.format.clone().into()).retry("unreadable_format")?;
     Ok(RenditionMade {
         id: if same { old.id() } else { RenditionId::new() },
         rung: old.rung.clone(),

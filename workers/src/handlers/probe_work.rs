@@ -49,6 +49,8 @@ fn end(job: &ProbeWork, ending: &Ending, cx: &Cx<'_>) -> Outcome<Probed> {
         #[expect(clippy::panic, reason = "this is what was asked for")]
         Ending::Panic => panic!("told to panic"),
         Ending::Abort if cx.faults().abort_allowed => std::process::abort(),
-        Ending::Abort => Err(Failure::discard("abort_not_allowed", "this worker was not started for fault tests")),
+        Ending::Abort => {
+            Err(Failure::discard("abort_not_allowed", "this worker was not started for fault tests"))
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::chain;
 use crate::deps::Deps;
 
 /// How often to clean.
-const EVERY: Duration = Duration::from_secs(60);
+const EVERY: Duration = Duration::from_mins(1);
 /// Partitions made ahead of time.
 const PARTITION_DAYS_AHEAD: i32 = 7;
 

@@ -70,7 +70,13 @@ async fn see_to_all(parent: Parent, pick: Pick, mut waiting: mpsc::Receiver<Queu
 
 /// Runs a child with the settings of this process. One that dies is rescued at once: nobody has to wait for a lease that
 /// nobody holds.
-async fn run_child(db: &Db, pick: Pick, queue: Queue, name: &str, stop: &CancellationToken) -> std::io::Result<()> {
+async fn run_child(
+    db: &Db,
+    pick: Pick,
+    queue: Queue,
+    name: &str,
+    stop: &CancellationToken,
+) -> std::io::Result<()> {
     let mut child = Command::new(std::env::current_exe()?)
         .args(own_arguments())
         .args(["--quarantine", queue.name(), "--worker-name", name])

@@ -24,13 +24,19 @@ async fn sweep(db: &Db) {
             Ok(rescued) if rescued.is_empty() => break,
             Ok(rescued) => report(&rescued),
             Err(error) => {
-                tracing::warn!(error = chain(&error), "Could not rescue jobs; trying again at the next sweep");
+                tracing::warn!(
+                    error = chain(&error),
+                    "Could not rescue jobs; trying again at the next sweep"
+                );
                 break;
             }
         }
     }
     if let Err(error) = cancel::finish_requested(db).await {
-        tracing::warn!(error = chain(&error), "Could not finish cancelled jobs; trying again at the next sweep");
+        tracing::warn!(
+            error = chain(&error),
+            "Could not finish cancelled jobs; trying again at the next sweep"
+        );
     }
 }
 

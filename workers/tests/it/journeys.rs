@@ -52,13 +52,15 @@ async fn a_photo_from_one_request_to_renditions() {
     let (status, asset) = client.post(&complete, json!({})).await;
     assert_eq!(status, 200, "{asset}");
 
-    let (status, job) = client.post("/v1/jobs", json!({"kind": "media.rendition", "args": {"asset": asset["id"]}})).await;
+    let (status, job) =
+        client.post("/v1/jobs", json!({"kind": "media.rendition", "args": {"asset": asset["id"]}})).await;
     assert_eq!((status, job["state"].as_str()), (200, Some("completed")), "{job}");
     let asset = client.get(&format!("/v1/assets/{}", asset["id"].as_str().unwrap())).await;
     let renditions = asset["renditions"].as_array().unwrap();
     assert_eq!(renditions.len(), 8);
     for rendition in renditions {
-        let picture = client.http.get(rendition["url"].as_str().unwrap()).send().await.unwrap().bytes().await.unwrap();
+        let picture =
+            client.http.get(rendition["url"].as_str().unwrap()).send().await.unwrap().bytes().await.unwrap();
         assert_eq!(picture.len() as u64, rendition["bytes"].as_u64().unwrap());
     }
     stop.cancel();
@@ -80,8 +82,10 @@ async fn serve(world: &World) -> (Client, CancellationToken) {
     let app = api::AppState::new(world.api.clone(), world.blobs.clone(), settings, None);
     let stop = CancellationToken::new();
     let told = stop.clone();
-    tokio::spawn(async move { api::serve(listener, app, async move { told.cancelled().await }).await.unwrap() });
-    let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
+    tokio::spawn(
+        async move { api::serve(listener, app, async move { told.cancelled().await }).await.unwrap() },
+    );
+    let http = reqwest::Client::builder().timeout(Duration::from_mins(1)).build().unwrap();
     (Client { http, url, key: key(world).await }, stop)
 }
 

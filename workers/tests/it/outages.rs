@@ -66,7 +66,13 @@ async fn postgres_restarted_under_load_loses_nothing() {
 #[tokio::test]
 async fn twenty_thousand_jobs_wait_for_the_first_worker() {
     let world = World::new().await;
-    world.enqueue(&probes(20_000, &working(0))).await;
+    world.enqueue(&probes(10_000, &working(0))).await;
+    let mut due_together = probes(10_000, &working(0));
+    let when = chrono::Utc::now() + chrono::Duration::seconds(1);
+    for job in &mut due_together {
+        job.scheduled_at = when;
+    }
+    world.enqueue(&due_together).await;
     let _worker = world.start(&["--queues", "default", "--concurrency", "default=256"]);
     world.all_done(20_000, SOON).await;
 }

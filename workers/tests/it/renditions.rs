@@ -7,9 +7,11 @@ use jobs::{
     failure::Problem,
     kinds::media_rendition::{MediaRendition, Renditions},
 };
+use rustix::process::{Pid, Signal, kill_process};
 use store::{cancel, enqueue::NewJob, media};
+use testkit::eventually;
 
-use crate::world::{World, photo};
+use crate::world::{SOON, World, photo};
 
 const LIMITS: ::media::Limits = workers::media_child::LIMITS;
 
@@ -30,7 +32,13 @@ fn turned(name: &str, orientation: u8) -> Vec<u8> {
     let path = folder.path().join("photo.jpg");
     std::fs::write(&path, photo(name)).unwrap();
     let told = Command::new("exiftool")
-        .args(["-n", &format!("-Orientation={orientation}"), "-GPSLatitude=45.8", "-Copyright=Ana", "-overwrite_original"])
+        .args([
+            "-n",
+            &format!("-Orientation={orientation}"),
+            "-GPSLatitude=45.8",
+            "-Copyright=Ana",
+            "-overwrite_original",
+        ])
         .arg(&path)
         .output()
         .expect("exiftool is not installed; ./dev test installs it");
@@ -73,7 +81,8 @@ async fn the_same_photo_is_never_made_twice() {
     // At the same time, for two assets: they agree.
     let pair = [render(&world, photo("Aqua.jpg")).await, render(&world, photo("Aqua.jpg")).await];
     let (first, second) = (result(&world, pair[0]).await, result(&world, pair[1]).await);
-    let keys = |made: &Renditions| made.renditions.iter().map(|r| (r.key.clone(), r.bytes)).collect::<Vec<_>>();
+    let keys =
+        |made: &Renditions| made.renditions.iter().map(|r| (r.key.clone(), r.bytes)).collect::<Vec<_>>();
     assert_eq!(keys(&first), keys(&second));
     assert_ne!(first.asset, second.asset);
     // And once more, later.
@@ -108,43 +117,67 @@ async fn bad_files_are_discarded_with_a_reason_and_the_worker_lives() {
     result(&world, render(&world, whole).await).await;
 }
 
+fn large_photo() -> Vec<u8> {
+    std::fs::read("/usr/share/backgrounds/mate/abstract/Elephants_5640x3172.jpg").unwrap()
+}
+
 #[tokio::test]
 async fn a_decoder_that_dies_takes_nobody_with_it() {
     let world = World::new().await;
-    // Too little memory for a large photo: the allocator ends the child.
+    let worker = world.start(&[]);
+    let job = render(&world, large_photo()).await;
+    let child = eventually("a decoder at work", SOON, || async { worker.children().first().copied() }).await;
+    kill_process(Pid::from_raw(child).unwrap(), Signal::KILL).unwrap();
+    result(&world, job).await;
+    assert_eq!(world.story(job).await, "1:retried 2:completed");
+    let attempts = store::attempts::of_job(&world.api, world.tenant, job).await.unwrap();
+    assert_eq!(attempts[0].error.as_ref().unwrap().0["code"], "decoder_crashed");
+    worker.ready().await;
+}
+
+#[tokio::test]
+async fn a_decoder_cannot_take_more_memory_than_it_was_given() {
+    let world = World::new().await;
     let worker = world.start(&["--media-memory-mib", "256"]);
-    let large = std::fs::read("/usr/share/backgrounds/mate/abstract/Elephants_5640x3172.jpg").unwrap();
-    let asset = world.asset(large).await;
-    let mut new = NewJob::of(&MediaRendition { asset, preset: "listing_avif@1".into() }).unwrap();
+    let asset = world.asset(enormous_photo()).await;
+    let mut new = NewJob::of(&MediaRendition { asset, preset: MediaRendition::default_preset() }).unwrap();
     new.max_attempts = 1;
     let job = world.enqueue(&[new]).await[0];
-    let ended = testkit::eventually("the job to end", Duration::from_secs(60), || async {
-        let job = world.job(job).await;
-        job.state().unwrap().is_final().then_some(job)
-    })
-    .await;
-    if ended.state().unwrap() == State::Discarded {
-        let problem: Problem = serde_json::from_value(ended.error.unwrap().0).unwrap();
-        assert!(["decoder_crashed", "out_of_budget"].contains(&problem.code.as_str()), "{problem:?}");
-    }
+    let discarded = world.reaches(job, State::Discarded).await;
+    let problem: Problem = serde_json::from_value(discarded.error.unwrap().0).unwrap();
+    assert!(["decoder_crashed", "out_of_budget", "corrupt"].contains(&problem.code.as_str()), "{problem:?}");
     worker.ready().await;
     result(&world, render(&world, photo("FreshFlower.jpg")).await).await;
+}
+
+/// A PNG of 144 megapixels in a few hundred kilobytes: 430 MB when it is decoded.
+fn enormous_photo() -> Vec<u8> {
+    const SIDE_PX: u32 = 12_000;
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, SIDE_PX, SIDE_PX);
+    encoder.set_color(png::ColorType::Rgb);
+    let mut header = encoder.write_header().unwrap();
+    let mut writer = header.stream_writer().unwrap();
+    let row = vec![127; SIDE_PX as usize * 3];
+    for _ in 0..SIDE_PX {
+        std::io::Write::write_all(&mut writer, &row).unwrap();
+    }
+    writer.finish().unwrap();
+    header.finish().unwrap();
+    bytes
 }
 
 #[tokio::test]
 async fn a_cancelled_render_leaves_no_process_and_no_file() {
     let world = World::new().await;
     let worker = world.start(&[]);
-    let large = std::fs::read("/usr/share/backgrounds/mate/abstract/Elephants_5640x3172.jpg").unwrap();
-    let job = render(&world, large).await;
-    world.reaches(job, State::Running).await;
+    let job = render(&world, large_photo()).await;
+    eventually("a decoder at work", SOON, || async { worker.children().first().copied() }).await;
     cancel::cancel(&world.api, world.tenant, job, &Problem::new("cancelled", "enough")).await.unwrap();
     world.reaches(job, State::Cancelled).await;
-    testkit::eventually("no child and no file", Duration::from_secs(2), || async {
-        let children = format!("/proc/{0}/task/{0}/children", worker.pid());
-        let children = std::fs::read_to_string(children).unwrap_or_default();
+    eventually("no child and no file", Duration::from_secs(2), || async {
         let files = std::fs::read_dir(world.scratch()).unwrap().count();
-        (children.trim().is_empty() && files == 0).then_some(())
+        (worker.children().is_empty() && files == 0).then_some(())
     })
     .await;
 }

@@ -75,7 +75,13 @@ async fn a_supervisor_is_told_what_is_wrong() {
     let job = world.probe(working(0)).await;
     world.reaches(job, State::Completed).await;
     let metrics = reqwest::get(format!("{}/metrics", worker.address)).await.unwrap().text().await.unwrap();
-    for name in ["job_attempts_total", "job_duration_seconds_bucket", "job_wait_seconds_bucket", "jobs{", "queue_oldest_seconds"] {
+    for name in [
+        "job_attempts_total",
+        "job_duration_seconds_bucket",
+        "job_wait_seconds_bucket",
+        "jobs{",
+        "queue_oldest_seconds",
+    ] {
         assert!(metrics.contains(name), "{name} is missing from:\n{metrics}");
     }
     world.redis.kill();

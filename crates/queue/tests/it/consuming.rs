@@ -15,7 +15,10 @@ async fn every_ticket_is_heard_once() {
         })
         .await;
     }
-    eventually("all 500 tickets", SOON, || async { (ears[0].heard() + ears[1].heard() == 500).then_some(()) }).await;
+    eventually("all 500 tickets", SOON, || async {
+        (ears[0].heard() + ears[1].heard() == 500).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,8 +87,10 @@ async fn the_pulse_stops_with_the_loop() {
     ear.stop.cancel();
     ear.task.await.unwrap();
     let silent = ear.health.silent_for();
-    eventually("silence", SOON, || async { (ear.health.silent_for() > silent + Duration::from_millis(50)).then_some(()) })
-        .await;
+    eventually("silence", SOON, || async {
+        (ear.health.silent_for() > silent + Duration::from_millis(50)).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -53,5 +53,6 @@ async fn an_unreachable_redis_is_an_error_in_bounded_time_and_passes() {
     assert!(world.ring.top_up(Queue::Default, 1).await.is_err());
     assert!(began.elapsed() < SOON);
     world.redis.begin().unwrap();
-    eventually("the ring to reconnect", SOON, || async { world.ring.top_up(Queue::Default, 1).await.ok() }).await;
+    eventually("the ring to reconnect", SOON, || async { world.ring.top_up(Queue::Default, 1).await.ok() })
+        .await;
 }

@@ -85,9 +85,7 @@ async fn an_idempotency_key_means_nothing_by_default() {
     let world = World::new();
     let mut storage = storage(&world, config()).await;
     for n in 0..3 {
-        let task = apalis_core::task::builder::TaskBuilder::new(n)
-            .idempotency_key("same")
-            .build();
+        let task = apalis_core::task::builder::TaskBuilder::new(n).idempotency_key("same").build();
         storage.push_task(task).await.unwrap();
     }
     let tasks: usize = world.connection().await.hlen("trap:data").await.unwrap();
@@ -121,14 +119,19 @@ async fn max_attempts_is_not_honoured() {
 async fn a_name_stays_taken_after_a_clean_stop() {
     let world = World::new();
     let run = |backend| {
-        let worker = WorkerBuilder::new("same").backend(backend).build(|_: u32| async { Ok::<(), Refused>(()) });
+        let worker =
+            WorkerBuilder::new("same").backend(backend).build(|_: u32| async { Ok::<(), Refused>(()) });
         tokio::spawn(worker.run_until(async {
             tokio::time::sleep(Duration::from_millis(300)).await;
             Ok::<(), WorkerError>(())
         }))
     };
-    run(storage(&world, config()).await.poll_with_interval(Duration::from_millis(50))).await.unwrap().unwrap();
-    let again = run(storage(&world, config()).await.poll_with_interval(Duration::from_millis(50))).await.unwrap();
+    run(storage(&world, config()).await.poll_with_interval(Duration::from_millis(50)))
+        .await
+        .unwrap()
+        .unwrap();
+    let again =
+        run(storage(&world, config()).await.poll_with_interval(Duration::from_millis(50))).await.unwrap();
     assert!(format!("{:?}", again.unwrap_err()).contains("still active"), "the library forgets names now");
 }
 
@@ -142,8 +145,11 @@ async fn locking_tasks_searches_the_whole_list_for_each() {
         redis::cmd("CONFIG").arg("RESETSTAT").query_async::<()>(&mut connection).await.unwrap();
         let mut pusher = storage(&world, config()).await;
         push(&mut pusher, 5).await;
-        let backend = storage(&world, config().lock_tasks(lock)).await.poll_with_interval(Duration::from_millis(50));
-        let worker = WorkerBuilder::new(format!("w-{lock}")).backend(backend).build(|_: u32| async { Ok::<(), Refused>(()) });
+        let backend =
+            storage(&world, config().lock_tasks(lock)).await.poll_with_interval(Duration::from_millis(50));
+        let worker = WorkerBuilder::new(format!("w-{lock}"))
+            .backend(backend)
+            .build(|_: u32| async { Ok::<(), Refused>(()) });
         let running = tokio::spawn(worker.run());
         eventually("five tasks to be done", SOON, || {
             let mut connection = connection.clone();
@@ -151,7 +157,8 @@ async fn locking_tasks_searches_the_whole_list_for_each() {
         })
         .await;
         running.abort();
-        let stats: String = redis::cmd("INFO").arg("commandstats").query_async(&mut connection).await.unwrap();
+        let stats: String =
+            redis::cmd("INFO").arg("commandstats").query_async(&mut connection).await.unwrap();
         counts.push(stats.contains("cmdstat_lrem"));
     }
     assert_eq!(counts, [true, false]);

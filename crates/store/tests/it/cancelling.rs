@@ -15,7 +15,10 @@ async fn a_waiting_job_is_cancelled_at_once_and_never_runs() {
     assert_eq!(cancel::cancel(&world.api, world.tenant, id, &trouble).await.unwrap(), Cancelled::AtOnce);
     assert!(world.claim(1).await.is_empty());
     assert_eq!(world.state(id).await, State::Cancelled);
-    assert_eq!(cancel::cancel(&world.api, world.tenant, id, &trouble).await.unwrap(), Cancelled::TooLate(State::Cancelled));
+    assert_eq!(
+        cancel::cancel(&world.api, world.tenant, id, &trouble).await.unwrap(),
+        Cancelled::TooLate(State::Cancelled)
+    );
     assert_eq!(world.story(id).await, "0:cancelled");
 }
 

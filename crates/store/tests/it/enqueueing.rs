@@ -28,7 +28,7 @@ async fn jobs_run_in_the_order_they_came_and_the_urgent_first() {
 async fn tenants_take_turns() {
     let world = World::new().await;
     let small = world.tenant("small").await;
-    world.enqueue_all(world.tenant, &vec![(); 50].iter().map(|()| probe()).collect::<Vec<_>>()).await;
+    world.enqueue_all(world.tenant, &(0..50).map(|_| probe()).collect::<Vec<_>>()).await;
     world.enqueue_all(small, &[probe(), probe()]).await;
     let mut turns = Vec::new();
     for _ in 0..4 {
@@ -53,7 +53,9 @@ async fn a_scheduled_job_waits_for_its_time() {
     due.scheduled_at = Utc::now() + Duration::milliseconds(1);
     let due = world.enqueue(due).await;
     // The clock of the database has to pass the millisecond; a statement or two takes longer than that.
-    while release::promote_due(&world.worker).await.unwrap() == 0 && world.state(due).await == State::Scheduled {}
+    while release::promote_due(&world.worker).await.unwrap() == 0
+        && world.state(due).await == State::Scheduled
+    {}
     assert_eq!(world.claim_one().await.id, due);
 }
 
@@ -65,11 +67,18 @@ async fn the_same_work_is_enqueued_once_until_it_is_done() {
     let mut second = probe();
     second.unique.clone_from(&first.unique);
     world.enqueue(first.clone()).await;
-    assert_eq!(world.enqueue_all(world.tenant, std::slice::from_ref(&second)).await, [Enqueued::Existing(first.id)]);
+    assert_eq!(
+        world.enqueue_all(world.tenant, std::slice::from_ref(&second)).await,
+        [Enqueued::Existing(first.id)]
+    );
     let other = world.tenant("other").await;
     let mut theirs = probe();
     theirs.unique.clone_from(&first.unique);
-    assert_eq!(world.enqueue_all(other, &[theirs]).await, [Enqueued::Inserted], "another tenant's key was in the way");
+    assert_eq!(
+        world.enqueue_all(other, &[theirs]).await,
+        [Enqueued::Inserted],
+        "another tenant's key was in the way"
+    );
 
     for _ in 0..2 {
         let claimed = world.claim_one().await;

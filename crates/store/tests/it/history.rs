@@ -1,10 +1,6 @@
 use chrono::{Days, Utc};
 use jobs::{JobId, State};
-use store::{
-    housekeeping, reads,
-    reads::Filter,
-    settle::Verdict,
-};
+use store::{housekeeping, reads, reads::Filter, settle::Verdict};
 
 use crate::world::{World, done, probe, trouble};
 
@@ -16,7 +12,9 @@ async fn pages_of_a_list_are_complete_and_without_repeats() {
         ids.push(world.enqueue(probe()).await);
         if n % 3 == 0 {
             let claimed = world.claim_one().await;
-            world.settle(&claimed, if n % 2 == 0 { done() } else { Verdict::Discarded { problem: trouble() } }).await;
+            world
+                .settle(&claimed, if n % 2 == 0 { done() } else { Verdict::Discarded { problem: trouble() } })
+                .await;
         }
     }
     let mut seen: Vec<JobId> = Vec::new();
@@ -31,7 +29,9 @@ async fn pages_of_a_list_are_complete_and_without_repeats() {
     ids.reverse();
     assert_eq!(seen, ids);
 
-    for (state, count) in [(State::Available, 16), (State::Completed, 5), (State::Discarded, 4), (State::Running, 0)] {
+    for (state, count) in
+        [(State::Available, 16), (State::Completed, 5), (State::Discarded, 4), (State::Running, 0)]
+    {
         let filter = Filter { state: Some(state), ..Filter::default() };
         let found = reads::list(&world.api, world.tenant, &filter, 100).await.unwrap();
         assert_eq!(found.len(), count, "{state}");

@@ -1,4 +1,5 @@
 //! The ledger against a real Postgres, a database for each test.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod cancelling;
 mod enqueueing;

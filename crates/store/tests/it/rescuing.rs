@@ -17,7 +17,10 @@ async fn a_dead_workers_job_waits_in_quarantine_with_an_attempt_less() {
     let rescued = rescue::rescue(&world.worker, rescue::From::Anyone).await.unwrap();
     assert_eq!(rescued.len(), 1);
     assert_eq!((rescued[0].job, rescued[0].outcome.as_str()), (id, "crashed"));
-    assert!(world.claim(1).await.is_empty(), "a job that killed its worker was given to another with neighbours");
+    assert!(
+        world.claim(1).await.is_empty(),
+        "a job that killed its worker was given to another with neighbours"
+    );
     let again = world.claim_quarantined(Pick::Suspect).await.remove(0);
     assert_eq!((again.id, again.attempt), (id, 2));
 

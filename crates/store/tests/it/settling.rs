@@ -57,7 +57,7 @@ async fn a_retried_job_waits_for_its_delay() {
     let world = World::new().await;
     let id = world.enqueue(probe()).await;
     let claimed = world.claim_one().await;
-    world.settle(&claimed, Verdict::Retried { problem: trouble(), delay: Duration::from_secs(600) }).await;
+    world.settle(&claimed, Verdict::Retried { problem: trouble(), delay: Duration::from_mins(10) }).await;
     release::promote_due(&world.worker).await.unwrap();
     assert!(world.claim(1).await.is_empty());
     assert_eq!(world.state(id).await, State::Retryable);
@@ -88,7 +88,7 @@ async fn one_flush_settles_every_kind_of_verdict() {
     let new: Vec<_> = (0..6).map(|_| probe()).collect();
     world.enqueue_all(world.tenant, &new).await;
     let claimed = world.claim(6).await;
-    let delay = Duration::from_secs(60);
+    let delay = Duration::from_mins(1);
     let verdicts = [
         done(),
         Verdict::Retried { problem: trouble(), delay },
@@ -104,9 +104,12 @@ async fn one_flush_settles_every_kind_of_verdict() {
     for job in &claimed {
         states.push(world.state(job.id).await);
     }
-    use State::{Available, Cancelled, Completed, Discarded, Retryable, Scheduled};
-    assert_eq!(states, [Completed, Retryable, Scheduled, Available, Cancelled, Discarded]);
-    assert!(claim::renew(&world.worker, &[lease], LEASE).await.unwrap().is_empty(), "the lease was not dropped");
+    let names = states.iter().map(|state| state.name()).collect::<Vec<_>>().join(" ");
+    assert_eq!(names, "completed retryable scheduled available cancelled discarded");
+    assert!(
+        claim::renew(&world.worker, &[lease], LEASE).await.unwrap().is_empty(),
+        "the lease was not dropped"
+    );
 }
 
 #[tokio::test]
@@ -117,9 +120,9 @@ async fn follow_up_jobs_come_with_the_verdict_or_not_at_all() {
     let (follow, never) = (probe(), probe());
     let mut stale = Settle::of(&claimed, done());
     stale.fence += 1;
-    assert!(!settle::settle_with(&world.worker, &stale, &[never.clone()], &[]).await.unwrap());
+    assert!(!settle::settle_with(&world.worker, &stale, std::slice::from_ref(&never), &[]).await.unwrap());
     let good = Settle::of(&claimed, done());
-    assert!(settle::settle_with(&world.worker, &good, &[follow.clone()], &[]).await.unwrap());
+    assert!(settle::settle_with(&world.worker, &good, std::slice::from_ref(&follow), &[]).await.unwrap());
     assert!(!settle::settle_with(&world.worker, &good, &[never], &[]).await.unwrap());
     let next = world.claim(10).await;
     assert_eq!(next.iter().map(|job| job.id).collect::<Vec<_>>(), [follow.id]);
@@ -133,7 +136,8 @@ async fn progress_and_lines_are_kept_and_progress_is_fenced() {
     let claimed = world.claim_one().await;
     let progress = |percent| logs::Said::Progress { percent, message: "working".into() };
     let line = |n: u32| logs::Said::Line { level: logs::Level::Info, message: format!("line {n}") };
-    let said: Vec<_> = [line(1), progress(40), line(2)].into_iter().map(|said| (claimed.clone(), said)).collect();
+    let said: Vec<_> =
+        [line(1), progress(40), line(2)].into_iter().map(|said| (claimed.clone(), said)).collect();
     logs::say(&world.worker, &said).await.unwrap();
     assert_eq!(world.job(id).await.progress_percent, Some(40));
     let lines = logs::lines(&world.api, world.tenant, id, 0, 100).await.unwrap();

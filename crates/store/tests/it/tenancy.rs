@@ -13,7 +13,10 @@ const GLOBAL: &[(&str, &str)] = &[
 async fn connect(database: &TestDatabase, role: Option<&str>) -> PgConnection {
     let mut connection = PgConnection::connect(&database.url()).await.unwrap();
     if let Some(role) = role {
-        sqlx::raw_sql(AssertSqlSafe(format!("set session authorization {role}"))).execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(format!("set session authorization {role}")))
+            .execute(&mut connection)
+            .await
+            .unwrap();
     }
     connection
 }
@@ -89,7 +92,11 @@ async fn a_tenant_sees_its_own_rows_and_nobody_elses() {
             assert!(count(&mut api, &table).await.is_err(), "the api may read {table}");
             continue;
         }
-        assert_eq!(count(&mut api, &table).await.unwrap(), 0, "{table} shows rows although no tenant was named");
+        assert_eq!(
+            count(&mut api, &table).await.unwrap(),
+            0,
+            "{table} shows rows although no tenant was named"
+        );
         for tenant in tenants {
             let mut tx = api.begin().await.unwrap();
             let set = format!("set local crewline.tenant_id = '{}'", tenant.as_uuid());
@@ -114,8 +121,10 @@ async fn a_tenant_cannot_write_for_another() {
     let theirs = theirs.as_uuid();
     for sql in [
         format!("insert into lane (tenant_id, queue, priority, quarantine) values ('{theirs}', 'q', 1, 0)"),
-        format!("insert into unique_window (tenant_id, kind, key, job_id, expires_at)
-                 values ('{theirs}', 'y', 'y', gen_random_uuid(), now())"),
+        format!(
+            "insert into unique_window (tenant_id, kind, key, job_id, expires_at)
+                 values ('{theirs}', 'y', 'y', gen_random_uuid(), now())"
+        ),
         format!("update job set tenant_id = '{theirs}'"),
         "update attempt set outcome = 'discarded'".to_owned(),
         "delete from attempt".to_owned(),

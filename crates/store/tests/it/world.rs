@@ -2,11 +2,7 @@
 
 use std::time::Duration;
 
-use jobs::{
-    JobId, Queue, State, TenantId,
-    failure::Problem,
-    kinds::probe_work::ProbeWork,
-};
+use jobs::{JobId, Queue, State, TenantId, failure::Problem, kinds::probe_work::ProbeWork};
 use serde_json::json;
 use store::{
     Db, Role, claim,
