@@ -9,18 +9,23 @@ use axum::{
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     AppState,
-    limits::{BATCH_BODY_BYTES_MAX, BODY_BYTES_MAX},
+    limits::{BATCH_BODY_BYTES_MAX, BATCH_TURN, BODY_BYTES_MAX},
     problem::{Code, FieldError, Problem},
 };
 
 /// A JSON body of up to [`BODY_BYTES_MAX`].
 pub(crate) struct Json<T>(pub T);
 
-/// A JSON body of up to [`BATCH_BODY_BYTES_MAX`].
-pub(crate) struct LargeJson<T>(pub T);
+/// A JSON body of up to [`BATCH_BODY_BYTES_MAX`], of which only so many are held at once.
+pub(crate) struct LargeJson<T> {
+    pub(crate) body: T,
+    /// Held until the body has been worked off.
+    pub(crate) place: OwnedSemaphorePermit,
+}
 
 impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
     type Rejection = Problem;
@@ -34,7 +39,13 @@ impl<T: DeserializeOwned> FromRequest<AppState> for LargeJson<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &AppState) -> Result<Self, Problem> {
-        read(request, app, BATCH_BODY_BYTES_MAX).await.and_then(|body| parse(&body)).map(Self)
+        let Ok(Ok(place)) = tokio::time::timeout(BATCH_TURN, app.batches.clone().acquire_owned()).await
+        else {
+            let detail = "too many batches arrive at once; wait 1 s, or send fewer at a time";
+            return Err(Problem::new(Code::Overloaded, detail).retry_after(1));
+        };
+        let body = read(request, app, BATCH_BODY_BYTES_MAX).await.and_then(|body| parse(&body))?;
+        Ok(Self { body, place })
     }
 }
 

@@ -174,3 +174,38 @@ pub(crate) fn count(submission_kinds: &[(&'static str, jobs::Queue)], enqueued: 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::future::join_all;
+    use jobs::TenantId;
+    use serde_json::json;
+    use store::{
+        Db, Options, Role,
+        submit::{Answer, Submission},
+    };
+
+    use super::Intake;
+    use crate::{idempotency::InFlight, limits::WAITING_MAX, problem::Code};
+
+    #[tokio::test]
+    async fn a_line_that_is_full_sends_away_and_a_lost_database_answers_everybody() {
+        let options = Options {
+            url: "postgres://nobody@127.0.0.1:1/nowhere".to_owned(),
+            role: Role::Api,
+            connections_max: 1,
+            acquire_ms: 50,
+            statement_ms: 1_000,
+        };
+        let intake = Intake::new(Db::connect(&options).unwrap());
+        let (tenant, keys) = (TenantId::new(), InFlight::default());
+        let answer = Answer { status: 202, location: None, body: json!({}) };
+        let submission = Submission { jobs: Vec::new(), idempotency: None, answer };
+        let take = |_| intake.take(tenant, submission.clone(), keys.take(tenant, None).unwrap());
+        let answers = join_all((0..WAITING_MAX + 5).map(take)).await;
+        let count =
+            |code: Code| answers.iter().filter(|one| one.as_ref().is_err_and(|p| p.code() == code)).count();
+        assert_eq!((count(Code::Overloaded), count(Code::Unavailable)), (5, WAITING_MAX));
+        assert!(intake.lines().is_empty(), "nobody is left in line");
+    }
+}

@@ -4,6 +4,10 @@ use std::time::Duration;
 
 /// Body of a request.
 pub(crate) const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Batches that this process reads and takes in at once; with their size this bounds the memory they take.
+pub(crate) const BATCHES_MAX: usize = 32;
+/// Longest wait of a batch for its turn.
+pub(crate) const BATCH_TURN: Duration = Duration::from_secs(5);
 /// Body of a batch.
 pub(crate) const BATCH_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Jobs of a batch.
@@ -56,8 +60,12 @@ pub(crate) const STREAM_AGE_MAX: Duration = Duration::from_hours(1);
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How often a stream looks without having been told to: notices may be lost.
 pub(crate) const STREAM_POLL: Duration = Duration::from_secs(2);
-/// How often a stream looks, at most.
+/// How often a stream of all jobs looks, at most. Longer than for one job, because notices do not tell whose jobs moved.
+pub(crate) const STREAM_PAUSE_ALL: Duration = Duration::from_millis(250);
+/// How often a stream of one job looks, at most.
 pub(crate) const STREAM_PAUSE: Duration = Duration::from_millis(100);
+/// How long an answer of `/readyz` stands: nobody has to have a key to ask.
+pub(crate) const READY_CACHE: Duration = Duration::from_millis(500);
 /// Longest wait for one dependency in `/readyz`.
 pub(crate) const READY_TIMEOUT: Duration = Duration::from_secs(1);
 

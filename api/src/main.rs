@@ -3,16 +3,32 @@
 mod commands;
 mod config;
 
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
 use clap::Parser;
 
 use config::{Cli, Command};
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
     let cli = Cli::parse();
     // One provider for everything in this process that speaks TLS. Installing fails only when there is one already.
     drop(rustls::crypto::ring::default_provider().install_default());
-    match cli.command {
+    match run(cli.command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The error with its causes on one line: for people, and when nothing has set up the log yet.
+            drop(writeln!(io::stderr().lock(), "error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Serve(args) => commands::serve::run(&args).await,
         Command::Migrate(args) => commands::migrate(&args.database).await,
         Command::Tenant(args) => commands::tenant::run(&args).await,

@@ -352,3 +352,43 @@ impl From<BlobError> for Problem {
 pub(crate) fn job_error(error: Option<&Value>) -> Value {
     error.cloned().unwrap_or(Value::Null)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashSet, io};
+
+    use axum::response::IntoResponse;
+    use http_body_util::BodyExt;
+
+    use super::{Code, FieldError, Problem, TEXT_CHARS_MAX};
+
+    #[tokio::test]
+    async fn what_went_wrong_inside_stays_inside() {
+        let problem = Problem::internal(io::Error::other("password hunter2"));
+        assert!(problem.chain().contains("hunter2"), "the log has it");
+        let response = problem.render("req_1", problem.clone().into_response());
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()["content-type"]),
+            (500, &"application/problem+json".parse().unwrap())
+        );
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        assert!(body.contains("\"instance\":\"req_1\"") && !body.contains("hunter2"), "{body}");
+    }
+
+    #[test]
+    fn every_code_has_a_word_of_its_own() {
+        let words: HashSet<&str> = Code::ALL.iter().map(|code| code.word()).collect();
+        assert_eq!(words.len(), Code::ALL.len());
+        assert!(
+            Code::ALL.iter().all(|code| code.status().is_client_error() || code.status().is_server_error())
+        );
+    }
+
+    #[test]
+    fn what_is_repeated_to_the_client_is_bounded() {
+        let error = FieldError::new("/a\0", "é".repeat(100_000));
+        assert_eq!(error.pointer, "/a\u{FFFD}");
+        assert_eq!(error.detail.chars().count(), TEXT_CHARS_MAX + 1);
+    }
+}

@@ -5,7 +5,7 @@ use std::{ops::Deref, sync::Arc};
 use blob::Blobs;
 use store::Db;
 use telemetry::metrics::PrometheusHandle;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -13,8 +13,9 @@ use crate::{
     hub::{Hub, Streams},
     idempotency::InFlight,
     intake::Intake,
-    limits::{COMPLETING_MAX, Settings},
+    limits::{BATCHES_MAX, COMPLETING_MAX, Settings},
     rate::Rates,
+    routes::health::Ready,
 };
 
 /// Handles to everything outside a request. Cheap to clone.
@@ -33,6 +34,8 @@ pub struct App {
     pub(crate) in_flight: InFlight,
     pub(crate) hub: Hub,
     pub(crate) streams: Streams,
+    pub(crate) ready: Mutex<Option<Ready>>,
+    pub(crate) batches: Arc<Semaphore>,
     pub(crate) completing: Semaphore,
     pub(crate) stopping: CancellationToken,
 }
@@ -47,6 +50,8 @@ impl AppState {
             in_flight: InFlight::default(),
             hub: Hub::default(),
             streams: Streams::new(settings.streams_max),
+            ready: Mutex::new(None),
+            batches: Arc::new(Semaphore::new(BATCHES_MAX)),
             completing: Semaphore::new(COMPLETING_MAX),
             stopping: CancellationToken::new(),
             db,

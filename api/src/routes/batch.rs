@@ -84,7 +84,7 @@ pub(crate) async fn submit_batch(
     State(app): State<AppState>,
     Writer(caller): Writer,
     headers: HeaderMap,
-    LargeJson(body): LargeJson<BatchBody>,
+    LargeJson { body, place }: LargeJson<BatchBody>,
 ) -> Result<Response, Problem> {
     if body.jobs.is_empty() || body.jobs.len() > BATCH_JOBS_MAX {
         return Err(Problem::invalid(vec![FieldError::new("/jobs", format!("1 to {BATCH_JOBS_MAX} jobs"))]));
@@ -96,7 +96,7 @@ pub(crate) async fn submit_batch(
     let kinds: Vec<_> = jobs.iter().map(|job| (job.kind, job.queue)).collect();
     let submission = Submission { jobs, idempotency: key, answer };
     let submitted = Box::pin(app.intake.take_alone(caller.tenant, submission)).await?;
-    drop(held);
+    drop((held, place));
     match submitted {
         Submitted::Accepted { answer, enqueued } => {
             intake::count(&kinds, &enqueued);

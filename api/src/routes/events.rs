@@ -1,13 +1,13 @@
 //! `GET /v1/events`: every attempt of a tenant that ends, as it ends.
 //!
-//! Transactions may commit in another order than their rows are dated. So what is read again on every look reaches back
+//! Transactions may commit in another order than their rows are dated. So once a second a look reaches back
 //! a few seconds, and what this connection has sent already is skipped. A client that comes back with
 //! `Last-Event-ID` has that stretch read again too, and may get an event twice: at least once, never less.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     convert::Infallible,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use ::jobs::{JobId, TenantId};
@@ -29,12 +29,14 @@ use crate::{
     AppState,
     auth::Reader,
     hub,
-    limits::{STREAM_AGE_MAX, STREAM_PAUSE, STREAM_POLL},
+    limits::{STREAM_AGE_MAX, STREAM_PAUSE_ALL, STREAM_POLL},
     problem::{Code, Problem, ProblemDocument},
 };
 
 /// How far back a look reaches: longer than a settling transaction takes.
 const OVERLAP: TimeDelta = TimeDelta::seconds(5);
+/// How often a look reaches back at all: rows that were committed late may be told this much later.
+const REACH_BACK: Duration = Duration::from_secs(1);
 /// How far back a client may resume.
 const RESUME_MAX: TimeDelta = TimeDelta::hours(24);
 /// Attempts read at once.
@@ -115,6 +117,7 @@ pub(crate) async fn follow_all(
         ready: VecDeque::new(),
         ends_at: Instant::now() + STREAM_AGE_MAX,
         looked_at: None,
+        reached_back_at: None,
         _place: place,
     };
     Ok(respond(follower.events()))
@@ -137,6 +140,7 @@ struct Follower {
     ready: VecDeque<Event>,
     ends_at: Instant,
     looked_at: Option<Instant>,
+    reached_back_at: Option<Instant>,
     _place: hub::Stream,
 }
 
@@ -158,7 +162,7 @@ impl Follower {
                 let woken = tokio::time::timeout(STREAM_POLL, self.moved.changed());
                 // Lost or late, a notice changes only how soon we look.
                 drop(stopping.run_until_cancelled(woken).await?);
-                let pause = STREAM_PAUSE.saturating_sub(looked_at.elapsed());
+                let pause = STREAM_PAUSE_ALL.saturating_sub(looked_at.elapsed());
                 stopping.run_until_cancelled(tokio::time::sleep(pause)).await?;
             } else {
                 // A first event at once: it tells proxies and clients that the stream is open.
@@ -173,8 +177,12 @@ impl Follower {
     }
 
     async fn look(&mut self) -> Result<(), Problem> {
-        let mut since = (self.latest - OVERLAP).max(self.begins_at);
-        self.sent = self.sent.split_off(&since.timestamp_micros());
+        let mut since = self.latest;
+        if self.reached_back_at.is_none_or(|at| at.elapsed() >= REACH_BACK) {
+            since = (self.latest - OVERLAP).max(self.begins_at);
+            self.reached_back_at = Some(Instant::now());
+            self.sent = self.sent.split_off(&since.timestamp_micros());
+        }
         loop {
             let ended = attempts::ended_since(&self.app.db, self.tenant, since, PAGE).await?;
             let is_last = ended.len() < PAGE as usize;

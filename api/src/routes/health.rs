@@ -1,5 +1,7 @@
 //! What machines ask: is it alive, is it ready, how is it doing.
 
+use std::time::Instant;
+
 use axum::{
     Json,
     extract::State,
@@ -8,7 +10,11 @@ use axum::{
 };
 use serde_json::json;
 
-use crate::{AppState, limits::READY_TIMEOUT, problem::Problem};
+use crate::{
+    AppState,
+    limits::{READY_CACHE, READY_TIMEOUT},
+    problem::Problem,
+};
 
 /// Whether the process is alive.
 #[utoipa::path(
@@ -28,17 +34,36 @@ pub(crate) async fn healthz() -> Response {
     ),
 )]
 pub(crate) async fn readyz(State(app): State<AppState>) -> Response {
-    let (postgres, s3) = tokio::join!(
-        tokio::time::timeout(READY_TIMEOUT, app.db.check()),
-        tokio::time::timeout(READY_TIMEOUT, app.blobs.check()),
-    );
-    let postgres = matches!(postgres, Ok(Ok(())));
-    let s3 = matches!(s3, Ok(Ok(())));
+    let Ready { postgres, s3, .. } = look(&app).await;
     let stopping = app.stopping.is_cancelled();
     let word = |is_ok: bool| if is_ok { "ok" } else { "unreachable" };
     let status = if postgres && s3 && !stopping { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = json!({ "postgres": word(postgres), "s3": word(s3), "stopping": stopping });
     (status, Json(body)).into_response()
+}
+
+/// What was found when we last looked.
+#[derive(Clone, Copy)]
+pub(crate) struct Ready {
+    at: Instant,
+    postgres: bool,
+    s3: bool,
+}
+
+/// What is ready; whoever asks at the same time gets the same answer.
+async fn look(app: &AppState) -> Ready {
+    let mut known = app.ready.lock().await;
+    if let Some(ready) = known.filter(|ready| ready.at.elapsed() < READY_CACHE) {
+        return ready;
+    }
+    let (postgres, s3) = tokio::join!(
+        tokio::time::timeout(READY_TIMEOUT, app.db.check()),
+        tokio::time::timeout(READY_TIMEOUT, app.blobs.check()),
+    );
+    let ready =
+        Ready { at: Instant::now(), postgres: matches!(postgres, Ok(Ok(()))), s3: matches!(s3, Ok(Ok(()))) };
+    *known = Some(ready);
+    ready
 }
 
 /// Metrics of this process, for Prometheus.

@@ -145,6 +145,10 @@ impl TestApp {
         settle(&self.worker, &batch, &leases).await.unwrap().len()
     }
 
+    pub(crate) fn database_url(&self) -> String {
+        self.database.url()
+    }
+
     /// Another process, as far as the database can tell: where it listens.
     pub(crate) async fn another_server(&mut self) -> SocketAddr {
         let db = self.database.db(Role::Api).unwrap();

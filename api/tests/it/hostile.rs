@@ -76,6 +76,50 @@ fn values() -> Vec<Value> {
     ]
 }
 
+/// Jobs that are in order but for one field.
+fn jobs(value: &Value) -> Vec<Value> {
+    let with = |mut job: Value, path: &str| {
+        *job.pointer_mut(path).unwrap() = value.clone();
+        job
+    };
+    let probe = json!({
+        "kind": "probe.work", "args": {"work_ms": 1, "endings": [], "echo": "", "follow_ups": 0}, "queue": null, "priority": 2,
+        "max_attempts": 2, "scheduled_at": null, "tags": [], "metadata": null,
+    });
+    let rendition = json!({
+        "kind": "media.rendition", "args": {"asset": "ast_0192f3c47a1b7c3d8e4f5a6b7c8d9e0f", "preset": "listing@1"},
+    });
+    let in_probe = [
+        "/kind",
+        "/args",
+        "/args/work_ms",
+        "/args/endings",
+        "/args/echo",
+        "/args/follow_ups",
+        "/queue",
+        "/priority",
+        "/max_attempts",
+        "/scheduled_at",
+        "/tags",
+        "/metadata",
+    ];
+    let in_rendition = ["/args/asset", "/args/preset"];
+    let probes = in_probe.map(|path| with(probe.clone(), path));
+    let renditions = in_rendition.map(|path| with(rendition.clone(), path));
+    probes.into_iter().chain(renditions).chain([json!({"kind": "probe.work", "surprise": value})]).collect()
+}
+
+/// Announcements that are in order but for one field.
+fn uploads(value: &Value) -> Vec<Value> {
+    let fields = ["filename", "content_type", "bytes", "sha256", "surprise"];
+    let with = |field: &str| {
+        let mut upload = json!({"content_type": "image/png", "bytes": 5});
+        upload[field] = value.clone();
+        upload
+    };
+    fields.map(with).to_vec()
+}
+
 async fn send(app: &TestApp, path: &str, key: &str, body: String) -> Answer {
     let request = app
         .request(Method::POST, path)
@@ -106,54 +150,36 @@ async fn no_body_is_too_strange() {
     let upload =
         app.post("/v1/uploads", &json!({"content_type": "image/png", "bytes": 5})).await.body["id"].clone();
     let upload = upload.as_str().unwrap().to_owned();
+    let (cancel, retry) = (format!("/v1/jobs/{id}/cancel"), format!("/v1/jobs/{id}/retry"));
+    let complete = format!("/v1/uploads/{upload}/complete");
     let paths = [
-        "/v1/jobs".to_owned(),
-        "/v1/jobs/batch".to_owned(),
-        format!("/v1/jobs/{id}/cancel"),
-        format!("/v1/jobs/{id}/retry"),
-        "/v1/uploads".to_owned(),
-        format!("/v1/uploads/{upload}/complete"),
-        "/v1/uploads/upl_1/complete".to_owned(),
+        "/v1/jobs",
+        "/v1/jobs/batch",
+        "/v1/uploads",
+        &complete,
+        &cancel,
+        &retry,
+        "/v1/uploads/upl_1/complete",
     ];
-    let mut bodies = nasty();
-    for value in values() {
-        for field in [
-            "kind",
-            "args",
-            "queue",
-            "priority",
-            "max_attempts",
-            "scheduled_at",
-            "tags",
-            "metadata",
-            "surprise",
-        ] {
-            let mut body = json!({"kind": "probe.work"});
-            body[field] = value.clone();
-            bodies.push(body.to_string());
-            bodies.push(json!({"jobs": [body, {"kind": "probe.work"}]}).to_string());
-        }
-        for field in ["work_ms", "endings", "echo", "follow_ups"] {
-            bodies.push(json!({"kind": "probe.work", "args": {field: value}}).to_string());
-        }
-        for field in ["asset", "preset"] {
-            let mut args = json!({"asset": "ast_0192f3c47a1b7c3d8e4f5a6b7c8d9e0f"});
-            args[field] = value.clone();
-            bodies.push(json!({"kind": "media.rendition", "args": args}).to_string());
-        }
-        for field in ["filename", "content_type", "bytes", "sha256"] {
-            let mut body = json!({"content_type": "image/png", "bytes": 5});
-            body[field] = value.clone();
-            bodies.push(body.to_string());
-        }
-        bodies.push(json!({"jobs": value}).to_string());
-        bodies.push(json!({"parts": value}).to_string());
-        bodies.push(json!({"parts": [{"number": value, "etag": value}]}).to_string());
+    let mut sent: Vec<(&str, String)> = Vec::new();
+    for body in nasty() {
+        sent.extend(paths.map(|path| (path, body.clone())));
     }
-    let sent = paths.iter().flat_map(|path| bodies.iter().map(move |body| (path, body)));
-    stream::iter(sent).for_each_concurrent(32, |(path, body)| survive(&app, path, body)).await;
+    for value in values() {
+        sent.extend(jobs(&value).into_iter().flat_map(|job| {
+            [
+                ("/v1/jobs", job.to_string()),
+                ("/v1/jobs/batch", json!({"jobs": [job, {"kind": "probe.work"}]}).to_string()),
+            ]
+        }));
+        sent.push(("/v1/jobs/batch", json!({"jobs": value}).to_string()));
+        sent.extend(uploads(&value).into_iter().map(|upload| ("/v1/uploads", upload.to_string())));
+        sent.push((&complete, json!({"parts": value}).to_string()));
+        sent.push((&complete, json!({"parts": [{"number": value, "etag": value}]}).to_string()));
+    }
+    stream::iter(&sent).for_each_concurrent(32, |(path, body)| survive(&app, path, body)).await;
     // And with one key for all of them.
-    let same_key = stream::iter(&bodies).for_each_concurrent(32, async |body| {
+    let same_key = stream::iter(&sent).for_each_concurrent(32, async |(_, body)| {
         let answer = send(&app, "/v1/jobs", "one-key", body.clone()).await;
         assert!(answer.status.as_u16() < 500, "{body:.200}: {}", answer.text);
     });

@@ -8,6 +8,7 @@
 
 mod app;
 mod auth;
+mod commands;
 mod events;
 mod hostile;
 mod idempotency;

@@ -1,0 +1,58 @@
+//! The commands around the server, as a person or a script calls them.
+
+use std::process::{Command, Output};
+
+use reqwest::StatusCode;
+
+use crate::app::TestApp;
+
+fn api(app: &TestApp, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_api"));
+    command.env_clear().env("DATABASE_URL", app.database_url()).args(arguments).output().unwrap()
+}
+
+fn printed(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenant_and_a_key_are_made_listed_and_revoked() {
+    let app = TestApp::start().await;
+    assert_eq!(printed(&api(&app, &["migrate"])), "The schema is up to date.");
+    assert!(printed(&api(&app, &["tenant", "create", "demo", "--name", "Demo"])).starts_with("ten_"));
+    assert!(!api(&app, &["tenant", "create", "demo"]).status.success(), "the name is taken");
+    assert!(!api(&app, &["tenant", "create", "Not A Slug"]).status.success());
+    assert!(printed(&api(&app, &["tenant", "list"])).contains("\tdemo\tDemo"));
+
+    let create = ["key", "create", "--tenant", "demo", "--name", "laptop", "--scope", "jobs:read"];
+    let key = printed(&api(&app, &create));
+    let asked = app.http.get(app.url("/v1/jobs")).bearer_auth(&key).send().await.unwrap();
+    assert_eq!(asked.status(), StatusCode::OK);
+    let listed = printed(&api(&app, &["key", "list", "--tenant", "demo"]));
+    assert!(listed.contains("\tvalid\tjobs:read\t") && !listed.contains(&key[17..]), "{listed}");
+    printed(&api(&app, &["key", "revoke", &key[4..16]]));
+    assert!(printed(&api(&app, &["key", "list", "--tenant", "demo"])).contains("\trevoked\t"));
+    let again = api(&app, &["key", "revoke", &key[4..16]]);
+    assert!(!again.status.success());
+    assert!(String::from_utf8_lossy(&again.stderr).starts_with("error: no valid key"));
+
+    let address = app.address.to_string();
+    printed(&api(&app, &["healthcheck", "--listen", &address, "--ready"]));
+    assert!(!api(&app, &["healthcheck", "--listen", "127.0.0.1:1"]).status.success());
+}
+
+#[test]
+fn help_teaches_with_examples_and_shows_no_secret() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_api"));
+    let output =
+        command.env("DATABASE_URL", "postgres://u:hunter2@h/d").args(["serve", "--help"]).output().unwrap();
+    let help = String::from_utf8_lossy(&output.stdout).into_owned();
+    for option in ["--listen", "CREWLINE_LISTEN", "--public-url", "DATABASE_URL", "AWS_S3_BUCKET", "RUST_LOG"]
+    {
+        assert!(help.contains(option), "{option}");
+    }
+    assert!(!help.contains("hunter2"));
+    let output = Command::new(env!("CARGO_BIN_EXE_api")).arg("--help").output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).contains("Examples:"));
+}
