@@ -108,13 +108,14 @@ sql() {
 }
 
 prepare_ledger() {
-    [[ -n $(sql "select 1 from pg_database where datname = 'crewline'" postgres) ]] ||
-        sql 'create database crewline' postgres
+    local found
+    found=$(sql "select 1 from pg_database where datname = 'crewline'" postgres)
+    [[ -n $found ]] || sql 'create database crewline' postgres
     "$BIN/api" migrate >>"$LOGS/migrate.log" 2>&1 ||
         fail $FAILED "the migrations did not apply" "$(tail -n 8 "$LOGS/migrate.log")"
     note "the schema is up to date"
-    [[ -n $(sql "select 1 from tenant where slug = 'demo'") ]] ||
-        "$BIN/api" tenant create --slug demo --name Demo >>"$LOGS/migrate.log" 2>&1 ||
+    found=$(sql "select 1 from tenant where slug = 'demo'")
+    [[ -n $found ]] || "$BIN/api" tenant create demo --name Demo >>"$LOGS/migrate.log" 2>&1 ||
         fail $FAILED "the tenant 'demo' could not be made" "$(tail -n 8 "$LOGS/migrate.log")"
 }
 
