@@ -69,8 +69,12 @@ end_tests() {
 }
 
 remove_test_run() {
-    rm -rf "${DEV:?}/test/$1"
-    [[ -z ${PG_HOME:-} ]] || rm -rf "${PG_HOME:?}/test/$1"
+    local home
+    for home in "$DEV" "${PG_HOME:-$DEV}"; do
+        rm -rf "${home:?}/test/$1"
+        rmdir "$home/test" 2>/dev/null || true
+    done
+    return 0
 }
 
 # What runs that were killed left behind: their servers end, their data go. A run is named by the pid of its ./dev.
