@@ -42,6 +42,7 @@ need_packages() {
     fi
     may_install "${missing[@]}"
     note "installing with apt-get: ${missing[*]}"
+    note "(some minutes on a bare machine; what apt-get says goes to .dev/log/apt.log)"
     install_packages "${missing[@]}"
     for package in "${missing[@]}"; do
         package_present "$package" || fail $MACHINE "apt-get said it was done, but $package is not installed"
@@ -88,7 +89,7 @@ if [ -n "$2" ]; then
     printf "#!/bin/sh\nexit 101\n" >"$policy"
     chmod 755 "$policy"
 fi
-apt-get update
+apt-get update || echo "the package lists could not all be refreshed; going on with what is there"
 apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 $1
 if [ -n "$2" ] && command -v systemctl >/dev/null; then
     systemctl disable $2 || true
