@@ -8,14 +8,18 @@ packages_of() {
     done
 }
 
-# Whether a package is here, or something that does its work: a Postgres from another source will do.
-package_present() {
-    [[ $(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null) == installed ]] && return 0
-    case $1 in
-        postgresql) postgres_programs >/dev/null ;;
-        redis-server) command -v redis-server >/dev/null ;;
-        *) return 1 ;;
-    esac
+# missing_of PACKAGE...: those that are neither installed nor stood in for: a Postgres from another source will do.
+missing_of() {
+    local package installed
+    installed=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "$@" 2>/dev/null || true)
+    for package in "$@"; do
+        [[ $'\n'$installed$'\n' != *$'\n'"installed $package"$'\n'* ]] || continue
+        case $package in
+            postgresql) postgres_programs >/dev/null || printf '%s\n' "$package" ;;
+            redis-server) command -v redis-server >/dev/null || printf '%s\n' "$package" ;;
+            *) printf '%s\n' "$package" ;;
+        esac
+    done
 }
 
 # Runs a command as root, by sudo where we are not; explains when neither is possible.
@@ -32,10 +36,9 @@ need_packages() {
     command -v apt-get >/dev/null && command -v dpkg-query >/dev/null ||
         fail $MACHINE "this machine has no apt-get; ./dev installs what it needs on Debian 12+ and Ubuntu 22.04+" \
             "Elsewhere, install what packages.txt lists and run the commands CONTRIBUTING.md names."
-    local missing=() package
-    while read -r package; do
-        package_present "$package" || missing+=("$package")
-    done < <(packages_of "$@")
+    local wanted missing
+    mapfile -t wanted < <(packages_of "$@")
+    mapfile -t missing < <(missing_of "${wanted[@]}")
     if ((${#missing[@]} == 0)); then
         note "all packages are here"
         return 0
@@ -44,9 +47,8 @@ need_packages() {
     note "installing with apt-get: ${missing[*]}"
     note "(some minutes on a bare machine; what apt-get says goes to .dev/log/apt.log)"
     install_packages "${missing[@]}"
-    for package in "${missing[@]}"; do
-        package_present "$package" || fail $MACHINE "apt-get said it was done, but $package is not installed"
-    done
+    mapfile -t missing < <(missing_of "${wanted[@]}")
+    ((${#missing[@]} == 0)) || fail $MACHINE "apt-get said it was done, but these are not there: ${missing[*]}"
 }
 
 may_install() {
@@ -64,8 +66,8 @@ may_install() {
 # servers that were there before are left as they are.
 install_packages() {
     local silence=() log
-    package_present postgresql-common || silence+=(postgresql)
-    package_present redis-server || silence+=(redis-server)
+    [[ -z $(missing_of postgresql-common) ]] || silence+=(postgresql)
+    [[ -z $(missing_of redis-server) ]] || silence+=(redis-server)
     log=$DEV/log/apt.log
     if ! as_root env DEBIAN_FRONTEND=noninteractive bash -c "$APT_PROGRAM" apt "$*" "${silence[*]}" >"$log" 2>&1 </dev/null; then
         tail -n 25 "$log" >&2

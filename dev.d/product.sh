@@ -1,17 +1,17 @@
 # shellcheck shell=bash
 # Crewline itself: built, prepared and started on the private servers.
 
-target_folder() {
-    [[ -n ${TARGET:-} ]] || TARGET=$(cd "$ROOT" && cargo metadata --no-deps --offline --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
-    printf '%s' "$TARGET"
+# Where cargo builds, whichever way it was told. Sets TARGET.
+find_target() {
+    TARGET=$(cd "$ROOT" && cargo metadata --no-deps --offline --format-version 1 |
+        sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 }
 
 build() {
-    [[ -x $(target_folder)/debug/workers ]] ||
-        note "the first build takes some minutes; later ones take seconds"
+    [[ -x $TARGET/debug/workers ]] || note "the first build takes some minutes; later ones take seconds"
     (cd "$ROOT" && cargo build -p api -p workers --features api/embedded-s3,workers/faults 9>&-) ||
         fail $FAILED "the build failed; what the compiler said is above"
-    BIN=$(target_folder)/debug
+    BIN=$TARGET/debug
 }
 
 # Ports: as asked for, or as what still runs was started with.
