@@ -1,0 +1,140 @@
+# shellcheck shell=bash
+# The demonstration: three photographs through the public API, then looked at from outside and in the ledger.
+
+# From the package mate-backgrounds, licence GPL-2+. They stay where it put them; nothing of them is kept here.
+readonly PHOTOS=(
+    /usr/share/backgrounds/mate/nature/LadyBird.jpg
+    /usr/share/backgrounds/mate/nature/Dune.jpg
+    /usr/share/backgrounds/mate/abstract/Elephants_5640x3172.jpg
+)
+# The longest one photograph may take, in seconds: a debug build on a busy machine is slow.
+readonly PHOTO_LIMIT=120
+
+# call METHOD PATH [CURL ARGUMENT...]: a request with our key. Prints the answer; a problem goes to standard error.
+call() {
+    local method=$1 path=$2 answer
+    shift 2
+    if answer=$(curl -sS --fail-with-body -m 60 -X "$method" -H "Authorization: Bearer $CREWLINE_API_KEY" \
+        -H 'Content-Type: application/json' "$@" "$CREWLINE_URL$path" 2>&1); then
+        printf '%s' "$answer"
+    else
+        printf '%s %s: %s\n' "$method" "$path" "$answer" >&2
+        return 1
+    fi
+}
+
+demonstrate() {
+    note "photographs of the package mate-backgrounds (GPL-2+), through upload, job and ledger"
+    printf '  %-26s %9s %11s %10s %8s  %s\n' PHOTOGRAPH SIZE RENDITIONS BYTES MS ''
+    local photo
+    for photo in "${PHOTOS[@]}"; do
+        [[ -r $photo ]] || fail $MACHINE "$photo is not there" "sudo apt-get install --reinstall mate-backgrounds"
+        send_photo "$photo" || fail $FAILED "the photograph $photo did not come through" "./dev logs api, ./dev logs workers"
+    done
+    note "every picture was fetched by its signed URL, and the rows in Postgres agree"
+}
+
+# send_photo FILE: announced, put, completed, rendered, verified; one line of the table.
+send_photo() {
+    local photo=$1 asset job started took reused
+    asset=$(uploaded_before "$photo") || asset=$(upload_photo "$photo") || return 1
+    started=$(now_ms)
+    job=$(render "$asset") || return 1
+    took=$(($(now_ms) - started))
+    reused=$(jq -r 'if .result.reused then "made before" else "" end' <<<"$job")
+    verify_renditions "$asset" || return 1
+    printf '  %-26s %9s %11s %10s %8s  %s\n' "$(basename "$photo")" "$(bytes "$(stat -c %s "$photo")")" \
+        "$COUNT" "$(bytes "$BYTES")" "$took" "$reused"
+}
+
+# Prints the id of the asset that an earlier run made of the file, if it is still there.
+uploaded_before() {
+    local asset
+    asset=$(awk -v photo="$1" '$1 == photo { found = $2 } END { print found }' "$DEV/demo" 2>/dev/null)
+    [[ -n $asset ]] && call GET "/v1/assets/$asset" 2>/dev/null | jq -er .id
+}
+
+# Prints the id of the asset that the file became.
+upload_photo() {
+    local photo=$1 announced asset
+    announced=$(call POST /v1/uploads -d "$(jq -nc --arg name "$(basename "$photo")" \
+        --arg sha256 "$(sha256sum "$photo" | cut -d' ' -f1)" --argjson bytes "$(stat -c %s "$photo")" \
+        '{filename: $name, content_type: "image/jpeg", bytes: $bytes, sha256: $sha256}')") || return 1
+    jq -r '.headers | to_entries[] | "\(.key): \(.value)"' <<<"$announced" |
+        curl -sS --fail-with-body -m 60 -H @- -T "$photo" "$(jq -r .url <<<"$announced")" >&2 || return 1
+    asset=$(call POST "/v1/uploads/$(jq -r .id <<<"$announced")/complete" | jq -er .id) || return 1
+    printf '%s %s\n' "$photo" "$asset" >>"$DEV/demo"
+    printf '%s' "$asset"
+}
+
+# Prints the job when it is completed. Every run asks anew; the workers know what they made before.
+render() {
+    local asset=$1 job deadline=$((SECONDS + PHOTO_LIMIT))
+    job=$(call POST /v1/jobs -H "Idempotency-Key: demo-$(random_hex 8)" -H 'Prefer: wait=20' \
+        -d "{\"kind\":\"media.rendition\",\"args\":{\"asset\":\"$asset\"}}") || return 1
+    while :; do
+        case $(jq -r .state <<<"$job") in
+            completed) break ;;
+            cancelled | discarded)
+                jq -c '{id, state, error}' <<<"$job" >&2
+                return 1
+                ;;
+        esac
+        if ((SECONDS > deadline)); then
+            printf 'not done after %s s: %s\n' $PHOTO_LIMIT "$(jq -c '{id, state, attempt, error}' <<<"$job")" >&2
+            return 1
+        fi
+        sleep 0.5
+        job=$(call GET "/v1/jobs/$(jq -r .id <<<"$job")") || return 1
+    done
+    printf '%s' "$job"
+}
+
+# Fetches every rendition, and compares what came with what the API and the rows say. Sets COUNT and BYTES.
+verify_renditions() {
+    local asset=$1 listed promised came rows
+    listed=$(call GET "/v1/assets/$asset") || return 1
+    promised=$(jq -r '.renditions[].bytes' <<<"$listed")
+    came=$(jq -r '.renditions[] | "url = \(.url | tojson)\noutput = /dev/null"' <<<"$listed" |
+        curl -sS --fail -m 60 -w '%{size_download}\n' -K -) || return 1
+    if [[ $came != "$promised" ]]; then
+        printf 'the renditions of %s have %s bytes, and should have %s\n' "$asset" "${came//$'\n'/ }" "${promised//$'\n'/ }" >&2
+        return 1
+    fi
+    COUNT=$(jq '.renditions | length' <<<"$listed")
+    BYTES=$(jq '[.renditions[].bytes] | add // 0' <<<"$listed")
+    # An id is a word, _ and a UUID without dashes.
+    rows=$(sql "select count(*) || ' ' || coalesce(sum(bytes), 0) from rendition where asset_id = '${asset#*_}'") || return 1
+    if [[ $COUNT == 0 || $rows != "$COUNT $BYTES" ]]; then
+        printf 'fetched %s renditions, %s bytes; Postgres has %s\n' "$COUNT" "$BYTES" "$rows" >&2
+        return 1
+    fi
+}
+
+tell_addresses() {
+    cat <<TEXT
+
+${BOLD}Crewline is up${PLAIN}
+  API reference   $CREWLINE_URL/docs
+  health          $CREWLINE_URL/readyz   http://127.0.0.1:$WORKERS_PORT/readyz
+  metrics         $CREWLINE_URL/metrics  http://127.0.0.1:$WORKERS_PORT/metrics
+  API key         $CREWLINE_API_KEY   (tenant demo; all addresses and keys: .dev/env)
+
+${BOLD}A photo of your own${PLAIN}, up to 16 MiB. Change the first line and paste:
+
+photo=/path/to.jpg type=image/jpeg
+. $(printf '%q' "$DEV/env")
+TEXT
+    cat <<'TEXT'
+api() { curl -sS -H "Authorization: Bearer $CREWLINE_API_KEY" -H "Content-Type: application/json" "$@"; }
+up=$(api "$CREWLINE_URL/v1/uploads" -d "{\"content_type\":\"$type\",\"bytes\":$(wc -c <"$photo")}")
+echo "$up" | jq -r '.headers | to_entries[] | "\(.key): \(.value)"' | curl -sS -H @- -T "$photo" "$(echo "$up" | jq -r .url)"
+asset=$(api -X POST "$CREWLINE_URL/v1/uploads/$(echo "$up" | jq -r .id)/complete" | jq -r .id)
+api "$CREWLINE_URL/v1/jobs" -H "Idempotency-Key: $asset" -H "Prefer: wait=20" \
+  -d "{\"kind\":\"media.rendition\",\"args\":{\"asset\":\"$asset\"}}" | jq '{id, state, error}'
+api "$CREWLINE_URL/v1/assets/$asset" | jq -r '.renditions[] | "\(.width)x\(.height) \(.format) \(.url)"'
+
+The last command prints where each rendition opens in a browser, for 15 minutes.
+
+TEXT
+}

@@ -1,0 +1,162 @@
+# shellcheck shell=bash
+# Crewline itself: built, prepared and started on the private servers.
+
+# Where cargo builds, whichever way it was told. Sets TARGET.
+find_target() {
+    TARGET=$(cd "$ROOT" && cargo metadata --no-deps --offline --format-version 1 |
+        sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+}
+
+build() {
+    [[ -x $TARGET/debug/workers ]] || note "the first build takes some minutes; later ones take seconds"
+    (cd "$ROOT" && cargo build -p api -p workers --features api/embedded-s3,workers/faults 9>&-) ||
+        fail $FAILED "the build failed; what the compiler said is above"
+    BIN=$TARGET/debug
+}
+
+# Ports: as asked for, or as what still runs was started with.
+choose_ports() {
+    load_ports
+    local name
+    for name in "${SERVICES[@]}"; do
+        running "$name" || need_port "$name" "$(port_of "$name")" "$(port_variable "$name")"
+    done
+    for name in "${SERVICES[@]}"; do
+        printf '%s=%s\n' "$(port_variable "$name")" "$(port_of "$name")"
+    done >"$RUN/ports"
+}
+
+load_ports() {
+    local name
+    for name in "${SERVICES[@]}"; do
+        running "$name" || continue
+        # shellcheck source=/dev/null
+        . "$RUN/ports"
+        break
+    done
+    API_PORT=${CREWLINE_API_PORT:-8080}
+    WORKERS_PORT=${CREWLINE_WORKERS_PORT:-8081}
+    POSTGRES_PORT=${CREWLINE_POSTGRES_PORT:-15432}
+    REDIS_PORT=${CREWLINE_REDIS_PORT:-16379}
+    S3_PORT=${CREWLINE_S3_PORT:-19000}
+}
+
+port_variable() {
+    printf 'CREWLINE_%s_PORT' "${1^^}"
+}
+
+port_of() {
+    local variable=${1^^}_PORT
+    printf '%s' "${!variable}"
+}
+
+# Passwords of the private servers, made once.
+load_secrets() {
+    if [[ ! -s $DEV/secrets ]]; then
+        [[ ! -e $PG_HOME/postgres/PG_VERSION ]] ||
+            fail $FAILED "the data are here, but .dev/secrets with their passwords is gone" "Start afresh: ./dev reset"
+        (umask 077 && printf '%s_SECRET=%s\n' POSTGRES "$(random_hex 16)" REDIS "$(random_hex 16)" S3 "$(random_hex 16)" \
+            >"$DEV/secrets")
+    fi
+    # shellcheck source=/dev/null
+    . "$DEV/secrets"
+}
+
+random_hex() {
+    od -An -N"$1" -tx1 /dev/urandom | tr -d ' \n'
+}
+
+# What both binaries read, and what .dev/env hands on.
+settings() {
+    CREWLINE_URL=http://127.0.0.1:$API_PORT
+    DATABASE_URL=postgres://postgres:$POSTGRES_SECRET@127.0.0.1:$POSTGRES_PORT/crewline
+    REDIS_URL=redis://:$REDIS_SECRET@127.0.0.1:$REDIS_PORT
+    S3_ENDPOINT=http://127.0.0.1:$S3_PORT
+    AWS_S3_BUCKET=crewline
+    AWS_ACCESS_KEY_ID=crewline
+    AWS_SECRET_ACCESS_KEY=$S3_SECRET
+    AWS_REGION=us-east-1
+    S3_PATH_STYLE=true
+    export DATABASE_URL REDIS_URL S3_ENDPOINT AWS_S3_BUCKET AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_REGION S3_PATH_STYLE
+    export LOG_FORMAT=${LOG_FORMAT:-pretty} CREWLINE_GRACE_S=${CREWLINE_GRACE_S:-5}
+}
+
+start_servers() {
+    choose_postgres_home
+    load_secrets
+    settings
+    running postgres || start_postgres "$PG_HOME/postgres" "$POSTGRES_PORT" "$POSTGRES_SECRET"
+    running redis || start_redis "$DEV/redis" "$REDIS_PORT" "$REDIS_SECRET"
+    restart_if_rebuilt s3 api
+    if ! running s3; then
+        launch s3 "$BIN/api" s3 --listen "127.0.0.1:$S3_PORT" --dir "$DEV/s3"
+        wait_for s3 20 port_taken "$S3_PORT"
+    fi
+}
+
+# A program that was built after the process began is started again.
+restart_if_rebuilt() {
+    running "$1" && [[ $BIN/$2 -nt $RUN/$1.pid ]] || return 0
+    note "$1 was built anew"
+    stop "$1"
+}
+
+# sql STATEMENT: on our database, as its owner.
+sql() {
+    PGPASSWORD=$POSTGRES_SECRET "$(postgres_programs)/psql" -qAtX -v ON_ERROR_STOP=1 \
+        -h 127.0.0.1 -p "$POSTGRES_PORT" -U postgres -d "${2:-crewline}" -c "$1"
+}
+
+prepare_ledger() {
+    local found
+    found=$(sql "select 1 from pg_database where datname = 'crewline'" postgres)
+    [[ -n $found ]] || sql 'create database crewline' postgres
+    "$BIN/api" migrate >>"$LOGS/migrate.log" 2>&1 ||
+        fail $FAILED "the migrations did not apply" "$(tail -n 8 "$LOGS/migrate.log")"
+    note "the schema is up to date"
+    found=$(sql "select 1 from tenant where slug = 'demo'")
+    [[ -n $found ]] || "$BIN/api" tenant create demo --name Demo >>"$LOGS/migrate.log" 2>&1 ||
+        fail $FAILED "the tenant 'demo' could not be made" "$(tail -n 8 "$LOGS/migrate.log")"
+}
+
+start_crewline() {
+    restart_if_rebuilt api api
+    restart_if_rebuilt workers workers
+    running api || launch api "$BIN/api" serve --listen "127.0.0.1:$API_PORT"
+    running workers || launch workers "$BIN/workers" run --queues media,media_bulk,default \
+        --listen "127.0.0.1:$WORKERS_PORT" --scratch "$DEV/scratch"
+    wait_for api 60 ready "$API_PORT"
+    wait_for workers 60 ready "$WORKERS_PORT"
+    load_key
+    write_env
+}
+
+ready() {
+    curl -fsS -m 2 "http://127.0.0.1:$1/readyz"
+}
+
+# The key of the last run, while it still opens the door; else a new one.
+load_key() {
+    CREWLINE_API_KEY=$(sed -n "s/^export CREWLINE_API_KEY=//p" "$DEV/env" 2>/dev/null) || true
+    [[ -z $CREWLINE_API_KEY ]] || ! key_works || return 0
+    CREWLINE_API_KEY=$("$BIN/api" key create --tenant demo --name dev --scope admin 2>>"$LOGS/migrate.log") ||
+        fail $FAILED "the API key could not be made" "$(tail -n 8 "$LOGS/migrate.log")"
+    key_works || fail $FAILED "the API does not take the key it was given a moment ago" "./dev logs api"
+    note "made an API key for the tenant demo"
+}
+
+key_works() {
+    call GET '/v1/jobs?limit=1' >/dev/null 2>&1
+}
+
+write_env() {
+    local name
+    rm -f "$DEV/env"
+    (
+        umask 077
+        for name in CREWLINE_URL CREWLINE_API_KEY DATABASE_URL REDIS_URL S3_ENDPOINT AWS_S3_BUCKET AWS_ACCESS_KEY_ID \
+            AWS_SECRET_ACCESS_KEY AWS_REGION S3_PATH_STYLE; do
+            printf 'export %s=%s\n' "$name" "${!name}"
+        done >"$DEV/env"
+    )
+}
