@@ -26,7 +26,7 @@ const MACHINE_PATHS: [&str; 5] = [
     concat!("/Us", "ers/"),
     concat!("/ro", "ot/"),
     concat!("/wo", "rk/"),
-    concat!("C:", "\\\\"),
+    concat!("C:", "\\\\", "Us", "ers"),
 ];
 /// Where a value from the environment is read although clap does not: the tests' own database.
 const READS_ENVIRONMENT: &[&str] = &["crates/store/src/testing.rs"];
