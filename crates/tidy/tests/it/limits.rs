@@ -124,7 +124,8 @@ fn constants(text: &str) -> Vec<(String, String)> {
         if kind.starts_with('&') {
             return None;
         }
-        let is_limit = name.ends_with("_MAX") || name.ends_with("_MIN") || kind == "Duration" || kind == "TimeDelta";
+        let is_limit =
+            name.ends_with("_MAX") || name.ends_with("_MIN") || kind == "Duration" || kind == "TimeDelta";
         is_limit.then(|| (name.to_owned(), value.to_owned()))
     });
     lines.collect()
