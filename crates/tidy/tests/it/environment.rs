@@ -33,7 +33,7 @@ fn the_example_names_every_setting_and_no_other() {
     let example = read(".env.example");
     let offered: Vec<&str> = example
         .lines()
-        .filter_map(|line| line.trim_start_matches("# ").split_once('='))
+        .filter_map(|line| line.trim_start_matches(['#', ' ']).split_once('='))
         .map(|(name, _)| name)
         .filter(|name| {
             name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
