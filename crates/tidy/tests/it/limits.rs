@@ -66,7 +66,7 @@ fn grouped(number: u128) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -77,7 +77,7 @@ fn grouped(number: u128) -> String {
 /// The ways in which a number may be written.
 fn spellings(bound: Bound) -> Vec<String> {
     let scaled = |number: u128, scales: &[(u128, &str)]| -> Vec<String> {
-        let fits = scales.iter().filter(|(scale, _)| number >= *scale && number % scale == 0);
+        let fits = scales.iter().filter(|(scale, _)| number >= *scale && number.is_multiple_of(*scale));
         fits.map(|(scale, unit)| format!("{}{unit}", grouped(number / scale))).collect()
     };
     match bound {

@@ -1,6 +1,6 @@
 //! Migrations go forward, are named by when and what, and say why.
 
-use crate::workspace::{files, none_of, read};
+use crate::workspace::{files, files_with, none_of, read};
 
 const FOLDER: &str = "migrations/";
 const README: &str = "migrations/README.md";
@@ -57,11 +57,7 @@ fn names_are_told_apart() {
 
 #[test]
 fn every_tenants_table_has_its_policies() {
-    let all: String = files()
-        .iter()
-        .filter(|name| name.starts_with(FOLDER) && name.ends_with(".sql"))
-        .map(|name| read(name))
-        .collect();
+    let all: String = files_with("sql").filter(|name| name.starts_with(FOLDER)).map(read).collect();
     let mut broken = Vec::new();
     for (table, body) in all.split("create table ").skip(1).filter_map(|rest| rest.split_once(" (")) {
         let columns = body.split("\n)").next().unwrap_or_default();
