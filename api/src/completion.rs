@@ -7,7 +7,10 @@ use ::jobs::{AssetId, TenantId, UploadId, failure::Problem as Rejection};
 use blob::{BlobError, Key};
 use chrono::Utc;
 use serde::{Deserialize, Serialize};
-use store::media::{self, NewAsset, Upload};
+use store::{
+    media::NewAsset,
+    uploads::{self, Upload},
+};
 use utoipa::ToSchema;
 
 use crate::{
@@ -59,7 +62,7 @@ pub(crate) async fn complete(
     };
     let kept = match verified {
         Ok(Ok(asset)) => keep(app, tenant, id, &sealed, &asset).await,
-        Ok(Err(why)) => media::reject_upload(&app.db, tenant, id, &why).await.map_err(Problem::from),
+        Ok(Err(why)) => uploads::reject_upload(&app.db, tenant, id, &why).await.map_err(Problem::from),
         Err(problem) => Err(problem),
     };
     remove(app, &sealed).await;
@@ -72,7 +75,7 @@ pub(crate) async fn complete(
 }
 
 async fn find(app: &AppState, tenant: TenantId, id: UploadId) -> Result<Upload, Problem> {
-    media::upload(&app.db, tenant, id).await?.ok_or_else(|| Problem::not_found("upload"))
+    uploads::upload(&app.db, tenant, id).await?.ok_or_else(|| Problem::not_found("upload"))
 }
 
 /// What became of an upload for good; none while it is pending.
@@ -197,7 +200,7 @@ async fn keep(
 ) -> Result<(), Problem> {
     let original = Key::parse(&asset.object_key).map_err(Problem::internal)?;
     app.blobs.copy(sealed, &original).await?;
-    media::complete_upload(&app.db, tenant, id, asset).await?;
+    uploads::complete_upload(&app.db, tenant, id, asset).await?;
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use jobs::{
-    JobId, KindSpec, Priority, Queue,
+    JobId, KindSpec, Priority, Queue, Unique, UniqueFor,
     limits::{ATTEMPTS_MAX, METADATA_BYTES_MAX, SCHEDULE_AHEAD_DAYS_MAX, TAG_BYTES_MAX, TAGS_MAX},
 };
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,8 @@ use utoipa::ToSchema;
 use crate::problem::FieldError;
 
 const UNIQUE_KEY_BYTES_MAX: usize = 200;
+const CLIENT_KEY_BYTES_MAX: usize = 180;
+const UNIQUE_SECONDS_MAX: u32 = 30 * 24 * 3_600;
 
 /// A job to be done.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -41,6 +43,9 @@ pub(crate) struct NewJobBody {
     /// Not before; up to 400 days ahead. The past means now.
     #[serde(default)]
     pub scheduled_at: Option<DateTime<Utc>>,
+    /// When it is the same work as another job of this kind: the first is kept, and answered for the second.
+    #[serde(default)]
+    pub unique: Option<UniqueBody>,
     /// Up to 16 words of up to 64 bytes to find it by.
     #[serde(default)]
     #[schema(max_items = 16)]
@@ -49,6 +54,37 @@ pub(crate) struct NewJobBody {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     pub metadata: Option<Map<String, Value>>,
+}
+
+/// What makes two jobs of a kind the same work.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Unique)]
+pub(crate) struct UniqueBody {
+    /// Equal keys mean equal work: 1 to 180 bytes.
+    #[schema(example = "order-1017/thumbnails")]
+    pub key: String,
+    /// For how many seconds after it was enqueued the first job stands for the others, whatever becomes of it; up to 30
+    /// days. Left out: until it is completed, cancelled or discarded.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 2_592_000)]
+    pub seconds: Option<u32>,
+}
+
+impl UniqueBody {
+    fn check(&self) -> Option<FieldError> {
+        if self.key.is_empty() || self.key.len() > CLIENT_KEY_BYTES_MAX || self.key.contains('\0') {
+            return Some(FieldError::new("/unique/key", "1 to 180 bytes without U+0000"));
+        }
+        let fits = self.seconds.is_none_or(|seconds| (1..=UNIQUE_SECONDS_MAX).contains(&seconds));
+        (!fits).then(|| FieldError::new("/unique/seconds", "1 to 2592000, or left out"))
+    }
+
+    /// Under a name of its own, so that a client's key never meets one that a kind has chosen.
+    fn into_unique(self) -> Unique {
+        let lasts = self.seconds.map_or(UniqueFor::UntilDone, UniqueFor::Seconds);
+        Unique { key: format!("client/{}", self.key), lasts }
+    }
 }
 
 impl NewJobBody {
@@ -66,6 +102,7 @@ impl NewJobBody {
         let metadata = self.metadata.map(Value::Object);
         errors.extend(without_nul(&args, "/args"));
         errors.extend(metadata.iter().filter_map(|metadata| without_nul(metadata, "/metadata")));
+        errors.extend(self.unique.as_ref().and_then(UniqueBody::check));
         errors.extend(check_tags(&self.tags));
         errors.extend(check_options(spec, self.queue, self.max_attempts, metadata.as_ref()));
         let id = JobId::new();
@@ -94,7 +131,7 @@ impl NewJobBody {
             args: parsed.args,
             created_at,
             scheduled_at,
-            unique: parsed.unique,
+            unique: self.unique.map(UniqueBody::into_unique).or(parsed.unique),
             tags: self.tags,
             metadata,
             traceparent,

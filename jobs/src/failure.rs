@@ -20,9 +20,10 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem whose message is cut to its limit at a character boundary.
+    /// A problem whose message can be stored: cut to its limit at a character boundary, without U+0000.
     pub fn new(code: &str, message: impl Into<String>) -> Self {
-        let mut message = message.into();
+        // Postgres cannot store U+0000, and a message must never be the reason that a verdict is lost.
+        let mut message = message.into().replace('\0', "\u{fffd}");
         if message.len() > ERROR_BYTES_MAX {
             let cut = (0..=ERROR_BYTES_MAX).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
             message.truncate(cut);

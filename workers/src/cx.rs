@@ -110,7 +110,9 @@ impl<'a> Cx<'a> {
     }
 }
 
-fn cut(mut message: String) -> String {
+/// A message that can be stored.
+fn cut(message: String) -> String {
+    let mut message = message.replace('\0', "\u{fffd}");
     if message.len() > LOG_LINE_BYTES_MAX {
         let end = (0..=LOG_LINE_BYTES_MAX).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
         message.truncate(end);

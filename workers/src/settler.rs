@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jobs::{JobId, LeaseId};
+use jobs::{JobId, LeaseId, failure::Problem};
 use store::{
     Db, StoreError,
     claim::Claimed,
@@ -67,7 +67,7 @@ impl Settler {
         match persist(self.patience, attempt).await {
             Ok(true) => self.faults.reach(Point::AfterSettle),
             Ok(false) => tracing::warn!(job.id = %settle.job, "A verdict came too late and was refused"),
-            Err(error) => report(&error, 1),
+            Err(error) => discard_unstorable(&self.db, settle, &error, self.patience).await,
         }
     }
 }
@@ -100,16 +100,49 @@ async fn settle_all(
         }
         let done = held.done_after(&jobs);
         faults.reach(Point::BeforeSettle);
-        match persist(patience, || settle::settle(&db, &batch, &done)).await {
-            Ok(accepted) => {
-                faults.reach(Point::AfterSettle);
-                for late in batch.iter().filter(|settle| !accepted.contains(&settle.job)) {
-                    tracing::warn!(job.id = %late.job, "A verdict came too late and was refused");
-                }
-            }
-            Err(error) => report(&error, batch.len()),
-        }
+        settle_group(&db, &batch, &done, patience).await;
+        faults.reach(Point::AfterSettle);
         held.release(&jobs);
+    }
+}
+
+async fn settle_group(db: &Db, batch: &[Settle], done: &[LeaseId], patience: Duration) {
+    match persist(patience, || settle::settle(db, batch, done)).await {
+        Ok(accepted) => {
+            for late in batch.iter().filter(|settle| !accepted.contains(&settle.job)) {
+                tracing::warn!(job.id = %late.job, "A verdict came too late and was refused");
+            }
+        }
+        Err(error) if error.is_transient() => report(&error, batch.len()),
+        // Something in one of them cannot be stored: that must not cost the others their verdicts.
+        Err(_) => {
+            for settle in batch {
+                settle_one(db, settle, patience).await;
+            }
+            if let Err(error) = settle::drop_done(db, done).await {
+                report(&error, 0);
+            }
+        }
+    }
+}
+
+async fn settle_one(db: &Db, settle: &Settle, patience: Duration) {
+    if let Err(error) = persist(patience, || settle::settle(db, std::slice::from_ref(settle), &[])).await {
+        discard_unstorable(db, settle, &error, patience).await;
+    }
+}
+
+/// Discards a job whose verdict the database refuses, with the refusal as the reason: running it again would end the
+/// same way.
+async fn discard_unstorable(db: &Db, settle: &Settle, refusal: &StoreError, patience: Duration) {
+    if refusal.is_transient() {
+        return report(refusal, 1);
+    }
+    let problem = Problem::of("unstorable_verdict", refusal);
+    tracing::error!(job.id = %settle.job, error = problem.message, "A verdict could not be stored");
+    let discard = Settle { verdict: Verdict::Discarded { problem }, ..settle.clone() };
+    if let Err(error) = persist(patience, || settle::settle(db, std::slice::from_ref(&discard), &[])).await {
+        report(&error, 1);
     }
 }
 
@@ -123,7 +156,7 @@ where
     loop {
         match attempt().await {
             Err(error) if error.is_transient() && tokio::time::Instant::now() + pause < give_up => {
-                tracing::warn!(error = %jobs::failure::Problem::of("", &error).message, "Could not settle; trying again");
+                tracing::warn!(error = %Problem::of("", &error).message, "Could not settle; trying again");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(1));
             }
@@ -133,7 +166,7 @@ where
 }
 
 fn report(error: &StoreError, jobs: usize) {
-    let message = jobs::failure::Problem::of("", error).message;
+    let message = Problem::of("", error).message;
     tracing::error!(
         error = message,
         jobs,

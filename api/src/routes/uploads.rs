@@ -13,7 +13,7 @@ use blob::{Key, Presigned};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::media::{self, NewUpload, Upload};
+use store::uploads::{self, NewUpload, Upload};
 use utoipa::ToSchema;
 
 use crate::{
@@ -179,7 +179,7 @@ pub(crate) async fn announce_upload(
             expires_at,
         }
     };
-    media::create_upload(&app.db, caller.tenant, &new).await?;
+    uploads::create_upload(&app.db, caller.tenant, &new).await?;
     let mut response = (StatusCode::CREATED, Json(announced)).into_response();
     if let Ok(location) = HeaderValue::try_from(format!("/v1/uploads/{id}")) {
         response.headers_mut().insert(header::LOCATION, location);
@@ -270,7 +270,7 @@ pub(crate) async fn get_upload(
     Id(id): Id<UploadId>,
 ) -> Result<Json<UploadResource>, Problem> {
     let upload =
-        media::upload(&app.db, caller.tenant, id).await?.ok_or_else(|| Problem::not_found("upload"))?;
+        uploads::upload(&app.db, caller.tenant, id).await?.ok_or_else(|| Problem::not_found("upload"))?;
     Ok(Json(UploadResource::of(upload)))
 }
 

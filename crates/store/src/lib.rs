@@ -25,6 +25,7 @@ pub mod settle;
 pub mod submit;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod uploads;
 
 pub use db::{Db, MIGRATOR, Options, Role, Tx, migrate};
 pub use error::StoreError;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use blob::Key;
 use chrono::Utc;
-use store::{housekeeping, media};
+use store::{housekeeping, uploads};
 use tokio_util::sync::CancellationToken;
 
 use super::chain;
@@ -37,7 +37,7 @@ async fn clean(deps: &Deps, history_days: u32) -> Result<(), store::StoreError> 
     if dropped > 0 || forgotten > 0 {
         tracing::info!(partitions = dropped, keys = forgotten, "Cleaned up");
     }
-    for upload in media::expired_uploads(db).await? {
+    for upload in uploads::expired_uploads(db).await? {
         let Ok(key) = Key::parse(&upload.object_key) else { continue };
         let multipart = upload.multipart_id.as_deref().map(blob::UploadId::parse);
         if let Some(Ok(multipart)) = multipart
@@ -46,7 +46,7 @@ async fn clean(deps: &Deps, history_days: u32) -> Result<(), store::StoreError> 
             tracing::debug!(error = chain(&error), "An abandoned multipart upload was gone already");
         }
         match deps.blobs.delete(&key).await {
-            Ok(()) => media::forget_upload(db, upload.id()).await?,
+            Ok(()) => uploads::forget_upload(db, upload.id()).await?,
             Err(error) => tracing::warn!(error = chain(&error), "Could not remove an abandoned upload"),
         }
     }

@@ -7,5 +7,6 @@ mod every_kind;
 mod journeys;
 mod outages;
 mod renditions;
+mod settling;
 mod steering;
 mod world;

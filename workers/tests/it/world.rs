@@ -16,6 +16,7 @@ use store::{
     enqueue::{self, NewJob},
     keys, media, reads,
     testing::TestDatabase,
+    uploads,
 };
 use tempfile::TempDir;
 use testkit::{RedisServer, eventually};
@@ -159,7 +160,7 @@ impl World {
         let (sha256, size) = self.blobs.sha256(&staged, u64::MAX).await.unwrap();
         let key = Key::original(&self.tenant.to_string(), &sha256).unwrap();
         self.blobs.copy(&staged, &key).await.unwrap();
-        let new = media::NewUpload {
+        let new = uploads::NewUpload {
             id: upload,
             filename: None,
             content_type: "image/jpeg".into(),
@@ -170,7 +171,7 @@ impl World {
             part_bytes: None,
             expires_at: chrono::Utc::now() + chrono::Duration::hours(1),
         };
-        media::create_upload(&self.api, self.tenant, &new).await.unwrap();
+        uploads::create_upload(&self.api, self.tenant, &new).await.unwrap();
         let new = media::NewAsset {
             id: asset,
             sha256,
@@ -179,7 +180,7 @@ impl World {
             filename: None,
             object_key: key.to_string(),
         };
-        assert!(media::complete_upload(&self.api, self.tenant, upload, &new).await.unwrap());
+        assert!(uploads::complete_upload(&self.api, self.tenant, upload, &new).await.unwrap());
         asset
     }
 }
