@@ -106,9 +106,9 @@ for package in $3; do
     if apt-cache show "$package" >/dev/null 2>&1; then known="$known $package"; fi
 done
 apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 $1 $known
-if [ -n "$2" ] && command -v systemctl >/dev/null; then
-    systemctl disable $2 || true
-fi
+for service in $2; do
+    update-rc.d "$service" disable || true
+done
 '
 
 # The one library whose version decides whether a release is new enough.
