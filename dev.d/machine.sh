@@ -8,6 +8,11 @@ packages_of() {
     done
 }
 
+# Whether the libheif that is here has its codecs in packages of their own. None here: the installation finds out.
+codecs_apart() {
+    pkg-config --atleast-version=1.17 libheif 2>/dev/null
+}
+
 # missing_of PACKAGE...: those that are neither installed nor stood in for: a Postgres from another source will do.
 missing_of() {
     local package installed
@@ -17,6 +22,7 @@ missing_of() {
         case $package in
             postgresql) postgres_programs >/dev/null || printf '%s\n' "$package" ;;
             redis-server) command -v redis-server >/dev/null || printf '%s\n' "$package" ;;
+            libheif-plugin-*) ! apt-cache show "$package" >/dev/null 2>&1 || printf '%s\n' "$package" ;;
             *) printf '%s\n' "$package" ;;
         esac
     done
@@ -34,10 +40,11 @@ as_root() {
 # need_packages GROUP...: one apt-get install for whatever is missing, said aloud; nothing at all when nothing is.
 need_packages() {
     command -v apt-get >/dev/null && command -v dpkg-query >/dev/null ||
-        fail $MACHINE "this machine has no apt-get; ./dev installs what it needs on Debian 12+ and Ubuntu 22.04+" \
+        fail $MACHINE "this machine has no apt-get; ./dev installs what it needs on Debian 12+ and Ubuntu 24.04+" \
             "Elsewhere, install what packages.txt lists and run the commands CONTRIBUTING.md names."
     local wanted missing
     mapfile -t wanted < <(packages_of "$@")
+    ! codecs_apart || mapfile -t -O "${#wanted[@]}" wanted < <(packages_of codec)
     mapfile -t missing < <(missing_of "${wanted[@]}")
     if ((${#missing[@]} == 0)); then
         note "all packages are here"
@@ -45,6 +52,7 @@ need_packages() {
     fi
     may_install "${missing[@]}"
     note "installing with apt-get: ${missing[*]}"
+    note "and, if this release has them: $(packages_of codec | tr '\n' ' ')"
     note "(some minutes on a bare machine; what apt-get says goes to .dev/log/apt.log)"
     install_packages "${missing[@]}"
     mapfile -t missing < <(missing_of "${wanted[@]}")
@@ -69,14 +77,15 @@ install_packages() {
     [[ -z $(missing_of postgresql-common) ]] || silence+=(postgresql)
     [[ -z $(missing_of redis-server) ]] || silence+=(redis-server)
     log=$DEV/log/apt.log
-    if ! as_root env DEBIAN_FRONTEND=noninteractive bash -c "$APT_PROGRAM" apt "$*" "${silence[*]}" >"$log" 2>&1 </dev/null; then
+    if ! as_root env DEBIAN_FRONTEND=noninteractive bash -c "$APT_PROGRAM" apt "$*" "${silence[*]}" \
+        "$(packages_of codec | tr '\n' ' ')" >"$log" 2>&1 </dev/null; then
         tail -n 25 "$log" >&2
         fail $MACHINE "apt-get could not install the packages; all it said is in $log"
     fi
 }
 
-# Runs as root. $1 packages, $2 services that must stay silent. policy-rc.d is how Debian asks whether a package may
-# start its service; one that is there already is put back.
+# Runs as root. $1 packages, $2 services that must stay silent, $3 packages that only some releases have. policy-rc.d is
+# how Debian asks whether a package may start its service; one that is there already is put back.
 # shellcheck disable=SC2016 # expanded by the shell that runs it
 readonly APT_PROGRAM='
 set -eu
@@ -92,11 +101,24 @@ if [ -n "$2" ]; then
     chmod 755 "$policy"
 fi
 apt-get update || echo "the package lists could not all be refreshed; going on with what is there"
-apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 $1
-if [ -n "$2" ] && command -v systemctl >/dev/null; then
-    systemctl disable $2 || true
-fi
+known=
+for package in $3; do
+    if apt-cache show "$package" >/dev/null 2>&1; then known="$known $package"; fi
+done
+apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 $1 $known
+for service in $2; do
+    update-rc.d "$service" disable || true
+done
 '
+
+# The one library whose version decides whether a release is new enough.
+need_libheif() {
+    local wanted=1.14 version
+    version=$(pkg-config --modversion libheif) || fail $MACHINE "pkg-config does not find libheif"
+    [[ $(printf '%s\n' "$wanted" "$version" | sort -V | head -n 1) == "$wanted" ]] ||
+        fail $MACHINE "this release has libheif $version, and $wanted or newer is needed" \
+            "Debian 12 and Ubuntu 24.04 have it; the container image (docker compose up --build) runs anywhere."
+}
 
 # Rust by rustup, also when a fresh shell does not have it on its path yet.
 need_cargo() {
