@@ -25,7 +25,11 @@ launch() {
     setsid "$@" </dev/null >>"$LOGS/$name.log" 2>&1 9>&- &
     pid=$!
     disown "$pid"
-    read_stat "$pid" || fail $FAILED "$name ended at once" "$(tail -n 5 "$LOGS/$name.log")"
+    # Until it leads its session it is still a copy of this shell, with this shell's traps.
+    until read_stat "$pid" && [[ ${STAT[3]} == "$pid" ]]; do
+        [[ -e /proc/$pid ]] || fail $FAILED "$name ended at once" "$(tail -n 5 "$LOGS/$name.log")"
+        sleep 0.01
+    done
     printf '%s %s\n' "$pid" "${STAT[19]}" >"$RUN/$name.pid"
     STARTED+=("$name")
 }
