@@ -57,7 +57,7 @@ impl<'a> Cx<'a> {
     /// Says how far the work is: 0 to 100 and a few words. Cheap; at most a few a second are stored.
     pub fn progress(&self, percent: u8, message: impl Into<String>) {
         self.speaker
-            .say(self.job, Said::Progress { percent: percent.min(100), message: cut(message.into()) });
+            .say(self.job, Said::Progress { percent: percent.min(100), message: cut(&message.into()) });
     }
 
     /// Adds a line to the attempt's log. Lines past the 1,000th are dropped; the last one kept says so.
@@ -71,7 +71,7 @@ impl<'a> Cx<'a> {
         } else {
             message.into()
         };
-        self.speaker.say(self.job, Said::Line { level, message: cut(message) });
+        self.speaker.say(self.job, Said::Line { level, message: cut(&message) });
     }
 
     /// Enqueues `args` in the transaction that settles this job: both happen or neither.
@@ -111,7 +111,7 @@ impl<'a> Cx<'a> {
 }
 
 /// A message that can be stored.
-fn cut(message: String) -> String {
+fn cut(message: &str) -> String {
     let mut message = message.replace('\0', "\u{fffd}");
     if message.len() > LOG_LINE_BYTES_MAX {
         let end = (0..=LOG_LINE_BYTES_MAX).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
