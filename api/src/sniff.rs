@@ -13,8 +13,8 @@ pub(crate) fn media_type(prefix: &[u8]) -> Option<&'static str> {
         [0xFF, 0xD8, 0xFF, ..] => Some("image/jpeg"),
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => Some("image/png"),
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some("image/gif"),
-        // Little-endian, big-endian; 43 is BigTIFF.
-        [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Some("image/tiff"),
+        // Little-endian, big-endian. BigTIFF (43) is not decoded, so it is not taken in.
+        [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => Some("image/tiff"),
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
         _ if prefix.len() >= 12 && &prefix[4..8] == b"ftyp" => iso_brands(prefix),
         _ => None,

@@ -15,6 +15,8 @@ pub struct Claims {
     pub queue: Queue,
     /// Handlers that may run at once.
     pub slots: Arc<Semaphore>,
+    /// How many there are.
+    pub slots_max: usize,
     /// This process's name in leases.
     pub worker: Arc<str>,
     /// How long a lease lasts unless it is renewed.

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Mutex, PoisonError,
-    atomic::{AtomicU32, Ordering},
+    atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
 use jobs::{
@@ -31,6 +31,7 @@ pub struct Cx<'a> {
     speaker: &'a Speaker,
     faults: Faults,
     lines: AtomicU32,
+    has_spoken: AtomicBool,
     after: Mutex<After>,
 }
 
@@ -41,12 +42,22 @@ pub struct After {
     pub follow_ups: Vec<NewJob>,
     /// Business rows.
     pub writes: Vec<Write>,
+    /// Whether the job said anything that should be stored first.
+    pub has_spoken: bool,
 }
 
 impl<'a> Cx<'a> {
     /// The view of one attempt.
     pub fn new(job: &'a Claimed, deps: &'a Deps, speaker: &'a Speaker, faults: Faults) -> Self {
-        Self { job, deps, speaker, faults, lines: AtomicU32::new(0), after: Mutex::default() }
+        Self {
+            job,
+            deps,
+            speaker,
+            faults,
+            lines: AtomicU32::new(0),
+            has_spoken: AtomicBool::new(false),
+            after: Mutex::default(),
+        }
     }
 
     /// Whose job it is.
@@ -56,8 +67,7 @@ impl<'a> Cx<'a> {
 
     /// Says how far the work is: 0 to 100 and a few words. Cheap; at most a few a second are stored.
     pub fn progress(&self, percent: u8, message: impl Into<String>) {
-        self.speaker
-            .say(self.job, Said::Progress { percent: percent.min(100), message: cut(&message.into()) });
+        self.say(Said::Progress { percent: percent.min(100), message: cut(&message.into()) });
     }
 
     /// Adds a line to the attempt's log. Lines past the 1,000th are dropped; the last one kept says so.
@@ -71,7 +81,12 @@ impl<'a> Cx<'a> {
         } else {
             message.into()
         };
-        self.speaker.say(self.job, Said::Line { level, message: cut(&message) });
+        self.say(Said::Line { level, message: cut(&message) });
+    }
+
+    fn say(&self, said: Said) {
+        self.has_spoken.store(true, Ordering::Relaxed);
+        self.speaker.say(self.job, said);
     }
 
     /// Enqueues `args` in the transaction that settles this job: both happen or neither.
@@ -106,7 +121,8 @@ impl<'a> Cx<'a> {
 
     /// What is to be written with the result.
     pub fn into_after(self) -> After {
-        self.after.into_inner().unwrap_or_else(PoisonError::into_inner)
+        let after = self.after.into_inner().unwrap_or_else(PoisonError::into_inner);
+        After { has_spoken: self.has_spoken.into_inner(), ..after }
     }
 }
 

@@ -52,6 +52,9 @@ impl Executor {
             let verdict =
                 verdict::decide(ended, job.attempt, job.max_attempts, policy.backoff, &mut rand::rng());
             report(&job, verdict.as_ref(), began.elapsed());
+            if after.has_spoken {
+                self.speaker.last_words().await;
+            }
             self.settler.settle(&job, verdict, after).await;
         }
         .instrument(span)

@@ -91,8 +91,10 @@ async fn scrape(State(asked): State<Arc<Asked>>) -> Response {
     }
     for claims in &asked.claims {
         let queue = claims.queue.name();
-        let free = claims.slots.available_permits() as f64;
-        metrics::gauge!(names::WORKER_SLOTS, "queue" => queue, "state" => "free").set(free);
+        let free = claims.slots.available_permits();
+        let busy = claims.slots_max.saturating_sub(free);
+        metrics::gauge!(names::WORKER_SLOTS, "queue" => queue, "state" => "free").set(free as f64);
+        metrics::gauge!(names::WORKER_SLOTS, "queue" => queue, "state" => "busy").set(busy as f64);
         if let Ok(Ok(tickets)) = tokio::time::timeout(CHECK_MAX, asked.ring.waiting(claims.queue)).await {
             metrics::gauge!(names::TICKETS_WAITING, "queue" => queue).set(tickets as f64);
         }

@@ -22,7 +22,7 @@ use crate::{
     health::{self, Asked},
     held::Held,
     maintenance::{
-        housekeeper, leases,
+        abandoned, housekeeper, leases,
         quarantine::{Parent, Quarantine},
         release::Release,
         rescuer,
@@ -132,6 +132,7 @@ pub async fn run(
             Arc::new(Claims {
                 queue,
                 slots: Arc::new(Semaphore::new(slots)),
+                slots_max: slots,
                 worker: core.worker.clone(),
                 ttl: args.lease(),
                 executor: core.executor.clone(),
@@ -151,7 +152,8 @@ pub async fn run(
         Release { db: core.deps.db.clone(), ring: ring.clone(), more, quarantine, own: claims.clone() };
     services.spawn(release.run(stop.clone()));
     services.spawn(rescuer::run(core.deps.db.clone(), Duration::from_millis(args.sweep_ms), stop.clone()));
-    services.spawn(housekeeper::run(core.deps.clone(), args.history_days, stop.clone()));
+    services.spawn(housekeeper::run(core.deps.db.clone(), args.history_days, stop.clone()));
+    services.spawn(abandoned::run(core.deps.clone(), stop.clone()));
     let loops = consume(&claims, &redis, &core.worker, &services, &stop);
     answer_health(&args, &core, ring, loops, claims, prometheus, &services, &stop).await?;
 
@@ -186,7 +188,7 @@ fn consume(
         let consumer = Consumer::new(ConsumerOptions {
             redis: redis.clone(),
             queue: claims.queue,
-            concurrency: TICKETS_AT_ONCE.min(claims.slots.available_permits()),
+            concurrency: TICKETS_AT_ONCE.min(claims.slots_max),
             name: worker.to_owned(),
             heartbeat_s: HEARTBEAT_S,
             missed_max: MISSED_MAX,

@@ -73,7 +73,7 @@ fn reference(base: &str, document: &Value) -> String {
         "<h1>API</h1><p>JSON over HTTP. Every call under <code>/v1</code> carries a key: <code>Authorization: Bearer crw_…</code>. \
         The examples read it from <code>$CREWLINE_KEY</code>.</p>{}",
         shell(&format!(
-            "curl -H \"Authorization: Bearer $CREWLINE_KEY\" -H \"Idempotency-Key: $(uuidgen)\" \\\n  -H 'Prefer: wait=10' --json '{{\"kind\":\"probe.work\",\"args\":{{\"echo\":\"hello\"}}}}' {base}/v1/jobs"
+            "curl -H \"Authorization: Bearer $CREWLINE_KEY\" -H \"Idempotency-Key: order-1017\" \\\n  -H 'Prefer: wait=10' --json '{{\"kind\":\"probe.work\",\"args\":{{\"echo\":\"hello\"}}}}' {base}/v1/jobs"
         )),
     );
     body.push_str(RULES);
@@ -161,7 +161,7 @@ fn curl(base: &str, path: &str, method: &str, id: &str) -> String {
         _ => None,
     };
     if id.starts_with("submit") {
-        line.push_str(" -H \"Idempotency-Key: $(uuidgen)\"");
+        line.push_str(" -H \"Idempotency-Key: order-1017\"");
     }
     match body {
         Some(body) => {

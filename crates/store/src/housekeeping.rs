@@ -1,8 +1,9 @@
 //! What has to be done once in a while, and numbers that are read rather than counted along.
 
 use chrono::NaiveDate;
-use jobs::Queue;
+use jobs::{Queue, TenantId};
 use sqlx::FromRow;
+use uuid::Uuid;
 
 use crate::{
     db::Db,
@@ -45,6 +46,15 @@ pub async fn forget_expired(db: &Db) -> Result<u64, StoreError> {
     .await
     .or_failed("forget expired uniqueness windows")?;
     Ok(keys.rows_affected() + windows.rows_affected())
+}
+
+/// Every tenant.
+pub async fn tenants(db: &Db) -> Result<Vec<TenantId>, StoreError> {
+    let ids: Vec<Uuid> = sqlx::query_scalar("select id from tenant order by id")
+        .fetch_all(db.pool())
+        .await
+        .or_failed("list tenants")?;
+    Ok(ids.into_iter().map(TenantId::from_uuid).collect())
 }
 
 /// How a queue stands.

@@ -10,8 +10,6 @@
 pub const SPAN_JOB_WORK: &str = "job.work";
 /// Span: a request is answered.
 pub const SPAN_HTTP_REQUEST: &str = "http.request";
-/// Span: one round of a maintenance service.
-pub const SPAN_MAINTENANCE: &str = "maintenance.round";
 
 /// A job, as `job_…`.
 pub const JOB_ID: &str = "job.id";
@@ -19,17 +17,13 @@ pub const JOB_ID: &str = "job.id";
 pub const JOB_KIND: &str = "job.kind";
 /// Which attempt this is, from 1.
 pub const JOB_ATTEMPT: &str = "job.attempt";
-/// How many attempts it may have.
-pub const JOB_ATTEMPTS_MAX: &str = "job.attempts_max";
 /// How the attempt ended.
 pub const JOB_OUTCOME: &str = "job.outcome";
-/// How long the job waited for this attempt.
-pub const JOB_WAIT_MS: &str = "job.wait_ms";
 /// How long the attempt took.
 pub const JOB_DURATION_MS: &str = "job.duration_ms";
 /// The lane.
 pub const QUEUE_NAME: &str = "queue.name";
-/// Whose work it is, as `tnt_…`.
+/// Whose work it is, as `ten_…`.
 pub const TENANT_ID: &str = "tenant.id";
 /// The worker process.
 pub const WORKER_NAME: &str = "worker.name";
@@ -45,5 +39,3 @@ pub const HTTP_STATUS: &str = "http.response.status_code";
 pub const BLOB_KEY: &str = "blob.key";
 /// What went wrong, with its causes.
 pub const ERROR: &str = "error";
-/// The trace, for the link from a line of log to its trace.
-pub const TRACE_ID: &str = "trace.id";

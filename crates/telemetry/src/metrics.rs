@@ -28,8 +28,12 @@ pub const TICKETS_WAITING: &str = "tickets_waiting";
 pub const HTTP_REQUESTS_TOTAL: &str = "http_requests_total";
 /// Histogram `{route,method}`: how long an answer took.
 pub const HTTP_REQUEST_DURATION_SECONDS: &str = "http_request_duration_seconds";
-/// Gauge `{queue,state}`: slots of this worker, `busy` and `idle`.
+/// Gauge `{queue,state}`: slots of this worker, `busy` and `free`.
 pub const WORKER_SLOTS: &str = "worker_slots";
+/// Counter `{outcome}`: jobs taken back from dead workers.
+pub const JOBS_RESCUED_TOTAL: &str = "jobs_rescued_total";
+/// Counter: log lines and progress that could not be stored in time.
+pub const JOB_WORDS_LOST_TOTAL: &str = "job_words_lost_total";
 
 /// Label: the kind of a job.
 pub const LABEL_KIND: &str = "kind";
@@ -83,5 +87,11 @@ fn describe() {
     describe_gauge!(TICKETS_WAITING, Unit::Count, "Tickets that no worker has taken.");
     describe_counter!(HTTP_REQUESTS_TOTAL, Unit::Count, "Requests answered.");
     describe_histogram!(HTTP_REQUEST_DURATION_SECONDS, Unit::Seconds, "How long an answer took.");
-    describe_gauge!(WORKER_SLOTS, Unit::Count, "Slots of this worker, busy and idle.");
+    describe_gauge!(WORKER_SLOTS, Unit::Count, "Slots of this worker, busy and free.");
+    describe_counter!(JOBS_RESCUED_TOTAL, Unit::Count, "Jobs taken back from dead workers.");
+    describe_counter!(
+        JOB_WORDS_LOST_TOTAL,
+        Unit::Count,
+        "Log lines and progress that could not be stored in time."
+    );
 }

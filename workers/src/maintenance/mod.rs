@@ -1,6 +1,7 @@
 //! What keeps the platform going: small services without input, each safe to run anywhere, twice, or not at all for a
 //! while. They are woken by a signal and by a timer, and every query they make is bounded.
 
+pub mod abandoned;
 pub mod housekeeper;
 pub mod leases;
 pub mod quarantine;

@@ -43,7 +43,8 @@ async fn sweep(db: &Db) {
 /// Logs and counts what was rescued.
 pub(super) fn report(rescued: &[rescue::Rescued]) {
     for job in rescued {
-        metrics::counter!("jobs_rescued_total", "outcome" => job.outcome.clone()).increment(1);
+        metrics::counter!(telemetry::metrics::JOBS_RESCUED_TOTAL, "outcome" => job.outcome.clone())
+            .increment(1);
         tracing::warn!(job.id = %job.job, worker.name = job.worker, job.outcome = job.outcome, "Rescued {}", job.job);
     }
 }

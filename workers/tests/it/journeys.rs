@@ -66,6 +66,23 @@ async fn a_photo_from_one_request_to_renditions() {
     stop.cancel();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_jobs_stream_tells_everything_it_said_before_it_ends() {
+    let world = World::new().await;
+    let worker = world.start(&[]);
+    worker.ready().await;
+    let (client, stop) = serve(&world).await;
+    for _ in 0..5 {
+        let job = world.probe(crate::world::working(200)).await;
+        let request =
+            client.http.get(format!("{}/v1/jobs/{job}/events", client.url)).bearer_auth(&client.key);
+        let told = request.send().await.unwrap().text().await.unwrap();
+        assert_eq!(told.matches("event: log").count(), 10, "{told}");
+        assert!(told.trim_end().lines().any(|line| line == "event: end"), "{told}");
+    }
+    stop.cancel();
+}
+
 async fn serve(world: &World) -> (Client, CancellationToken) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -4,6 +4,7 @@
 mod crashes;
 mod endings;
 mod every_kind;
+mod housekeeping;
 mod journeys;
 mod outages;
 mod renditions;
