@@ -10,7 +10,7 @@ use std::{
 };
 
 use apalis::prelude::*;
-use apalis_core::backend::{TaskSink, ext::BackendExt};
+use apalis_core::backend::{TaskSink, ext::BackendExt, factory::BackendFactory};
 use apalis_redis::{Config, RedisStorage};
 use redis::AsyncCommands;
 use testkit::eventually;
@@ -181,4 +181,81 @@ async fn a_wiped_redis_ends_a_worker_for_good() {
     redis::cmd("FLUSHALL").query_async::<()>(&mut connection).await.unwrap();
     let ended = tokio::time::timeout(SOON, running).await.unwrap().unwrap();
     assert!(format!("{:?}", ended.unwrap_err()).contains("not registered"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_that_a_layer_caught_is_never_retried() {
+    let world = World::new();
+    let mut pusher = storage(&world, config()).await;
+    push(&mut pusher, 1).await;
+    let backend = storage(&world, config()).await.poll_with_interval(Duration::from_millis(50));
+    let worker = WorkerBuilder::new("w").backend(backend).catch_panic().build(|n: u32| async move {
+        assert_eq!(n, 7, "as asked");
+        Ok::<(), Refused>(())
+    });
+    let running = tokio::spawn(worker.run());
+    let connection = world.connection().await;
+    eventually("the task to be dead", SOON, || {
+        let mut connection = connection.clone();
+        async move { (connection.scard::<_, usize>("trap:dead").await.unwrap() == 1).then_some(()) }
+    })
+    .await;
+    running.abort();
+    let waits: usize = world.connection().await.zcard("trap:scheduled").await.unwrap();
+    assert_eq!(waits, 0, "the library tries again after a panic now");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_does_not_count_as_an_attempt() {
+    let world = World::new();
+    let mut pusher = storage(&world, config()).await;
+    push(&mut pusher, 1).await;
+    let short = || config().heartbeat_interval(Duration::from_secs(1)).missed_heartbeats(1);
+    let started = Arc::new(AtomicUsize::new(0));
+    for name in ["first", "second"] {
+        let before = started.load(Ordering::SeqCst);
+        let counter = started.clone();
+        let backend = storage(&world, short()).await.poll_with_interval(Duration::from_millis(50));
+        let worker = WorkerBuilder::new(name).backend(backend).build(move |_: u32| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            std::future::pending::<Result<(), Refused>>()
+        });
+        let running = tokio::spawn(worker.run());
+        eventually("the task to start", SOON, || async {
+            (started.load(Ordering::SeqCst) > before).then_some(())
+        })
+        .await;
+        running.abort();
+    }
+    let mut connection = world.connection().await;
+    let meta: Vec<String> = connection.keys("trap:meta:*").await.unwrap();
+    let attempts: u32 = connection.hget(&meta[0], "attempts").await.unwrap();
+    assert_eq!(attempts, 0, "the library counts crashes now");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_factorys_announcements_wake_nobody() {
+    let world = World::new();
+    let client = apalis_redis::Client::open(format!("{}?protocol=resp3", world.redis.url())).unwrap();
+    let mut factory = apalis_redis::factory::RedisStorageFactory::new(client).await.unwrap();
+    let backend = BackendFactory::<u32>::create_with_config(&mut factory, config()).unwrap();
+    let heard = Arc::new(AtomicUsize::new(0));
+    let counter = heard.clone();
+    let worker = WorkerBuilder::new("w").backend(backend).build(move |_: u32| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        async { Ok::<(), Refused>(()) }
+    });
+    let running = tokio::spawn(worker.run());
+    let connection = world.connection().await;
+    eventually("the worker to register", SOON, || {
+        let mut connection = connection.clone();
+        async move { (connection.zcard::<_, usize>("trap:workers").await.unwrap() == 1).then_some(()) }
+    })
+    .await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let mut pusher = storage(&world, config()).await;
+    push(&mut pusher, 1).await;
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    assert_eq!(heard.load(Ordering::SeqCst), 0, "the factory wakes idle workers now");
+    running.abort();
 }

@@ -151,6 +151,18 @@ fn there_is_one_tls_provider() {
     none_of(&broken, "ring is the one TLS provider (docs/decisions/0007-one-tls-provider.md). Also there:");
 }
 
+/// With this feature the first heartbeat over a running task ends the worker (apalis-redis 1.0.0).
+#[test]
+fn apalis_does_not_track_tasks() {
+    let id =
+        packages().find(|package| text(&package["name"]) == "apalis-redis").map(|package| &package["id"]);
+    let id = id.expect("apalis-redis is in the graph");
+    let node = items(&metadata()["resolve"]["nodes"]).find(|node| &node["id"] == id);
+    let features: Vec<&str> =
+        strings(&node.expect("a package of the graph has a node")["features"]).collect();
+    assert!(!features.contains(&"task-tracking"), "apalis-redis is built with {features:?}");
+}
+
 #[test]
 fn deny_toml_knows_the_same_owners() {
     let deny: toml::Value = toml::from_str(&read("deny.toml")).expect("deny.toml is TOML");
