@@ -37,9 +37,12 @@ impl Claims {
     /// Answers a ticket: waits for a free slot, claims at most as many jobs as there are free slots, and starts them.
     /// Nothing is claimed that does not start at once, so a crash never takes down what only waited.
     pub async fn answer(self: Arc<Self>) {
+        // Taken before the drain is looked at: either the drain waits for this claim, or this sees the drain.
+        let _waited_for = self.tasks.token();
         let first = tokio::select! {
-            permit = self.slots.clone().acquire_owned() => permit,
+            biased;
             () = self.drain.cancelled() => return,
+            permit = self.slots.clone().acquire_owned() => permit,
         };
         let Ok(first) = first else { return };
         let permits = self.fill(first);
