@@ -1,12 +1,15 @@
 //! What can be asked for: kinds and presets. Any valid key may see them.
 
 use ::jobs::{KindSpec, Policy, preset};
-use axum::{Json, extract::Path};
+use axum::Json;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::problem::{Problem, ProblemDocument};
+use crate::{
+    extract::Id,
+    problem::{Problem, ProblemDocument},
+};
 
 /// A kind of work.
 #[derive(Debug, Serialize, ToSchema)]
@@ -80,7 +83,7 @@ pub(crate) async fn list_kinds() -> Json<Kinds> {
     ),
     security(("api_key" = [])),
 )]
-pub(crate) async fn get_kind(Path(kind): Path<String>) -> Result<Json<KindResource>, Problem> {
+pub(crate) async fn get_kind(Id(kind): Id<String>) -> Result<Json<KindResource>, Problem> {
     let spec = ::jobs::spec(&kind).ok_or_else(|| Problem::not_found("kind"))?;
     Ok(Json(KindResource::of(spec)))
 }

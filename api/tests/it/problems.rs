@@ -91,6 +91,7 @@ async fn paths_methods_and_parameters_that_do_not_exist_say_so() {
     }
     app.get(&format!("/v1/jobs/{}", jobs::JobId::new())).await.problem(404, "not_found");
     app.get("/v1/kinds/nobody.knows").await.problem(404, "not_found");
+    app.get("/v1/kinds/%F0%9F").await.problem(404, "not_found");
     let request = app.request(Method::DELETE, "/v1/jobs").send().await.unwrap();
     let refused = Answer::of(request).await.problem(405, "method_not_allowed");
     let allowed = refused.header("allow").unwrap();
