@@ -20,7 +20,7 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 const LEASE: Duration = Duration::from_mins(1);
 /// Longest wait for anything.
-pub(crate) const BOUND: Duration = Duration::from_secs(10);
+pub(crate) const BOUND: Duration = Duration::from_secs(30);
 
 pub(crate) struct TestApp {
     pub(crate) address: SocketAddr,

@@ -173,7 +173,7 @@ async fn clients_that_do_not_go_on_are_cut_off() {
     {
         let (answer, took) = slow(&app, head).await;
         assert!(!answer.starts_with("HTTP/1.1 2"), "{answer}");
-        assert!(took < Duration::from_secs(3), "{head:?} was held for {took:?}");
+        assert!(took < Duration::from_secs(9), "{head:?} was held for {took:?}");
     }
     let head = format!(
         "POST /v1/jobs HTTP/1.1\r\nhost: a\r\nconnection: close\r\nauthorization: Bearer {}\r\nidempotency-key: k\r\n\
@@ -182,5 +182,5 @@ async fn clients_that_do_not_go_on_are_cut_off() {
     );
     let (answer, took) = slow(&app, &head).await;
     assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("body_timeout"), "{answer}");
-    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert!(took < Duration::from_secs(9), "{took:?}");
 }

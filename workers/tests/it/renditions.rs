@@ -175,7 +175,7 @@ async fn a_cancelled_render_leaves_no_process_and_no_file() {
     eventually("a decoder at work", SOON, || async { worker.children().first().copied() }).await;
     cancel::cancel(&world.api, world.tenant, job, &Problem::new("cancelled", "enough")).await.unwrap();
     world.reaches(job, State::Cancelled).await;
-    eventually("no child and no file", Duration::from_secs(2), || async {
+    eventually("no child and no file", Duration::from_secs(10), || async {
         let files = std::fs::read_dir(world.scratch()).unwrap().count();
         (worker.children().is_empty() && files == 0).then_some(())
     })

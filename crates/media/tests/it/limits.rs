@@ -33,7 +33,7 @@ fn chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
 fn quick<T>(work: impl FnOnce() -> T) -> T {
     let started = Instant::now();
     let done = work();
-    assert!(started.elapsed() < Duration::from_secs(2), "took {:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(10), "took {:?}", started.elapsed());
     done
 }
 

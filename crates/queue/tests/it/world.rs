@@ -14,7 +14,7 @@ use testkit::{RedisServer, eventually};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) const SOON: Duration = Duration::from_secs(10);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 pub(crate) struct World {
     pub(crate) redis: RedisServer,
@@ -35,6 +35,11 @@ impl World {
     }
 
     pub(crate) fn listen(&self, name: &str) -> Ear {
+        self.listen_looking_every(1_000, name)
+    }
+
+    /// As [`Self::listen`], looking for tickets by itself only this often.
+    pub(crate) fn listen_looking_every(&self, look_ms: u64, name: &str) -> Ear {
         let (heard, stop) = (Arc::new(AtomicUsize::new(0)), CancellationToken::new());
         let consumer = Consumer::new(ConsumerOptions {
             redis: self.options.clone(),
@@ -43,7 +48,7 @@ impl World {
             name: name.into(),
             heartbeat_s: 1,
             missed_max: 4,
-            look_ms: 1_000,
+            look_ms,
         });
         let (health, counter) = (consumer.health(), heard.clone());
         let on_ticket = move || {
