@@ -1,8 +1,9 @@
 -- Why: the ledger. Every job, attempt, lease and log line, laid out so that claiming a job writes nothing to it.
 --
--- A waiting job carries no state, worker or lease. It stands in a lane (queue, priority, tenant, quarantine) at a
--- position. A lane has a cursor; claiming moves the cursor past a batch and inserts one lease that names the batch.
--- Settling deletes the live rows and appends history, only where lease and fence still match.
+-- A waiting job carries no state, worker or lease. It stands in a lane at a position. A lane holds the jobs of one
+-- tenant, queue, priority, kind, key and promise, so that whatever may be held back or hurried along is a lane. A lane
+-- has a cursor; claiming moves the cursor past a batch and inserts one lease that names the batch. Settling deletes the
+-- live rows and appends history, only where lease and fence still match.
 --
 --   waiting, due        pos > cursor of its lane                  -> "available"
 --   waiting, not due    pos is null                               -> "scheduled" (attempt 0) or "retryable"
@@ -22,12 +23,21 @@ create table lane (
     -- 0: regular. 1: jobs that were there when a worker died; they run together, in a process apart from regular jobs.
     -- 2: jobs that were there twice; each runs alone, so that the one to blame shows.
     quarantine smallint not null check (quarantine between 0 and 2),
+    kind text not null,
+    -- Jobs with one key share the limits on that key; '' is none.
+    key text not null check (octet_length(key) <= 200),
+    -- What its jobs were promised, rounded down to a step, in seconds; 0 is nothing. So the first in line is also the
+    -- one whose promise breaks first.
+    promise_s integer not null check (promise_s >= 0),
     cursor bigint not null default 0,
-    -- When it was last served, as a number: the lane served longest ago goes first.
+    -- When it was last served, as a number: among equals the lane served longest ago goes first.
     turn bigint not null default 0,
-    unique (tenant_id, queue, priority, quarantine)
+    -- Since when nothing has stood in it. Claims look only at lanes that are awake; whoever puts a job into a lane wakes
+    -- it, and a sweep wakes those that were missed.
+    asleep_since timestamptz,
+    unique (tenant_id, queue, priority, quarantine, kind, key, promise_s)
 ) with (fillfactor = 50);
-create index lane_by_queue on lane (queue, quarantine);
+create index lane_awake on lane (queue, quarantine) where asleep_since is null;
 
 create table job (
     tenant_id uuid not null,
@@ -37,6 +47,10 @@ create table job (
     created_at timestamptz not null,
     scheduled_at timestamptz not null,
     cancel_requested_at timestamptz,
+    -- Promised to be done by then.
+    due_at timestamptz,
+    -- When it changes over to another queue if it still waits, and to which.
+    hop_at timestamptz,
     lane_id integer not null,
     -- How often the job went back to waiting. What a worker claimed under an older fence it may not settle.
     fence integer not null default 0,
@@ -51,6 +65,7 @@ create table job (
     unique_key text check (octet_length(unique_key) <= 200),
     traceparent text,
     progress_message text,
+    hop_queue text check ((hop_queue is null) = (hop_at is null)),
     tags text[],
     metadata jsonb,
     last_error jsonb,
@@ -66,6 +81,8 @@ create table job (
 create index job_waiting on job (lane_id, pos) where pos is not null;
 create index job_due on job (scheduled_at) where pos is null;
 create unique index job_unique on job (tenant_id, kind, unique_key) where unique_key is not null;
+create index job_hopping on job (hop_at) where hop_at is not null;
+create index job_promised on job (tenant_id, due_at) where due_at is not null;
 create index job_cancelling on job (cancel_requested_at) where cancel_requested_at is not null;
 
 -- The right of one worker to run a batch until a time. Its id is the fencing token.
@@ -95,12 +112,16 @@ create table attempt (
     -- Null when the job was cancelled before a worker had it.
     started_at timestamptz,
     finished_at timestamptz not null default clock_timestamp(),
+    due_at timestamptz,
     outcome text not null check (outcome in
         ('completed', 'retried', 'snoozed', 'returned', 'crashed', 'cancelled', 'discarded')),
     -- The state the job ended in; null when it went back to waiting.
     final_state text check (final_state in ('completed', 'cancelled', 'discarded')),
     kind text not null,
     queue text not null,
+    -- The key and the promise of its lane.
+    key text not null,
+    promise_s integer not null,
     worker text,
     args jsonb,
     result jsonb,
@@ -111,6 +132,7 @@ create table attempt (
     metadata jsonb,
     primary key (tenant_id, job_id, fence, finished_at)
 ) partition by range (finished_at);
+create index attempt_promised on attempt (tenant_id, finished_at) where due_at is not null and final_state is not null;
 create index attempt_by_time on attempt using brin (finished_at) with (pages_per_range = 32, autosummarize = on);
 
 create sequence job_log_seq;
@@ -167,55 +189,6 @@ begin atomic
 end;
 revoke execute on function running_jobs from public;
 grant execute on function running_jobs to crewline_api;
-
--- Claims up to `wanted` jobs for one worker under a new lease.
---
--- A function, because the lock has to be held before the snapshot is taken that reads the cursors: each statement of a
--- volatile function sees what was committed when that statement began. The lock also orders claiming against
--- cancelling. The commit need not reach the disk: a claim lost in a crash of the server never happened.
-create function claim_jobs(of_queue text, of_quarantine smallint, wanted integer, as_lease uuid, by_worker text, ttl_ms integer)
-returns table (
-    tenant_id uuid, id uuid, fence integer, attempt smallint, max_attempts smallint, crashes smallint, priority smallint,
-    kind text, kind_version smallint, args jsonb, created_at timestamptz, scheduled_at timestamptz, traceparent text,
-    cancel_requested boolean
-)
-language plpgsql volatile as $$
-begin
-    perform set_config('synchronous_commit', 'off', true);
-    perform pg_advisory_xact_lock(1, hashtext(of_queue));
-    return query
-    with picked as materialized (
-        select j.*, l.priority
-        from (
-            select lane.id, lane.cursor, lane.priority from lane
-            where lane.queue = of_queue and lane.quarantine = of_quarantine
-            order by lane.priority, lane.turn
-        ) l
-        cross join lateral (
-            select * from job
-            where job.lane_id = l.id and job.pos > l.cursor
-            order by job.pos limit wanted
-        ) j
-        limit wanted
-    ),
-    moved as (
-        update lane set cursor = front.pos, turn = nextval('lane_turn')
-        from (select picked.lane_id, max(picked.pos) as pos from picked group by 1) front
-        where lane.id = front.lane_id
-    ),
-    leased as (
-        insert into lease (id, queue, worker, until, tenant_ids, job_ids, fences)
-        select as_lease, of_queue, by_worker, clock_timestamp() + ttl_ms * interval '1 ms',
-               array_agg(picked.tenant_id), array_agg(picked.id), array_agg(picked.fence)
-        from picked having count(*) > 0
-    )
-    select p.tenant_id, p.id, p.fence, p.attempt, p.max_attempts, p.crashes, p.priority, p.kind, p.kind_version, p.args,
-           p.created_at, p.scheduled_at, p.traceparent, p.cancel_requested_at is not null
-    from picked p;
-end
-$$;
-revoke execute on function claim_jobs from public;
-grant execute on function claim_jobs to crewline_worker;
 
 -- Makes the daily partitions from today up to `days_ahead` days ahead. Owned by the owner of the tables, because
 -- workers may call for partitions but not alter tables.
@@ -299,7 +272,8 @@ create policy worker_sees_all on unique_window to crewline_worker using (true) w
 grant select, insert on lane, attempt to crewline_api, crewline_worker;
 grant select on job_log to crewline_api;
 grant select, insert on job_log to crewline_worker;
-grant update (cursor, turn) on lane to crewline_worker;
+grant update (cursor, turn, asleep_since), delete on lane to crewline_worker;
+grant update (asleep_since) on lane to crewline_api;
 grant select, insert, update, delete on job to crewline_api, crewline_worker;
 grant select, insert, update on idempotency to crewline_api;
 grant select, delete on idempotency to crewline_worker;

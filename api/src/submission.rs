@@ -3,11 +3,14 @@
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use jobs::{
     JobId, KindSpec, Priority, Queue, Unique, UniqueFor,
-    limits::{ATTEMPTS_MAX, METADATA_BYTES_MAX, SCHEDULE_AHEAD_DAYS_MAX, TAG_BYTES_MAX, TAGS_MAX},
+    limits::{
+        ATTEMPTS_MAX, CONCURRENCY_KEY_BYTES_MAX, HOP_AFTER_S_MAX, METADATA_BYTES_MAX, PROMISE_S_MAX,
+        SCHEDULE_AHEAD_DAYS_MAX, TAG_BYTES_MAX, TAGS_MAX,
+    },
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use store::enqueue::NewJob;
+use store::enqueue::{Hop, NewJob};
 use utoipa::ToSchema;
 
 use crate::problem::FieldError;
@@ -46,6 +49,18 @@ pub(crate) struct NewJobBody {
     /// When it is the same work as another job of this kind: the first is kept, and answered for the second.
     #[serde(default)]
     pub unique: Option<UniqueBody>,
+    /// What the job uses that others use too, such as `stripe/acct_17`: limits on a key count every job that carries it.
+    /// Up to 180 bytes, without `*`.
+    #[serde(default)]
+    #[schema(max_length = 180, example = "stripe/acct_17")]
+    pub concurrency_key: Option<String>,
+    /// Promised to be done within so many seconds after it may begin: jobs whose promise is at risk go first.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 604_800)]
+    pub promise_s: Option<u32>,
+    /// Where it goes if waiting takes too long.
+    #[serde(default)]
+    pub hop: Option<HopBody>,
     /// Up to 16 words of up to 64 bytes to find it by.
     #[serde(default)]
     #[schema(max_items = 16)]
@@ -69,6 +84,19 @@ pub(crate) struct UniqueBody {
     #[serde(default)]
     #[schema(minimum = 1, maximum = 2_592_000)]
     pub seconds: Option<u32>,
+}
+
+/// Another queue for a job that has waited too long.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Hop)]
+pub(crate) struct HopBody {
+    /// Where to.
+    #[schema(value_type = String, example = "media")]
+    pub queue: Queue,
+    /// After so many seconds of waiting; up to a week.
+    #[schema(minimum = 1, maximum = 604_800)]
+    pub after_s: u32,
 }
 
 impl UniqueBody {
@@ -105,6 +133,12 @@ impl NewJobBody {
         errors.extend(self.unique.as_ref().and_then(UniqueBody::check));
         errors.extend(check_tags(&self.tags));
         errors.extend(check_options(spec, self.queue, self.max_attempts, metadata.as_ref()));
+        errors.extend(check_release(
+            spec,
+            self.concurrency_key.as_deref(),
+            self.promise_s,
+            self.hop.as_ref(),
+        ));
         let id = JobId::new();
         let created_at = id.created_at();
         let scheduled_at = self.scheduled_at.map_or(created_at, |at| at.max(created_at)).trunc_subsecs(6);
@@ -132,6 +166,9 @@ impl NewJobBody {
             created_at,
             scheduled_at,
             unique: self.unique.map(UniqueBody::into_unique).or(parsed.unique),
+            concurrency_key: self.concurrency_key.or(parsed.concurrency_key),
+            promise_s: self.promise_s.or(spec.policy.promise_s),
+            hop: self.hop.map(|hop| Hop { queue: hop.queue, after_s: hop.after_s }),
             tags: self.tags,
             metadata,
             traceparent,
@@ -160,17 +197,49 @@ fn check_options(
     metadata: Option<&Value>,
 ) -> Vec<FieldError> {
     let mut errors = Vec::new();
-    // Queues that are claimed in the same way are worked in the same way: pixels never run between quick jobs.
-    if queue.is_some_and(|queue| queue.claim_max() != spec.queue.claim_max()) {
-        let fitting = Queue::ALL.into_iter().filter(|queue| queue.claim_max() == spec.queue.claim_max());
-        let names: Vec<&str> = fitting.map(Queue::name).collect();
-        errors.push(FieldError::new("/queue", format!("{} runs in {}", spec.kind, names.join(" or "))));
-    }
+    errors.extend(queue.and_then(|queue| misplaced(spec, queue, "/queue")));
     if max_attempts.is_some_and(|attempts| attempts == 0 || attempts > ATTEMPTS_MAX) {
         errors.push(FieldError::new("/max_attempts", format!("1 to {ATTEMPTS_MAX}")));
     }
     if metadata.is_some_and(|metadata| metadata.to_string().len() > METADATA_BYTES_MAX) {
         errors.push(FieldError::new("/metadata", format!("at most {METADATA_BYTES_MAX} bytes of JSON")));
+    }
+    errors
+}
+
+/// Queues that are claimed in the same way are worked in the same way: pixels never run between quick jobs.
+fn misplaced(spec: &KindSpec, queue: Queue, pointer: &str) -> Option<FieldError> {
+    (queue.claim_max() != spec.queue.claim_max()).then(|| {
+        let fitting = Queue::ALL.into_iter().filter(|queue| queue.claim_max() == spec.queue.claim_max());
+        let names: Vec<&str> = fitting.map(Queue::name).collect();
+        FieldError::new(pointer, format!("{} runs in {}", spec.kind, names.join(" or ")))
+    })
+}
+
+fn check_release(
+    spec: &KindSpec,
+    key: Option<&str>,
+    promise_s: Option<u32>,
+    hop: Option<&HopBody>,
+) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    let fits = |key: &str| {
+        (1..=CONCURRENCY_KEY_BYTES_MAX).contains(&key.len())
+            && !key.contains('*')
+            && !key.chars().any(char::is_control)
+    };
+    if !key.is_none_or(fits) {
+        let detail = format!("1 to {CONCURRENCY_KEY_BYTES_MAX} bytes without * and control characters");
+        errors.push(FieldError::new("/concurrency_key", detail));
+    }
+    if !promise_s.is_none_or(|seconds| (1..=PROMISE_S_MAX).contains(&seconds)) {
+        errors.push(FieldError::new("/promise_s", format!("1 to {PROMISE_S_MAX}")));
+    }
+    if let Some(hop) = hop {
+        errors.extend(misplaced(spec, hop.queue, "/hop/queue"));
+        if !(1..=HOP_AFTER_S_MAX).contains(&hop.after_s) {
+            errors.push(FieldError::new("/hop/after_s", format!("1 to {HOP_AFTER_S_MAX}")));
+        }
     }
     errors
 }

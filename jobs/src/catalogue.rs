@@ -47,6 +47,8 @@ pub struct Parsed {
     pub args: Value,
     /// When two jobs are the same work.
     pub unique: Option<Unique>,
+    /// What it uses that others use too.
+    pub concurrency_key: Option<String>,
 }
 
 macro_rules! build_specs {
@@ -137,7 +139,7 @@ fn parse_as<K: Job>(args: &Value) -> Result<Parsed, Invalid> {
     job.check()?;
     let args = serde_json::to_value(&job).map_err(|error| Invalid::new("", error.to_string()))?;
     Invalid::unless(args.to_string().len() <= ARGS_BYTES_MAX, "", "arguments take at most 65536 bytes")?;
-    Ok(Parsed { args, unique: job.unique() })
+    Ok(Parsed { args, unique: job.unique(), concurrency_key: job.concurrency_key() })
 }
 
 /// A path of serde as a JSON Pointer (RFC 6901).

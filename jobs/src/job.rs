@@ -30,6 +30,12 @@ pub trait Job: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static
         None
     }
 
+    /// What the job uses that others use too, such as `stripe/acct_17`: limits on a key count all jobs that carry it,
+    /// whatever their kind. At most 180 bytes.
+    fn concurrency_key(&self) -> Option<String> {
+        None
+    }
+
     /// Arguments that work, for documentation and for the tests every kind gets for free.
     fn example() -> Self;
 }

@@ -14,6 +14,12 @@ pub const TAG_BYTES_MAX: usize = 64;
 pub const METADATA_BYTES_MAX: usize = 4 * 1024;
 /// How far ahead a job may be scheduled.
 pub const SCHEDULE_AHEAD_DAYS_MAX: i64 = 400;
+/// Bytes of a concurrency key.
+pub const CONCURRENCY_KEY_BYTES_MAX: usize = 180;
+/// Longest promise, in seconds: a week.
+pub const PROMISE_S_MAX: u32 = 604_800;
+/// Longest wait before a job changes over to another queue, in seconds: a week.
+pub const HOP_AFTER_S_MAX: u32 = 604_800;
 /// Attempts a caller may ask for.
 pub const ATTEMPTS_MAX: u16 = 50;
 /// Workers a job may take down with it before it is discarded.

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Which of two waiting jobs goes first: 1 before 4. As in River, a smaller number is more urgent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Priority(#[schemars(range(min = 1, max = 4))] u8);
 
@@ -75,6 +75,21 @@ pub struct Policy {
     pub backoff: Backoff,
     /// Which of two waiting jobs goes first.
     pub priority: Priority,
+    /// Promised to be done within so many seconds after it could begin.
+    pub promise_s: Option<u32>,
+}
+
+/// Promises that have a lane of their own, in seconds.
+const PROMISE_STEPS_S: [u32; 18] =
+    [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 28_800, 86_400, 604_800];
+
+/// The step of the ladder of promises that `promise_s` stands on: the longest that is not longer. 0 for none.
+///
+/// Jobs on one step stand in one line, so the ladder bounds how many lines there are; the promise itself is kept to the
+/// second.
+pub fn promise_step(promise_s: Option<u32>) -> u32 {
+    let steps = PROMISE_STEPS_S.iter().rev();
+    promise_s.map_or(0, |promise_s| steps.copied().find(|step| *step <= promise_s).unwrap_or(1))
 }
 
 #[cfg(test)]
@@ -91,6 +106,12 @@ mod tests {
         let ceilings: Vec<u64> = (1..=12).map(|n| BACKOFF.ceiling(n).as_secs()).collect();
         assert_eq!(ceilings, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
         assert_eq!(BACKOFF.ceiling(u16::MAX), Duration::from_mins(5));
+    }
+
+    #[test]
+    fn a_promise_stands_on_the_step_below() {
+        let steps = [None, Some(1), Some(4), Some(5), Some(59), Some(60), Some(2_000_000)].map(promise_step);
+        assert_eq!(steps, [0, 1, 2, 5, 30, 60, 604_800]);
     }
 
     #[test]

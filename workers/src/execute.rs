@@ -96,6 +96,7 @@ fn policy_of(kind: &str) -> Policy {
             timeout_s: 1,
             backoff: jobs::Backoff { base_ms: 1_000, cap_s: 60 },
             priority: jobs::Priority::LOW,
+            promise_s: None,
         },
         |spec| spec.policy,
     )

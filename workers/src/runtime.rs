@@ -50,6 +50,8 @@ const TICKETS_AT_ONCE: usize = 4;
 struct Core {
     deps: Arc<Deps>,
     held: Arc<Held>,
+    /// Rung when there may be more to release.
+    more: Arc<Notify>,
     executor: Executor,
     worker: Arc<str>,
     speaking: JoinHandle<()>,
@@ -70,15 +72,16 @@ impl Core {
         });
         let held = Arc::new(Held::default());
         let last = CancellationToken::new();
-        let settler = Settler::start(db.clone(), held.clone(), args.faults(), args.lease());
+        let more = Arc::new(Notify::new());
+        let settler = Settler::start(db.clone(), held.clone(), args.faults(), args.lease(), more.clone());
         let (speaker, speaking) = Speaker::start(db, last.clone());
         let worker = args.worker_name.clone().unwrap_or_else(fresh_name).into();
         let executor = Executor { deps: deps.clone(), settler, speaker, faults: args.faults() };
-        Ok(Self { deps, held, executor, worker, speaking, last })
+        Ok(Self { deps, held, more, executor, worker, speaking, last })
     }
 
-    fn keep_leases(&self, args: &RunArgs, more: &Arc<Notify>) {
-        let (db, held, stop) = (&self.deps.db, &self.held, &self.last);
+    fn keep_leases(&self, args: &RunArgs) {
+        let (db, held, more, stop) = (&self.deps.db, &self.held, &self.more, &self.last);
         tokio::spawn(leases::renew(db.clone(), held.clone(), args.lease(), stop.clone()));
         tokio::spawn(leases::listen(db.clone(), held.clone(), more.clone(), stop.clone()));
         tokio::spawn(leases::ask(db.clone(), held.clone(), stop.clone()));
@@ -124,7 +127,7 @@ pub async fn run(
     }
     let redis = redis_options(&args);
     let ring = Ring::connect(&redis)?;
-    let (more, tasks) = (Arc::new(Notify::new()), TaskTracker::new());
+    let (more, tasks) = (core.more.clone(), TaskTracker::new());
     let claims: Vec<Arc<Claims>> = args
         .slots()
         .into_iter()
@@ -143,7 +146,7 @@ pub async fn run(
             })
         })
         .collect();
-    core.keep_leases(&args, &more);
+    core.keep_leases(&args);
     let services = TaskTracker::new();
     let parent =
         Parent { db: core.deps.db.clone(), worker: core.worker.clone(), listens_to: args.queues.clone() };
@@ -249,7 +252,7 @@ async fn answer_health(
 
 /// Runs quarantined jobs of `queue` in this process until none is left; with `--alone`, one job.
 async fn run_quarantined(core: Core, args: &RunArgs, queue: Queue) -> anyhow::Result<ExitCode> {
-    core.keep_leases(args, &Arc::new(Notify::new()));
+    core.keep_leases(args);
     let slots = args.slots().get(&queue).copied().unwrap_or(1);
     let (pick, wanted) = if args.alone { (Pick::Alone, 1) } else { (Pick::Suspect, slots as u16) };
     loop {

@@ -8,7 +8,7 @@ use store::{
     claim::Claimed,
     settle::{self, Settle, Verdict},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::{
     cx::After,
@@ -21,10 +21,11 @@ const GROUP_MAX: usize = 500;
 /// Verdicts that may wait for their group; handlers that end then wait too.
 const WAITING_MAX: usize = 4_096;
 
+/// What the settler is asked for, and whether a limit counts the job: then others may begin when it is gone.
 enum Wanted {
-    Settle(Box<Settle>),
+    Settle(Box<Settle>, bool),
     /// A job that was settled on its own, or will not be: only its lease may have to be dropped.
-    LetGo(JobId, LeaseId),
+    LetGo(JobId, LeaseId, bool),
 }
 
 /// Takes verdicts.
@@ -39,22 +40,23 @@ pub struct Settler {
 impl Settler {
     /// Starts settling; goes on until every clone of the settler is gone. A verdict that cannot be stored for `patience`
     /// (the length of a lease) is given up, because nobody would accept it any more.
-    pub fn start(db: Db, held: Arc<Held>, faults: Faults, patience: Duration) -> Self {
+    /// Calls `more` when jobs that a limit counts are gone.
+    pub fn start(db: Db, held: Arc<Held>, faults: Faults, patience: Duration, more: Arc<Notify>) -> Self {
         let (wanted, waiting) = mpsc::channel(WAITING_MAX);
-        tokio::spawn(settle_all(db.clone(), held, waiting, faults, patience));
+        tokio::spawn(settle_all(db.clone(), held, waiting, faults, patience, more));
         Self { wanted, db, faults, patience }
     }
 
     /// Settles `job`. A verdict that brings rows with it gets a transaction of its own.
     pub async fn settle(&self, job: &Claimed, verdict: Option<Verdict>, after: After) {
-        let let_go = Wanted::LetGo(job.id, job.lease);
+        let let_go = Wanted::LetGo(job.id, job.lease, job.limited);
         let next = match verdict {
             None => let_go,
             Some(verdict) if matches!(verdict, Verdict::Completed { .. }) && !after.is_empty() => {
                 self.settle_alone(&Settle::of(job, verdict), &after).await;
                 let_go
             }
-            Some(verdict) => Wanted::Settle(Box::new(Settle::of(job, verdict))),
+            Some(verdict) => Wanted::Settle(Box::new(Settle::of(job, verdict)), job.limited),
         };
         if self.wanted.send(next).await.is_err() {
             tracing::error!(job.id = %job.id, "The settler is gone; the job will be rescued");
@@ -84,18 +86,24 @@ async fn settle_all(
     mut waiting: mpsc::Receiver<Wanted>,
     faults: Faults,
     patience: Duration,
+    more: Arc<Notify>,
 ) {
     let mut group = Vec::with_capacity(GROUP_MAX);
     while waiting.recv_many(&mut group, GROUP_MAX).await > 0 {
         let mut batch = Vec::with_capacity(group.len());
         let mut jobs = Vec::with_capacity(group.len());
+        let mut makes_room = false;
         for wanted in group.drain(..) {
             match wanted {
-                Wanted::Settle(settle) => {
+                Wanted::Settle(settle, limited) => {
+                    makes_room |= limited;
                     jobs.push((settle.job, settle.lease));
                     batch.push(*settle);
                 }
-                Wanted::LetGo(job, lease) => jobs.push((job, lease)),
+                Wanted::LetGo(job, lease, limited) => {
+                    makes_room |= limited;
+                    jobs.push((job, lease));
+                }
             }
         }
         let done = held.done_after(&jobs);
@@ -103,6 +111,9 @@ async fn settle_all(
         settle_group(&db, &batch, &done, patience).await;
         faults.reach(Point::AfterSettle);
         held.release(&jobs);
+        if makes_room {
+            more.notify_one();
+        }
     }
 }
 

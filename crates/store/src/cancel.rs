@@ -85,9 +85,10 @@ async fn remove(
     let removed = sqlx::query(
         "with gone as (delete from job where tenant_id = $1 and id = $2 returning *)
          insert into attempt (tenant_id, job_id, fence, attempt, kind_version, max_attempts, priority, created_at,
-             scheduled_at, outcome, final_state, kind, queue, args, error, unique_key, traceparent, tags, metadata)
+             scheduled_at, outcome, final_state, kind, queue, key, promise_s, due_at, args, error, unique_key, traceparent, tags, metadata)
          select gone.tenant_id, gone.id, gone.fence, gone.attempt, gone.kind_version, gone.max_attempts, lane.priority,
-             gone.created_at, gone.scheduled_at, 'cancelled', 'cancelled', gone.kind, lane.queue, gone.args, $3,
+             gone.created_at, gone.scheduled_at, 'cancelled', 'cancelled', gone.kind, lane.queue, lane.key,
+             lane.promise_s, gone.due_at, gone.args, $3,
              gone.unique_key, gone.traceparent, gone.tags, gone.metadata
          from gone join lane on lane.id = gone.lane_id",
     )
@@ -190,7 +191,7 @@ async fn finish(db: &Db, orphan: &Orphan) -> Result<bool, StoreError> {
 }
 
 /// Claiming takes the same lock: from here on a job of the queue is either running already or will not be claimed.
-async fn stop_claiming(tx: &mut Tx, queue: &str) -> Result<(), StoreError> {
+pub(crate) async fn stop_claiming(tx: &mut Tx, queue: &str) -> Result<(), StoreError> {
     sqlx::query("select pg_advisory_xact_lock(1, hashtext($1))")
         .bind(queue)
         .execute(&mut **tx)

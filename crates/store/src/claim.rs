@@ -38,8 +38,12 @@ pub struct Claimed {
     pub created_at: DateTime<Utc>,
     /// When it was allowed to run.
     pub scheduled_at: DateTime<Utc>,
+    /// Promised to be done by then.
+    pub due_at: Option<DateTime<Utc>>,
     /// W3C trace context of whoever asked for it.
     pub traceparent: Option<String>,
+    /// A limit counts it: when it ends, others may begin.
+    pub limited: bool,
     /// Somebody wants it stopped already.
     pub cancel_requested: bool,
 }
@@ -56,8 +60,10 @@ struct Row {
     args: Json<Value>,
     created_at: DateTime<Utc>,
     scheduled_at: DateTime<Utc>,
+    due_at: Option<DateTime<Utc>>,
     traceparent: Option<String>,
     cancel_requested: bool,
+    limited: bool,
 }
 
 /// Which jobs of a queue to claim.
@@ -100,8 +106,8 @@ pub async fn claim(
 ) -> Result<Vec<Claimed>, StoreError> {
     let lease = LeaseId::new();
     let rows: Vec<Row> = sqlx::query_as(
-        "select tenant_id, id, fence, attempt, max_attempts, kind, kind_version, args, created_at, scheduled_at, traceparent,
-                cancel_requested
+        "select tenant_id, id, fence, attempt, max_attempts, kind, kind_version, args, created_at, scheduled_at, due_at,
+                traceparent, cancel_requested, limited
          from claim_jobs($1, $2, $3, $4, $5, $6)",
     )
     .bind(queue.name())
@@ -131,7 +137,9 @@ impl Row {
             args: self.args.0,
             created_at: self.created_at,
             scheduled_at: self.scheduled_at,
+            due_at: self.due_at,
             traceparent: self.traceparent,
+            limited: self.limited,
             cancel_requested: self.cancel_requested,
         }
     }

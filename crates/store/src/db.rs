@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     str::FromStr,
     sync::{Arc, PoisonError, RwLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use jobs::{Priority, Queue, TenantId};
@@ -48,8 +48,24 @@ pub struct Options {
     pub statement_ms: u64,
 }
 
-/// Lanes found before: they are never removed.
-type Lanes = Arc<RwLock<HashMap<(TenantId, Queue, u8), i32>>>;
+/// What makes the jobs of a tenant stand in one line.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct LaneKey {
+    pub(crate) tenant: TenantId,
+    pub(crate) queue: Queue,
+    pub(crate) priority: Priority,
+    pub(crate) kind: String,
+    pub(crate) key: Option<String>,
+    pub(crate) promise_s: u32,
+}
+
+/// Lanes found before, and since when. A lane that nobody uses is removed after a day, so none is believed in for longer
+/// than [`LANE_KNOWN_FOR`].
+type Lanes = Arc<RwLock<HashMap<LaneKey, (i32, Instant)>>>;
+
+const LANE_KNOWN_FOR: Duration = Duration::from_hours(1);
+/// Lanes that a process remembers.
+const LANES_KNOWN_MAX: usize = 50_000;
 
 /// A pool of connections under one role. Cheap to clone.
 #[derive(Clone)]
@@ -101,40 +117,32 @@ impl Db {
         &self.pool
     }
 
-    /// The lane that jobs of `tenant` wait in, made on first use together with its quarantines.
-    pub(crate) async fn lane(
-        &self,
-        tenant: TenantId,
-        queue: Queue,
-        priority: Priority,
-    ) -> Result<i32, StoreError> {
-        let known = (tenant, queue, priority.get());
-        if let Some(lane) = self.lanes.read().unwrap_or_else(PoisonError::into_inner).get(&known) {
-            return Ok(*lane);
+    /// The lane that such jobs wait in, made on first use.
+    pub(crate) async fn lane(&self, wanted: LaneKey) -> Result<i32, StoreError> {
+        let known = self.lanes.read().unwrap_or_else(PoisonError::into_inner).get(&wanted).copied();
+        if let Some((lane, since)) = known
+            && since.elapsed() < LANE_KNOWN_FOR
+        {
+            return Ok(lane);
         }
         // In a transaction of its own, so that a caller's rollback cannot leave a lane remembered that is not there.
-        let mut tx = self.tenant(tenant).await?;
-        sqlx::query(
-            "insert into lane (tenant_id, queue, priority, quarantine)
-             values ($1, $2, $3, 0), ($1, $2, $3, 1), ($1, $2, $3, 2) on conflict do nothing",
-        )
-        .bind(tenant.as_uuid())
-        .bind(queue.name())
-        .bind(i16::from(priority.get()))
-        .execute(&mut *tx)
-        .await
-        .or_failed("make a lane")?;
-        let lane: i32 = sqlx::query_scalar(
-            "select id from lane where tenant_id = $1 and queue = $2 and priority = $3 and quarantine = 0",
-        )
-        .bind(tenant.as_uuid())
-        .bind(queue.name())
-        .bind(i16::from(priority.get()))
-        .fetch_one(&mut *tx)
-        .await
-        .or_failed("find a lane")?;
-        tx.commit().await.or_failed("make a lane")?;
-        self.lanes.write().unwrap_or_else(PoisonError::into_inner).insert(known, lane);
+        let mut tx = self.tenant(wanted.tenant).await?;
+        let lane: i32 = sqlx::query_scalar("select lane_for($1, $2, $3, 0::smallint, $4, $5, $6)")
+            .bind(wanted.tenant.as_uuid())
+            .bind(wanted.queue.name())
+            .bind(i16::from(wanted.priority.get()))
+            .bind(&wanted.kind)
+            .bind(wanted.key.as_deref().unwrap_or_default())
+            .bind(wanted.promise_s as i32)
+            .fetch_one(&mut *tx)
+            .await
+            .or_failed("find a lane")?;
+        tx.commit().await.or_failed("find a lane")?;
+        let mut lanes = self.lanes.write().unwrap_or_else(PoisonError::into_inner);
+        if lanes.len() >= LANES_KNOWN_MAX {
+            lanes.clear();
+        }
+        lanes.insert(wanted, (lane, Instant::now()));
         Ok(lane)
     }
 }

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
-use jobs::{Job, JobId, Policy, Priority, Queue, TenantId, Unique, UniqueFor};
+use chrono::{DateTime, TimeDelta, Utc};
+use jobs::{Job, JobId, Policy, Priority, Queue, TenantId, Unique, UniqueFor, policy::promise_step};
 use serde_json::Value;
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::{
-    db::{Db, Tx},
+    db::{Db, LaneKey, Tx},
     error::{OrFailed, StoreError},
 };
 
@@ -36,6 +36,12 @@ pub struct NewJob {
     pub scheduled_at: DateTime<Utc>,
     /// When two jobs are the same work.
     pub unique: Option<Unique>,
+    /// Jobs with one key share the limits on it.
+    pub concurrency_key: Option<String>,
+    /// Promised to be done within so many seconds after `scheduled_at`.
+    pub promise_s: Option<u32>,
+    /// Where it goes if it still waits after a time.
+    pub hop: Option<Hop>,
     /// Words of the caller's to find it by.
     pub tags: Vec<String>,
     /// Anything of the caller's.
@@ -44,10 +50,35 @@ pub struct NewJob {
     pub traceparent: Option<String>,
 }
 
+/// To change over to another queue when waiting takes too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hop {
+    /// Where to.
+    pub queue: Queue,
+    /// After so many seconds of waiting past `scheduled_at`.
+    pub after_s: u32,
+}
+
 impl NewJob {
+    fn lane(&self, tenant: TenantId) -> LaneKey {
+        LaneKey {
+            tenant,
+            queue: self.queue,
+            priority: self.priority,
+            kind: self.kind.to_owned(),
+            key: self.concurrency_key.clone(),
+            promise_s: promise_step(self.promise_s),
+        }
+    }
+
+    /// So many seconds after it may begin.
+    fn after(&self, seconds: Option<u32>) -> Option<DateTime<Utc>> {
+        seconds.map(|seconds| self.scheduled_at + TimeDelta::seconds(i64::from(seconds)))
+    }
+
     /// A job of a known type with its kind's policy, to run at once.
     pub fn of<K: Job>(args: &K) -> Result<Self, serde_json::Error> {
-        let Policy { max_attempts, priority, .. } = K::POLICY;
+        let Policy { max_attempts, priority, promise_s, .. } = K::POLICY;
         let id = JobId::new();
         Ok(Self {
             id,
@@ -60,6 +91,9 @@ impl NewJob {
             created_at: id.created_at(),
             scheduled_at: id.created_at(),
             unique: args.unique(),
+            concurrency_key: args.concurrency_key(),
+            promise_s,
+            hop: None,
             tags: Vec::new(),
             metadata: None,
             traceparent: None,
@@ -143,7 +177,7 @@ async fn insert_rows(
 ) -> Result<Vec<JobId>, StoreError> {
     let mut lanes = Vec::with_capacity(new.len());
     for job in new {
-        lanes.push(db.lane(tenant, job.queue, job.priority).await?);
+        lanes.push(db.lane(job.lane(tenant)).await?);
     }
     let tags: Vec<Option<Value>> =
         new.iter().map(|job| (!job.tags.is_empty()).then(|| Value::from(job.tags.clone()))).collect();
@@ -152,15 +186,20 @@ async fn insert_rows(
         _ => None,
     };
     let inserted: Vec<Uuid> = sqlx::query_scalar(
-        "insert into job (tenant_id, id, pos, created_at, scheduled_at, lane_id, kind_version, max_attempts, kind, args,
-                          unique_key, traceparent, tags, metadata)
+        "with woken as (
+             update lane set asleep_since = null where id = any ($5) and asleep_since is not null
+         )
+         insert into job (tenant_id, id, pos, created_at, scheduled_at, lane_id, kind_version, max_attempts, kind, args,
+                          unique_key, traceparent, tags, metadata, due_at, hop_at, hop_queue)
          select $1, x.id, case when x.scheduled_at <= clock_timestamp() then nextval('job_pos') end, x.created_at,
                 x.scheduled_at, x.lane_id, x.kind_version, x.max_attempts, x.kind, x.args, x.unique_key, x.traceparent,
-                (select array_agg(tag) from jsonb_array_elements_text(x.tags) as tag), x.metadata
+                (select array_agg(tag) from jsonb_array_elements_text(x.tags) as tag), x.metadata, x.due_at, x.hop_at,
+                x.hop_queue
          from unnest($2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::int[], $6::smallint[], $7::smallint[],
-                     $8::text[], $9::jsonb[], $10::text[], $11::text[], $12::jsonb[], $13::jsonb[])
+                     $8::text[], $9::jsonb[], $10::text[], $11::text[], $12::jsonb[], $13::jsonb[], $14::timestamptz[],
+                     $15::timestamptz[], $16::text[])
               as x (id, created_at, scheduled_at, lane_id, kind_version, max_attempts, kind, args, unique_key, traceparent,
-                    tags, metadata)
+                    tags, metadata, due_at, hop_at, hop_queue)
          on conflict do nothing returning id",
     )
     .bind(tenant.as_uuid())
@@ -176,6 +215,9 @@ async fn insert_rows(
     .bind(new.iter().map(|job| job.traceparent.as_deref()).collect::<Vec<_>>())
     .bind(tags.iter().map(|tags| tags.as_ref().map(Json)).collect::<Vec<_>>())
     .bind(new.iter().map(|job| job.metadata.as_ref().map(Json)).collect::<Vec<_>>())
+    .bind(new.iter().map(|job| job.after(job.promise_s)).collect::<Vec<_>>())
+    .bind(new.iter().map(|job| job.after(job.hop.map(|hop| hop.after_s))).collect::<Vec<_>>())
+    .bind(new.iter().map(|job| job.hop.map(|hop| hop.queue.name())).collect::<Vec<_>>())
     .fetch_all(&mut **tx)
     .await
     .or_failed("insert jobs")?;

@@ -13,15 +13,20 @@ use crate::{
 
 /// Jobs promoted in one pass.
 const PROMOTE_MAX: i64 = 1_000;
-/// Waiting jobs counted per lane before the count says "at least so many".
-const COUNT_MAX: i64 = 512;
+/// Waiting jobs counted before the count says "at least so many".
+const COUNT_MAX: i32 = 512;
 
 /// Gives a position to jobs whose time has come; answers how many.
 pub async fn promote_due(db: &Db) -> Result<u64, StoreError> {
     let promoted = sqlx::query(
-        "update job set pos = nextval('job_pos')
-         from (select tenant_id, id, fence from job where pos is null and scheduled_at <= clock_timestamp()
-               order by scheduled_at limit $1 for update skip locked) due
+        "with due as materialized (
+             select tenant_id, id, fence, lane_id from job where pos is null and scheduled_at <= clock_timestamp()
+             order by scheduled_at limit $1 for update skip locked
+         ),
+         woken as (
+             update lane set asleep_since = null where asleep_since is not null and id in (select lane_id from due)
+         )
+         update job set pos = nextval('job_pos') from due
          where job.tenant_id = due.tenant_id and job.id = due.id and job.fence = due.fence and job.pos is null",
     )
     .bind(PROMOTE_MAX)
@@ -55,7 +60,7 @@ pub async fn unstrand(db: &Db) -> Result<u64, StoreError> {
          passed as (
              select j.tenant_id, j.id, j.fence, j.pos from lane
              join job j on j.lane_id = lane.id and j.pos <= lane.cursor
-             where not exists (select from held where held.id = j.id and held.fence = j.fence)
+             where lane.asleep_since is null and not exists (select from held where held.id = j.id and held.fence = j.fence)
              limit $1
          )
          update job set pos = nextval('job_pos') from passed
@@ -69,15 +74,17 @@ pub async fn unstrand(db: &Db) -> Result<u64, StoreError> {
     Ok(moved.rows_affected())
 }
 
-/// How much waits in a queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How much may run in a queue.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Waiting {
     /// The queue.
     pub queue: Queue,
     /// Which of the queue's jobs.
     pub pick: Pick,
-    /// Jobs that may run now; each lane counts up to 512.
+    /// Jobs that nothing holds back; counted up to 512.
     pub jobs: u32,
+    /// When a rate may let the next one go; none when no rate holds any back.
+    pub ready_in: Option<Duration>,
 }
 
 #[derive(FromRow)]
@@ -85,16 +92,20 @@ struct WaitingRow {
     queue: String,
     quarantine: i16,
     jobs: i64,
+    ready_in_s: Option<f64>,
 }
 
-/// What waits in each queue that has something waiting.
+/// What may run in each queue that has something waiting, as the next claims would see it.
 pub async fn waiting(db: &Db) -> Result<Vec<Waiting>, StoreError> {
     let rows: Vec<WaitingRow> = sqlx::query_as(
-        "select lane.queue, lane.quarantine, sum(w.jobs)::bigint as jobs
-         from lane cross join lateral (
+        "select q.queue, q.quarantine, coalesce(sum(w.jobs), 0)::bigint as jobs,
+                extract(epoch from min(plan.ready_at) - clock_timestamp())::float8 as ready_in_s
+         from (select distinct queue, quarantine from lane where asleep_since is null) q
+         cross join lateral plan_claim(q.queue, q.quarantine, $1) plan
+         cross join lateral (
              select count(*) as jobs from (
-                 select from job where job.lane_id = lane.id and job.pos > lane.cursor limit $1) front) w
-         where w.jobs > 0 group by 1, 2",
+                 select from job where job.lane_id = plan.lane_id and job.pos > plan.front limit plan.allowed) counted) w
+         group by 1, 2",
     )
     .bind(COUNT_MAX)
     .fetch_all(db.pool())
@@ -104,7 +115,8 @@ pub async fn waiting(db: &Db) -> Result<Vec<Waiting>, StoreError> {
         .into_iter()
         .filter_map(|row| {
             let (queue, pick) = (row.queue.parse().ok()?, Pick::of_level(row.quarantine)?);
-            Some(Waiting { queue, pick, jobs: row.jobs.try_into().unwrap_or(u32::MAX) })
+            let ready_in = row.ready_in_s.map(|seconds| Duration::from_secs_f64(seconds.max(0.0)));
+            Some(Waiting { queue, pick, jobs: row.jobs.try_into().unwrap_or(u32::MAX), ready_in })
         })
         .collect())
 }

@@ -39,13 +39,18 @@ pub enum From<'a> {
     Dead(&'a str),
 }
 
+/// The lanes that the jobs under lost leases may go back to.
+const QUARANTINES: &str = "select lane_for(l.tenant_id, l.queue, l.priority, l.level, l.kind, l.key, l.promise_s) from (
+     select distinct lane.tenant_id, lane.queue, lane.priority, least(job.crashes + 1, 2)::smallint as level, lane.kind,
+         lane.key, lane.promise_s
+     from lease cross join lateral unnest(lease.tenant_ids, lease.job_ids) as held (tenant_id, id)
+     join job on job.tenant_id = held.tenant_id and job.id = held.id
+     join lane on lane.id = job.lane_id
+     where lease.id = any ($1)) l";
+
 /// Leases out; their jobs back to waiting or into history, each only if the lease's fence is still theirs.
 const RESCUE: &str = "with lost as (
-     delete from lease where id in (
-         select id from lease
-         where case when $1::text is null then until < clock_timestamp() else worker = $1 end
-         order by id limit $2 for update skip locked)
-     returning *
+     delete from lease where id = any ($1) returning *
  ),
  x as materialized (
      select lost.worker, lost.claimed_at, held.tenant_id, held.id, held.fence
@@ -54,33 +59,34 @@ const RESCUE: &str = "with lost as (
  gone as (
      delete from job j using x
      where j.tenant_id = x.tenant_id and j.id = x.id and j.fence = x.fence
-       and (j.attempt + 1 >= j.max_attempts or j.crashes + 1 >= $3 or j.cancel_requested_at is not null)
+       and (j.attempt + 1 >= j.max_attempts or j.crashes + 1 >= $2 or j.cancel_requested_at is not null)
      returning j.*, x.worker, x.claimed_at,
          case when j.cancel_requested_at is not null then 'cancelled' else 'discarded' end as outcome
  ),
  back as (
      update job j set attempt = j.attempt + 1, crashes = j.crashes + 1, fence = j.fence + 1,
          pos = nextval('job_pos'), lane_id = quarantine.id, progress_percent = null, progress_message = null,
-         last_error = $4
+         last_error = $3
      from x, lane, lane quarantine
      where j.tenant_id = x.tenant_id and j.id = x.id and j.fence = x.fence
-       and not (j.attempt + 1 >= j.max_attempts or j.crashes + 1 >= $3 or j.cancel_requested_at is not null)
+       and not (j.attempt + 1 >= j.max_attempts or j.crashes + 1 >= $2 or j.cancel_requested_at is not null)
        and lane.id = j.lane_id
        and quarantine.tenant_id = lane.tenant_id and quarantine.queue = lane.queue
        and quarantine.priority = lane.priority and quarantine.quarantine = least(j.crashes + 1, 2)
+       and quarantine.kind = lane.kind and quarantine.key = lane.key and quarantine.promise_s = lane.promise_s
      returning j.*, x.worker, x.claimed_at
  )
  insert into attempt (tenant_id, job_id, fence, attempt, kind_version, max_attempts, priority, created_at,
-     scheduled_at, started_at, outcome, final_state, kind, queue, worker, args, error, unique_key, traceparent,
+     scheduled_at, started_at, outcome, final_state, kind, queue, key, promise_s, due_at, worker, args, error, unique_key, traceparent,
      tags, metadata)
  select gone.tenant_id, gone.id, gone.fence, gone.attempt + 1, gone.kind_version, gone.max_attempts, lane.priority,
      gone.created_at, gone.scheduled_at, gone.claimed_at, gone.outcome, gone.outcome, gone.kind, lane.queue,
-     gone.worker, gone.args, $4, gone.unique_key, gone.traceparent, gone.tags, gone.metadata
+     lane.key, lane.promise_s, gone.due_at, gone.worker, gone.args, $3, gone.unique_key, gone.traceparent, gone.tags, gone.metadata
  from gone join lane on lane.id = gone.lane_id
  union all
  select back.tenant_id, back.id, back.fence - 1, back.attempt, back.kind_version, back.max_attempts, lane.priority,
      back.created_at, back.scheduled_at, back.claimed_at, 'crashed', null, back.kind, lane.queue,
-     back.worker, null, $4, null, null, null, null
+     lane.key, lane.promise_s, back.due_at, back.worker, null, $3, null, null, null, null
  from back join lane on lane.id = back.lane_id
  returning job_id, worker, outcome";
 
@@ -99,9 +105,21 @@ pub async fn rescue(db: &Db, from: From<'_>) -> Result<Vec<Rescued>, StoreError>
         "message": "the worker that ran this attempt died or stopped answering",
     });
     let mut tx = db.begin().await?;
+    let lost: Vec<Uuid> = sqlx::query_scalar(
+        "select id from lease where case when $1::text is null then until < clock_timestamp() else worker = $1 end
+         order by id limit $2 for update skip locked",
+    )
+    .bind(dead)
+    .bind(LEASES_PER_SWEEP)
+    .fetch_all(&mut *tx)
+    .await
+    .or_failed("find lost leases")?;
+    if lost.is_empty() {
+        return Ok(Vec::new());
+    }
+    sqlx::query(QUARANTINES).bind(&lost).execute(&mut *tx).await.or_failed("make quarantines")?;
     let rows: Vec<Row> = sqlx::query_as(RESCUE)
-        .bind(dead)
-        .bind(LEASES_PER_SWEEP)
+        .bind(&lost)
         .bind(CRASHES_MAX as i16)
         .bind(Json(crash))
         .fetch_all(&mut *tx)

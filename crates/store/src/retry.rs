@@ -1,11 +1,11 @@
 //! Running a job again because somebody asked for it.
 
 use jobs::{JobId, TenantId};
-use sqlx::{FromRow, types::Json};
+use sqlx::FromRow;
 use uuid::Uuid;
 
 use crate::{
-    db::{Db, Tx, commit},
+    db::{Db, LaneKey, Tx, commit},
     enqueue::ring,
     error::{OrFailed, StoreError},
 };
@@ -29,6 +29,8 @@ struct Ended {
     finished_at: chrono::DateTime<chrono::Utc>,
     kind: String,
     queue: String,
+    key: String,
+    promise_s: i32,
     priority: i16,
     unique_key: Option<String>,
 }
@@ -64,8 +66,11 @@ pub async fn retry(db: &Db, tenant: TenantId, job: JobId) -> Result<Retried, Sto
 
 async fn hurry(tx: &mut Tx, tenant: TenantId, job: JobId) -> Result<Retried, StoreError> {
     sqlx::query(
-        "update job set pos = nextval('job_pos'), scheduled_at = clock_timestamp()
-         where tenant_id = $1 and id = $2 and pos is null",
+        "with hurried as (
+             update job set pos = nextval('job_pos'), scheduled_at = clock_timestamp()
+             where tenant_id = $1 and id = $2 and pos is null returning lane_id
+         )
+         update lane set asleep_since = null where asleep_since is not null and id in (select lane_id from hurried)",
     )
     .bind(tenant.as_uuid())
     .bind(job.as_uuid())
@@ -77,7 +82,7 @@ async fn hurry(tx: &mut Tx, tenant: TenantId, job: JobId) -> Result<Retried, Sto
 
 async fn revive(db: &Db, tx: &mut Tx, tenant: TenantId, job: JobId) -> Result<Retried, StoreError> {
     let ended: Option<Ended> = sqlx::query_as(
-        "select fence, finished_at, kind, queue, priority, unique_key from attempt
+        "select fence, finished_at, kind, queue, key, promise_s, priority, unique_key from attempt
          where tenant_id = $1 and job_id = $2 and final_state is not null order by finished_at desc limit 1",
     )
     .bind(tenant.as_uuid())
@@ -89,13 +94,24 @@ async fn revive(db: &Db, tx: &mut Tx, tenant: TenantId, job: JobId) -> Result<Re
     let unreadable = |found: String| StoreError::Unreadable { table: "attempt", found };
     let queue = ended.queue.parse().map_err(|_| unreadable(ended.queue.clone()))?;
     let priority = u8::try_from(ended.priority).ok().and_then(jobs::Priority::new);
-    let lane =
-        db.lane(tenant, queue, priority.ok_or_else(|| unreadable(ended.priority.to_string()))?).await?;
+    let lane = db
+        .lane(LaneKey {
+            tenant,
+            queue,
+            priority: priority.ok_or_else(|| unreadable(ended.priority.to_string()))?,
+            kind: ended.kind.clone(),
+            key: Some(ended.key).filter(|key| !key.is_empty()),
+            promise_s: ended.promise_s as u32,
+        })
+        .await?;
     let inserted = sqlx::query(
-        "insert into job (tenant_id, id, pos, created_at, scheduled_at, lane_id, fence, kind_version, attempt, max_attempts,
-             kind, args, unique_key, traceparent, tags, metadata, last_error)
+        "with woken as (
+             update lane set asleep_since = null where id = $3 and asleep_since is not null
+         )
+         insert into job (tenant_id, id, pos, created_at, scheduled_at, lane_id, fence, kind_version, attempt, max_attempts,
+             kind, args, unique_key, traceparent, tags, metadata)
          select tenant_id, job_id, nextval('job_pos'), created_at, clock_timestamp(), $3, fence + 1, kind_version, attempt,
-             greatest(max_attempts, attempt + 1), kind, args, unique_key, traceparent, tags, metadata, $6
+             greatest(max_attempts, attempt + 1), kind, args, unique_key, traceparent, tags, metadata
          from attempt where tenant_id = $1 and job_id = $2 and fence = $4 and finished_at = $5
          on conflict do nothing",
     )
@@ -104,7 +120,6 @@ async fn revive(db: &Db, tx: &mut Tx, tenant: TenantId, job: JobId) -> Result<Re
     .bind(lane)
     .bind(ended.fence)
     .bind(ended.finished_at)
-    .bind(None::<Json<serde_json::Value>>)
     .execute(&mut **tx)
     .await
     .or_failed("begin a job again")?;

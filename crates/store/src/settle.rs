@@ -216,11 +216,11 @@ async fn end(tx: &mut PgConnection, batch: &[&Settle]) -> Result<Vec<JobId>, Sto
              returning j.*, x.outcome, x.problem, x.result, held.worker, held.claimed_at
          )
          insert into attempt (tenant_id, job_id, fence, attempt, kind_version, max_attempts, priority, created_at,
-             scheduled_at, started_at, outcome, final_state, kind, queue, worker, args, result, error, unique_key,
-             traceparent, tags, metadata)
+             scheduled_at, started_at, outcome, final_state, kind, queue, key, promise_s, due_at, worker, args, result, error,
+             unique_key, traceparent, tags, metadata)
          select gone.tenant_id, gone.id, gone.fence, gone.attempt + 1, gone.kind_version, gone.max_attempts, lane.priority,
              gone.created_at, gone.scheduled_at, gone.claimed_at, gone.outcome, gone.outcome, gone.kind, lane.queue,
-             gone.worker, gone.args, gone.result, gone.problem, gone.unique_key, gone.traceparent, gone.tags, gone.metadata
+             lane.key, lane.promise_s, gone.due_at, gone.worker, gone.args, gone.result, gone.problem, gone.unique_key, gone.traceparent, gone.tags, gone.metadata
          from gone join lane on lane.id = gone.lane_id
          returning job_id",
     )
@@ -263,10 +263,10 @@ async fn put_back(tx: &mut PgConnection, batch: &[&Settle]) -> Result<Vec<JobId>
              returning j.*, x.outcome, x.problem, held.worker, held.claimed_at
          )
          insert into attempt (tenant_id, job_id, fence, attempt, kind_version, max_attempts, priority, created_at,
-             scheduled_at, started_at, outcome, kind, queue, worker, error)
+             scheduled_at, started_at, outcome, kind, queue, key, promise_s, due_at, worker, error)
          select back.tenant_id, back.id, back.fence - 1, back.attempt + (back.outcome <> 'retried')::int, back.kind_version,
              back.max_attempts, lane.priority, back.created_at, back.scheduled_at, back.claimed_at, back.outcome, back.kind,
-             lane.queue, back.worker, back.problem
+             lane.queue, lane.key, lane.promise_s, back.due_at, back.worker, back.problem
          from back join lane on lane.id = back.lane_id
          returning job_id",
     )

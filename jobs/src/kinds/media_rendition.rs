@@ -78,6 +78,7 @@ impl Job for MediaRendition {
         timeout_s: 120,
         backoff: Backoff { base_ms: 2_000, cap_s: 300 },
         priority: Priority::NORMAL,
+        promise_s: None,
     };
     type Output = Renditions;
 

@@ -65,6 +65,7 @@ impl Job for ProbeWork {
         timeout_s: 900,
         backoff: Backoff { base_ms: 500, cap_s: 60 },
         priority: Priority::NORMAL,
+        promise_s: None,
     };
     type Output = Probed;
 

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use queue::Ring;
-use store::{Db, claim::Pick, release};
+use store::{Db, claim::Pick, hop, release};
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +14,7 @@ use crate::claims::Claims;
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// Shortest pause between two rounds; what rings meanwhile is one round.
 const PAUSE_MIN: Duration = Duration::from_millis(2);
-/// How often to look for jobs that a cursor passed by.
+/// How often to look for jobs that a cursor passed by, and for those that change queues.
 const UNSTRAND_EVERY: Duration = Duration::from_millis(200);
 
 /// The release of this process.
@@ -62,9 +62,15 @@ impl Release {
         release::promote_due(&self.db).await?;
         if unstranded.elapsed() >= UNSTRAND_EVERY {
             release::unstrand(&self.db).await?;
+            hop::hop(&self.db).await?;
             *unstranded = Instant::now();
         }
+        let mut next = None;
         for waiting in release::waiting(&self.db).await? {
+            next = next.into_iter().chain(waiting.ready_in).min();
+            if waiting.jobs == 0 {
+                continue;
+            }
             if waiting.pick != Pick::Regular {
                 self.quarantine.see_to(waiting.pick, waiting.queue);
                 continue;
@@ -83,6 +89,6 @@ impl Release {
                 }
             }
         }
-        release::next_due(&self.db).await
+        Ok(next.into_iter().chain(release::next_due(&self.db).await?).min())
     }
 }

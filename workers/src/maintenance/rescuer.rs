@@ -1,8 +1,8 @@
-//! Rescue: takes back jobs whose worker stopped renewing its lease.
+//! The sweep: takes back jobs whose worker stopped renewing its lease, and puts lanes to sleep.
 
 use std::time::Duration;
 
-use store::{Db, cancel, rescue};
+use store::{Db, cancel, lanes, rescue};
 use tokio_util::sync::CancellationToken;
 
 use super::chain;
@@ -31,6 +31,9 @@ async fn sweep(db: &Db) {
                 break;
             }
         }
+    }
+    if let Err(error) = lanes::tidy(db).await {
+        tracing::warn!(error = chain(&error), "Could not tidy the lanes; trying again at the next sweep");
     }
     if let Err(error) = cancel::finish_requested(db).await {
         tracing::warn!(

@@ -21,7 +21,7 @@ async fn a_verdict_that_cannot_be_stored_is_discarded_alone() {
     let ttl = Duration::from_mins(1);
     let claimed = claim::claim(&db, Queue::Default, Pick::Regular, 3, "w", ttl).await.unwrap();
     held.take(&claimed);
-    let settler = Settler::start(db, held.clone(), Faults::default(), ttl);
+    let settler = Settler::start(db, held.clone(), Faults::default(), ttl, std::sync::Arc::default());
     for (job, echo) in claimed.iter().zip(["good", "a\0b", "good"]) {
         settler
             .settle(job, Some(Verdict::Completed { result: json!({ "echo": echo }) }), After::default())

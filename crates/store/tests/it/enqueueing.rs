@@ -167,7 +167,10 @@ async fn what_waits_is_counted_by_queue() {
     world.enqueue_all(world.tenant, &[probe(), probe(), probe()]).await;
     world.claim(1).await;
     let waiting = release::waiting(&world.worker).await.unwrap();
-    assert_eq!(waiting, [release::Waiting { queue: Queue::Default, pick: Pick::Regular, jobs: 2 }]);
+    assert_eq!(
+        waiting,
+        [release::Waiting { queue: Queue::Default, pick: Pick::Regular, jobs: 2, ready_in: None }]
+    );
     let depths = store::housekeeping::depths(&world.worker).await.unwrap();
     assert_eq!((depths[0].available, depths[0].running), (2, 1));
     assert!(depths[0].oldest_s < 60.0);

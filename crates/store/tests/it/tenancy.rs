@@ -7,6 +7,9 @@ use store::testing::TestDatabase;
 /// Tables that belong to no tenant, each with the reason.
 const GLOBAL: &[(&str, &str)] = &[
     ("lease", "names jobs of many tenants; only workers may read it"),
+    ("pace", "counts claims of all tenants; only workers may read it"),
+    ("bucket", "what is left of a rule's rate; only workers may read it"),
+    ("worker", "processes belong to no tenant"),
     ("_sqlx_migrations", "the schema's own history"),
 ];
 
@@ -52,12 +55,17 @@ async fn fill(database: &TestDatabase, tenants: [TenantId; 2]) {
             "insert into tenant (id, slug, name) values ('{id}', '{slug}', 'x');
              insert into api_key (id, tenant_id, prefix, secret_sha256, name, scopes)
                  values (gen_random_uuid(), '{id}', '{prefix}', sha256('x'), 'x', '{{}}');
-             insert into lane (tenant_id, queue, priority, quarantine) values ('{id}', 'default', 1, 0);
+             insert into lane (tenant_id, queue, priority, quarantine, kind, key, promise_s)
+                 values ('{id}', 'default', 1, 0, 'probe.work', '', 0);
              insert into job (tenant_id, id, created_at, scheduled_at, lane_id, kind_version, max_attempts, kind, args)
                  values ('{id}', gen_random_uuid(), now(), now(), 1, 1, 1, 'x', '{{}}');
              insert into attempt (tenant_id, job_id, fence, attempt, kind_version, max_attempts, priority, created_at,
-                 scheduled_at, outcome, kind, queue)
-                 values ('{id}', gen_random_uuid(), 0, 1, 1, 1, 1, now(), now(), 'completed', 'x', 'x');
+                 scheduled_at, outcome, kind, queue, key, promise_s)
+                 values ('{id}', gen_random_uuid(), 0, 1, 1, 1, 1, now(), now(), 'completed', 'x', 'x', '', 0);
+             insert into share (tenant_id, queue) values ('{id}', 'default');
+             insert into limit_rule (id, tenant_id, name, concurrency, updated_by)
+                 values (gen_random_uuid(), '{id}', 'x', 1, 'x');
+             insert into pause (id, tenant_id, reason, paused_by) values (gen_random_uuid(), '{id}', 'x', 'x');
              insert into job_log (tenant_id, job_id, fence, attempt, level, message)
                  values ('{id}', gen_random_uuid(), 0, 1, 'info', 'x');
              insert into idempotency (tenant_id, key, route, fingerprint, status, body, expires_at)
@@ -120,7 +128,10 @@ async fn a_tenant_cannot_write_for_another() {
     sqlx::raw_sql(AssertSqlSafe(set)).execute(&mut api).await.unwrap();
     let theirs = theirs.as_uuid();
     for sql in [
-        format!("insert into lane (tenant_id, queue, priority, quarantine) values ('{theirs}', 'q', 1, 0)"),
+        format!(
+            "insert into lane (tenant_id, queue, priority, quarantine, kind, key, promise_s)
+             values ('{theirs}', 'q', 1, 0, 'k', '', 0)"
+        ),
         format!(
             "insert into unique_window (tenant_id, kind, key, job_id, expires_at)
                  values ('{theirs}', 'y', 'y', gen_random_uuid(), now())"

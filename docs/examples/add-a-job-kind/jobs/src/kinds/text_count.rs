@@ -31,6 +31,7 @@ impl Job for TextCount {
         timeout_s: 10,
         backoff: Backoff { base_ms: 500, cap_s: 60 },
         priority: Priority::NORMAL,
+        promise_s: None,
     };
     type Output = TextCounted;
 

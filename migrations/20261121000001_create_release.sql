@@ -1,0 +1,352 @@
+-- Why: which of the waiting jobs goes next. Tenants share by weight; among a tenant's own jobs promises at risk go first,
+-- then priority, which grows with waiting; limits and pauses hold lanes back.
+--
+-- All of it is decided inside the claim, under the queue's lock, from the ledger itself. So no process has to be alive
+-- for a limit to hold, and nothing is counted that could be counted wrong: what runs in a lane is what stands at or
+-- before its cursor. docs/decisions/0008-release-inside-the-claim.md has the reasons.
+
+-- How much of a queue a tenant has had, divided by its weight: start-time fair queueing (P. Goyal, H. Vin, H. Cheng, 1996).
+create table share (
+    tenant_id uuid not null references tenant (id) on delete cascade,
+    queue text not null,
+    weight real not null default 1 check (weight between 0.01 and 100),
+    vtime double precision not null default 0,
+    -- Jobs claimed per second, smoothed over a minute, as of rated_at.
+    per_s double precision not null default 0,
+    rated_at timestamptz not null default clock_timestamp(),
+    primary key (tenant_id, queue)
+) with (fillfactor = 50);
+
+-- The virtual time of each queue. A tenant that comes back begins here, not with credit for its absence.
+create table pace (
+    queue text primary key,
+    vtime double precision not null default 0,
+    -- Claims so far. One in eight serves whoever has waited longest, so that nothing starves.
+    claims bigint not null default 0,
+    per_s double precision not null default 0,
+    rated_at timestamptz not null default clock_timestamp()
+) with (fillfactor = 50);
+
+-- How much may run at once, or begin in a time. What is null is not asked about; no tenant means every tenant together.
+create table limit_rule (
+    id uuid primary key,
+    tenant_id uuid references tenant (id) on delete cascade,
+    name text not null check (name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'),
+    queue text,
+    kind text,
+    -- A key, or the beginning of keys and a *: then every key has the limit to itself.
+    key text check (octet_length(key) between 1 and 200),
+    concurrency integer check (concurrency between 1 and 100000),
+    rate_algorithm text check (rate_algorithm in ('bucket', 'window')),
+    rate_count integer check (rate_count between 1 and 1000000),
+    rate_period_s real check (rate_period_s between 0.1 and 2678400),
+    -- What a bucket holds at most.
+    rate_burst integer check (rate_burst between 1 and 1000000),
+    updated_by text not null check (length(updated_by) between 1 and 200),
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now(),
+    check (concurrency is not null or rate_count is not null),
+    check ((rate_count is null) = (rate_period_s is null) and (rate_count is null) = (rate_algorithm is null)
+        and (rate_count is null) = (rate_burst is null))
+);
+create unique index limit_rule_by_name on limit_rule (coalesce(tenant_id, '00000000-0000-0000-0000-000000000000'), name);
+
+-- What is left of a rate. No row: all of it.
+create table bucket (
+    rule_id uuid not null references limit_rule (id) on delete cascade,
+    key text not null,
+    tokens double precision not null,
+    filled_at timestamptz not null,
+    primary key (rule_id, key)
+) with (fillfactor = 50);
+
+-- What must not be claimed. What is null is not asked about; no tenant means every tenant.
+create table pause (
+    id uuid primary key,
+    tenant_id uuid references tenant (id) on delete cascade,
+    queue text,
+    kind text,
+    reason text not null check (length(reason) between 1 and 500),
+    paused_by text not null check (length(paused_by) between 1 and 200),
+    created_at timestamptz not null default now(),
+    expires_at timestamptz
+);
+create unique index pause_by_scope on pause (
+    coalesce(tenant_id, '00000000-0000-0000-0000-000000000000'), coalesce(queue, ''), coalesce(kind, ''));
+
+-- Worker processes that are there. A row that was not refreshed for a minute means nothing.
+create table worker (
+    name text primary key,
+    version text not null,
+    queues text[] not null,
+    slots integer[] not null,
+    started_at timestamptz not null default clock_timestamp(),
+    seen_at timestamptz not null default clock_timestamp()
+) with (fillfactor = 50);
+
+-- The lane for such jobs, awake; made on first use, together with the tenant's share of the queue.
+create function lane_for(
+    of_tenant uuid, of_queue text, of_priority smallint, of_quarantine smallint, of_kind text, of_key text,
+    of_promise_s integer
+) returns integer
+language plpgsql volatile as $$
+begin
+    insert into lane (tenant_id, queue, priority, quarantine, kind, key, promise_s)
+    values (of_tenant, of_queue, of_priority, of_quarantine, of_kind, of_key, of_promise_s)
+    on conflict (tenant_id, queue, priority, quarantine, kind, key, promise_s) do update set asleep_since = null
+        where lane.asleep_since is not null;
+    insert into share (tenant_id, queue) values (of_tenant, of_queue) on conflict do nothing;
+    return (
+        select id from lane where tenant_id = of_tenant and queue = of_queue and priority = of_priority
+            and quarantine = of_quarantine and kind = of_kind and key = of_key and promise_s = of_promise_s);
+end
+$$;
+
+-- Whether a rule's or a pause's pattern covers a lane's key.
+create function covers_key(pattern text, key text) returns boolean
+language sql immutable parallel safe
+return pattern is null or pattern = key
+    or (right(pattern, 1) = '*' and key <> '' and starts_with(key, left(pattern, -1)));
+
+-- What is left of a rate now, and when there will be one more.
+create function rate_left(rule limit_rule, of_key text, out tokens double precision, out next_at timestamptz)
+language plpgsql stable as $$
+declare
+    found bucket;
+    period interval := rule.rate_period_s * interval '1 s';
+begin
+    select * into found from bucket where bucket.rule_id = rule.id and bucket.key = of_key;
+    if rule.rate_algorithm = 'window' then
+        next_at := date_bin(period, clock_timestamp(), timestamptz '2000-01-01 00:00:00Z');
+        tokens := case when found.filled_at >= next_at then found.tokens else rule.rate_count end;
+        next_at := next_at + period;
+    else
+        tokens := least(rule.rate_burst, coalesce(found.tokens + rule.rate_count
+            * extract(epoch from clock_timestamp() - found.filled_at) / rule.rate_period_s, rule.rate_burst));
+        next_at := clock_timestamp() + greatest(0, 1 - tokens) * period / rule.rate_count;
+    end if;
+end
+$$;
+
+-- How many jobs that a rule counts together are running, at most `most`. A job that was passed by its cursor counts
+-- too, for the moment that this lasts: rather one too few than one too many.
+create function running_under(rule limit_rule, of_key text, most integer) returns integer
+language sql stable
+begin atomic
+    select count(*)::integer from (
+        select from public.lane
+        cross join lateral (
+            select from public.job where job.lane_id = lane.id and job.pos <= lane.cursor limit most) held
+        where lane.asleep_since is null
+          and ((rule).tenant_id is null or lane.tenant_id = (rule).tenant_id)
+          and ((rule).queue is null or lane.queue = (rule).queue)
+          and ((rule).kind is null or lane.kind = (rule).kind)
+          and ((rule).key is null or lane.key = of_key)
+        limit most) counted;
+end;
+
+-- The lanes to claim from, in order, and how many jobs from each. A lane that a limit holds back is listed with none
+-- and with the time when the limit may give way.
+create function plan_claim(of_queue text, of_quarantine smallint, wanted integer)
+returns table (
+    place integer, lane_id integer, tenant_id uuid, front bigint, allowed integer, start double precision, limited boolean,
+    ready_at timestamptz
+)
+language plpgsql stable as $$
+#variable_conflict use_column
+declare
+    -- A waiting job is one step more urgent for every five minutes it has waited.
+    ageing_step_s constant double precision := 300;
+    serve_the_oldest boolean;
+    heads record;
+    rule limit_rule;
+    counted_key text;
+    -- What this plan takes already, by rule and key.
+    planned jsonb := '{}';
+    planned_here integer;
+    tokens record;
+    total integer := 0;
+    is_limited boolean;
+begin
+    select claims % 8 = 7 into serve_the_oldest from pace where pace.queue = of_queue;
+    is_limited := exists (
+        select from limit_rule where limit_rule.queue is null or limit_rule.queue = of_queue);
+    place := 0;
+    for heads in
+        select lane.id, lane.tenant_id, lane.cursor, lane.key, lane.kind, greatest(share.vtime, pace.vtime) as start
+        from lane
+        cross join lateral (
+            select job.scheduled_at, job.due_at from job
+            where job.lane_id = lane.id and job.pos > lane.cursor order by job.pos limit 1) head
+        join share on share.tenant_id = lane.tenant_id and share.queue = lane.queue
+        left join pace on pace.queue = lane.queue
+        where lane.queue = of_queue and lane.quarantine = of_quarantine and lane.asleep_since is null
+          and not exists (
+              select from pause where (pause.tenant_id is null or pause.tenant_id = lane.tenant_id)
+                and (pause.queue is null or pause.queue = lane.queue) and (pause.kind is null or pause.kind = lane.kind)
+                and (pause.expires_at is null or pause.expires_at > clock_timestamp()))
+        order by
+            greatest(share.vtime, pace.vtime),
+            case when serve_the_oldest then head.scheduled_at end,
+            -- 0: more than half of the time that was promised is gone.
+            case when head.due_at - clock_timestamp() < (head.due_at - head.scheduled_at) / 2 then 0
+                 else greatest(1, lane.priority - floor(
+                     extract(epoch from clock_timestamp() - head.scheduled_at) / ageing_step_s)) end,
+            head.due_at, lane.turn
+    loop
+        place := place + 1;
+        lane_id := heads.id;
+        tenant_id := heads.tenant_id;
+        front := heads.cursor;
+        start := coalesce(heads.start, 0);
+        limited := false;
+        ready_at := null;
+        allowed := wanted - total;
+        if is_limited then
+            for rule in
+                select * from limit_rule r
+                where (r.tenant_id is null or r.tenant_id = heads.tenant_id) and (r.queue is null or r.queue = of_queue)
+                  and (r.kind is null or r.kind = heads.kind) and covers_key(r.key, heads.key)
+            loop
+                limited := true;
+                counted_key := case when rule.key is null then '' else heads.key end;
+                planned_here := coalesce((planned ->> (rule.id || counted_key))::integer, 0);
+                if rule.concurrency is not null then
+                    allowed := least(allowed, rule.concurrency - planned_here
+                        - running_under(rule, counted_key, rule.concurrency));
+                end if;
+                if rule.rate_count is not null then
+                    tokens := rate_left(rule, counted_key);
+                    allowed := least(allowed, floor(tokens.tokens)::integer - planned_here);
+                    if allowed <= 0 then
+                        ready_at := greatest(ready_at, tokens.next_at);
+                    end if;
+                end if;
+            end loop;
+            allowed := greatest(allowed, 0);
+            if limited and allowed > 0 then
+                select count(*)::integer into allowed from (
+                    select from job where job.lane_id = heads.id and job.pos > heads.cursor limit allowed) counted;
+                for rule in
+                    select * from limit_rule r
+                    where (r.tenant_id is null or r.tenant_id = heads.tenant_id) and (r.queue is null or r.queue = of_queue)
+                      and (r.kind is null or r.kind = heads.kind) and covers_key(r.key, heads.key)
+                loop
+                    counted_key := rule.id || case when rule.key is null then '' else heads.key end;
+                    planned := jsonb_set(planned, array[counted_key],
+                        to_jsonb(coalesce((planned ->> counted_key)::integer, 0) + allowed));
+                end loop;
+            end if;
+        end if;
+        return next;
+        if limited then
+            total := total + allowed;
+        else
+            -- Not counted yet: at least its first.
+            total := total + 1;
+        end if;
+        exit when total >= wanted;
+    end loop;
+end
+$$;
+
+-- Claims up to `wanted` jobs for one worker under a new lease.
+--
+-- A function, because the locks have to be held before the snapshot is taken that reads the cursors: each statement of
+-- a volatile function sees what was committed when that statement began. The lock on the queue also orders claiming
+-- against cancelling; a limit that spans queues needs one lock for all of them. The commit need not reach the disk: a
+-- claim lost in a crash of the server never happened. A rate is the exception, because work that was begun was begun.
+create function claim_jobs(of_queue text, of_quarantine smallint, wanted integer, as_lease uuid, by_worker text, ttl_ms integer)
+returns table (
+    tenant_id uuid, id uuid, fence integer, attempt smallint, max_attempts smallint, crashes smallint, priority smallint,
+    kind text, kind_version smallint, args jsonb, created_at timestamptz, scheduled_at timestamptz, due_at timestamptz,
+    traceparent text, cancel_requested boolean, limited boolean
+)
+language plpgsql volatile as $$
+#variable_conflict use_column
+begin
+    perform pg_advisory_xact_lock(1, hashtext(of_queue));
+    if exists (select from limit_rule where limit_rule.queue is null) then
+        perform pg_advisory_xact_lock(3, 0);
+    end if;
+    if not exists (select from limit_rule where rate_count is not null) then
+        perform set_config('synchronous_commit', 'off', true);
+    end if;
+    return query
+    with plan as materialized (select * from plan_claim(of_queue, of_quarantine, wanted) p where p.allowed > 0),
+    picked as materialized (
+        select j.*, lane.priority, lane.key, plan.start, plan.limited
+        from (select * from plan order by place) plan
+        join lane on lane.id = plan.lane_id
+        cross join lateral (
+            select * from job where job.lane_id = plan.lane_id and job.pos > plan.front
+            order by job.pos limit plan.allowed) j
+        limit wanted
+    ),
+    moved as (
+        update lane set cursor = front.pos, turn = nextval('lane_turn')
+        from (select picked.lane_id, max(picked.pos) as pos from picked group by 1) front
+        where lane.id = front.lane_id
+    ),
+    served as (
+        update share set
+            vtime = taken.start + taken.jobs / share.weight,
+            per_s = share.per_s * exp(-extract(epoch from clock_timestamp() - share.rated_at) / 60) + taken.jobs / 60,
+            rated_at = clock_timestamp()
+        from (select picked.tenant_id, min(picked.start) as start, count(*)::double precision as jobs
+              from picked group by 1) taken
+        where share.tenant_id = taken.tenant_id and share.queue = of_queue
+    ),
+    paced as (
+        insert into pace (queue, vtime, claims, per_s)
+        select of_queue, taken.start, 1, taken.jobs / 60
+        from (select max(picked.start) as start, count(*)::double precision as jobs from picked having count(*) > 0) taken
+        on conflict (queue) do update set
+            vtime = greatest(pace.vtime, excluded.vtime), claims = pace.claims + 1, rated_at = clock_timestamp(),
+            per_s = pace.per_s * exp(-extract(epoch from clock_timestamp() - pace.rated_at) / 60) + excluded.per_s
+    ),
+    charged as (
+        insert into bucket (rule_id, key, tokens, filled_at)
+        select (charge.rule).id, charge.key, (rate_left(charge.rule, charge.key)).tokens - charge.jobs, clock_timestamp()
+        from (
+            select r as rule, case when r.key is null then '' else picked.key end as key, count(*) as jobs
+            from picked join limit_rule r
+                on (r.tenant_id is null or r.tenant_id = picked.tenant_id) and (r.queue is null or r.queue = of_queue)
+                and (r.kind is null or r.kind = picked.kind) and covers_key(r.key, picked.key)
+            where picked.limited and r.rate_count is not null
+            group by 1, 2) charge
+        on conflict (rule_id, key) do update set tokens = excluded.tokens, filled_at = excluded.filled_at
+    ),
+    leased as (
+        insert into lease (id, queue, worker, until, tenant_ids, job_ids, fences)
+        select as_lease, of_queue, by_worker, clock_timestamp() + ttl_ms * interval '1 ms',
+               array_agg(picked.tenant_id), array_agg(picked.id), array_agg(picked.fence)
+        from picked having count(*) > 0
+    )
+    select p.tenant_id, p.id, p.fence, p.attempt, p.max_attempts, p.crashes, p.priority, p.kind, p.kind_version, p.args,
+           p.created_at, p.scheduled_at, p.due_at, p.traceparent, p.cancel_requested_at is not null, p.limited
+    from picked p;
+end
+$$;
+
+revoke execute on function plan_claim, claim_jobs, running_under, rate_left from public;
+grant execute on function plan_claim, claim_jobs, running_under, rate_left to crewline_worker;
+
+alter table share enable row level security;
+alter table limit_rule enable row level security;
+alter table pause enable row level security;
+
+create policy tenant_only on share to crewline_api using (tenant_id = current_tenant()) with check (tenant_id = current_tenant());
+create policy tenant_only on limit_rule to crewline_api using (tenant_id = current_tenant()) with check (tenant_id = current_tenant());
+create policy tenant_only on pause to crewline_api using (tenant_id = current_tenant()) with check (tenant_id = current_tenant());
+create policy worker_sees_all on share to crewline_worker using (true) with check (true);
+create policy worker_sees_all on limit_rule to crewline_worker using (true);
+create policy worker_sees_all on pause to crewline_worker using (true);
+
+grant select, insert on share to crewline_api, crewline_worker;
+grant update (vtime, per_s, rated_at) on share to crewline_worker;
+grant select, insert, update on pace to crewline_worker;
+grant select, insert, update, delete on limit_rule, pause to crewline_api;
+grant select on limit_rule to crewline_worker;
+grant select, delete on pause to crewline_worker;
+grant select, insert, update, delete on bucket, worker to crewline_worker;
