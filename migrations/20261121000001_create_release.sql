@@ -350,3 +350,130 @@ grant select, insert, update, delete on limit_rule, pause to crewline_api;
 grant select on limit_rule to crewline_worker;
 grant select, delete on pause to crewline_worker;
 grant select, insert, update, delete on bucket, worker to crewline_worker;
+
+-- What a tenant may see of what holds its jobs back, although it comes from tables that are not its own.
+
+-- Pauses that concern this tenant.
+create function pauses_here()
+returns table (
+    id uuid, whole_installation boolean, queue text, kind text, reason text, paused_by text, created_at timestamptz,
+    expires_at timestamptz
+)
+language sql stable security definer set search_path = pg_catalog, public
+begin atomic
+    select p.id, p.tenant_id is null, p.queue, p.kind, p.reason, p.paused_by, p.created_at, p.expires_at
+    from public.pause p
+    where (p.tenant_id is null or p.tenant_id = public.current_tenant())
+      and (p.expires_at is null or p.expires_at > clock_timestamp())
+    order by p.created_at, p.id;
+end;
+
+-- How much of each of this tenant's limits is in use: for a limit by key, of the keys in use now, up to a hundred.
+create function limit_usage()
+returns table (rule_id uuid, key text, running integer, tokens double precision, next_at timestamptz)
+language sql stable security definer set search_path = pg_catalog, public
+begin atomic
+    select r.id, used.key,
+           case when r.concurrency is not null then public.running_under(r, used.key, r.concurrency) end,
+           case when r.rate_count is not null then (public.rate_left(r, used.key)).tokens end,
+           case when r.rate_count is not null then (public.rate_left(r, used.key)).next_at end
+    from public.limit_rule r
+    cross join lateral (
+        select '' as key where r.key is null
+        union
+        (select distinct lane.key from public.lane
+         where r.key is not null and lane.tenant_id = r.tenant_id and lane.asleep_since is null
+           and public.covers_key(r.key, lane.key)
+         limit 100)) used
+    where r.tenant_id = public.current_tenant();
+end;
+
+-- Everything that decides when a waiting job of this tenant runs. Null when the tenant has no such live job.
+create function waiting_facts(of_job uuid) returns jsonb
+language sql stable security definer set search_path = pg_catalog, public
+begin atomic
+    select jsonb_build_object(
+        'available', j.pos is not null,
+        'passed', j.pos <= lane.cursor,
+        'quarantine', lane.quarantine,
+        'queue', lane.queue,
+        'priority', lane.priority,
+        'concurrency_key', nullif(lane.key, ''),
+        'scheduled_at', case when j.scheduled_at < 'infinity' then j.scheduled_at end,
+        'due_at', j.due_at,
+        'pauses', (
+            select coalesce(jsonb_agg(jsonb_build_object(
+                'whole_installation', p.tenant_id is null, 'queue', p.queue, 'kind', p.kind, 'reason', p.reason,
+                'paused_by', p.paused_by, 'since', p.created_at, 'expires_at', p.expires_at) order by p.created_at), '[]')
+            from public.pause p
+            where (p.tenant_id is null or p.tenant_id = lane.tenant_id) and (p.queue is null or p.queue = lane.queue)
+              and (p.kind is null or p.kind = lane.kind) and (p.expires_at is null or p.expires_at > clock_timestamp())),
+        'limits', (
+            select coalesce(jsonb_agg(jsonb_build_object(
+                'name', r.name, 'whole_installation', r.tenant_id is null, 'key', case when r.key is not null then lane.key end,
+                'concurrency', r.concurrency,
+                'running', case when r.concurrency is not null
+                    then public.running_under(r, counted.key, r.concurrency) end,
+                'rate_count', r.rate_count, 'rate_period_s', r.rate_period_s,
+                'tokens', case when r.rate_count is not null then floor((public.rate_left(r, counted.key)).tokens) end,
+                'next_at', case when r.rate_count is not null then (public.rate_left(r, counted.key)).next_at end,
+                -- Only jobs of this tenant, whoever else is counted.
+                'holders', case when r.concurrency is not null then (
+                    select coalesce(jsonb_agg(holder.id), '[]') from (
+                        select held.id from public.lane other
+                        cross join lateral (
+                            select h.id from public.job h where h.lane_id = other.id and h.pos <= other.cursor limit 5) held
+                        where other.asleep_since is null and other.tenant_id = lane.tenant_id
+                          and (r.queue is null or other.queue = r.queue) and (r.kind is null or other.kind = r.kind)
+                          and (r.key is null or other.key = lane.key)
+                        limit 5) holder) end) order by r.name), '[]')
+            from public.limit_rule r
+            cross join lateral (select case when r.key is null then '' else lane.key end as key) counted
+            where (r.tenant_id is null or r.tenant_id = lane.tenant_id) and (r.queue is null or r.queue = lane.queue)
+              and (r.kind is null or r.kind = lane.kind) and public.covers_key(r.key, lane.key)),
+        'ahead_in_line', (
+            select count(*) from (
+                select from public.job a where a.lane_id = lane.id and a.pos > lane.cursor and a.pos < j.pos limit 10001) c),
+        'waiting_beside', (
+            select count(*) from (
+                select from public.lane other join public.job a on a.lane_id = other.id and a.pos > other.cursor
+                where other.tenant_id = lane.tenant_id and other.queue = lane.queue and other.asleep_since is null
+                  and other.quarantine = lane.quarantine and other.id <> lane.id limit 10001) c),
+        'other_tenants', (
+            select count(distinct other.tenant_id) from public.lane other
+            where other.queue = lane.queue and other.asleep_since is null and other.tenant_id <> lane.tenant_id
+              and other.quarantine = lane.quarantine
+              and exists (select from public.job a where a.lane_id = other.id and a.pos > other.cursor)),
+        'tenant_per_s', (
+            select s.per_s * exp(-extract(epoch from clock_timestamp() - s.rated_at) / 60) from public.share s
+            where s.tenant_id = lane.tenant_id and s.queue = lane.queue),
+        'queue_per_s', (
+            select p.per_s * exp(-extract(epoch from clock_timestamp() - p.rated_at) / 60) from public.pace p
+            where p.queue = lane.queue),
+        'workers', (
+            select count(*) from public.worker w
+            where lane.queue = any (w.queues) and w.seen_at > clock_timestamp() - interval '30 s'),
+        'slots', (
+            select coalesce(sum(w.slots[array_position(w.queues, lane.queue)]), 0) from public.worker w
+            where lane.queue = any (w.queues) and w.seen_at > clock_timestamp() - interval '30 s'),
+        'running', (
+            select coalesce(sum(cardinality(l.job_ids)), 0) from public.lease l where l.queue = lane.queue))
+    from public.job j join public.lane on lane.id = j.lane_id
+    where j.tenant_id = public.current_tenant() and j.id = of_job;
+end;
+
+-- How this tenant's promises went since a time, by kind: kept, or broken by the end of the job.
+create function promises_since(since timestamptz)
+returns table (kind text, kept bigint, broken bigint)
+language sql stable
+begin atomic
+    select a.kind, count(*) filter (where a.final_state = 'completed' and a.finished_at <= a.due_at),
+           count(*) filter (where a.final_state = 'discarded' or (a.final_state = 'completed' and a.finished_at > a.due_at))
+    from public.attempt a
+    where a.tenant_id = public.current_tenant() and a.due_at is not null and a.final_state is not null
+      and a.finished_at >= since
+    group by 1 order by 1;
+end;
+
+revoke execute on function pauses_here, limit_usage, waiting_facts from public;
+grant execute on function pauses_here, limit_usage, waiting_facts to crewline_api;

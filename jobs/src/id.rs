@@ -127,6 +127,10 @@ ids! {
     UploadId = "upl",
     /// A picture made from an asset.
     RenditionId = "rnd",
+    /// A limit on how much may run.
+    LimitId = "lim",
+    /// A pause of a queue or a kind.
+    PauseId = "pau",
     /// The right of one worker to run a batch of jobs until a time; also the fencing token of that right.
     LeaseId = "lse",
 }

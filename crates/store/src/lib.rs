@@ -16,9 +16,13 @@ pub mod hop;
 pub mod housekeeping;
 pub mod keys;
 pub mod lanes;
+pub mod limits;
 pub mod logs;
 pub mod media;
 pub mod notices;
+pub mod pauses;
+pub mod presence;
+pub mod promises;
 pub mod reads;
 pub mod release;
 pub mod rescue;
@@ -28,6 +32,7 @@ pub mod submit;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod uploads;
+pub mod why;
 
 pub use db::{Db, MIGRATOR, Options, Role, Tx, migrate};
 pub use error::StoreError;

@@ -4,6 +4,8 @@
 mod cancelling;
 mod enqueueing;
 mod history;
+mod limiting;
+mod releasing;
 mod rescuing;
 mod settling;
 mod tenancy;

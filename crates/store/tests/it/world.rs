@@ -22,7 +22,7 @@ pub(crate) struct World {
     pub(crate) worker: Db,
     pub(crate) owner: Db,
     pub(crate) tenant: TenantId,
-    _database: TestDatabase,
+    pub(crate) database: TestDatabase,
 }
 
 impl World {
@@ -35,7 +35,7 @@ impl World {
             worker: database.db(Role::Worker).unwrap(),
             owner,
             tenant,
-            _database: database,
+            database,
         }
     }
 
