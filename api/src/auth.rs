@@ -37,7 +37,7 @@ pub enum Scope {
     /// See jobs, events, uploads and assets.
     #[value(name = "jobs:read")]
     JobsRead,
-    /// Run ended jobs again.
+    /// Run ended jobs again; set limits and pauses.
     #[value(name = "queue:operate")]
     QueueOperate,
     /// Everything.
@@ -114,7 +114,7 @@ impl Keys {
             return Ok(None);
         }
         self.touch(&key);
-        Ok(Some(Caller { tenant: key.tenant, scopes: key.scopes }))
+        Ok(Some(Caller { tenant: key.tenant, key: key.id, scopes: key.scopes }))
     }
 
     async fn find(&self, prefix: &str) -> Result<Option<FoundKey>, StoreError> {
@@ -167,6 +167,8 @@ fn split(text: &str) -> Option<(&str, &str)> {
 pub(crate) struct Caller {
     /// Whose.
     pub tenant: TenantId,
+    /// By which key.
+    pub key: ApiKeyId,
     scopes: Vec<String>,
 }
 
@@ -207,6 +209,8 @@ callers! {
     Reader: JobsRead;
     /// Somebody who may submit jobs.
     Writer: JobsWrite;
+    /// Somebody who steers queues.
+    Operator: QueueOperate;
     /// Somebody who may run a job again.
     Retrier: JobsWrite, QueueOperate;
 }

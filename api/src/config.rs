@@ -37,6 +37,10 @@ pub(crate) enum Command {
     Tenant(TenantArgs),
     /// Make, list and revoke API keys
     Key(KeyArgs),
+    /// Limit every tenant's jobs together
+    Limit(LimitArgs),
+    /// Pause queues and kinds for every tenant
+    Pause(PauseArgs),
     /// Ask a running server whether it is alive; for container health checks
     Healthcheck(HealthcheckArgs),
     /// Run an S3 server on a directory, for development
@@ -138,6 +142,109 @@ pub(crate) enum TenantCommand {
     },
     /// List the tenants
     List,
+    /// Give a tenant another share of a queue: twice the weight is twice the jobs while both wait
+    Weigh {
+        /// Its short name
+        slug: String,
+        /// Which queue
+        #[arg(long)]
+        queue: jobs::Queue,
+        /// 0.01 to 100; everybody begins with 1
+        #[arg(long)]
+        weight: f32,
+    },
+}
+
+/// `api limit`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  api limit set transcodes --queue media --concurrency 8")]
+pub(crate) struct LimitArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: LimitCommand,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+}
+
+/// What to do with limits that count every tenant's jobs together.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LimitCommand {
+    /// Set a limit, new or in place of the one with its name
+    Set {
+        /// Its name
+        name: String,
+        /// Only jobs of this queue
+        #[arg(long)]
+        queue: Option<jobs::Queue>,
+        /// Only jobs of this kind
+        #[arg(long)]
+        kind: Option<String>,
+        /// Only jobs with this concurrency key; with * at its end each key that begins so has the limit to itself
+        #[arg(long)]
+        key: Option<String>,
+        /// Jobs that may run at once
+        #[arg(long, required_unless_present = "rate", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        concurrency: Option<u32>,
+        /// Jobs that may begin per period
+        #[arg(long, requires = "period_s", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        rate: Option<u32>,
+        /// The period, in seconds
+        #[arg(long, requires = "rate")]
+        period_s: Option<f32>,
+        /// Count in windows of the clock instead of refilling steadily
+        #[arg(long, requires = "rate")]
+        window: bool,
+    },
+    /// List them
+    List,
+    /// Remove one
+    Remove {
+        /// Its name
+        name: String,
+    },
+}
+
+/// `api pause`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  api pause create --queue media --reason 'S3 is being moved' --owner ann --minutes 30"
+)]
+pub(crate) struct PauseArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: PauseCommand,
+    #[command(flatten)]
+    pub(crate) database: DatabaseArgs,
+}
+
+/// What to do with pauses that hold for every tenant.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PauseCommand {
+    /// Pause a queue, a kind, or everything
+    Create {
+        /// Only jobs of this queue
+        #[arg(long)]
+        queue: Option<jobs::Queue>,
+        /// Only jobs of this kind
+        #[arg(long)]
+        kind: Option<String>,
+        /// Why
+        #[arg(long)]
+        reason: String,
+        /// Whom to ask
+        #[arg(long)]
+        owner: String,
+        /// Resumed by itself after so many minutes
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=576_000))]
+        minutes: Option<u32>,
+    },
+    /// List them
+    List,
+    /// Resume what was paused
+    Resume {
+        /// The pause, as it was printed
+        id: jobs::PauseId,
+    },
 }
 
 /// `api key`.

@@ -69,6 +69,25 @@ pub(crate) const READY_CACHE: Duration = Duration::from_millis(500);
 /// Longest wait for one dependency in `/readyz`.
 pub(crate) const READY_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Limits of a tenant.
+pub(crate) const LIMITS_MAX: i64 = 100;
+/// Characters of a limit's name.
+pub(crate) const LIMIT_NAME_CHARS_MAX: usize = 63;
+/// Jobs that a limit may let run at once.
+pub(crate) const LIMIT_CONCURRENCY_MAX: u32 = 100_000;
+/// Jobs that a rate may let begin in a period, and at once.
+pub(crate) const LIMIT_BURST_MAX: u32 = 1_000_000;
+/// Longest period of a rate, in seconds: a month.
+pub(crate) const LIMIT_PERIOD_S_MAX: f32 = 2_678_400.0;
+/// Characters of a pause's reason.
+pub(crate) const PAUSE_REASON_CHARS_MAX: usize = 500;
+/// Characters of a pause's owner.
+pub(crate) const PAUSE_OWNER_CHARS_MAX: usize = 200;
+/// How far ahead a pause may end by itself.
+pub(crate) const PAUSE_DAYS_MAX: i64 = 400;
+/// How far back promises are counted.
+pub(crate) const PROMISE_DAYS_MAX: i64 = 31;
+
 /// What an operator may change.
 #[derive(Debug, Clone)]
 pub struct Settings {

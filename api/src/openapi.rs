@@ -10,7 +10,8 @@ use crate::{
     problem::Problem,
     request,
     routes::{
-        assets, attempts, batch, events, health, job_events, jobs, kinds, pages, steer, submit, uploads,
+        assets, attempts, batch, events, health, job_events, jobs, kinds, limits, pages, pauses, promises,
+        steer, submit, uploads, why,
     },
 };
 
@@ -19,6 +20,7 @@ use crate::{
     info(title = "Crewline", description = "Typed jobs in, results out."),
     tags(
         (name = "Jobs", description = "Submit work and follow it"),
+        (name = "Queues", description = "Steer what goes next: limits, pauses, promises"),
         (name = "Kinds", description = "What can be asked for"),
         (name = "Files", description = "Originals in, pictures out"),
         (name = "Operation", description = "For whoever runs this"),
@@ -35,10 +37,16 @@ fn keyed() -> OpenApiRouter<AppState> {
         .routes(routes!(attempts::list_attempts))
         .routes(routes!(attempts::read_logs))
         .routes(routes!(attempts::get_result))
+        .routes(routes!(why::why_job))
         .routes(routes!(steer::cancel_job))
         .routes(routes!(steer::retry_job))
         .routes(routes!(job_events::follow_job))
         .routes(routes!(events::follow_all))
+        .routes(routes!(limits::list_limits))
+        .routes(routes!(limits::get_limit, limits::set_limit, limits::remove_limit))
+        .routes(routes!(pauses::pause, pauses::list_pauses))
+        .routes(routes!(pauses::resume))
+        .routes(routes!(promises::list_promises))
         .routes(routes!(uploads::announce_upload))
         .routes(routes!(uploads::get_upload))
         .routes(routes!(uploads::complete_upload))

@@ -97,6 +97,8 @@ codes! {
         "Use a fresh key for a new request; the body of a retry must not change.";
     UploadRejected = "upload_rejected", UNPROCESSABLE_ENTITY, "The file is not what was announced",
         "`reason` says what did not match. The file was deleted: announce it again.";
+    TooMany = "too_many", CONFLICT, "There are as many of these as there may be",
+        "Remove one that is not needed any more.";
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests",
         "Wait as long as `Retry-After` says. `RateLimit` tells what is left before it comes to this.";
     TooManyStreams = "too_many_streams", TOO_MANY_REQUESTS, "Too many event streams are open",

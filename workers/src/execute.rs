@@ -107,6 +107,16 @@ fn words(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }
 
+/// How the job's promise went, once that is decided.
+fn promise(job: &Claimed, verdict: Option<&store::settle::Verdict>) -> Option<&'static str> {
+    let due_at = job.due_at?;
+    match verdict? {
+        store::settle::Verdict::Completed { .. } if chrono::Utc::now() <= due_at => Some("kept"),
+        store::settle::Verdict::Completed { .. } | store::settle::Verdict::Discarded { .. } => Some("broken"),
+        _ => None,
+    }
+}
+
 /// The one place where attempts are counted and logged.
 fn report(job: &Claimed, verdict: Option<&store::settle::Verdict>, took: Duration) {
     let outcome = verdict.map_or("lost", store::settle::Verdict::outcome);
@@ -115,6 +125,10 @@ fn report(job: &Claimed, verdict: Option<&store::settle::Verdict>, took: Duratio
         .increment(1);
     metrics::histogram!(names::JOB_DURATION_SECONDS, "kind" => job.kind.clone()).record(took.as_secs_f64());
     metrics::histogram!(names::JOB_WAIT_SECONDS, "kind" => job.kind.clone()).record(wait.as_secs_f64());
+    if let Some(outcome) = promise(job, verdict) {
+        metrics::counter!(names::PROMISES_TOTAL, "kind" => job.kind.clone(), "outcome" => outcome)
+            .increment(1);
+    }
     let took_ms = took.as_millis() as u64;
     match verdict {
         Some(store::settle::Verdict::Completed { .. }) => {

@@ -86,6 +86,7 @@ async fn scrape(State(asked): State<Arc<Asked>>) -> Response {
             metrics::gauge!(names::JOBS, "state" => "available", "queue" => queue)
                 .set(depth.available as f64);
             metrics::gauge!(names::JOBS, "state" => "running", "queue" => queue).set(depth.running as f64);
+            metrics::gauge!(names::PROMISES_AT_RISK, "queue" => queue).set(depth.at_risk as f64);
             metrics::gauge!(names::QUEUE_OLDEST_SECONDS, "queue" => queue).set(depth.oldest_s);
         }
     }

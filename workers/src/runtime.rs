@@ -22,7 +22,7 @@ use crate::{
     health::{self, Asked},
     held::Held,
     maintenance::{
-        abandoned, housekeeper, leases,
+        abandoned, housekeeper, leases, presence,
         quarantine::{Parent, Quarantine},
         release::Release,
         rescuer,
@@ -157,6 +157,8 @@ pub async fn run(
     services.spawn(rescuer::run(core.deps.db.clone(), Duration::from_millis(args.sweep_ms), stop.clone()));
     services.spawn(housekeeper::run(core.deps.db.clone(), args.history_days, stop.clone()));
     services.spawn(abandoned::run(core.deps.clone(), stop.clone()));
+    let listens_to = args.slots().into_iter().collect();
+    services.spawn(presence::run(core.deps.db.clone(), core.worker.clone(), listens_to, stop.clone()));
     let loops = consume(&claims, &redis, &core.worker, &services, &stop);
     answer_health(&args, &core, ring, loops, claims, prometheus, &services, &stop).await?;
 

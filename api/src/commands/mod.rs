@@ -2,6 +2,8 @@
 
 pub(crate) mod healthcheck;
 pub(crate) mod key;
+pub(crate) mod limit;
+pub(crate) mod pause;
 #[cfg(feature = "embedded-s3")]
 pub(crate) mod s3;
 pub(crate) mod serve;

@@ -4,6 +4,8 @@ use super::{owner, say};
 use crate::config::{TenantArgs, TenantCommand};
 
 const SLUG_CHARS_MAX: usize = 63;
+/// The least and the greatest weight of a tenant.
+const WEIGHTS: (f32, f32) = (0.01, 100.0);
 
 pub(crate) async fn run(args: &TenantArgs) -> anyhow::Result<()> {
     let db = owner(&args.database)?;
@@ -12,6 +14,13 @@ pub(crate) async fn run(args: &TenantArgs) -> anyhow::Result<()> {
             check(slug)?;
             let id = store::keys::create_tenant(&db, slug, name.as_deref().unwrap_or(slug)).await?;
             say(&id.to_string())?;
+        }
+        TenantCommand::Weigh { slug, queue, weight } => {
+            let (least, most) = WEIGHTS;
+            anyhow::ensure!((least..=most).contains(weight), "a weight is {least} to {most}");
+            let tenant = store::keys::tenant_by_slug(&db, slug).await?;
+            store::limits::weigh(&db, tenant, *queue, *weight).await?;
+            say(&format!("{slug} has the weight {weight} in the queue {queue}"))?;
         }
         TenantCommand::List => {
             for tenant in store::keys::tenants(&db).await? {

@@ -66,6 +66,8 @@ pub struct Depth {
     pub available: i64,
     /// Jobs a worker holds a lease on.
     pub running: i64,
+    /// Live jobs whose promise is broken or has less than half of its time left; counted up to 10,000.
+    pub at_risk: i64,
     /// How long the oldest job that may run has been allowed to, in seconds; 0 when none waits.
     pub oldest_s: f64,
 }
@@ -74,6 +76,7 @@ pub struct Depth {
 struct DepthRow {
     available: i64,
     running: i64,
+    at_risk: i64,
     oldest_s: f64,
 }
 
@@ -84,6 +87,11 @@ pub async fn depths(db: &Db) -> Result<Vec<Depth>, StoreError> {
         let row: DepthRow = sqlx::query_as(
             "select coalesce(sum(w.jobs), 0)::bigint as available,
                     (select coalesce(sum(cardinality(job_ids)), 0)::bigint from lease where queue = $1) as running,
+                    (select count(*) from (
+                        select from lane promised join job on job.lane_id = promised.id
+                        where promised.queue = $1 and promised.promise_s > 0 and promised.asleep_since is null
+                          and job.pos is not null and job.due_at - clock_timestamp() < (job.due_at - job.scheduled_at) / 2
+                        limit 10000) counted) as at_risk,
                     coalesce(extract(epoch from clock_timestamp() - min(w.oldest)), 0)::float8 as oldest_s
              from lane cross join lateral (
                  select count(*) as jobs, min(front.scheduled_at) as oldest from (
@@ -99,6 +107,7 @@ pub async fn depths(db: &Db) -> Result<Vec<Depth>, StoreError> {
             queue,
             available: row.available,
             running: row.running,
+            at_risk: row.at_risk,
             oldest_s: row.oldest_s.max(0.0),
         });
     }

@@ -18,6 +18,11 @@ pub const JOB_ATTEMPTS_TOTAL: &str = "job_attempts_total";
 pub const JOB_DURATION_SECONDS: &str = "job_duration_seconds";
 /// Histogram `{kind}`: from the moment a job could run to the start of its attempt.
 pub const JOB_WAIT_SECONDS: &str = "job_wait_seconds";
+/// Counter `{kind,outcome}`: promises `kept` and `broken` by jobs that ended.
+pub const PROMISES_TOTAL: &str = "promises_total";
+/// Gauge `{queue}`: live jobs whose promise is broken or has less than half of its time left, read from Postgres when
+/// scraped.
+pub const PROMISES_AT_RISK: &str = "promises_at_risk";
 /// Gauge `{state,queue}`: jobs by state, read from Postgres when scraped.
 pub const JOBS: &str = "jobs";
 /// Gauge `{queue}`: age of the oldest job that could run, read from Postgres when scraped.
@@ -82,6 +87,8 @@ fn describe() {
     describe_counter!(JOB_ATTEMPTS_TOTAL, Unit::Count, "Attempts that ended, by how.");
     describe_histogram!(JOB_DURATION_SECONDS, Unit::Seconds, "How long an attempt took.");
     describe_histogram!(JOB_WAIT_SECONDS, Unit::Seconds, "From the moment a job could run until it did.");
+    describe_counter!(PROMISES_TOTAL, Unit::Count, "Promises kept and broken by jobs that ended.");
+    describe_gauge!(PROMISES_AT_RISK, Unit::Count, "Live jobs whose promise is at risk or broken.");
     describe_gauge!(JOBS, Unit::Count, "Jobs by state.");
     describe_gauge!(QUEUE_OLDEST_SECONDS, Unit::Seconds, "Age of the oldest job that could run.");
     describe_gauge!(TICKETS_WAITING, Unit::Count, "Tickets that no worker has taken.");

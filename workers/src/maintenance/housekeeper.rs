@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::Utc;
-use store::{Db, housekeeping};
+use store::{Db, housekeeping, pauses, presence};
 use tokio_util::sync::CancellationToken;
 
 use super::chain;
@@ -30,7 +30,9 @@ async fn clean(db: &Db, history_days: u32) -> Result<(), store::StoreError> {
     housekeeping::ensure_partitions(db, PARTITION_DAYS_AHEAD).await?;
     let keep_from = Utc::now().date_naive() - chrono::Days::new(u64::from(history_days));
     let dropped = housekeeping::drop_partitions(db, keep_from).await?;
-    let forgotten = housekeeping::forget_expired(db).await?;
+    let forgotten = housekeeping::forget_expired(db).await?
+        + pauses::forget_expired(db).await?
+        + presence::forget_silent(db).await?;
     if dropped > 0 || forgotten > 0 {
         tracing::info!(partitions = dropped, keys = forgotten, "Cleaned up");
     }
