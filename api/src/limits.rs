@@ -78,7 +78,7 @@ pub(crate) const LIMIT_CONCURRENCY_MAX: u32 = 100_000;
 /// Jobs that a rate may let begin in a period, and at once.
 pub(crate) const LIMIT_BURST_MAX: u32 = 1_000_000;
 /// Longest period of a rate, in seconds: a month.
-pub(crate) const LIMIT_PERIOD_S_MAX: f32 = 2_678_400.0;
+pub(crate) const LIMIT_PERIOD_S_MAX: u32 = 2_678_400;
 /// Characters of a pause's reason.
 pub(crate) const PAUSE_REASON_CHARS_MAX: usize = 500;
 /// Characters of a pause's owner.

@@ -164,7 +164,7 @@ impl LimitBody {
         );
         let burst_off = rate.and_then(|rate| rate.burst).is_some_and(|burst| off(burst, burst_max));
         refuse("/rate/burst", burst_off, format!("1 to {burst_max}"));
-        let period_off = rate.is_some_and(|rate| !(0.1..=LIMIT_PERIOD_S_MAX).contains(&rate.period_s));
+        let period_off = rate.is_some_and(|rate| !(0.1..=LIMIT_PERIOD_S_MAX as f32).contains(&rate.period_s));
         refuse("/rate/period_s", period_off, format!("0.1 to {LIMIT_PERIOD_S_MAX}"));
         if !errors.is_empty() {
             return Err(errors);

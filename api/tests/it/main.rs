@@ -15,5 +15,6 @@ mod idempotency;
 mod intake;
 mod pages;
 mod problems;
+mod queues;
 mod reads;
 mod uploads;

@@ -9,10 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::world::{World, photo};
 
-struct Client {
+pub(crate) struct Client {
     http: reqwest::Client,
-    url: String,
-    key: String,
+    pub(crate) url: String,
+    pub(crate) key: String,
 }
 
 impl Client {
@@ -83,7 +83,8 @@ async fn a_jobs_stream_tells_everything_it_said_before_it_ends() {
     stop.cancel();
 }
 
-async fn serve(world: &World) -> (Client, CancellationToken) {
+/// The API over the same database and files, until it is told to stop.
+pub(crate) async fn serve(world: &World) -> (Client, CancellationToken) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let settings = api::Settings {
