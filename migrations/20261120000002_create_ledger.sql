@@ -30,6 +30,8 @@ create table lane (
     -- one whose promise breaks first.
     promise_s integer not null check (promise_s >= 0),
     cursor bigint not null default 0,
+    -- Nothing at or before it is running. Limits count from here on, past the remains of jobs that are done.
+    floor bigint not null default 0,
     -- When it was last served, as a number: among equals the lane served longest ago goes first.
     turn bigint not null default 0,
     -- Since when nothing has stood in it. Claims look only at lanes that are awake; whoever puts a job into a lane wakes
@@ -272,7 +274,7 @@ create policy worker_sees_all on unique_window to crewline_worker using (true) w
 grant select, insert on lane, attempt to crewline_api, crewline_worker;
 grant select on job_log to crewline_api;
 grant select, insert on job_log to crewline_worker;
-grant update (cursor, turn, asleep_since), delete on lane to crewline_worker;
+grant update (cursor, floor, turn, asleep_since), delete on lane to crewline_worker;
 grant update (asleep_since) on lane to crewline_api;
 grant select, insert, update, delete on job to crewline_api, crewline_worker;
 grant select, insert, update on idempotency to crewline_api;

@@ -136,7 +136,8 @@ begin atomic
     select count(*)::integer from (
         select from public.lane
         cross join lateral (
-            select from public.job where job.lane_id = lane.id and job.pos <= lane.cursor limit most) held
+            select from public.job
+            where job.lane_id = lane.id and job.pos > lane.floor and job.pos <= lane.cursor limit most) held
         where lane.asleep_since is null
           and ((rule).tenant_id is null or lane.tenant_id = (rule).tenant_id)
           and ((rule).queue is null or lane.queue = (rule).queue)
@@ -147,6 +148,9 @@ end;
 
 -- The lanes to claim from, in order, and how many jobs from each. A lane that a limit holds back is listed with none
 -- and with the time when the limit may give way.
+--
+-- Tenants are put in order first, which needs no look at their jobs; then their lanes, a few tenants at a time, until
+-- enough is found.
 create function plan_claim(of_queue text, of_quarantine smallint, wanted integer)
 returns table (
     place integer, lane_id integer, tenant_id uuid, front bigint, allowed integer, start double precision, limited boolean,
@@ -158,6 +162,12 @@ declare
     -- A waiting job is one step more urgent for every five minutes it has waited.
     ageing_step_s constant double precision := 300;
     serve_the_oldest boolean;
+    now_at double precision;
+    candidates integer[];
+    ranks bigint[];
+    starts double precision[];
+    seen bigint := 0;
+    more bigint := 4;
     heads record;
     rule limit_rule;
     counted_key text;
@@ -168,68 +178,78 @@ declare
     total integer := 0;
     is_limited boolean;
 begin
-    select claims % 8 = 7 into serve_the_oldest from pace where pace.queue = of_queue;
-    is_limited := exists (
-        select from limit_rule where limit_rule.queue is null or limit_rule.queue = of_queue);
-    place := 0;
-    for heads in
-        select lane.id, lane.tenant_id, lane.cursor, lane.key, lane.kind, greatest(share.vtime, pace.vtime) as start
+    select claims % 8 = 7, pace.vtime into serve_the_oldest, now_at from pace where pace.queue = of_queue;
+    is_limited := exists (select from limit_rule where limit_rule.queue is null or limit_rule.queue = of_queue);
+    select array_agg(c.id order by c.rank), array_agg(c.rank order by c.rank), array_agg(c.start order by c.rank)
+    into candidates, ranks, starts
+    from (
+        select lane.id, greatest(share.vtime, now_at) as start,
+               dense_rank() over (order by greatest(share.vtime, now_at), lane.tenant_id) as rank
         from lane
-        cross join lateral (
-            select job.scheduled_at, job.due_at from job
-            where job.lane_id = lane.id and job.pos > lane.cursor order by job.pos limit 1) head
         join share on share.tenant_id = lane.tenant_id and share.queue = lane.queue
-        left join pace on pace.queue = lane.queue
         where lane.queue = of_queue and lane.quarantine = of_quarantine and lane.asleep_since is null
           and not exists (
               select from pause where (pause.tenant_id is null or pause.tenant_id = lane.tenant_id)
                 and (pause.queue is null or pause.queue = lane.queue) and (pause.kind is null or pause.kind = lane.kind)
-                and (pause.expires_at is null or pause.expires_at > clock_timestamp()))
-        order by
-            greatest(share.vtime, pace.vtime),
-            case when serve_the_oldest then head.scheduled_at end,
-            -- 0: more than half of the time that was promised is gone.
-            case when head.due_at - clock_timestamp() < (head.due_at - head.scheduled_at) / 2 then 0
-                 else greatest(1, lane.priority - floor(
-                     extract(epoch from clock_timestamp() - head.scheduled_at) / ageing_step_s)) end,
-            head.due_at, lane.turn
-    loop
-        place := place + 1;
-        lane_id := heads.id;
-        tenant_id := heads.tenant_id;
-        front := heads.cursor;
-        start := coalesce(heads.start, 0);
-        limited := false;
-        ready_at := null;
-        allowed := wanted - total;
-        if is_limited then
-            for rule in
-                select * from limit_rule r
-                where (r.tenant_id is null or r.tenant_id = heads.tenant_id) and (r.queue is null or r.queue = of_queue)
-                  and (r.kind is null or r.kind = heads.kind) and covers_key(r.key, heads.key)
-            loop
-                limited := true;
-                counted_key := case when rule.key is null then '' else heads.key end;
-                planned_here := coalesce((planned ->> (rule.id || counted_key))::integer, 0);
-                if rule.concurrency is not null then
-                    allowed := least(allowed, rule.concurrency - planned_here
-                        - running_under(rule, counted_key, rule.concurrency));
-                end if;
-                if rule.rate_count is not null then
-                    tokens := rate_left(rule, counted_key);
-                    allowed := least(allowed, floor(tokens.tokens)::integer - planned_here);
-                    if allowed <= 0 then
-                        ready_at := greatest(ready_at, tokens.next_at);
-                    end if;
-                end if;
-            end loop;
-            allowed := greatest(allowed, 0);
-            if limited and allowed > 0 then
-                select count(*)::integer into allowed from (
-                    select from job where job.lane_id = heads.id and job.pos > heads.cursor limit allowed) counted;
+                and (pause.expires_at is null or pause.expires_at > clock_timestamp()))) c;
+    place := 0;
+    while total < wanted and seen < ranks[cardinality(ranks)] loop
+        for heads in
+            select lane.id, lane.tenant_id, lane.cursor, lane.key, lane.kind, c.start
+            from unnest(candidates, ranks, starts) as c (id, rank, start)
+            join lane on lane.id = c.id
+            cross join lateral (
+                select job.scheduled_at, job.due_at from job
+                where job.lane_id = lane.id and job.pos > lane.cursor order by job.pos limit 1) head
+            where c.rank > seen and c.rank <= seen + more
+            order by
+                c.rank,
+                case when serve_the_oldest then head.scheduled_at end,
+                -- 0: more than half of the time that was promised is gone.
+                case when head.due_at - clock_timestamp() < (head.due_at - head.scheduled_at) / 2 then 0
+                     else greatest(1, lane.priority - floor(
+                         extract(epoch from clock_timestamp() - head.scheduled_at) / ageing_step_s)) end,
+                head.due_at, lane.turn
+        loop
+            place := place + 1;
+            lane_id := heads.id;
+            tenant_id := heads.tenant_id;
+            front := heads.cursor;
+            start := coalesce(heads.start, 0);
+            limited := false;
+            ready_at := null;
+            allowed := wanted - total;
+            if is_limited then
                 for rule in
                     select * from limit_rule r
-                    where (r.tenant_id is null or r.tenant_id = heads.tenant_id) and (r.queue is null or r.queue = of_queue)
+                    where (r.tenant_id is null or r.tenant_id = heads.tenant_id)
+                      and (r.queue is null or r.queue = of_queue)
+                      and (r.kind is null or r.kind = heads.kind) and covers_key(r.key, heads.key)
+                loop
+                    limited := true;
+                    counted_key := case when rule.key is null then '' else heads.key end;
+                    planned_here := coalesce((planned ->> (rule.id || counted_key))::integer, 0);
+                    if rule.concurrency is not null then
+                        allowed := least(allowed, rule.concurrency - planned_here
+                            - running_under(rule, counted_key, rule.concurrency));
+                    end if;
+                    if rule.rate_count is not null then
+                        tokens := rate_left(rule, counted_key);
+                        allowed := least(allowed, floor(tokens.tokens)::integer - planned_here);
+                        if allowed <= 0 then
+                            ready_at := greatest(ready_at, tokens.next_at);
+                        end if;
+                    end if;
+                end loop;
+            end if;
+            select count(*)::integer into allowed from (
+                select from job where job.lane_id = heads.id and job.pos > heads.cursor
+                limit greatest(allowed, 0)) counted;
+            if limited and allowed > 0 then
+                for rule in
+                    select * from limit_rule r
+                    where (r.tenant_id is null or r.tenant_id = heads.tenant_id)
+                      and (r.queue is null or r.queue = of_queue)
                       and (r.kind is null or r.kind = heads.kind) and covers_key(r.key, heads.key)
                 loop
                     counted_key := rule.id || case when rule.key is null then '' else heads.key end;
@@ -237,15 +257,12 @@ begin
                         to_jsonb(coalesce((planned ->> counted_key)::integer, 0) + allowed));
                 end loop;
             end if;
-        end if;
-        return next;
-        if limited then
+            return next;
             total := total + allowed;
-        else
-            -- Not counted yet: at least its first.
-            total := total + 1;
-        end if;
-        exit when total >= wanted;
+            exit when total >= wanted;
+        end loop;
+        seen := seen + more;
+        more := more * 4;
     end loop;
 end
 $$;
@@ -284,8 +301,13 @@ begin
         limit wanted
     ),
     moved as (
-        update lane set cursor = front.pos, turn = nextval('lane_turn')
-        from (select picked.lane_id, max(picked.pos) as pos from picked group by 1) front
+        update lane set cursor = front.pos, turn = nextval('lane_turn'),
+            floor = case when front.limited then coalesce((
+                select job.pos - 1 from job
+                where job.lane_id = lane.id and job.pos > lane.floor and job.pos <= lane.cursor
+                order by job.pos limit 1), lane.cursor) else lane.floor end
+        from (select picked.lane_id, max(picked.pos) as pos, bool_or(picked.limited) as limited
+              from picked group by 1) front
         where lane.id = front.lane_id
     ),
     served as (
@@ -422,7 +444,8 @@ begin atomic
                     select coalesce(jsonb_agg(holder.id), '[]') from (
                         select held.id from public.lane other
                         cross join lateral (
-                            select h.id from public.job h where h.lane_id = other.id and h.pos <= other.cursor limit 5) held
+                            select h.id from public.job h
+                            where h.lane_id = other.id and h.pos > other.floor and h.pos <= other.cursor limit 5) held
                         where other.asleep_since is null and other.tenant_id = lane.tenant_id
                           and (r.queue is null or other.queue = r.queue) and (r.kind is null or other.kind = r.kind)
                           and (r.key is null or other.key = lane.key)

@@ -98,13 +98,10 @@ struct WaitingRow {
 /// What may run in each queue that has something waiting, as the next claims would see it.
 pub async fn waiting(db: &Db) -> Result<Vec<Waiting>, StoreError> {
     let rows: Vec<WaitingRow> = sqlx::query_as(
-        "select q.queue, q.quarantine, coalesce(sum(w.jobs), 0)::bigint as jobs,
+        "select q.queue, q.quarantine, coalesce(sum(plan.allowed), 0)::bigint as jobs,
                 extract(epoch from min(plan.ready_at) - clock_timestamp())::float8 as ready_in_s
          from (select distinct queue, quarantine from lane where asleep_since is null) q
          cross join lateral plan_claim(q.queue, q.quarantine, $1) plan
-         cross join lateral (
-             select count(*) as jobs from (
-                 select from job where job.lane_id = plan.lane_id and job.pos > plan.front limit plan.allowed) counted) w
          group by 1, 2",
     )
     .bind(COUNT_MAX)
