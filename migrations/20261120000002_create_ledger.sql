@@ -134,6 +134,8 @@ create table attempt (
     metadata jsonb,
     primary key (tenant_id, job_id, fence, finished_at)
 ) partition by range (finished_at);
+-- Failures are few and looked for; what completed is found by its id.
+create index attempt_given_up on attempt (tenant_id, job_id) where final_state in ('cancelled', 'discarded');
 create index attempt_promised on attempt (tenant_id, finished_at) where due_at is not null and final_state is not null;
 create index attempt_by_time on attempt using brin (finished_at) with (pages_per_range = 32, autosummarize = on);
 

@@ -33,8 +33,11 @@ const HOP: &str = "with due as materialized (
 /// Moves the jobs whose time to change over has come; answers how many.
 pub async fn hop(db: &Db) -> Result<u64, StoreError> {
     let from: Vec<String> = sqlx::query_scalar(
-        "select distinct lane.queue from job join lane on lane.id = job.lane_id where job.hop_at <= clock_timestamp()",
+        "select distinct lane.queue from (
+             select lane_id from job where hop_at <= clock_timestamp() order by hop_at limit $1) due
+         join lane on lane.id = due.lane_id",
     )
+    .bind(HOPS_MAX)
     .fetch_all(db.pool())
     .await
     .or_failed("look for jobs that change queues")?;

@@ -13,6 +13,8 @@ use crate::{
 
 /// Jobs promoted in one pass.
 const PROMOTE_MAX: i64 = 1_000;
+/// Positions that are "lately": what is taken in within a second or so.
+const LATELY_POSITIONS: i64 = 20_000;
 /// Waiting jobs counted before the count says "at least so many".
 const COUNT_MAX: i32 = 512;
 
@@ -48,18 +50,28 @@ pub async fn next_due(db: &Db) -> Result<Option<Duration>, StoreError> {
     Ok(seconds.map(|seconds| Duration::from_secs_f64(seconds.max(0.0))))
 }
 
+/// How far back to look for jobs that a cursor passed by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Passed {
+    /// A little way: for every moment.
+    Lately,
+    /// All the way: for once in a while.
+    Ever,
+}
+
 /// Moves jobs that a cursor passed before they were committed to the end of their lane; answers how many.
 ///
 /// Two transactions may take positions in one order and commit in the other. Lease and cursor move together, so one
-/// snapshot tells a job that was passed by from a job that is running.
-pub async fn unstrand(db: &Db) -> Result<u64, StoreError> {
+/// snapshot tells a job that was passed by from a job that is running. [`Passed::Lately`] looks only a little way back from
+/// the cursor, where nearly all of them are: further back lie the remains of jobs that are done.
+pub async fn unstrand(db: &Db, passed: Passed) -> Result<u64, StoreError> {
     let moved = sqlx::query(
         "with held as materialized (
              select h.id, h.fence from lease cross join lateral unnest(lease.job_ids, lease.fences) as h (id, fence)
          ),
          passed as (
              select j.tenant_id, j.id, j.fence, j.pos from lane
-             join job j on j.lane_id = lane.id and j.pos <= lane.cursor
+             join job j on j.lane_id = lane.id and j.pos <= lane.cursor and j.pos > lane.cursor - $2
              where lane.asleep_since is null and not exists (select from held where held.id = j.id and held.fence = j.fence)
              limit $1
          )
@@ -68,6 +80,10 @@ pub async fn unstrand(db: &Db) -> Result<u64, StoreError> {
            and job.pos = passed.pos",
     )
     .bind(PROMOTE_MAX)
+    .bind(match passed {
+        Passed::Lately => LATELY_POSITIONS,
+        Passed::Ever => i64::MAX,
+    })
     .execute(db.pool())
     .await
     .or_failed("move jobs that a cursor passed by")?;

@@ -3,7 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use queue::Ring;
-use store::{Db, claim::Pick, hop, release};
+use store::{
+    Db,
+    claim::Pick,
+    hop,
+    release::{self, Passed},
+};
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +21,15 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 const PAUSE_MIN: Duration = Duration::from_millis(2);
 /// How often to look for jobs that a cursor passed by, and for those that change queues.
 const UNSTRAND_EVERY: Duration = Duration::from_millis(200);
+
+/// How often to look for them all the way back.
+const UNSTRAND_FULLY_EVERY: Duration = Duration::from_secs(10);
+
+/// When jobs that a cursor passed by were last looked for.
+struct Swept {
+    lately: Instant,
+    fully: Instant,
+}
 
 /// The release of this process.
 pub struct Release {
@@ -34,10 +48,10 @@ pub struct Release {
 impl Release {
     /// Runs until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        let mut unstranded = Instant::now();
+        let mut swept = Swept { lately: Instant::now(), fully: Instant::now() };
         let mut redis_was_well = true;
         while !stop.is_cancelled() {
-            let pause = match self.round(&mut unstranded, &mut redis_was_well).await {
+            let pause = match self.round(&mut swept, &mut redis_was_well).await {
                 Ok(next) => next.unwrap_or(PAUSE_MAX).clamp(PAUSE_MIN, PAUSE_MAX),
                 Err(error) => {
                     tracing::warn!(error = chain(&error), "Could not release jobs; trying again");
@@ -53,18 +67,34 @@ impl Release {
         }
     }
 
-    /// One round; answers how soon the next job comes due.
+    /// One round; answers how soon the next job comes due. Rings first: somebody may be waiting for it.
     async fn round(
         &self,
-        unstranded: &mut Instant,
+        swept: &mut Swept,
         redis_was_well: &mut bool,
     ) -> Result<Option<Duration>, store::StoreError> {
-        release::promote_due(&self.db).await?;
-        if unstranded.elapsed() >= UNSTRAND_EVERY {
-            release::unstrand(&self.db).await?;
+        let mut next = self.ring_for_what_waits(redis_was_well).await?;
+        if swept.lately.elapsed() >= UNSTRAND_EVERY {
+            let passed =
+                if swept.fully.elapsed() >= UNSTRAND_FULLY_EVERY { Passed::Ever } else { Passed::Lately };
+            release::unstrand(&self.db, passed).await?;
             hop::hop(&self.db).await?;
-            *unstranded = Instant::now();
+            swept.lately = Instant::now();
+            if passed == Passed::Ever {
+                swept.fully = swept.lately;
+            }
         }
+        if release::promote_due(&self.db).await? > 0 {
+            next = Some(Duration::ZERO);
+        }
+        Ok(next.into_iter().chain(release::next_due(&self.db).await?).min())
+    }
+
+    /// Tops the tickets up; answers how soon a rate lets the next job begin.
+    async fn ring_for_what_waits(
+        &self,
+        redis_was_well: &mut bool,
+    ) -> Result<Option<Duration>, store::StoreError> {
         let mut next = None;
         for waiting in release::waiting(&self.db).await? {
             next = next.into_iter().chain(waiting.ready_in).min();
@@ -89,6 +119,6 @@ impl Release {
                 }
             }
         }
-        Ok(next.into_iter().chain(release::next_due(&self.db).await?).min())
+        Ok(next)
     }
 }

@@ -129,9 +129,17 @@ async fn a_job_committed_late_is_not_passed_by_for_ever() {
     tx.commit().await.unwrap();
     assert!(world.claim(10).await.is_empty(), "the cursor has passed it");
 
-    assert_eq!(release::unstrand(&world.worker).await.unwrap(), 1, "only the job that was passed by moves");
+    assert_eq!(
+        release::unstrand(&world.worker, release::Passed::Lately).await.unwrap(),
+        1,
+        "only the job that was passed by moves"
+    );
     assert_eq!(world.claim_one().await.id, slow.id);
-    assert_eq!(release::unstrand(&world.worker).await.unwrap(), 0, "a running job is left alone");
+    assert_eq!(
+        release::unstrand(&world.worker, release::Passed::Ever).await.unwrap(),
+        0,
+        "a running job is left alone"
+    );
     assert!(world.settle(&running, done()).await);
 }
 
