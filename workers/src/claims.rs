@@ -9,6 +9,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{execute::Executor, faults::Point, held::Held};
 
+/// How long to wait for more slots to be free when few are.
+const GATHER: Duration = Duration::from_millis(1);
+
 /// One queue's slots in this process, and what it takes to fill them.
 pub struct Claims {
     /// Which queue.
@@ -34,18 +37,24 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Answers a ticket: waits for a free slot, claims at most as many jobs as there are free slots, and starts them.
-    /// Nothing is claimed that does not start at once, so a crash never takes down what only waited.
+    /// Answers a ticket: claims as many jobs as there are free slots and starts them, again and again for as long as there
+    /// were as many as asked for. So a backlog is worked off without another ticket.
     pub async fn answer(self: Arc<Self>) {
+        while self.claim_once().await {}
+    }
+
+    /// Waits for a free slot, claims at most as many jobs as there are free slots, and starts them; whether there may be
+    /// more. Nothing is claimed that does not start at once, so a crash never takes down what only waited.
+    async fn claim_once(&self) -> bool {
         // Taken before the drain is looked at: either the drain waits for this claim, or this sees the drain.
         let _waited_for = self.tasks.token();
         let first = tokio::select! {
             biased;
-            () = self.drain.cancelled() => return,
+            () = self.drain.cancelled() => return false,
             permit = self.slots.clone().acquire_owned() => permit,
         };
-        let Ok(first) = first else { return };
-        let permits = self.fill(first);
+        let Ok(first) = first else { return false };
+        let permits = self.fill(first).await;
         self.executor.faults.reach(Point::BeforeClaim);
         let wanted = permits.len() as u16;
         let db = &self.executor.deps.db;
@@ -55,13 +64,14 @@ impl Claims {
             Err(error) => {
                 let error = jobs::failure::Problem::of("", &error).message;
                 tracing::warn!(queue.name = %self.queue, error, "Could not claim; the jobs stay where they are");
-                return;
+                return false;
             }
         };
         if !claimed.is_empty() {
             // Whether or not this was all, somebody should look whether more tickets are due.
             self.more.notify_one();
         }
+        let was_full = claimed.len() == usize::from(wanted);
         let stops = self.held.take(&claimed);
         for ((job, stop), permit) in claimed.into_iter().zip(stops).zip(permits) {
             let executor = self.executor.clone();
@@ -70,12 +80,18 @@ impl Claims {
                 drop(permit);
             });
         }
+        was_full
     }
 
-    /// `first` and every other slot that is free now, up to what one ticket may claim.
-    fn fill(&self, first: OwnedSemaphorePermit) -> Vec<OwnedSemaphorePermit> {
+    /// `first` and every other slot that is free, up to what one claim may take. When few are free, small jobs are
+    /// ending all the time: a moment later there are more, and one claim costs less than many.
+    async fn fill(&self, first: OwnedSemaphorePermit) -> Vec<OwnedSemaphorePermit> {
+        let most = usize::from(self.queue.claim_max()).min(self.slots_max);
+        if self.slots.available_permits() + 1 < most / 2 {
+            tokio::time::sleep(GATHER).await;
+        }
         let mut permits = vec![first];
-        while permits.len() < usize::from(self.queue.claim_max())
+        while permits.len() < most
             && let Ok(permit) = self.slots.clone().try_acquire_owned()
         {
             permits.push(permit);
