@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::{
     db::{Db, Tx, commit},
     error::{OrFailed, StoreError},
+    progress::{self, Ended},
 };
 
 /// What became of the wish to stop a job.
@@ -82,31 +83,104 @@ async fn remove(
     job: JobId,
     problem: &Problem,
 ) -> Result<Cancelled, StoreError> {
-    let removed = sqlx::query(
-        "with gone as (delete from job where tenant_id = $1 and id = $2 returning *)
-         insert into attempt (tenant_id, job_id, fence, attempt, kind_version, max_attempts, priority, created_at,
-             scheduled_at, outcome, final_state, kind, queue, key, promise_s, due_at, args, error, unique_key, traceparent, tags, metadata)
-         select gone.tenant_id, gone.id, gone.fence, gone.attempt, gone.kind_version, gone.max_attempts, lane.priority,
-             gone.created_at, gone.scheduled_at, 'cancelled', 'cancelled', gone.kind, lane.queue, lane.key,
-             lane.promise_s, gone.due_at, gone.args, $3,
-             gone.unique_key, gone.traceparent, gone.tags, gone.metadata
-         from gone join lane on lane.id = gone.lane_id",
-    )
-    .bind(tenant.as_uuid())
-    .bind(job.as_uuid())
-    .bind(Json(problem))
-    .execute(&mut **tx)
-    .await
-    .or_failed("cancel a waiting job")?;
-    if removed.rows_affected() == 0 {
+    if remove_all(tx, tenant, &[job], problem).await? == 0 {
         return ended(tx, tenant, job).await;
     }
+    Ok(Cancelled::AtOnce)
+}
+
+/// Ends jobs that nobody runs and nobody can claim; answers how many.
+async fn remove_all(
+    tx: &mut Tx,
+    tenant: TenantId,
+    jobs: &[JobId],
+    problem: &Problem,
+) -> Result<usize, StoreError> {
+    let removed: Vec<Ended> = sqlx::query_as(
+        "with gone as (delete from job where tenant_id = $1 and id = any ($2) returning *)
+         insert into attempt (tenant_id, job_id, fence, attempt, kind_version, max_attempts, priority, created_at,
+             scheduled_at, outcome, final_state, kind, queue, key, promise_s, due_at, args, error, unique_key, traceparent,
+             tags, metadata, workflow_id, step)
+         select gone.tenant_id, gone.id, gone.fence, gone.attempt, gone.kind_version, gone.max_attempts, lane.priority,
+             gone.created_at, gone.scheduled_at, 'cancelled', 'cancelled', gone.kind, lane.queue, lane.key,
+             lane.promise_s, gone.due_at, gone.args, $3, gone.unique_key, gone.traceparent, gone.tags, gone.metadata,
+             gone.workflow_id, gone.step
+         from gone join lane on lane.id = gone.lane_id
+         returning job_id, workflow_id, step, final_state",
+    )
+    .bind(tenant.as_uuid())
+    .bind(jobs.iter().map(JobId::as_uuid).collect::<Vec<_>>())
+    .bind(Json(problem))
+    .fetch_all(&mut **tx)
+    .await
+    .or_failed("cancel waiting jobs")?;
+    progress::count(tx, &removed).await?;
+    if let [one] = removed.as_slice() {
+        announce(tx, &one.job().to_string()).await?;
+    } else if !removed.is_empty() {
+        announce(tx, "").await?;
+    }
+    Ok(removed.len())
+}
+
+async fn announce(tx: &mut Tx, moved: &str) -> Result<(), StoreError> {
     sqlx::query("select pg_notify('crewline_moved', $1)")
-        .bind(job.to_string())
+        .bind(moved)
         .execute(&mut **tx)
         .await
-        .or_failed("announce a cancelled job")?;
-    Ok(Cancelled::AtOnce)
+        .or_failed("announce cancelled jobs")?;
+    Ok(())
+}
+
+/// Cancels live jobs of `tenant`: those that wait at once, those that run through their workers. False when there were
+/// none. For workers.
+pub(crate) async fn cancel_many(
+    db: &Db,
+    tenant: TenantId,
+    jobs: &[JobId],
+    problem: &Problem,
+) -> Result<bool, StoreError> {
+    let ids: Vec<Uuid> = jobs.iter().map(JobId::as_uuid).collect();
+    let queues: Vec<String> = sqlx::query_scalar(
+        "select distinct lane.queue from job join lane on lane.id = job.lane_id
+         where job.tenant_id = $1 and job.id = any ($2)",
+    )
+    .bind(tenant.as_uuid())
+    .bind(&ids)
+    .fetch_all(db.pool())
+    .await
+    .or_failed("find the jobs to cancel")?;
+    for queue in &queues {
+        let mut tx = db.begin().await?;
+        stop_claiming(&mut tx, queue).await?;
+        let waiting: Vec<Uuid> = sqlx::query_scalar(AssertSqlSafe(format!(
+            "select j.id from job j join lane on lane.id = j.lane_id
+             where j.tenant_id = $1 and j.id = any ($2) and lane.queue = $3 and not exists ({HELD})"
+        )))
+        .bind(tenant.as_uuid())
+        .bind(&ids)
+        .bind(queue)
+        .fetch_all(&mut *tx)
+        .await
+        .or_failed("see which jobs wait")?;
+        let waiting: Vec<JobId> = waiting.into_iter().map(JobId::from_uuid).collect();
+        remove_all(&mut tx, tenant, &waiting, problem).await?;
+        sqlx::query(
+            "with told as (
+                 update job j set cancel_requested_at = coalesce(j.cancel_requested_at, clock_timestamp())
+                 from lane where lane.id = j.lane_id and lane.queue = $3 and j.tenant_id = $1 and j.id = any ($2)
+                 returning j.id)
+             select pg_notify('crewline_cancel', 'job_' || replace(id::text, '-', '')) from told",
+        )
+        .bind(tenant.as_uuid())
+        .bind(&ids)
+        .bind(queue)
+        .execute(&mut *tx)
+        .await
+        .or_failed("ask workers to stop jobs")?;
+        commit(tx, "cancel jobs").await?;
+    }
+    Ok(!queues.is_empty())
 }
 
 async fn ended(tx: &mut Tx, tenant: TenantId, job: JobId) -> Result<Cancelled, StoreError> {

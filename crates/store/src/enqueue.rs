@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use jobs::{Job, JobId, Policy, Priority, Queue, TenantId, Unique, UniqueFor, policy::promise_step};
+use jobs::{
+    Job, JobId, Policy, Priority, Queue, TenantId, Unique, UniqueFor, WorkflowId, policy::promise_step,
+};
 use serde_json::Value;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -42,12 +44,23 @@ pub struct NewJob {
     pub promise_s: Option<u32>,
     /// Where it goes if it still waits after a time.
     pub hop: Option<Hop>,
+    /// The workflow it belongs to, and the step in it.
+    pub member_of: Option<Member>,
     /// Words of the caller's to find it by.
     pub tags: Vec<String>,
     /// Anything of the caller's.
     pub metadata: Option<Value>,
     /// W3C trace context of the request or attempt that asked for it.
     pub traceparent: Option<String>,
+}
+
+/// A place in a workflow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// Which workflow.
+    pub workflow: WorkflowId,
+    /// The step's ordinal, from 0.
+    pub step: i16,
 }
 
 /// To change over to another queue when waiting takes too long.
@@ -94,6 +107,7 @@ impl NewJob {
             concurrency_key: args.concurrency_key(),
             promise_s,
             hop: None,
+            member_of: None,
             tags: Vec::new(),
             metadata: None,
             traceparent: None,
@@ -190,16 +204,16 @@ async fn insert_rows(
              update lane set asleep_since = null where id = any ($5) and asleep_since is not null
          )
          insert into job (tenant_id, id, pos, created_at, scheduled_at, lane_id, kind_version, max_attempts, kind, args,
-                          unique_key, traceparent, tags, metadata, due_at, hop_at, hop_queue)
+                          unique_key, traceparent, tags, metadata, due_at, hop_at, hop_queue, workflow_id, step)
          select $1, x.id, case when x.scheduled_at <= clock_timestamp() then nextval('job_pos') end, x.created_at,
                 x.scheduled_at, x.lane_id, x.kind_version, x.max_attempts, x.kind, x.args, x.unique_key, x.traceparent,
                 (select array_agg(tag) from jsonb_array_elements_text(x.tags) as tag), x.metadata, x.due_at, x.hop_at,
-                x.hop_queue
+                x.hop_queue, x.workflow_id, x.step
          from unnest($2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::int[], $6::smallint[], $7::smallint[],
                      $8::text[], $9::jsonb[], $10::text[], $11::text[], $12::jsonb[], $13::jsonb[], $14::timestamptz[],
-                     $15::timestamptz[], $16::text[])
+                     $15::timestamptz[], $16::text[], $17::uuid[], $18::smallint[])
               as x (id, created_at, scheduled_at, lane_id, kind_version, max_attempts, kind, args, unique_key, traceparent,
-                    tags, metadata, due_at, hop_at, hop_queue)
+                    tags, metadata, due_at, hop_at, hop_queue, workflow_id, step)
          on conflict do nothing returning id",
     )
     .bind(tenant.as_uuid())
@@ -218,6 +232,8 @@ async fn insert_rows(
     .bind(new.iter().map(|job| job.after(job.promise_s)).collect::<Vec<_>>())
     .bind(new.iter().map(|job| job.after(job.hop.map(|hop| hop.after_s))).collect::<Vec<_>>())
     .bind(new.iter().map(|job| job.hop.map(|hop| hop.queue.name())).collect::<Vec<_>>())
+    .bind(new.iter().map(|job| job.member_of.map(|member| member.workflow.as_uuid())).collect::<Vec<_>>())
+    .bind(new.iter().map(|job| job.member_of.map(|member| member.step)).collect::<Vec<_>>())
     .fetch_all(&mut **tx)
     .await
     .or_failed("insert jobs")?;

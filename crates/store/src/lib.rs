@@ -22,17 +22,20 @@ pub mod media;
 pub mod notices;
 pub mod pauses;
 pub mod presence;
+mod progress;
 pub mod promises;
 pub mod reads;
 pub mod release;
 pub mod rescue;
 pub mod retry;
 pub mod settle;
+pub mod stepping;
 pub mod submit;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod uploads;
 pub mod why;
+pub mod workflows;
 
 pub use db::{Db, MIGRATOR, Options, Role, Tx, migrate};
 pub use error::StoreError;

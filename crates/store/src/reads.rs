@@ -1,13 +1,14 @@
 //! Looking at jobs: one, or a page of them. Live rows and history read alike.
 
 use chrono::{DateTime, Utc};
-use jobs::{JobId, Queue, State, TenantId};
+use jobs::{JobId, Queue, State, TenantId, WorkflowId};
 use serde_json::Value;
 use sqlx::{FromRow, types::Json};
 use uuid::Uuid;
 
 use crate::{
     db::{Db, Tx},
+    enqueue::Member,
     error::{OrFailed, StoreError},
 };
 
@@ -56,12 +57,20 @@ pub struct JobRecord {
     pub metadata: Option<Json<Value>>,
     /// W3C trace context of whoever asked for it.
     pub traceparent: Option<String>,
+    workflow_id: Option<Uuid>,
+    step: Option<i16>,
 }
 
 impl JobRecord {
     /// Which it is.
     pub fn id(&self) -> JobId {
         JobId::from_uuid(self.id)
+    }
+
+    /// Its place in a workflow.
+    pub fn member_of(&self) -> Option<Member> {
+        let (workflow, step) = self.workflow_id.zip(self.step)?;
+        Some(Member { workflow: WorkflowId::from_uuid(workflow), step })
     }
 
     /// Where in its life it is.
@@ -78,7 +87,7 @@ const LIVE: &str = "
         (j.attempt + (r.job_id is not null)::int)::smallint as attempt, j.max_attempts,
         j.created_at, j.scheduled_at, r.claimed_at as attempted_at, null::timestamptz as finalized_at,
         j.cancel_requested_at, j.progress_percent, j.progress_message, j.args, null::jsonb as result,
-        j.last_error as error, r.worker, j.tags, j.metadata, j.traceparent
+        j.last_error as error, r.worker, j.tags, j.metadata, j.traceparent, j.workflow_id, j.step
     from job j join lane on lane.id = j.lane_id";
 
 const ENDED: &str = "
@@ -86,7 +95,7 @@ const ENDED: &str = "
         a.max_attempts, a.created_at, a.scheduled_at, a.started_at as attempted_at, a.finished_at as finalized_at,
         null::timestamptz as cancel_requested_at,
         case when a.final_state = 'completed' then 100::smallint end as progress_percent, null as progress_message,
-        a.args, a.result, a.error, a.worker, a.tags, a.metadata, a.traceparent
+        a.args, a.result, a.error, a.worker, a.tags, a.metadata, a.traceparent, a.workflow_id, a.step
     from attempt a";
 
 /// The job of `tenant` with this id.

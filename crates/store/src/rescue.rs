@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::{
     db::{Db, commit},
     error::{OrFailed, StoreError},
+    progress::{self, Ended},
 };
 
 /// Leases taken back in one sweep.
@@ -25,9 +26,10 @@ pub struct Rescued {
 
 #[derive(FromRow)]
 struct Row {
-    job_id: Uuid,
     worker: String,
     outcome: String,
+    #[sqlx(flatten)]
+    ended: Ended,
 }
 
 /// Whose leases to take back.
@@ -78,17 +80,18 @@ const RESCUE: &str = "with lost as (
  )
  insert into attempt (tenant_id, job_id, fence, attempt, kind_version, max_attempts, priority, created_at,
      scheduled_at, started_at, outcome, final_state, kind, queue, key, promise_s, due_at, worker, args, error, unique_key, traceparent,
-     tags, metadata)
+     tags, metadata, workflow_id, step)
  select gone.tenant_id, gone.id, gone.fence, gone.attempt + 1, gone.kind_version, gone.max_attempts, lane.priority,
      gone.created_at, gone.scheduled_at, gone.claimed_at, gone.outcome, gone.outcome, gone.kind, lane.queue,
-     lane.key, lane.promise_s, gone.due_at, gone.worker, gone.args, $3, gone.unique_key, gone.traceparent, gone.tags, gone.metadata
+     lane.key, lane.promise_s, gone.due_at, gone.worker, gone.args, $3, gone.unique_key, gone.traceparent, gone.tags, gone.metadata,
+     gone.workflow_id, gone.step
  from gone join lane on lane.id = gone.lane_id
  union all
  select back.tenant_id, back.id, back.fence - 1, back.attempt, back.kind_version, back.max_attempts, lane.priority,
      back.created_at, back.scheduled_at, back.claimed_at, 'crashed', null, back.kind, lane.queue,
-     lane.key, lane.promise_s, back.due_at, back.worker, null, $3, null, null, null, null
+     lane.key, lane.promise_s, back.due_at, back.worker, null, $3, null, null, null, null, null, null
  from back join lane on lane.id = back.lane_id
- returning job_id, worker, outcome";
+ returning job_id, worker, outcome, workflow_id, step, final_state";
 
 /// Takes back up to 64 leases. A crash uses up an attempt.
 ///
@@ -125,6 +128,8 @@ pub async fn rescue(db: &Db, from: From<'_>) -> Result<Vec<Rescued>, StoreError>
         .fetch_all(&mut *tx)
         .await
         .or_failed("rescue jobs")?;
+    let ended: Vec<Ended> = rows.iter().map(|row| row.ended.clone()).collect();
+    progress::count(&mut tx, &ended).await?;
     if !rows.is_empty() {
         sqlx::query("select pg_notify('crewline_jobs', ''), pg_notify('crewline_moved', '')")
             .execute(&mut *tx)
@@ -134,6 +139,6 @@ pub async fn rescue(db: &Db, from: From<'_>) -> Result<Vec<Rescued>, StoreError>
     commit(tx, "rescue jobs").await?;
     Ok(rows
         .into_iter()
-        .map(|row| Rescued { job: JobId::from_uuid(row.job_id), worker: row.worker, outcome: row.outcome })
+        .map(|row| Rescued { job: row.ended.job(), worker: row.worker, outcome: row.outcome })
         .collect())
 }

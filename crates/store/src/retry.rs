@@ -19,6 +19,8 @@ pub enum Retried {
     Running,
     /// The same work is waiting or running already, under this id.
     Duplicate(JobId),
+    /// It belongs to a step of a workflow that is over: what follows from it has begun.
+    StepOver,
     /// This tenant has no such job, or its history has been pruned.
     NotFound,
 }
@@ -33,6 +35,9 @@ struct Ended {
     promise_s: i32,
     priority: i16,
     unique_key: Option<String>,
+    final_state: String,
+    workflow_id: Option<Uuid>,
+    step: Option<i16>,
 }
 
 /// Makes `job` of `tenant` available at once: a waiting job skips its wait, an ended one begins again under the same id.
@@ -59,8 +64,9 @@ pub async fn retry(db: &Db, tenant: TenantId, job: JobId) -> Result<Retried, Sto
             .execute(&mut *tx)
             .await
             .or_failed("announce a retried job")?;
+        // Whatever else came of it must leave nothing behind.
+        commit(tx, "retry a job").await?;
     }
-    commit(tx, "retry a job").await?;
     Ok(outcome)
 }
 
@@ -82,7 +88,8 @@ async fn hurry(tx: &mut Tx, tenant: TenantId, job: JobId) -> Result<Retried, Sto
 
 async fn revive(db: &Db, tx: &mut Tx, tenant: TenantId, job: JobId) -> Result<Retried, StoreError> {
     let ended: Option<Ended> = sqlx::query_as(
-        "select fence, finished_at, kind, queue, key, promise_s, priority, unique_key from attempt
+        "select fence, finished_at, kind, queue, key, promise_s, priority, unique_key, final_state, workflow_id,
+                step from attempt
          where tenant_id = $1 and job_id = $2 and final_state is not null order by finished_at desc limit 1",
     )
     .bind(tenant.as_uuid())
@@ -91,6 +98,9 @@ async fn revive(db: &Db, tx: &mut Tx, tenant: TenantId, job: JobId) -> Result<Re
     .await
     .or_failed("find the job to retry")?;
     let Some(ended) = ended else { return Ok(Retried::NotFound) };
+    if !uncount(tx, &ended).await? {
+        return Ok(Retried::StepOver);
+    }
     let unreadable = |found: String| StoreError::Unreadable { table: "attempt", found };
     let queue = ended.queue.parse().map_err(|_| unreadable(ended.queue.clone()))?;
     let priority = u8::try_from(ended.priority).ok().and_then(jobs::Priority::new);
@@ -109,9 +119,9 @@ async fn revive(db: &Db, tx: &mut Tx, tenant: TenantId, job: JobId) -> Result<Re
              update lane set asleep_since = null where id = $3 and asleep_since is not null
          )
          insert into job (tenant_id, id, pos, created_at, scheduled_at, lane_id, fence, kind_version, attempt, max_attempts,
-             kind, args, unique_key, traceparent, tags, metadata)
+             kind, args, unique_key, traceparent, tags, metadata, workflow_id, step)
          select tenant_id, job_id, nextval('job_pos'), created_at, clock_timestamp(), $3, fence + 1, kind_version, attempt,
-             greatest(max_attempts, attempt + 1), kind, args, unique_key, traceparent, tags, metadata
+             greatest(max_attempts, attempt + 1), kind, args, unique_key, traceparent, tags, metadata, workflow_id, step
          from attempt where tenant_id = $1 and job_id = $2 and fence = $4 and finished_at = $5
          on conflict do nothing",
     )
@@ -137,4 +147,21 @@ async fn revive(db: &Db, tx: &mut Tx, tenant: TenantId, job: JobId) -> Result<Re
     .await
     .or_failed("find the job that is the same work")?;
     Ok(holder.map_or(Retried::NotFound, |holder| Retried::Duplicate(JobId::from_uuid(holder))))
+}
+
+/// Takes the job out of the counts of its step; false when the step is over.
+async fn uncount(tx: &mut Tx, ended: &Ended) -> Result<bool, StoreError> {
+    let (Some(workflow), Some(step)) = (ended.workflow_id, ended.step) else { return Ok(true) };
+    let uncounted = sqlx::query(
+        "update workflow_step set completed = completed - ($3 = 'completed')::int,
+             discarded = discarded - ($3 = 'discarded')::int, cancelled = cancelled - ($3 = 'cancelled')::int
+         where workflow_id = $1 and ordinal = $2 and state = 'running' and completed + discarded + cancelled < jobs_total",
+    )
+    .bind(workflow)
+    .bind(step)
+    .bind(&ended.final_state)
+    .execute(&mut **tx)
+    .await
+    .or_failed("take a job out of the counts of its step")?;
+    Ok(uncounted.rows_affected() == 1)
 }

@@ -14,6 +14,7 @@ use crate::{
     enqueue::{self, NewJob},
     error::{OrFailed, StoreError},
     media,
+    progress::{self, Ended},
 };
 
 /// How a run ended.
@@ -202,7 +203,7 @@ async fn end(tx: &mut PgConnection, batch: &[&Settle]) -> Result<Vec<JobId>, Sto
             _ => None,
         })
         .collect();
-    let accepted: Vec<Uuid> = sqlx::query_scalar(
+    let ended: Vec<Ended> = sqlx::query_as(
         "with x as materialized (
              select * from unnest($1::uuid[], $2::uuid[], $3::int[], $4::uuid[], $5::text[], $6::jsonb[], $7::jsonb[])
                   as x (tenant_id, id, fence, lease_id, outcome, problem, result)
@@ -217,12 +218,13 @@ async fn end(tx: &mut PgConnection, batch: &[&Settle]) -> Result<Vec<JobId>, Sto
          )
          insert into attempt (tenant_id, job_id, fence, attempt, kind_version, max_attempts, priority, created_at,
              scheduled_at, started_at, outcome, final_state, kind, queue, key, promise_s, due_at, worker, args, result, error,
-             unique_key, traceparent, tags, metadata)
+             unique_key, traceparent, tags, metadata, workflow_id, step)
          select gone.tenant_id, gone.id, gone.fence, gone.attempt + 1, gone.kind_version, gone.max_attempts, lane.priority,
              gone.created_at, gone.scheduled_at, gone.claimed_at, gone.outcome, gone.outcome, gone.kind, lane.queue,
-             lane.key, lane.promise_s, gone.due_at, gone.worker, gone.args, gone.result, gone.problem, gone.unique_key, gone.traceparent, gone.tags, gone.metadata
+             lane.key, lane.promise_s, gone.due_at, gone.worker, gone.args, gone.result, gone.problem, gone.unique_key, gone.traceparent, gone.tags, gone.metadata,
+             gone.workflow_id, gone.step
          from gone join lane on lane.id = gone.lane_id
-         returning job_id",
+         returning job_id, workflow_id, step, final_state",
     )
     .bind(tenants)
     .bind(jobs)
@@ -231,10 +233,11 @@ async fn end(tx: &mut PgConnection, batch: &[&Settle]) -> Result<Vec<JobId>, Sto
     .bind(outcomes)
     .bind(problems)
     .bind(results)
-    .fetch_all(tx)
+    .fetch_all(&mut *tx)
     .await
     .or_failed("settle jobs that ended")?;
-    Ok(accepted.into_iter().map(JobId::from_uuid).collect())
+    progress::count(tx, &ended).await?;
+    Ok(ended.into_iter().map(|ended| ended.job()).collect())
 }
 
 /// Live rows back to waiting under the next fence, history rows in.

@@ -1,4 +1,4 @@
-//! Release: promotes what has come due and rings for what waits, never more than a small window of tickets.
+//! Release: promotes what has come due, moves workflows on, and rings for what waits, never more than a small window of tickets.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,6 +8,7 @@ use store::{
     claim::Pick,
     hop,
     release::{self, Passed},
+    stepping,
 };
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -84,7 +85,11 @@ impl Release {
                 swept.fully = swept.lately;
             }
         }
-        if release::promote_due(&self.db).await? > 0 {
+        let stepped = stepping::advance(&self.db).await.unwrap_or_else(|error| {
+            tracing::warn!(error = chain(&error), "Could not move workflows; trying again");
+            0
+        });
+        if release::promote_due(&self.db).await? > 0 || stepped > 0 {
             next = Some(Duration::ZERO);
         }
         Ok(next.into_iter().chain(release::next_due(&self.db).await?).min())

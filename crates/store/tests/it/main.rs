@@ -10,4 +10,5 @@ mod rescuing;
 mod settling;
 mod tenancy;
 mod walking;
+mod workflows;
 mod world;

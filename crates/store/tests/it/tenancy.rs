@@ -65,6 +65,9 @@ async fn fill(database: &TestDatabase, tenants: [TenantId; 2]) {
              insert into share (tenant_id, queue) values ('{id}', 'default');
              insert into limit_rule (id, tenant_id, name, concurrency, updated_by)
                  values (gen_random_uuid(), '{id}', 'x', 1, 'x');
+             insert into workflow (id, tenant_id, name, jobs_total, created_at) values ('{id}', '{id}', 'x', 1, now());
+             insert into workflow_step (tenant_id, workflow_id, ordinal, name, after, state, continues, tolerate, jobs_total)
+                 values ('{id}', '{id}', 0, 'x', '{{}}', 'running', false, 0, 1);
              insert into pause (id, tenant_id, reason, paused_by) values (gen_random_uuid(), '{id}', 'x', 'x');
              insert into job_log (tenant_id, job_id, fence, attempt, level, message)
                  values ('{id}', gen_random_uuid(), 0, 1, 'info', 'x');

@@ -1,0 +1,325 @@
+//! What follows from a step that is over: later steps begin or are skipped, and in the end the workflow ends.
+//!
+//! Decided under the lock of the workflow by whoever comes first, in one transaction with the jobs that it makes. So a
+//! step begins once, whatever dies.
+
+use std::collections::BTreeMap;
+
+use jobs::{JobId, TenantId, WorkflowId, failure::Problem, limits::ARGS_BYTES_MAX};
+use serde_json::{Value, json};
+use sqlx::{FromRow, types::Json};
+use uuid::Uuid;
+
+use crate::{
+    cancel,
+    db::{Db, Tx, commit},
+    enqueue::{self, Member},
+    error::{OrFailed, StoreError},
+    workflows::{Spec, Step, insert_jobs, steps},
+};
+
+/// Workflows moved in one pass.
+const WORKFLOWS_PER_PASS: i64 = 100;
+/// Jobs of a workflow cancelled in one transaction.
+const CANCELS_PER_TRANSACTION: i64 = 500;
+
+#[derive(FromRow)]
+struct Row {
+    tenant_id: Uuid,
+    traceparent: Option<String>,
+    cancelling: bool,
+}
+
+/// Moves the workflows that have a step which is over, or that somebody stopped; answers how many.
+pub async fn advance(db: &Db) -> Result<usize, StoreError> {
+    let mut moved = 0;
+    for workflow in waiting(db).await? {
+        moved += usize::from(advance_one(db, workflow).await?);
+    }
+    Ok(moved)
+}
+
+async fn waiting(db: &Db) -> Result<Vec<WorkflowId>, StoreError> {
+    let ids: Vec<Uuid> = sqlx::query_scalar(
+        "(select workflow_id from workflow_step
+          where state = 'running' and completed + discarded + cancelled >= jobs_total limit $1)
+         union
+         (select id from workflow where cancel_requested_at is not null and state = 'running' limit $1)",
+    )
+    .bind(WORKFLOWS_PER_PASS)
+    .fetch_all(db.pool())
+    .await
+    .or_failed("look for workflows that may go on")?;
+    Ok(ids.into_iter().map(WorkflowId::from_uuid).collect())
+}
+
+/// False when somebody else has it in hand, or there was nothing to do.
+async fn advance_one(db: &Db, workflow: WorkflowId) -> Result<bool, StoreError> {
+    let mut tx = db.begin().await?;
+    let found: Option<Row> = sqlx::query_as(
+        "select tenant_id, traceparent, cancel_requested_at is not null as cancelling from workflow
+         where id = $1 and state = 'running' for update skip locked",
+    )
+    .bind(workflow.as_uuid())
+    .fetch_optional(&mut *tx)
+    .await
+    .or_failed("take a workflow in hand")?;
+    let Some(row) = found else { return Ok(false) };
+    let tenant = TenantId::from_uuid(row.tenant_id);
+    let mut all = steps(&mut tx, workflow).await?;
+    let before: Vec<String> = all.iter().map(|step| step.state.clone()).collect();
+    loop {
+        let begun = follow(&mut all, row.cancelling);
+        if begun.is_empty() {
+            break;
+        }
+        for at in begun {
+            if let Err(problem) =
+                begin(db, &mut tx, tenant, workflow, &all, at, row.traceparent.as_deref()).await?
+            {
+                all[at].state = "failed".into();
+                all[at].error = Some(Json(json!(problem)));
+            }
+        }
+    }
+    for (step, before) in all.iter().zip(&before) {
+        if step.state != *before {
+            save(&mut tx, workflow, step).await?;
+        }
+    }
+    let ended = outcome(&all, row.cancelling);
+    if let Some(state) = ended {
+        sqlx::query("update workflow set state = $2, finished_at = clock_timestamp() where id = $1")
+            .bind(workflow.as_uuid())
+            .bind(state)
+            .execute(&mut *tx)
+            .await
+            .or_failed("end a workflow")?;
+    }
+    enqueue::ring(&mut tx, jobs::Queue::ALL.into_iter()).await?;
+    commit(tx, "move a workflow").await?;
+    if row.cancelling && ended.is_none() {
+        return cancel_jobs(db, tenant, workflow).await;
+    }
+    Ok(true)
+}
+
+/// Settles what can be settled without the ledger; answers the steps whose jobs are to be made now.
+fn follow(all: &mut [Step], cancelling: bool) -> Vec<usize> {
+    let mut begun = Vec::new();
+    for at in 0..all.len() {
+        let step = &all[at];
+        if step.state == "running" && step.completed + step.discarded + step.cancelled >= step.jobs_total {
+            let failures = step.discarded + step.cancelled;
+            all[at].state = if failures <= step.tolerate { "completed" } else { "failed" }.into();
+        } else if step.state == "waiting" && cancelling {
+            all[at].state = "cancelled".into();
+        } else if step.state == "waiting" {
+            // Steps stand in an order in which each comes after those it waits for.
+            let before: Vec<&Step> =
+                step.after.iter().filter_map(|before| all.get(*before as usize)).collect();
+            if before.iter().any(|step| stops(step)) {
+                all[at].state = "skipped".into();
+            } else if before.iter().all(|step| is_over(step)) {
+                all[at].state = "running".into();
+                begun.push(at);
+            }
+        }
+    }
+    begun
+}
+
+fn is_over(step: &Step) -> bool {
+    !matches!(step.state.as_str(), "waiting" | "running")
+}
+
+/// Whether nothing that comes after this step may begin.
+fn stops(step: &Step) -> bool {
+    matches!(step.state.as_str(), "skipped" | "cancelled") || (step.state == "failed" && !step.continues)
+}
+
+/// The state of a workflow all of whose steps are over.
+fn outcome(all: &[Step], cancelling: bool) -> Option<&'static str> {
+    if !all.iter().all(is_over) {
+        return None;
+    }
+    Some(if cancelling {
+        "cancelled"
+    } else if all.iter().any(stops) {
+        "failed"
+    } else {
+        "completed"
+    })
+}
+
+/// Makes the jobs of a step; or says why they cannot be made.
+async fn begin(
+    db: &Db,
+    tx: &mut Tx,
+    tenant: TenantId,
+    workflow: WorkflowId,
+    all: &[Step],
+    at: usize,
+    traceparent: Option<&str>,
+) -> Result<Result<(), Problem>, StoreError> {
+    let spec: Option<Json<Spec>> =
+        sqlx::query_scalar("select spec from workflow_step where workflow_id = $1 and ordinal = $2")
+            .bind(workflow.as_uuid())
+            .bind(at as i16)
+            .fetch_one(&mut **tx)
+            .await
+            .or_failed("read what a step does")?;
+    let Some(Json(mut spec)) = spec else {
+        return Ok(Err(Problem::new("step_begun", "the jobs of this step were made before")));
+    };
+    let mut results = BTreeMap::new();
+    for args in &mut spec.args {
+        for name in references(args) {
+            if !results.contains_key(&name) {
+                let found = results_of(tx, workflow, all, &name).await?;
+                results.insert(name, found);
+            }
+        }
+        if let Err(problem) = fill_in(args, &results, &spec.kind) {
+            return Ok(Err(problem));
+        }
+    }
+    let member = Member { workflow, step: at as i16 };
+    insert_jobs(db, tx, tenant, &spec.jobs(member, traceparent)?).await?;
+    Ok(Ok(()))
+}
+
+/// What a place in arguments asks for.
+struct Reference<'a> {
+    /// The results of all jobs of the step, or that of its first.
+    all: bool,
+    step: &'a str,
+    /// Which part of a result (RFC 6901); empty for the whole.
+    pointer: &'a str,
+}
+
+/// `{"$result_of": "step"}` or `{"$results_of": "step"}`, with or without a `pointer`.
+fn reference(value: &Value) -> Option<Reference<'_>> {
+    let members = value.as_object()?;
+    let (all, step) = match (members.get("$result_of"), members.get("$results_of")) {
+        (Some(step), None) => (false, step.as_str()?),
+        (None, Some(step)) => (true, step.as_str()?),
+        _ => return None,
+    };
+    let pointer = match members.get("pointer") {
+        Some(pointer) => pointer.as_str()?,
+        None => "",
+    };
+    (members.len() == 1 + usize::from(members.contains_key("pointer"))).then_some(Reference {
+        all,
+        step,
+        pointer,
+    })
+}
+
+/// The steps whose results `args` asks for.
+pub fn references(args: &Value) -> Vec<String> {
+    if let Some(reference) = reference(args) {
+        return vec![reference.step.to_owned()];
+    }
+    match args {
+        Value::Array(items) => items.iter().flat_map(references).collect(),
+        Value::Object(members) => members.values().flat_map(references).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What the jobs of a step left, in the order in which they were made; null for one that left nothing.
+async fn results_of(
+    tx: &mut Tx,
+    workflow: WorkflowId,
+    all: &[Step],
+    name: &str,
+) -> Result<Vec<Value>, StoreError> {
+    let Some(step) = all.iter().find(|step| step.name == name) else { return Ok(Vec::new()) };
+    let results: Vec<Option<Json<Value>>> = sqlx::query_scalar(
+        "select a.result from attempt a
+         where a.workflow_id = $1 and a.step = $2 and a.final_state is not null
+           and not exists (select from attempt later where later.tenant_id = a.tenant_id and later.job_id = a.job_id
+               and later.fence > a.fence)
+         order by a.job_id",
+    )
+    .bind(workflow.as_uuid())
+    .bind(step.ordinal)
+    .fetch_all(&mut **tx)
+    .await
+    .or_failed("read the results of a step")?;
+    Ok(results.into_iter().map(|result| result.map_or(Value::Null, |result| result.0)).collect())
+}
+
+/// Puts results in the places that ask for them, and checks the whole as the intake would.
+fn fill_in(args: &mut Value, results: &BTreeMap<String, Vec<Value>>, kind: &str) -> Result<(), Problem> {
+    if references(args).is_empty() {
+        return Ok(());
+    }
+    replace(args, results);
+    let bytes = args.to_string().len();
+    if bytes > ARGS_BYTES_MAX {
+        let message = format!(
+            "with the results it asks for, arguments take {bytes} bytes, and at most {ARGS_BYTES_MAX} are taken"
+        );
+        return Err(Problem::new("args_too_large", message));
+    }
+    let spec = jobs::spec(kind).ok_or_else(|| Problem::new("unknown_kind", kind))?;
+    let parsed = jobs::parse(spec, args).map_err(|invalid| {
+        Problem::new("invalid_args", format!("{}: {}", invalid.pointer, invalid.reason))
+    })?;
+    *args = parsed.args;
+    Ok(())
+}
+
+fn replace(value: &mut Value, results: &BTreeMap<String, Vec<Value>>) {
+    if let Some(asked) = reference(value) {
+        let part = |result: &Value| result.pointer(asked.pointer).cloned().unwrap_or_default();
+        let found = results.get(asked.step).map(Vec::as_slice).unwrap_or_default();
+        *value = if asked.all {
+            Value::Array(found.iter().map(part).collect())
+        } else {
+            found.first().map(part).unwrap_or_default()
+        };
+        return;
+    }
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| replace(item, results)),
+        Value::Object(members) => members.values_mut().for_each(|member| replace(member, results)),
+        _ => {}
+    }
+}
+
+async fn save(tx: &mut Tx, workflow: WorkflowId, step: &Step) -> Result<(), StoreError> {
+    sqlx::query(
+        "update workflow_step set state = $3, error = $4,
+             spec = case when $3 = 'running' then null else spec end,
+             started_at = case when $3 = 'running' then clock_timestamp() else started_at end,
+             finished_at = case when $3 in ('waiting', 'running') then null else clock_timestamp() end
+         where workflow_id = $1 and ordinal = $2",
+    )
+    .bind(workflow.as_uuid())
+    .bind(step.ordinal)
+    .bind(&step.state)
+    .bind(&step.error)
+    .execute(&mut **tx)
+    .await
+    .or_failed("move a step")?;
+    Ok(())
+}
+
+/// Cancels jobs of a workflow that somebody stopped, as many as one transaction takes; true when there were any.
+async fn cancel_jobs(db: &Db, tenant: TenantId, workflow: WorkflowId) -> Result<bool, StoreError> {
+    let live: Vec<Uuid> = sqlx::query_scalar(
+        "select id from job where workflow_id = $1 and cancel_requested_at is null order by id limit $2",
+    )
+    .bind(workflow.as_uuid())
+    .bind(CANCELS_PER_TRANSACTION)
+    .fetch_all(db.pool())
+    .await
+    .or_failed("look for jobs of a workflow that was stopped")?;
+    let why = Problem::new("workflow_cancelled", format!("{workflow} was cancelled"));
+    let live: Vec<JobId> = live.into_iter().map(JobId::from_uuid).collect();
+    cancel::cancel_many(db, tenant, &live, &why).await
+}

@@ -1,0 +1,307 @@
+//! Workflows: every step begins once, and ends as its jobs did, whatever dies in between.
+
+use std::collections::BTreeMap;
+
+use jobs::{JobId, Priority, Queue, State, WorkflowId};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use serde_json::{Value, json};
+use store::{
+    claim::{self, Claimed, Pick},
+    enqueue::Member,
+    release, rescue,
+    retry::{self, Retried},
+    settle::{self, Settle, Verdict},
+    stepping,
+    workflows::{self, NewStep, NewWorkflow, Spec, Step, WorkflowState},
+};
+
+use crate::world::{LEASE, NO_LEASE, World, done, trouble};
+
+fn step(name: &str, after: &[i16], jobs: usize) -> NewStep {
+    NewStep {
+        name: name.into(),
+        after: after.into(),
+        continues: false,
+        tolerate: 0,
+        spec: Spec {
+            kind: "probe.work".into(),
+            queue: Queue::Default,
+            priority: Priority::NORMAL,
+            max_attempts: 3,
+            concurrency_key: None,
+            promise_s: None,
+            tags: vec![name.into()],
+            args: vec![json!({"work_ms": 0}); jobs],
+        },
+    }
+}
+
+fn given_up() -> Verdict {
+    Verdict::Discarded { problem: trouble() }
+}
+
+impl World {
+    async fn begin_workflow(&self, steps: Vec<NewStep>) -> WorkflowId {
+        let id = WorkflowId::new();
+        let new = NewWorkflow { id, name: "shoot".into(), metadata: None, traceparent: None, steps };
+        let mut tx = self.api.tenant(self.tenant).await.unwrap();
+        workflows::create(&self.api, &mut tx, self.tenant, &new).await.unwrap();
+        tx.commit().await.unwrap();
+        id
+    }
+
+    async fn workflow(&self, id: WorkflowId) -> (WorkflowState, Vec<Step>) {
+        let (workflow, steps) = workflows::get(&self.api, self.tenant, id).await.unwrap().unwrap();
+        (workflow.state().unwrap(), steps)
+    }
+
+    async fn states(&self, id: WorkflowId) -> String {
+        let (state, steps) = self.workflow(id).await;
+        let steps: Vec<String> = steps.iter().map(|step| format!("{}:{}", step.name, step.state)).collect();
+        format!("{state} {}", steps.join(" "))
+    }
+
+    async fn advance(&self) {
+        while stepping::advance(&self.worker).await.unwrap() > 0 {}
+    }
+
+    /// Claims everything, and ends each job as `verdict` says by the step it is tagged with.
+    async fn run(&self, verdict: impl Fn(&str) -> Verdict) -> usize {
+        let claimed = self.claim(256).await;
+        let mut batch = Vec::new();
+        for job in &claimed {
+            let tag = self.job(job.id).await.tags.unwrap().remove(0);
+            batch.push(Settle::of(job, verdict(&tag)));
+        }
+        settle::settle(
+            &self.worker,
+            &batch,
+            &claimed.iter().map(|job| job.lease).take(1).collect::<Vec<_>>(),
+        )
+        .await
+        .unwrap();
+        self.advance().await;
+        claimed.len()
+    }
+}
+
+#[tokio::test]
+async fn a_chain_goes_step_by_step() {
+    let world = World::new().await;
+    let id = world.begin_workflow(vec![step("a", &[], 1), step("b", &[0], 2), step("c", &[1], 1)]).await;
+    for (runs, states) in [
+        (1, "running a:completed b:running c:waiting"),
+        (2, "running a:completed b:completed c:running"),
+        (1, "completed a:completed b:completed c:completed"),
+    ] {
+        assert_eq!(world.run(|_| done()).await, runs);
+        assert_eq!(world.states(id).await, states);
+    }
+}
+
+#[tokio::test]
+async fn ten_thousand_jobs_join_once() {
+    let world = World::new().await;
+    let id = world.begin_workflow(vec![step("many", &[], 10_000), step("join", &[0], 1)]).await;
+    let mut ran = 0;
+    while world.states(id).await.starts_with("running many:running") {
+        let claimed = world.claim(256).await;
+        ran += claimed.len();
+        let batch: Vec<Settle> = claimed.iter().map(|job| Settle::of(job, done())).collect();
+        // Two settle the same group; one of them is late.
+        let both = [settle::settle(&world.worker, &batch, &[]), settle::settle(&world.worker, &batch, &[])];
+        futures::future::try_join_all(both).await.unwrap();
+        let both = [stepping::advance(&world.worker), stepping::advance(&world.worker)];
+        futures::future::try_join_all(both).await.unwrap();
+    }
+    world.advance().await;
+    assert_eq!(ran, 10_000);
+    assert_eq!(
+        world
+            .run(|tag| {
+                assert_eq!(tag, "join");
+                done()
+            })
+            .await,
+        1
+    );
+    assert_eq!(world.states(id).await, "completed many:completed join:completed");
+}
+
+#[tokio::test]
+async fn failures_stop_are_tolerated_or_passed_over() {
+    let world = World::new().await;
+    let fail = |bad: &'static str| move |tag: &str| if tag == bad { given_up() } else { done() };
+    let chain = || vec![step("a", &[], 3), step("b", &[0], 1), step("c", &[1], 1)];
+
+    let id = world.begin_workflow(chain()).await;
+    world.run(fail("a")).await;
+    assert_eq!(world.states(id).await, "failed a:failed b:skipped c:skipped");
+
+    let mut steps = chain();
+    steps[0].tolerate = 3;
+    let id = world.begin_workflow(steps).await;
+    for _ in 0..3 {
+        world.run(fail("a")).await;
+    }
+    assert_eq!(world.states(id).await, "completed a:completed b:completed c:completed");
+
+    let mut steps = chain();
+    steps[1].continues = true;
+    let id = world.begin_workflow(steps).await;
+    for _ in 0..3 {
+        world.run(fail("b")).await;
+    }
+    assert_eq!(world.states(id).await, "completed a:completed b:failed c:completed");
+}
+
+#[tokio::test]
+async fn a_step_gets_what_those_before_it_left() {
+    let world = World::new().await;
+    let mut join = step("join", &[0, 1], 1);
+    join.spec.args = vec![json!({
+        "echo": {"$result_of": "single", "pointer": "/by"},
+        "endings": {"$results_of": "many", "pointer": "/next"},
+    })];
+    world.begin_workflow(vec![step("many", &[], 2), step("single", &[], 1), join]).await;
+    let left = |tag: &str| Verdict::Completed { result: json!({"by": tag, "next": "retry"}) };
+    world.run(left).await;
+    let job = world.claim_one().await;
+    assert_eq!((&job.args["echo"], &job.args["endings"]), (&json!("single"), &json!(["retry", "retry"])));
+
+    let mut bad = step("bad", &[0], 1);
+    bad.spec.args = vec![json!({"work_ms": {"$result_of": "first"}})];
+    let id = world.begin_workflow(vec![step("first", &[], 1), bad, step("last", &[1], 1)]).await;
+    world.run(left).await;
+    assert_eq!(world.states(id).await, "failed first:completed bad:failed last:skipped");
+    let (_, steps) = world.workflow(id).await;
+    assert_eq!(steps[1].error.as_ref().unwrap().0["code"], Value::from("invalid_args"));
+}
+
+#[tokio::test]
+async fn a_cancelled_workflow_ends_once_its_running_jobs_have() {
+    let world = World::new().await;
+    let id = world.begin_workflow(vec![step("a", &[], 5), step("b", &[0], 1)]).await;
+    let held = world.claim(2).await;
+    assert!(workflows::request_cancel(&world.api, world.tenant, id).await.unwrap());
+    world.advance().await;
+    assert_eq!(world.states(id).await, "running a:running b:cancelled");
+    assert!(world.claim(9).await.is_empty(), "what waited is gone");
+    assert!(world.job(held[0].id).await.cancel_requested_at.is_some());
+    for job in &held {
+        let verdict = Verdict::Cancelled { problem: trouble() };
+        settle::settle(&world.worker, &[Settle::of(job, verdict)], &[]).await.unwrap();
+    }
+    world.advance().await;
+    assert_eq!(world.states(id).await, "cancelled a:failed b:cancelled");
+    assert!(!workflows::request_cancel(&world.api, world.tenant, id).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_job_may_be_retried_until_its_step_is_over() {
+    let world = World::new().await;
+    let id = world.begin_workflow(vec![step("a", &[], 2), step("b", &[0], 1)]).await;
+    let held = world.claim(2).await;
+    settle::settle(&world.worker, &[Settle::of(&held[0], given_up())], &[]).await.unwrap();
+    let again = retry::retry(&world.api, world.tenant, held[0].id).await.unwrap();
+    assert_eq!(again, Retried::Available);
+    settle::settle(&world.worker, &[Settle::of(&held[1], given_up())], &[]).await.unwrap();
+    world.run(|_| done()).await;
+    assert_eq!(world.states(id).await, "failed a:failed b:skipped");
+    let too_late = retry::retry(&world.api, world.tenant, held[1].id).await.unwrap();
+    assert_eq!(too_late, Retried::StepOver);
+    assert_eq!(world.state(held[1].id).await, State::Discarded);
+}
+
+/// Random graphs, ends, deaths, and orders: each job runs in a step whose dependencies had ended, each step's jobs are
+/// made once, and the end is what the outcomes of the jobs make it.
+#[tokio::test]
+async fn random_graphs_end_as_their_jobs_did() {
+    for seed in 0..12 {
+        let world = World::new().await;
+        let mut rng = StdRng::seed_from_u64(seed);
+        let steps: Vec<NewStep> = (0..rng.random_range(2..8_i16))
+            .map(|ordinal| {
+                let after: Vec<i16> = (0..ordinal).filter(|_| rng.random_bool(0.4)).collect();
+                NewStep {
+                    continues: rng.random_bool(0.3),
+                    tolerate: rng.random_range(0..2),
+                    ..step(&format!("s{ordinal}"), &after, rng.random_range(1..5))
+                }
+            })
+            .collect();
+        let id = world.begin_workflow(steps.clone()).await;
+        let mut failures: BTreeMap<i16, u32> = BTreeMap::new();
+        let mut ended: BTreeMap<JobId, i16> = BTreeMap::new();
+        let mut held: Vec<Claimed> = Vec::new();
+        for _ in 0..600 {
+            match rng.random_range(0..5) {
+                0 | 1 => {
+                    let pick =
+                        [Pick::Regular, Pick::Regular, Pick::Suspect, Pick::Alone][rng.random_range(0..4)];
+                    let ttl = if rng.random_bool(0.2) { NO_LEASE } else { LEASE };
+                    held.extend(
+                        claim::claim(&world.worker, Queue::Default, pick, 3, "w", ttl).await.unwrap(),
+                    );
+                }
+                2 | 3 if !held.is_empty() => {
+                    let job = held.swap_remove(rng.random_range(0..held.len()));
+                    let verdict = if rng.random_bool(0.8) { done() } else { given_up() };
+                    let failed = verdict != done();
+                    let accepted =
+                        settle::settle(&world.worker, &[Settle::of(&job, verdict)], &[]).await.unwrap();
+                    if !accepted.is_empty() {
+                        let member = member(&world, job.id).await;
+                        assert_eq!(
+                            ended.insert(job.id, member.step),
+                            None,
+                            "seed {seed}: {} ended twice",
+                            job.id
+                        );
+                        *failures.entry(member.step).or_default() += u32::from(failed);
+                    }
+                }
+                _ => {
+                    for lost in rescue::rescue(&world.worker, rescue::From::Anyone).await.unwrap() {
+                        if lost.outcome == "discarded" {
+                            let member = member(&world, lost.job).await;
+                            assert_eq!(ended.insert(lost.job, member.step), None, "seed {seed}: ended twice");
+                            *failures.entry(member.step).or_default() += 1;
+                        }
+                    }
+                }
+            }
+            stepping::advance(&world.worker).await.unwrap();
+            release::promote_due(&world.worker).await.unwrap();
+        }
+        let (state, seen) = world.workflow(id).await;
+        assert_ne!(state, WorkflowState::Running, "seed {seed}: {}", world.states(id).await);
+        let mut over: Vec<&str> = Vec::new();
+        for (ordinal, step) in steps.iter().enumerate() {
+            let stopped = |before: &i16| {
+                let before = *before as usize;
+                over[before] == "skipped" || (over[before] == "failed" && !steps[before].continues)
+            };
+            let failed = failures.get(&(ordinal as i16)).copied().unwrap_or_default();
+            let expected = match () {
+                () if step.after.iter().any(stopped) => "skipped",
+                () if failed > step.tolerate => "failed",
+                () => "completed",
+            };
+            over.push(expected);
+            assert_eq!(
+                seen[ordinal].state,
+                expected,
+                "seed {seed}, step {ordinal}: {}",
+                world.states(id).await
+            );
+            let jobs = ended.values().filter(|step| **step == ordinal as i16).count();
+            let wanted = if expected == "skipped" { 0 } else { step.spec.args.len() };
+            assert_eq!(jobs, wanted, "seed {seed}: jobs of step {ordinal}");
+        }
+    }
+}
+
+async fn member(world: &World, job: JobId) -> Member {
+    world.job(job).await.member_of().expect("a job of a workflow")
+}
