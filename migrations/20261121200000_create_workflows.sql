@@ -3,7 +3,7 @@
 -- A workflow is steps, a step is one job or many of a kind. The jobs of a step are put into the ledger when the steps it
 -- comes after have ended. The end of a job only adds to the counts of its step, in the transaction that ends it; what
 -- follows from a step that is over is decided under the lock of its workflow, by whoever comes first.
--- docs/decisions/0009-workflows-advance-by-counts.md has the reasons.
+-- docs/decisions/0010-workflows-advance-by-counts.md has the reasons.
 
 create table workflow (
     id uuid primary key,
