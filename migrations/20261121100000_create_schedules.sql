@@ -55,6 +55,8 @@ create table schedule_fire (
     reason text,
     primary key (schedule_id, slot)
 );
+-- Which of its jobs have not ended, however many slots were skipped since.
+create index schedule_fire_with_job on schedule_fire (schedule_id, slot) where job_id is not null;
 create index schedule_fire_by_age on schedule_fire using brin (fired_at);
 
 alter table schedule enable row level security;

@@ -24,6 +24,7 @@ mod server;
 mod sniff;
 mod state;
 mod submission;
+mod timetable;
 mod waiting;
 
 pub use auth::{Minted, Scope, mint};

@@ -79,6 +79,10 @@ pub(crate) const LIMIT_CONCURRENCY_MAX: u32 = 100_000;
 pub(crate) const LIMIT_BURST_MAX: u32 = 1_000_000;
 /// Longest period of a rate, in seconds: a month.
 pub(crate) const LIMIT_PERIOD_S_MAX: u32 = 2_678_400;
+/// Schedules of a tenant.
+pub(crate) const SCHEDULES_MAX: i64 = 1_000;
+/// Characters of a schedule's name.
+pub(crate) const SCHEDULE_NAME_CHARS_MAX: usize = 63;
 /// Characters of a pause's reason.
 pub(crate) const PAUSE_REASON_CHARS_MAX: usize = 500;
 /// Characters of a pause's owner.

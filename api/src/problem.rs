@@ -97,6 +97,10 @@ codes! {
         "Use a fresh key for a new request; the body of a retry must not change.";
     UploadRejected = "upload_rejected", UNPROCESSABLE_ENTITY, "The file is not what was announced",
         "`reason` says what did not match. The file was deleted: announce it again.";
+    NameTaken = "name_taken", CONFLICT, "Something else has this name",
+        "Choose another name, or change what is there.";
+    ChangedMeanwhile = "changed_meanwhile", CONFLICT, "Somebody else changed it first",
+        "GET it again, see what has changed, and send your change with its `version`.";
     TooMany = "too_many", CONFLICT, "There are as many of these as there may be",
         "Remove one that is not needed any more.";
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests",

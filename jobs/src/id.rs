@@ -131,6 +131,8 @@ ids! {
     LimitId = "lim",
     /// A pause of a queue or a kind.
     PauseId = "pau",
+    /// Work that repeats.
+    ScheduleId = "sch",
     /// The right of one worker to run a batch of jobs until a time; also the fencing token of that right.
     LeaseId = "lse",
 }

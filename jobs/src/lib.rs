@@ -19,7 +19,9 @@ pub mod state;
 
 pub use catalogue::{KindSpec, Parsed, parse, spec, specs};
 pub use failure::{Classify, Failure, Outcome};
-pub use id::{ApiKeyId, AssetId, JobId, LeaseId, LimitId, PauseId, RenditionId, TenantId, UploadId};
+pub use id::{
+    ApiKeyId, AssetId, JobId, LeaseId, LimitId, PauseId, RenditionId, ScheduleId, TenantId, UploadId,
+};
 pub use invalid::Invalid;
 pub use job::{Job, Unique, UniqueFor};
 pub use policy::{Backoff, Policy, Priority};

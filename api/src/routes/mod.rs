@@ -12,6 +12,8 @@ pub(crate) mod limits;
 pub(crate) mod pages;
 pub(crate) mod pauses;
 pub(crate) mod promises;
+pub(crate) mod schedule_steer;
+pub(crate) mod schedules;
 pub(crate) mod steer;
 pub(crate) mod submit;
 pub(crate) mod uploads;

@@ -17,4 +17,5 @@ mod pages;
 mod problems;
 mod queues;
 mod reads;
+mod schedules;
 mod uploads;

@@ -16,14 +16,17 @@ pub const CATCH_UP_AGE_S_MAX: u32 = 604_800;
 
 /// No policy has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no such policy is called {0:?}")]
-pub struct UnknownPolicy(String);
+#[error("there is no {found:?}; it takes {}", known.join(", "))]
+pub struct UnknownPolicy {
+    found: String,
+    known: &'static [&'static str],
+}
 
 macro_rules! policies {
     ($($(#[$doc:meta])* $policy:ident { $($(#[$said:meta])* $name:ident = $word:literal,)+ })+) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-        #[serde(rename_all = "snake_case")]
+        #[serde(rename_all = "snake_case", try_from = "String")]
         pub enum $policy {
             $($(#[$said])* $name,)+
         }
@@ -47,8 +50,16 @@ macro_rules! policies {
             fn from_str(word: &str) -> Result<Self, UnknownPolicy> {
                 match word {
                     $($word => Ok(Self::$name),)+
-                    other => Err(UnknownPolicy(other.to_owned())),
+                    other => Err(UnknownPolicy { found: other.to_owned(), known: &[$($word),+] }),
                 }
+            }
+        }
+
+        impl TryFrom<String> for $policy {
+            type Error = UnknownPolicy;
+
+            fn try_from(word: String) -> Result<Self, UnknownPolicy> {
+                word.parse()
             }
         }
     )+};
@@ -102,6 +113,7 @@ mod tests {
         for policy in [CatchUp::None, CatchUp::One, CatchUp::All] {
             assert_eq!(policy.name().parse(), Ok(policy));
         }
-        assert!("sometimes".parse::<Overlap>().is_err());
+        let unknown = "sometimes".parse::<Overlap>().unwrap_err().to_string();
+        assert_eq!(unknown, "there is no \"sometimes\"; it takes allow, skip, cancel_previous");
     }
 }

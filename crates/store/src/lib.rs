@@ -27,6 +27,7 @@ pub mod reads;
 pub mod release;
 pub mod rescue;
 pub mod retry;
+pub mod schedules;
 pub mod settle;
 pub mod submit;
 #[cfg(feature = "testing")]

@@ -9,6 +9,7 @@ mod housekeeping;
 mod journeys;
 mod outages;
 mod renditions;
+mod schedules;
 mod settling;
 mod steering;
 mod world;
