@@ -32,10 +32,10 @@ impl Cron {
             if from < first {
                 break (first, next(first).unwrap_or(first));
             }
-            match next(from) {
-                Some(slot) => break (from, slot),
-                None => (behind, step) = (from, step * 2),
+            if let Some(slot) = next(from) {
+                break (from, slot);
             }
+            (behind, step) = (from, step * 2);
         };
         // From `found.0` on there is a slot, `found.1`; from `behind` on there is none.
         while behind - found.0 > TimeDelta::seconds(1) && found.1 < behind {
@@ -79,9 +79,10 @@ impl Cron {
         for _ in 0..TRIES_MAX {
             let local = self.on_the_clock_after(from)?;
             from = match zone.from_local_datetime(&local) {
-                LocalResult::Single(at) if at > after => return Some(at.to_utc()),
-                LocalResult::Ambiguous(at, _) if at > after => return Some(at.to_utc()),
-                LocalResult::Ambiguous(_, at) if at > after => return Some(at.to_utc()),
+                LocalResult::Single(at) | LocalResult::Ambiguous(at, _) if at > after => {
+                    return Some(at.to_utc());
+                }
+                LocalResult::Ambiguous(_, again) if again > after => return Some(again.to_utc()),
                 LocalResult::Single(_) | LocalResult::Ambiguous(..) => local,
                 // On from the last second that the clock skips.
                 LocalResult::None => end_of_gap(zone, local)

@@ -17,8 +17,8 @@ fn day(hours: &[u32]) -> Vec<DateTime<Utc>> {
     hours.iter().map(|hour| at("2026-11-21T00:00:00Z") + TimeDelta::hours(i64::from(*hour))).collect()
 }
 
-fn skipped(from: u32, to: u32) -> Option<Skipped> {
-    Some(Skipped { first: day(&[from])[0], last: day(&[to])[0] })
+fn skipped(from: u32, to: u32) -> Skipped {
+    Skipped { first: day(&[from])[0], last: day(&[to])[0] }
 }
 
 #[test]
@@ -36,17 +36,17 @@ fn what_is_on_time_gets_its_job_whatever_the_policy() {
 fn none_gives_up_what_was_missed() {
     let due =
         decide("@hourly", "2026-11-21T03:00:00Z", "2026-11-21T06:30:00Z", rule(CatchUp::None, 10, 86_400));
-    assert_eq!(due, Due { missed: skipped(3, 6), slots: vec![], next: Some(day(&[7])[0]) });
+    assert_eq!(due, Due { missed: Some(skipped(3, 6)), slots: vec![], next: Some(day(&[7])[0]) });
     let due =
         decide("@hourly", "2026-11-21T03:00:00Z", "2026-11-21T06:00:10Z", rule(CatchUp::None, 10, 86_400));
-    assert_eq!(due, Due { missed: skipped(3, 5), slots: day(&[6]), next: Some(day(&[7])[0]) });
+    assert_eq!(due, Due { missed: Some(skipped(3, 5)), slots: day(&[6]), next: Some(day(&[7])[0]) });
 }
 
 #[test]
 fn one_makes_up_for_all() {
     let due =
         decide("@hourly", "2026-11-21T03:00:00Z", "2026-11-21T06:30:00Z", rule(CatchUp::One, 10, 86_400));
-    assert_eq!(due, Due { missed: skipped(3, 5), slots: day(&[6]), next: Some(day(&[7])[0]) });
+    assert_eq!(due, Due { missed: Some(skipped(3, 5)), slots: day(&[6]), next: Some(day(&[7])[0]) });
     let due =
         decide("@hourly", "2026-11-21T03:00:00Z", "2026-11-21T03:30:00Z", rule(CatchUp::One, 10, 86_400));
     assert_eq!(due, Due { missed: None, slots: day(&[3]), next: Some(day(&[4])[0]) });
@@ -58,14 +58,14 @@ fn all_is_bounded_by_number_and_by_age() {
     let due = decide("@hourly", first, now, rule(CatchUp::All, 10, 86_400));
     assert_eq!(due, Due { missed: None, slots: day(&[3, 4, 5, 6]), next: Some(day(&[7])[0]) });
     let due = decide("@hourly", first, now, rule(CatchUp::All, 2, 86_400));
-    assert_eq!((due.missed, due.slots), (skipped(3, 4), day(&[5, 6])));
+    assert_eq!((due.missed, due.slots), (Some(skipped(3, 4)), day(&[5, 6])));
     let due = decide("@hourly", first, now, rule(CatchUp::All, 10, 2 * 3_600));
-    assert_eq!((due.missed, due.slots), (skipped(3, 4), day(&[5, 6])));
+    assert_eq!((due.missed, due.slots), (Some(skipped(3, 4)), day(&[5, 6])));
     let due = decide("@hourly", first, now, rule(CatchUp::All, 10, 60));
-    assert_eq!((due.missed, due.slots), (skipped(3, 6), vec![]));
+    assert_eq!((due.missed, due.slots), (Some(skipped(3, 6)), vec![]));
     // What is on time comes besides.
     let due = decide("@hourly", first, "2026-11-21T06:00:30Z", rule(CatchUp::All, 2, 86_400));
-    assert_eq!((due.missed, due.slots), (skipped(3, 3), day(&[4, 5, 6])));
+    assert_eq!((due.missed, due.slots), (Some(skipped(3, 3)), day(&[4, 5, 6])));
 }
 
 #[test]

@@ -96,7 +96,7 @@ pub async fn fire_due(db: &Db) -> Result<Round, StoreError> {
             Err(error) if error.is_transient() => return Err(error),
             Err(error) => {
                 // One that cannot be fired must not hold up the others in every round from now on.
-                drop(tx);
+                tx.rollback().await.or_failed("let go of schedules")?;
                 set_aside(db, schedule, &error).await?;
                 let set_aside = Some((schedule.id(), error));
                 return Ok(Round { set_aside, is_full: true, ..Round::default() });
@@ -142,14 +142,14 @@ async fn fire(db: &Db, tx: &mut Tx, schedule: &Schedule) -> Result<Option<Vec<Fi
     .execute(&mut **tx)
     .await
     .or_failed("move a schedule on")?;
-    let fired = |fire: &NewFire| Fired {
+    let told = |fire: &NewFire| Fired {
         tenant,
         schedule: schedule.id(),
         slot: fire.slot,
         outcome: fire.outcome,
         job: fire.job,
     };
-    Ok(Some(fires.iter().map(fired).collect()))
+    Ok(Some(fires.iter().map(told).collect()))
 }
 
 #[derive(FromRow)]

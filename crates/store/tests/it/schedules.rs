@@ -48,10 +48,9 @@ impl World {
     }
 
     pub(crate) async fn schedule(&self, wanted: &Wanted) -> ScheduleId {
-        match self.create(wanted).await {
-            Created::New(answer) => answer.body["id"].as_str().unwrap().parse().unwrap(),
-            other => panic!("{other:?}"),
-        }
+        let created = self.create(wanted).await;
+        let Created::New(answer) = &created else { unreachable!("{created:?}") };
+        answer.body["id"].as_str().unwrap().parse().unwrap()
     }
 
     pub(crate) async fn stands(&self, id: ScheduleId) -> Schedule {

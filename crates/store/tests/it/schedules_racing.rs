@@ -82,8 +82,8 @@ async fn one_that_dies_in_the_middle_leaves_nothing_half_done() {
     let killed = "select count(pg_terminate_backend(pid)) from pg_stat_activity
                   where datname = current_database() and wait_event_type = 'Lock'";
     assert_eq!(world.database.number(killed).await.unwrap(), 1);
-    let died = dies.await.unwrap().unwrap_err();
-    assert!(died.is_transient(), "{died:?}");
+    let error = dies.await.unwrap().unwrap_err();
+    assert!(error.is_transient(), "{error:?}");
     holder.rollback().await.unwrap();
     assert_eq!(world.database.number("select count(*) from schedule_fire").await.unwrap(), 0);
     assert_eq!(world.fire().await.fired.len(), 1, "the next one does it");
