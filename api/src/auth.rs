@@ -211,7 +211,7 @@ callers! {
     Writer: JobsWrite;
     /// Somebody who steers queues.
     Operator: QueueOperate;
-    /// Somebody who may run a job again.
+    /// Somebody who may run something again, or hold it.
     Retrier: JobsWrite, QueueOperate;
 }
 

@@ -7,6 +7,7 @@
 //! second place it would have had to be written to.
 
 mod auth;
+mod code;
 mod completion;
 mod extract;
 mod hub;
@@ -14,6 +15,7 @@ mod idempotency;
 mod intake;
 mod limits;
 mod openapi;
+mod plan;
 mod prefer;
 mod problem;
 mod rate;
@@ -24,6 +26,7 @@ mod server;
 mod sniff;
 mod state;
 mod submission;
+mod timetable;
 mod waiting;
 
 pub use auth::{Minted, Scope, mint};

@@ -79,12 +79,24 @@ pub(crate) const LIMIT_CONCURRENCY_MAX: u32 = 100_000;
 pub(crate) const LIMIT_BURST_MAX: u32 = 1_000_000;
 /// Longest period of a rate, in seconds: a month.
 pub(crate) const LIMIT_PERIOD_S_MAX: u32 = 2_678_400;
+/// Schedules of a tenant.
+pub(crate) const SCHEDULES_MAX: i64 = 1_000;
+/// Characters of a schedule's name.
+pub(crate) const SCHEDULE_NAME_CHARS_MAX: usize = 63;
 /// Characters of a pause's reason.
 pub(crate) const PAUSE_REASON_CHARS_MAX: usize = 500;
 /// Characters of a pause's owner.
 pub(crate) const PAUSE_OWNER_CHARS_MAX: usize = 200;
 /// How far ahead a pause may end by itself.
 pub(crate) const PAUSE_DAYS_MAX: i64 = 400;
+/// Steps of a workflow.
+pub(crate) const WORKFLOW_STEPS_MAX: usize = 100;
+/// Jobs of all steps of a workflow.
+pub(crate) const WORKFLOW_JOBS_MAX: usize = 10_000;
+/// Characters of a workflow's name.
+pub(crate) const WORKFLOW_NAME_CHARS_MAX: usize = 200;
+/// Characters of a step's name.
+pub(crate) const WORKFLOW_STEP_NAME_CHARS_MAX: usize = 63;
 /// How far back promises are counted.
 pub(crate) const PROMISE_DAYS_MAX: i64 = 31;
 

@@ -11,7 +11,7 @@ use crate::{
     request,
     routes::{
         assets, attempts, batch, events, health, job_events, jobs, kinds, limits, pages, pauses, promises,
-        steer, submit, uploads, why,
+        schedule_steer, schedules, steer, submit, uploads, why, workflows,
     },
 };
 
@@ -21,6 +21,8 @@ use crate::{
     tags(
         (name = "Jobs", description = "Submit work and follow it"),
         (name = "Queues", description = "Steer what goes next: limits, pauses, promises"),
+        (name = "Schedules", description = "Work that repeats"),
+        (name = "Workflows", description = "Jobs that wait for others"),
         (name = "Kinds", description = "What can be asked for"),
         (name = "Files", description = "Originals in, pictures out"),
         (name = "Operation", description = "For whoever runs this"),
@@ -47,6 +49,16 @@ fn keyed() -> OpenApiRouter<AppState> {
         .routes(routes!(pauses::pause, pauses::list_pauses))
         .routes(routes!(pauses::resume))
         .routes(routes!(promises::list_promises))
+        .routes(routes!(schedules::create_schedule, schedules::list_schedules))
+        .routes(routes!(schedules::preview_schedule))
+        .routes(routes!(schedules::get_schedule, schedules::change_schedule, schedules::remove_schedule))
+        .routes(routes!(schedule_steer::pause_schedule))
+        .routes(routes!(schedule_steer::resume_schedule))
+        .routes(routes!(schedule_steer::run_schedule))
+        .routes(routes!(schedule_steer::list_fires))
+        .routes(routes!(workflows::begin_workflow, workflows::list_workflows))
+        .routes(routes!(workflows::get_workflow))
+        .routes(routes!(workflows::cancel_workflow))
         .routes(routes!(uploads::announce_upload))
         .routes(routes!(uploads::get_upload))
         .routes(routes!(uploads::complete_upload))

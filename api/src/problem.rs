@@ -7,7 +7,7 @@ use std::{error::Error, fmt, sync::Arc};
 
 use axum::{
     body::Body,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use blob::BlobError;
@@ -17,107 +17,7 @@ use serde_json::{Map, Value};
 use store::StoreError;
 use utoipa::ToSchema;
 
-macro_rules! codes {
-    ($($name:ident = $code:literal, $status:ident, $title:literal, $advice:literal;)+) => {
-        /// What went wrong, as a word that clients may rely on. `/docs/problems` has the table.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Code {
-            $(#[doc = $title] $name,)+
-        }
-
-        impl Code {
-            /// Every code there is, in the order of the table.
-            pub const ALL: &'static [Self] = &[$(Self::$name),+];
-
-            /// The word.
-            pub const fn word(self) -> &'static str {
-                match self { $(Self::$name => $code,)+ }
-            }
-
-            /// The status it is answered with.
-            pub const fn status(self) -> StatusCode {
-                match self { $(Self::$name => StatusCode::$status,)+ }
-            }
-
-            /// What it is, for people.
-            pub const fn title(self) -> &'static str {
-                match self { $(Self::$name => $title,)+ }
-            }
-
-            /// What to do about it.
-            pub const fn advice(self) -> &'static str {
-                match self { $(Self::$name => $advice,)+ }
-            }
-        }
-    };
-}
-
-codes! {
-    MalformedJson = "malformed_json", BAD_REQUEST, "The body is not JSON",
-        "Send one JSON document. `detail` has the line and column where reading stopped.";
-    InvalidParameter = "invalid_parameter", BAD_REQUEST, "A query parameter or header cannot be used",
-        "`detail` names the parameter and what it accepts.";
-    IdempotencyKeyRequired = "idempotency_key_required", BAD_REQUEST, "The Idempotency-Key header is missing",
-        "Send a fresh random key with every new request, and the same key again when you retry it.";
-    Unauthenticated = "unauthenticated", UNAUTHORIZED, "The API key is missing or not valid",
-        "Send `Authorization: Bearer crw_…` with a key that has not been revoked.";
-    MissingScope = "missing_scope", FORBIDDEN, "The API key may not do this",
-        "Use a key with the scope that `detail` names.";
-    NotFound = "not_found", NOT_FOUND, "There is nothing here",
-        "Check the path and the id. What belongs to another tenant does not exist for this key.";
-    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "This path does not take this method",
-        "The `Allow` header lists the methods it takes.";
-    BodyTimeout = "body_timeout", REQUEST_TIMEOUT, "The body did not arrive in time",
-        "Send the whole body without pausing. Files do not belong into bodies: see POST /v1/uploads.";
-    RequestInFlight = "request_in_flight", CONFLICT, "The same request is being answered at this moment",
-        "Wait as long as `Retry-After` says and send it again with the same Idempotency-Key.";
-    NotFinished = "not_finished", CONFLICT, "The job has not finished",
-        "Wait for it: GET the job, listen to its events, or submit with `Prefer: wait`.";
-    TooLate = "too_late", CONFLICT, "The job has ended already",
-        "Nothing is left to do. GET the job to see how it ended.";
-    JobRunning = "job_running", CONFLICT, "The job is running",
-        "Wait until this attempt ends, or cancel it first.";
-    DuplicateWork = "duplicate_work", CONFLICT, "Another job is doing the same work",
-        "Follow the job that `detail` names instead.";
-    UploadIncomplete = "upload_incomplete", CONFLICT, "The file has not arrived",
-        "PUT every byte to the URLs that POST /v1/uploads answered, then complete the upload.";
-    JobCancelled = "job_cancelled", GONE, "The job was cancelled and has no result",
-        "`error` says why. POST /v1/jobs/{id}/retry runs it again.";
-    JobDiscarded = "job_discarded", GONE, "The job was given up and has no result",
-        "`error` says what went wrong. Fix the cause, then POST /v1/jobs/{id}/retry.";
-    UploadExpired = "upload_expired", GONE, "The upload was not completed in time",
-        "Announce the file again with POST /v1/uploads.";
-    PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large",
-        "Split the batch, or put files into an upload and name its asset.";
-    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body has to be JSON",
-        "Send `Content-Type: application/json`.";
-    InvalidBody = "invalid_body", UNPROCESSABLE_ENTITY, "The request is JSON but cannot be used",
-        "Each entry of `errors` points at a field and says what it accepts.";
-    IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The Idempotency-Key stands for another request",
-        "Use a fresh key for a new request; the body of a retry must not change.";
-    UploadRejected = "upload_rejected", UNPROCESSABLE_ENTITY, "The file is not what was announced",
-        "`reason` says what did not match. The file was deleted: announce it again.";
-    TooMany = "too_many", CONFLICT, "There are as many of these as there may be",
-        "Remove one that is not needed any more.";
-    RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests",
-        "Wait as long as `Retry-After` says. `RateLimit` tells what is left before it comes to this.";
-    TooManyStreams = "too_many_streams", TOO_MANY_REQUESTS, "Too many event streams are open",
-        "Close a stream, or follow all jobs through GET /v1/events.";
-    Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong on our side",
-        "Send the same request with the same Idempotency-Key again; name `instance` when you report it.";
-    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "A service we need does not answer",
-        "Wait as long as `Retry-After` says and send the same request again.";
-    Overloaded = "overloaded", SERVICE_UNAVAILABLE, "More work arrives than can be taken in",
-        "Wait as long as `Retry-After` says and send the same request again.";
-    Slow = "request_timeout", SERVICE_UNAVAILABLE, "The answer took too long",
-        "Send the same request with the same Idempotency-Key again: if it was done, you get its answer.";
-}
-
-impl Serialize for Code {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.word())
-    }
-}
+pub use crate::code::Code;
 
 /// Longest text about one field.
 const TEXT_CHARS_MAX: usize = 400;

@@ -1,7 +1,7 @@
 //! A job as clients see it, and the answers that are kept for idempotency keys.
 
 use chrono::{DateTime, Utc};
-use jobs::{JobId, State};
+use jobs::{JobId, State, WorkflowId};
 use serde::Serialize;
 use serde_json::{Value, json};
 use store::{
@@ -76,6 +76,10 @@ pub(crate) struct JobResource {
     /// The trace it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     trace_id: Option<String>,
+    /// The workflow it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    workflow: Option<WorkflowId>,
     /// The same work was there already, and this is it.
     #[serde(skip_serializing_if = "is_false")]
     existing: bool,
@@ -122,6 +126,7 @@ impl JobResource {
             worker: None,
             tags: new.tags.clone(),
             metadata: new.metadata.clone(),
+            workflow: new.member_of.map(|member| member.workflow),
             trace_id: new.traceparent.as_deref().and_then(telemetry::trace_context::trace_id),
             existing: false,
         }
@@ -129,7 +134,7 @@ impl JobResource {
 
     /// A job with everything that is known of it.
     pub(crate) fn of(record: JobRecord) -> Result<Self, Problem> {
-        let (id, state) = (record.id(), record.state()?);
+        let (id, state, member_of) = (record.id(), record.state()?, record.member_of());
         let progress = progress(&record);
         Ok(Self {
             id,
@@ -146,6 +151,7 @@ impl JobResource {
             finalized_at: record.finalized_at,
             cancel_requested_at: record.cancel_requested_at,
             progress,
+            workflow: member_of.map(|member| member.workflow),
             args: Some(record.args.0),
             result: record.result.map(|result| result.0),
             error: record.error.map(|error| error.0),

@@ -168,6 +168,7 @@ impl NewJobBody {
             unique: self.unique.map(UniqueBody::into_unique).or(parsed.unique),
             concurrency_key: self.concurrency_key.or(parsed.concurrency_key),
             promise_s: self.promise_s.or(spec.policy.promise_s),
+            member_of: None,
             hop: self.hop.map(|hop| Hop { queue: hop.queue, after_s: hop.after_s }),
             tags: self.tags,
             metadata,

@@ -133,6 +133,8 @@ ids! {
     PauseId = "pau",
     /// Jobs that belong together.
     WorkflowId = "wfl",
+    /// Work that repeats.
+    ScheduleId = "sch",
     /// The right of one worker to run a batch of jobs until a time; also the fencing token of that right.
     LeaseId = "lse",
 }

@@ -25,7 +25,7 @@ use crate::{
         abandoned, housekeeper, leases, presence,
         quarantine::{Parent, Quarantine},
         release::Release,
-        rescuer,
+        rescuer, scheduler,
     },
     media_pool::MediaPool,
     scratch::Scratch,
@@ -155,6 +155,7 @@ pub async fn run(
         Release { db: core.deps.db.clone(), ring: ring.clone(), more, quarantine, own: claims.clone() };
     services.spawn(release.run(stop.clone()));
     services.spawn(rescuer::run(core.deps.db.clone(), Duration::from_millis(args.sweep_ms), stop.clone()));
+    services.spawn(scheduler::run(core.deps.db.clone(), stop.clone()));
     services.spawn(housekeeper::run(core.deps.db.clone(), args.history_days, stop.clone()));
     services.spawn(abandoned::run(core.deps.clone(), stop.clone()));
     let listens_to = args.slots().into_iter().collect();

@@ -1,6 +1,9 @@
 //! `GET /v1/jobs` and `GET /v1/jobs/{id}`.
 
-use std::fmt::Write as _;
+use std::{
+    fmt::{Display, Write as _},
+    str::FromStr,
+};
 
 use ::jobs::{JobId, Queue, State, limits::TAG_BYTES_MAX};
 use axum::{
@@ -129,23 +132,27 @@ fn filter(params: &ListParams) -> Result<Filter, Problem> {
     if params.tag.as_ref().is_some_and(|tag| tag.len() > TAG_BYTES_MAX || tag.chars().any(char::is_control)) {
         return refuse("tag takes up to 64 bytes without control characters");
     }
-    let before = match &params.cursor {
-        None => None,
-        Some(cursor) => match read_cursor(cursor) {
-            Some(id) => Some(id),
-            None => return refuse("cursor takes what `next` of the page before said"),
-        },
-    };
+    let before = params.cursor.as_deref().map(read_cursor).transpose()?;
     let (kind, tag) = (params.kind.clone(), params.tag.clone());
     Ok(Filter { state: params.state, kind, queue: params.queue, tag, before })
 }
 
-fn write_cursor(last: JobId) -> String {
+/// Where a page ended.
+pub(crate) fn write_cursor(last: impl Display) -> String {
     URL_SAFE_NO_PAD.encode(last.to_string())
 }
 
-fn read_cursor(cursor: &str) -> Option<JobId> {
-    String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?.parse().ok()
+/// Where the page before ended.
+pub(crate) fn read_cursor<T: FromStr>(cursor: &str) -> Result<T, Problem> {
+    let read = || String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?.parse().ok();
+    read().ok_or_else(|| {
+        Problem::new(Code::InvalidParameter, "cursor takes what `next` of the page before said")
+    })
+}
+
+/// The `Link` to the page after, of a list without filters.
+pub(crate) fn link_next(path: &str, limit: u16, next: &str) -> Option<HeaderValue> {
+    HeaderValue::try_from(format!("<{path}?limit={limit}&cursor={next}>; rel=\"next\"")).ok()
 }
 
 fn link(params: &ListParams, limit: u16, next: &str) -> String {
@@ -181,9 +188,9 @@ mod tests {
     #[test]
     fn a_cursor_comes_back_and_nothing_else_is_one() {
         let id = JobId::new();
-        assert_eq!(read_cursor(&write_cursor(id)), Some(id));
+        assert_eq!(read_cursor::<JobId>(&write_cursor(id)).ok(), Some(id));
         for wrong in ["", "x", "am9i", "'; drop table job", &id.to_string()] {
-            assert_eq!(read_cursor(wrong), None, "{wrong:?}");
+            assert!(read_cursor::<JobId>(wrong).is_err(), "{wrong:?}");
         }
     }
 }

@@ -73,6 +73,10 @@ pub(crate) async fn retry_job(
             let problem = Problem::new(Code::DuplicateWork, format!("{other} is doing the same work"));
             Err(problem.member("job", other.to_string().into()))
         }
+        Retried::StepOver => {
+            let detail = format!("{id} belongs to a step that is over; begin another workflow");
+            Err(Problem::new(Code::StepOver, detail))
+        }
         Retried::NotFound => Err(Problem::not_found("job")),
     }
 }

@@ -60,7 +60,7 @@ pub(crate) async fn submit_job(
     let kinds = [(new.kind, new.queue)];
     let answer = resource::answer_accepted(&new);
     let submission = Submission { jobs: vec![new], idempotency: key, answer };
-    let (answer, replayed) = match app.intake.take(caller.tenant, submission, held).await? {
+    let (answer, was_replayed) = match app.intake.take(caller.tenant, submission, held).await? {
         Submitted::Accepted { answer, enqueued } => {
             intake::count(&kinds, &enqueued);
             (answer, false)
@@ -76,10 +76,13 @@ pub(crate) async fn submit_job(
     if let Some(wait) = wait {
         prefer::applied(wait, response.headers_mut());
     }
-    if replayed {
-        response.headers_mut().insert(REPLAYED.clone(), HeaderValue::from_static("true"));
-    }
-    Ok(response)
+    Ok(if was_replayed { replayed(response) } else { response })
+}
+
+/// Marks an answer that was given before.
+pub(crate) fn replayed(mut response: Response) -> Response {
+    response.headers_mut().insert(REPLAYED.clone(), HeaderValue::from_static("true"));
+    response
 }
 
 pub(crate) fn mismatch() -> Problem {

@@ -17,4 +17,6 @@ mod pages;
 mod problems;
 mod queues;
 mod reads;
+mod schedules;
 mod uploads;
+mod workflows;

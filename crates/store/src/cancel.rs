@@ -246,22 +246,41 @@ pub async fn finish_requested(db: &Db) -> Result<usize, StoreError> {
 
 async fn finish(db: &Db, orphan: &Orphan) -> Result<bool, StoreError> {
     let mut tx = db.begin().await?;
-    stop_claiming(&mut tx, &orphan.queue).await?;
-    let waits: bool = sqlx::query_scalar(AssertSqlSafe(format!(
-        "select exists (select from job j where j.tenant_id = $1 and j.id = $2 and not exists ({HELD}))"
-    )))
-    .bind(orphan.tenant_id)
-    .bind(orphan.id)
-    .fetch_one(&mut *tx)
-    .await
-    .or_failed("see whether the job is running")?;
-    if !waits {
+    let (tenant, job) = (TenantId::from_uuid(orphan.tenant_id), JobId::from_uuid(orphan.id));
+    if !keep_waiting(&mut tx, tenant, job, &orphan.queue).await? {
         return Ok(false);
     }
-    let (tenant, job) = (TenantId::from_uuid(orphan.tenant_id), JobId::from_uuid(orphan.id));
     let outcome = remove(&mut tx, tenant, job, &Problem::new("cancelled", "cancelled on request")).await?;
     commit(tx, "cancel a job").await?;
     Ok(outcome == Cancelled::AtOnce)
+}
+
+/// Cancels `job`, which stands in `queue`, in a transaction of a worker's: because other work takes its place.
+pub(crate) async fn supersede(
+    tx: &mut Tx,
+    tenant: TenantId,
+    job: JobId,
+    queue: &str,
+    problem: &Problem,
+) -> Result<Cancelled, StoreError> {
+    if keep_waiting(tx, tenant, job, queue).await? {
+        remove(tx, tenant, job, problem).await
+    } else {
+        request(tx, tenant, job).await
+    }
+}
+
+/// Whether `job` waits; then it will not be claimed before the transaction ends. For workers, who may read leases.
+async fn keep_waiting(tx: &mut Tx, tenant: TenantId, job: JobId, queue: &str) -> Result<bool, StoreError> {
+    stop_claiming(tx, queue).await?;
+    sqlx::query_scalar(AssertSqlSafe(format!(
+        "select exists (select from job j where j.tenant_id = $1 and j.id = $2 and not exists ({HELD}))"
+    )))
+    .bind(tenant.as_uuid())
+    .bind(job.as_uuid())
+    .fetch_one(&mut **tx)
+    .await
+    .or_failed("see whether the job is running")
 }
 
 /// Claiming takes the same lock: from here on a job of the queue is either running already or will not be claimed.

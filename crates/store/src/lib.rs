@@ -28,6 +28,7 @@ pub mod reads;
 pub mod release;
 pub mod rescue;
 pub mod retry;
+pub mod schedules;
 pub mod settle;
 pub mod stepping;
 pub mod submit;

@@ -3,7 +3,7 @@
 //! Decided under the lock of the workflow by whoever comes first, in one transaction with the jobs that it makes. So a
 //! step begins once, whatever dies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jobs::{JobId, TenantId, WorkflowId, failure::Problem, limits::ARGS_BYTES_MAX};
 use serde_json::{Value, json};
@@ -172,14 +172,13 @@ async fn begin(
     let Some(Json(mut spec)) = spec else {
         return Ok(Err(Problem::new("step_begun", "the jobs of this step were made before")));
     };
+    let asked: BTreeSet<String> = spec.args.iter().flat_map(references).collect();
     let mut results = BTreeMap::new();
+    for name in asked {
+        let found = results_of(tx, workflow, all, &name).await?;
+        results.insert(name, found);
+    }
     for args in &mut spec.args {
-        for name in references(args) {
-            if !results.contains_key(&name) {
-                let found = results_of(tx, workflow, all, &name).await?;
-                results.insert(name, found);
-            }
-        }
         if let Err(problem) = fill_in(args, &results, &spec.kind) {
             return Ok(Err(problem));
         }

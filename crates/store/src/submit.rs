@@ -126,6 +126,45 @@ pub async fn submit(
     Ok(submitted)
 }
 
+/// What an idempotency key stands for.
+pub(crate) enum Taken {
+    /// Nothing before; it is taken now, or there is none.
+    Free,
+    /// The same request, which was answered so.
+    Before(Answer),
+    /// Another request.
+    ForAnother,
+}
+
+/// Takes `key` for whatever the transaction does besides; [`keep_answer`] has to follow before it commits.
+pub(crate) async fn take_key(
+    tx: &mut Tx,
+    tenant: TenantId,
+    key: Option<&Idempotency>,
+) -> Result<Taken, StoreError> {
+    let answer = Answer { status: 500, location: None, body: Value::Null };
+    let alone = Submission { jobs: Vec::new(), idempotency: key.cloned(), answer };
+    let kept = take_keys(tx, tenant, std::slice::from_ref(&alone)).await?;
+    Ok(match known(&kept, &alone) {
+        None => Taken::Free,
+        Some((true, answer)) => Taken::Before(answer),
+        Some((false, _)) => Taken::ForAnother,
+    })
+}
+
+/// Keeps the answer for a key that [`take_key`] took.
+pub(crate) async fn keep_answer(
+    tx: &mut Tx,
+    tenant: TenantId,
+    key: Option<&Idempotency>,
+    answer: &Answer,
+) -> Result<(), StoreError> {
+    match key {
+        Some(key) => keep(tx, tenant, key, answer).await,
+        None => Ok(()),
+    }
+}
+
 /// What the key of `submission` was used for before: whether for the same request, and the answer.
 fn known(kept: &HashMap<(String, String), Kept>, submission: &Submission) -> Option<(bool, Answer)> {
     let idempotency = submission.idempotency.as_ref()?;

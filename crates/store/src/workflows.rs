@@ -10,9 +10,10 @@ use sqlx::{FromRow, types::Json};
 use uuid::Uuid;
 
 use crate::{
-    db::{Db, Tx},
+    db::{Db, Tx, commit},
     enqueue::{self, Member, NewJob},
     error::{OrFailed, StoreError},
+    submit::{Answer, Idempotency, Taken, keep_answer, take_key},
 };
 
 /// Where a workflow is.
@@ -184,8 +185,38 @@ pub struct Step {
     pub finished_at: Option<DateTime<Utc>>,
 }
 
-/// Puts a workflow into the ledger, with the jobs of the steps that wait for nothing.
-pub async fn create(db: &Db, tx: &mut Tx, tenant: TenantId, new: &NewWorkflow) -> Result<(), StoreError> {
+/// What became of the wish for a workflow.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Created {
+    /// It is in the ledger; this is the answer, also kept for the key.
+    New(Answer),
+    /// The key was used before for the same request: this is what it was answered.
+    Replayed(Answer),
+    /// The key was used before for another request.
+    Mismatch,
+}
+
+/// Puts a workflow into the ledger, with the jobs of the steps that wait for nothing, and keeps `answer` for `key`.
+pub async fn create(
+    db: &Db,
+    tenant: TenantId,
+    new: &NewWorkflow,
+    key: Option<&Idempotency>,
+    answer: Answer,
+) -> Result<Created, StoreError> {
+    let mut tx = db.tenant(tenant).await?;
+    match take_key(&mut tx, tenant, key).await? {
+        Taken::Free => {}
+        Taken::Before(answer) => return Ok(Created::Replayed(answer)),
+        Taken::ForAnother => return Ok(Created::Mismatch),
+    }
+    insert(db, &mut tx, tenant, new).await?;
+    keep_answer(&mut tx, tenant, key, &answer).await?;
+    commit(tx, "make a workflow").await?;
+    Ok(Created::New(answer))
+}
+
+async fn insert(db: &Db, tx: &mut Tx, tenant: TenantId, new: &NewWorkflow) -> Result<(), StoreError> {
     let jobs_total: usize = new.steps.iter().map(|step| step.spec.args.len()).sum();
     sqlx::query(
         "insert into workflow (id, tenant_id, name, jobs_total, metadata, traceparent, created_at)
@@ -353,4 +384,17 @@ pub async fn request_cancel(db: &Db, tenant: TenantId, workflow: WorkflowId) -> 
     enqueue::ring(&mut tx, Queue::ALL.into_iter()).await?;
     tx.commit().await.or_failed("ask for a workflow to stop")?;
     Ok(asked.rows_affected() == 1)
+}
+
+/// Forgets workflows that ended more than `days` ago, up to 1,000; answers how many.
+pub async fn forget_ended(db: &Db, days: u32) -> Result<u64, StoreError> {
+    let forgotten = sqlx::query(
+        "delete from workflow where id in (
+             select id from workflow where finished_at < clock_timestamp() - make_interval(days => $1) limit 1000)",
+    )
+    .bind(days as i32)
+    .execute(db.pool())
+    .await
+    .or_failed("forget workflows that ended")?;
+    Ok(forgotten.rows_affected())
 }

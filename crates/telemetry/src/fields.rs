@@ -27,6 +27,8 @@ pub const QUEUE_NAME: &str = "queue.name";
 pub const TENANT_ID: &str = "tenant.id";
 /// The worker process.
 pub const WORKER_NAME: &str = "worker.name";
+/// Work that repeats, as `sch_…`.
+pub const SCHEDULE_ID: &str = "schedule.id";
 /// The request, as the client sees it.
 pub const REQUEST_ID: &str = "request.id";
 /// Method of the request.

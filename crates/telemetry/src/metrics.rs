@@ -37,6 +37,8 @@ pub const HTTP_REQUEST_DURATION_SECONDS: &str = "http_request_duration_seconds";
 pub const WORKER_SLOTS: &str = "worker_slots";
 /// Counter `{outcome}`: jobs taken back from dead workers.
 pub const JOBS_RESCUED_TOTAL: &str = "jobs_rescued_total";
+/// Counter `{outcome}`: slots of schedules that were decided about.
+pub const SCHEDULE_FIRES_TOTAL: &str = "schedule_fires_total";
 /// Counter: log lines and progress that could not be stored in time.
 pub const JOB_WORDS_LOST_TOTAL: &str = "job_words_lost_total";
 
@@ -96,6 +98,7 @@ fn describe() {
     describe_histogram!(HTTP_REQUEST_DURATION_SECONDS, Unit::Seconds, "How long an answer took.");
     describe_gauge!(WORKER_SLOTS, Unit::Count, "Slots of this worker, busy and free.");
     describe_counter!(JOBS_RESCUED_TOTAL, Unit::Count, "Jobs taken back from dead workers.");
+    describe_counter!(SCHEDULE_FIRES_TOTAL, Unit::Count, "Slots of schedules that were decided about.");
     describe_counter!(
         JOB_WORDS_LOST_TOTAL,
         Unit::Count,

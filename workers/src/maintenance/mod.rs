@@ -8,6 +8,7 @@ pub mod presence;
 pub mod quarantine;
 pub mod release;
 pub mod rescuer;
+pub mod scheduler;
 
 /// An error and its causes on one line, for a service that will simply try again.
 fn chain(error: &dyn std::error::Error) -> String {

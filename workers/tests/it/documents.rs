@@ -82,3 +82,13 @@ async fn holds(page: &str) {
 async fn queues() {
     holds("queues.md").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn schedules() {
+    holds("schedules.md").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workflows() {
+    holds("workflows.md").await;
+}

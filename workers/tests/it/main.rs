@@ -9,6 +9,8 @@ mod housekeeping;
 mod journeys;
 mod outages;
 mod renditions;
+mod schedules;
 mod settling;
 mod steering;
+mod workflows;
 mod world;

@@ -7,6 +7,8 @@ mod history;
 mod limiting;
 mod releasing;
 mod rescuing;
+mod schedules;
+mod schedules_racing;
 mod settling;
 mod tenancy;
 mod walking;

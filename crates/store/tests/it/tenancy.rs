@@ -69,6 +69,10 @@ async fn fill(database: &TestDatabase, tenants: [TenantId; 2]) {
              insert into workflow_step (tenant_id, workflow_id, ordinal, name, after, state, continues, tolerate, jobs_total)
                  values ('{id}', '{id}', 0, 'x', '{{}}', 'running', false, 0, 1);
              insert into pause (id, tenant_id, reason, paused_by) values (gen_random_uuid(), '{id}', 'x', 'x');
+             insert into schedule (id, tenant_id, name, cron, timezone, kind, args, tags, overlap, catch_up, catch_up_max,
+                 catch_up_age_s, created_by, updated_by)
+                 values ('{id}', '{id}', 'x', '@daily', 'UTC', 'x', '{{}}', '{{}}', 'allow', 'one', 1, 60, 'x', 'x');
+             insert into schedule_fire (tenant_id, schedule_id, slot, outcome) values ('{id}', '{id}', now(), 'missed');
              insert into job_log (tenant_id, job_id, fence, attempt, level, message)
                  values ('{id}', gen_random_uuid(), 0, 1, 'info', 'x');
              insert into idempotency (tenant_id, key, route, fingerprint, status, body, expires_at)
@@ -143,6 +147,12 @@ async fn a_tenant_cannot_write_for_another() {
         "update attempt set outcome = 'discarded'".to_owned(),
         "delete from attempt".to_owned(),
         "delete from job_log".to_owned(),
+        "delete from schedule_fire".to_owned(),
+        "update schedule_fire set outcome = 'missed'".to_owned(),
+        format!(
+            "insert into schedule_fire (tenant_id, schedule_id, slot, outcome)
+                 values ('{theirs}', '{theirs}', now() + interval '1 s', 'missed')"
+        ),
         "update api_key set scopes = '{admin}'".to_owned(),
         "insert into tenant (id, slug, name) values (gen_random_uuid(), 'x', 'x')".to_owned(),
         "delete from lease".to_owned(),
@@ -161,7 +171,7 @@ async fn workers_see_every_tenant_but_cannot_rewrite_history() {
     let database = TestDatabase::create().await;
     fill(&database, [TenantId::new(), TenantId::new()]).await;
     let mut worker = connect(&database, Some("crewline_worker")).await;
-    for table in ["job", "attempt", "job_log", "lane", "asset", "rendition", "upload", "tenant"] {
+    for table in ["job", "attempt", "job_log", "lane", "asset", "rendition", "upload", "tenant", "schedule"] {
         assert_eq!(count(&mut worker, table).await.unwrap(), 2, "{table}");
     }
     for sql in [
@@ -169,6 +179,8 @@ async fn workers_see_every_tenant_but_cannot_rewrite_history() {
         "update attempt set outcome = 'discarded'",
         "delete from attempt",
         "delete from job_log",
+        "update schedule set cron = '* * * * *'",
+        "update schedule_fire set outcome = 'missed'",
         "drop table job",
         "set role crewline_api",
     ] {

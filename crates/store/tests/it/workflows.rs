@@ -7,12 +7,12 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 use store::{
     claim::{self, Claimed, Pick},
-    enqueue::Member,
     release, rescue,
     retry::{self, Retried},
     settle::{self, Settle, Verdict},
     stepping,
-    workflows::{self, NewStep, NewWorkflow, Spec, Step, WorkflowState},
+    submit::Answer,
+    workflows::{self, Created, NewStep, NewWorkflow, Spec, Step, WorkflowState},
 };
 
 use crate::world::{LEASE, NO_LEASE, World, done, trouble};
@@ -44,9 +44,9 @@ impl World {
     async fn begin_workflow(&self, steps: Vec<NewStep>) -> WorkflowId {
         let id = WorkflowId::new();
         let new = NewWorkflow { id, name: "shoot".into(), metadata: None, traceparent: None, steps };
-        let mut tx = self.api.tenant(self.tenant).await.unwrap();
-        workflows::create(&self.api, &mut tx, self.tenant, &new).await.unwrap();
-        tx.commit().await.unwrap();
+        let answer = Answer { status: 202, location: None, body: json!({}) };
+        let created = workflows::create(&self.api, self.tenant, &new, None, answer).await.unwrap();
+        assert!(matches!(created, Created::New(_)));
         id
     }
 
@@ -213,12 +213,18 @@ async fn a_job_may_be_retried_until_its_step_is_over() {
     assert_eq!(world.state(held[1].id).await, State::Discarded);
 }
 
-/// Random graphs, ends, deaths, and orders: each job runs in a step whose dependencies had ended, each step's jobs are
-/// made once, and the end is what the outcomes of the jobs make it.
-#[tokio::test]
-async fn random_graphs_end_as_their_jobs_did() {
-    for seed in 0..12 {
-        let world = World::new().await;
+/// A workflow that is run at random, and what its jobs did.
+struct Walk {
+    world: World,
+    rng: StdRng,
+    steps: Vec<NewStep>,
+    held: Vec<Claimed>,
+    ended: BTreeMap<JobId, i16>,
+    failures: BTreeMap<i16, u32>,
+}
+
+impl Walk {
+    async fn new(seed: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let steps: Vec<NewStep> = (0..rng.random_range(2..8_i16))
             .map(|ordinal| {
@@ -230,78 +236,83 @@ async fn random_graphs_end_as_their_jobs_did() {
                 }
             })
             .collect();
-        let id = world.begin_workflow(steps.clone()).await;
-        let mut failures: BTreeMap<i16, u32> = BTreeMap::new();
-        let mut ended: BTreeMap<JobId, i16> = BTreeMap::new();
-        let mut held: Vec<Claimed> = Vec::new();
-        for _ in 0..600 {
-            match rng.random_range(0..5) {
-                0 | 1 => {
-                    let pick =
-                        [Pick::Regular, Pick::Regular, Pick::Suspect, Pick::Alone][rng.random_range(0..4)];
-                    let ttl = if rng.random_bool(0.2) { NO_LEASE } else { LEASE };
-                    held.extend(
-                        claim::claim(&world.worker, Queue::Default, pick, 3, "w", ttl).await.unwrap(),
-                    );
+        let (ended, failures) = (BTreeMap::new(), BTreeMap::new());
+        Self { world: World::new().await, rng, steps, held: Vec::new(), ended, failures }
+    }
+
+    async fn goes_on(&mut self) {
+        let db = &self.world.worker;
+        match self.rng.random_range(0..5) {
+            0 | 1 => {
+                let pick =
+                    [Pick::Regular, Pick::Regular, Pick::Suspect, Pick::Alone][self.rng.random_range(0..4)];
+                let ttl = if self.rng.random_bool(0.2) { NO_LEASE } else { LEASE };
+                self.held.extend(claim::claim(db, Queue::Default, pick, 3, "w", ttl).await.unwrap());
+            }
+            2 | 3 if !self.held.is_empty() => {
+                let job = self.held.swap_remove(self.rng.random_range(0..self.held.len()));
+                let failed = self.rng.random_bool(0.2);
+                let verdict = if failed { given_up() } else { done() };
+                if !settle::settle(db, &[Settle::of(&job, verdict)], &[]).await.unwrap().is_empty() {
+                    self.ends(job.id, failed).await;
                 }
-                2 | 3 if !held.is_empty() => {
-                    let job = held.swap_remove(rng.random_range(0..held.len()));
-                    let verdict = if rng.random_bool(0.8) { done() } else { given_up() };
-                    let failed = verdict != done();
-                    let accepted =
-                        settle::settle(&world.worker, &[Settle::of(&job, verdict)], &[]).await.unwrap();
-                    if !accepted.is_empty() {
-                        let member = member(&world, job.id).await;
-                        assert_eq!(
-                            ended.insert(job.id, member.step),
-                            None,
-                            "seed {seed}: {} ended twice",
-                            job.id
-                        );
-                        *failures.entry(member.step).or_default() += u32::from(failed);
-                    }
-                }
-                _ => {
-                    for lost in rescue::rescue(&world.worker, rescue::From::Anyone).await.unwrap() {
-                        if lost.outcome == "discarded" {
-                            let member = member(&world, lost.job).await;
-                            assert_eq!(ended.insert(lost.job, member.step), None, "seed {seed}: ended twice");
-                            *failures.entry(member.step).or_default() += 1;
-                        }
+            }
+            _ => {
+                for lost in rescue::rescue(db, rescue::From::Anyone).await.unwrap() {
+                    if lost.outcome == "discarded" {
+                        self.ends(lost.job, true).await;
                     }
                 }
             }
-            stepping::advance(&world.worker).await.unwrap();
-            release::promote_due(&world.worker).await.unwrap();
         }
-        let (state, seen) = world.workflow(id).await;
-        assert_ne!(state, WorkflowState::Running, "seed {seed}: {}", world.states(id).await);
+        stepping::advance(&self.world.worker).await.unwrap();
+        release::promote_due(&self.world.worker).await.unwrap();
+    }
+
+    async fn ends(&mut self, job: JobId, failed: bool) {
+        let step = self.world.job(job).await.member_of().expect("a job of a workflow").step;
+        assert_eq!(self.ended.insert(job, step), None, "{job} ended twice");
+        *self.failures.entry(step).or_default() += u32::from(failed);
+    }
+
+    /// How each step should have ended.
+    fn expected(&self) -> Vec<&'static str> {
         let mut over: Vec<&str> = Vec::new();
-        for (ordinal, step) in steps.iter().enumerate() {
+        for (ordinal, step) in self.steps.iter().enumerate() {
             let stopped = |before: &i16| {
                 let before = *before as usize;
-                over[before] == "skipped" || (over[before] == "failed" && !steps[before].continues)
+                over[before] == "skipped" || (over[before] == "failed" && !self.steps[before].continues)
             };
-            let failed = failures.get(&(ordinal as i16)).copied().unwrap_or_default();
-            let expected = match () {
+            let failed = self.failures.get(&(ordinal as i16)).copied().unwrap_or_default();
+            over.push(match () {
                 () if step.after.iter().any(stopped) => "skipped",
                 () if failed > step.tolerate => "failed",
                 () => "completed",
-            };
-            over.push(expected);
-            assert_eq!(
-                seen[ordinal].state,
-                expected,
-                "seed {seed}, step {ordinal}: {}",
-                world.states(id).await
-            );
-            let jobs = ended.values().filter(|step| **step == ordinal as i16).count();
-            let wanted = if expected == "skipped" { 0 } else { step.spec.args.len() };
-            assert_eq!(jobs, wanted, "seed {seed}: jobs of step {ordinal}");
+            });
         }
+        over
     }
 }
 
-async fn member(world: &World, job: JobId) -> Member {
-    world.job(job).await.member_of().expect("a job of a workflow")
+/// Random graphs, ends, deaths, and orders: each step's jobs are made once, each ends once, and the end is what the
+/// outcomes of the jobs make it.
+#[tokio::test]
+async fn random_graphs_end_as_their_jobs_did() {
+    for seed in 0..12 {
+        let mut walk = Walk::new(seed).await;
+        let id = walk.world.begin_workflow(walk.steps.clone()).await;
+        for _ in 0..600 {
+            walk.goes_on().await;
+        }
+        let (state, seen) = walk.world.workflow(id).await;
+        let states = walk.world.states(id).await;
+        assert_ne!(state, WorkflowState::Running, "seed {seed}: {states}");
+        let expected = walk.expected();
+        assert_eq!(seen.iter().map(|step| step.state.as_str()).collect::<Vec<_>>(), expected, "seed {seed}");
+        for (ordinal, step) in walk.steps.iter().enumerate() {
+            let jobs = walk.ended.values().filter(|step| **step == ordinal as i16).count();
+            let wanted = if expected[ordinal] == "skipped" { 0 } else { step.spec.args.len() };
+            assert_eq!(jobs, wanted, "seed {seed}: jobs of step {ordinal}");
+        }
+    }
 }

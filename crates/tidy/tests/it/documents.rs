@@ -25,7 +25,7 @@ fn missing_from(document: &str, words: impl IntoIterator<Item = String>) -> Vec<
 
 #[test]
 fn every_problem_code_is_explained() {
-    let source = read("api/src/problem.rs");
+    let source = read("api/src/code.rs");
     let codes = source
         .split("\ncodes! {")
         .nth(1)

@@ -9,13 +9,14 @@ use crate::workspace::{files_with, items, members, metadata, none_of, packages, 
 /// Our crates and those of ours that each may lean on. ARCHITECTURE.md shows the same table.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("jobs", &[]),
-    ("store", &["jobs"]),
+    ("schedule", &[]),
+    ("store", &["jobs", "schedule"]),
     ("queue", &["jobs"]),
     ("blob", &[]),
     ("media", &[]),
     ("telemetry", &[]),
     ("settings", &["blob", "store", "telemetry"]),
-    ("api", &["blob", "jobs", "settings", "store", "telemetry"]),
+    ("api", &["blob", "jobs", "schedule", "settings", "store", "telemetry"]),
     ("workers", &["blob", "jobs", "media", "queue", "settings", "store", "telemetry"]),
     ("testkit", &["blob", "jobs", "store"]),
     ("tidy", &[]),
@@ -24,6 +25,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// Libraries, or families of them (`aws-*`), and the crates of ours that may name them.
 const NAMED_BY: &[(&str, &[&str])] = &[
     ("sqlx", &["store"]),
+    ("croner", &["schedule"]),
+    ("chrono-tz", &["schedule"]),
     ("apalis*", &["queue"]),
     ("redis", &["queue"]),
     ("aws-*", &["blob"]),
