@@ -44,7 +44,7 @@ const MISSED_MAX: usize = 4;
 /// How often a consumer looks for tickets although nobody called, in milliseconds.
 const LOOK_MS: u64 = 1_000;
 /// Tickets of one queue answered at once by one process. Each waits for a slot before it claims.
-const TICKETS_AT_ONCE: usize = 4;
+const TICKETS_AT_ONCE: usize = 2;
 
 /// What every way of running shares.
 struct Core {
