@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("api", &["blob", "jobs", "settings", "store", "telemetry"]),
     ("workers", &["blob", "jobs", "media", "queue", "settings", "store", "telemetry"]),
     ("testkit", &["blob", "jobs", "store"]),
+    ("faults", &["jobs", "store", "testkit"]),
     ("tidy", &[]),
 ];
 
@@ -37,7 +38,7 @@ const NAMED_BY: &[(&str, &[&str])] = &[
     ("thumbhash", &["media"]),
     ("utoipa*", &["api"]),
     ("axum", &["api", "workers"]),
-    ("reqwest", &["telemetry"]),
+    ("reqwest", &["telemetry", "faults"]),
     ("opentelemetry*", &["telemetry"]),
 ];
 
@@ -219,7 +220,7 @@ fn nothing_that_ships_depends_on_test_crates() {
         .into_iter()
         .flat_map(|name| {
             let beneath = beneath(name);
-            ["testkit", "tidy"]
+            ["faults", "testkit", "tidy"]
                 .into_iter()
                 .filter(move |test| beneath.contains(test))
                 .map(move |test| format!("{name} → {test}"))
