@@ -9,11 +9,13 @@ mod figure;
 mod ledger;
 mod load;
 mod pace;
+mod picture;
 mod process;
 mod rows;
 mod stage;
 mod table;
 mod tally;
+mod worker;
 mod world;
 
 use std::{

@@ -14,6 +14,8 @@ use rustix::process::{Pid, Signal, kill_process};
 /// A running program. Ends with the value, together with whatever it started.
 pub(crate) struct Process {
     child: Child,
+    /// Whether what it started ends with it.
+    takes_all: bool,
     /// What it is called in logs and notes.
     pub(crate) name: String,
     log: PathBuf,
@@ -31,7 +33,7 @@ impl Process {
             .process_group(0)
             .spawn()
             .with_context(|| format!("could not start {name}"))?;
-        Ok(Self { child, name: name.to_owned(), log })
+        Ok(Self { child, takes_all: true, name: name.to_owned(), log })
     }
 
     /// Its process id.
@@ -45,7 +47,11 @@ impl Process {
     }
 
     /// `kill -9`, and the certainty that it is gone. What it started lives on, as it would.
-    pub(crate) fn kill(&mut self) {
+    pub(crate) fn kill_alone(mut self) {
+        self.takes_all = false;
+    }
+
+    fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -90,7 +96,9 @@ impl Drop for Process {
         // A stopped process cannot be waited for by its own children.
         self.signal(Signal::CONT);
         self.kill();
-        end_group(self.id());
+        if self.takes_all {
+            end_group(self.id());
+        }
     }
 }
 

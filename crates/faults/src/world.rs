@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
     process::Command,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -13,10 +13,10 @@ use std::{
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
-use rustix::process::Signal;
 use store::testing::TestDatabase;
 use tempfile::TempDir;
-use testkit::{PostgresServer, RedisServer};
+use testkit::{PostgresServer, Proxy, RedisServer};
+use tokio::net::TcpStream;
 
 use crate::{
     client::Client,
@@ -30,8 +30,6 @@ use crate::{
 
 /// Long enough for a program to start on a busy machine.
 pub(crate) const START: Duration = Duration::from_secs(60);
-const KEY: &str = "faults";
-const SECRET: &str = "faults-secret";
 
 /// Where the programs find their servers. A row that puts a proxy in between changes it before it starts them.
 #[derive(Debug, Clone)]
@@ -44,16 +42,41 @@ pub(crate) struct Route {
     pub(crate) s3: String,
 }
 
+/// What a row may want otherwise.
+pub(crate) struct Scene {
+    /// The doorbell.
+    pub(crate) redis: RedisServer,
+    /// How long leases last.
+    pub(crate) lease: Duration,
+    /// How often they are looked at.
+    pub(crate) sweep: Duration,
+    /// Whether everybody reaches Postgres through a proxy.
+    pub(crate) way_to_postgres: bool,
+}
+
+impl Scene {
+    /// As usual.
+    pub(crate) fn of(stage: &Stage) -> anyhow::Result<Self> {
+        Ok(Self {
+            redis: RedisServer::start()?,
+            lease: stage.pace.lease(),
+            sweep: stage.pace.sweep(),
+            way_to_postgres: false,
+        })
+    }
+}
+
 /// What one row plays with. Everything ends with it.
 pub(crate) struct World {
-    /// `api serve`.
-    pub(crate) api: Process,
-    /// `api s3`.
-    pub(crate) s3: Process,
+    api: Option<Process>,
+    s3: Option<Process>,
     /// The ledger.
-    pub(crate) database: TestDatabase,
+    pub(crate) database: Arc<TestDatabase>,
+    /// What lies before the ledger's server, if the row asked for it: everybody goes this way.
+    pub(crate) way_to_postgres: Option<Proxy>,
     /// Its server.
     pub(crate) postgres: PostgresServer,
+    standbys: Mutex<Vec<PostgresServer>>,
     /// The doorbell.
     pub(crate) redis: RedisServer,
     /// Where programs that start from now on find the servers.
@@ -75,80 +98,129 @@ pub(crate) struct World {
 impl World {
     /// A world with leases of the row's pace.
     pub(crate) async fn open(stage: &Stage) -> anyhow::Result<Self> {
-        Self::open_with(stage, RedisServer::start()?, stage.pace.lease(), stage.pace.sweep()).await
+        Self::set(stage, Scene::of(stage)?).await
     }
 
-    /// A world with its own idea of leases, and of Redis.
-    pub(crate) async fn open_with(
-        stage: &Stage,
-        redis: RedisServer,
-        lease: Duration,
-        sweep: Duration,
-    ) -> anyhow::Result<Self> {
+    /// A world as the row wants it.
+    pub(crate) async fn set(stage: &Stage, scene: Scene) -> anyhow::Result<Self> {
         let postgres = tokio::task::block_in_place(PostgresServer::start)?;
-        let database = TestDatabase::create_at(postgres.url()).await;
+        let (mut admin_url, mut way) = (postgres.url(), None);
+        if scene.way_to_postgres {
+            let proxy = Proxy::before(SocketAddr::from(([127, 0, 0, 1], postgres.port()))).await?;
+            admin_url = admin_url
+                .replace(&format!(":{}/", postgres.port()), &format!(":{}/", proxy.address().port()));
+            way = Some(proxy);
+        }
+        let database = Arc::new(TestDatabase::create_at(admin_url).await);
         let folder = tempfile::Builder::new().prefix("crewline-world-").tempdir()?;
         let (api_address, s3_address) = (free_address()?, free_address()?);
         let route =
-            Route { database: database.url(), redis: redis.url(), s3: format!("http://{s3_address}") };
-        let program = |name: &str| stage.programs.join(name);
-        let mut s3 = Command::new(program("api"));
-        s3.args(["s3", "--listen", &s3_address.to_string(), "--dir"]).arg(folder.path().join("s3"));
-        let s3 = Process::start(environment(&mut s3, &route), "s3", &stage.logs)?;
-        listens(s3_address).await?;
-        let api = serve(&stage.programs, &route, api_address, "api", &stage.logs)?;
-        let world = Self {
-            api,
-            s3,
+            Route { database: database.url(), redis: scene.redis.url(), s3: format!("http://{s3_address}") };
+        let mut world = Self {
+            api: None,
+            s3: None,
             database,
+            way_to_postgres: way,
             postgres,
-            redis,
+            standbys: Mutex::default(),
+            redis: scene.redis,
             route,
             api_address,
             s3_address,
             folder,
             programs: stage.programs.clone(),
             logs: stage.logs.clone(),
-            lease,
-            sweep,
+            lease: scene.lease,
+            sweep: scene.sweep,
             names: AtomicU32::new(0),
             groups: Mutex::default(),
             killed: Mutex::default(),
         };
-        world.note_group(&world.api);
-        answers(world.api_address, "/readyz").await?;
+        world.start_s3().await?;
+        world.start_api().await?;
         Ok(world)
     }
 
-    fn note_group(&self, process: &Process) {
-        self.groups.lock().unwrap_or_else(PoisonError::into_inner).push(process.id());
-    }
-
-    /// The number after this one.
-    fn next(&self) -> u32 {
+    /// A number that nothing else of this world has.
+    pub(crate) fn next(&self) -> u32 {
         self.names.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Starts the API again, after it was killed.
-    pub(crate) async fn restart_api(&mut self) -> anyhow::Result<()> {
-        self.api = self.another_api(self.api_address)?;
+    /// Starts the API, or starts it again.
+    pub(crate) async fn start_api(&mut self) -> anyhow::Result<()> {
+        self.api = Some(self.another_api(self.api_address)?);
         answers(self.api_address, "/readyz").await
+    }
+
+    /// `kill -9` of the API.
+    pub(crate) fn kill_api(&mut self) {
+        self.api = None;
+    }
+
+    /// The API's process.
+    pub(crate) fn api(&self) -> Option<&Process> {
+        self.api.as_ref()
     }
 
     /// One more process of the API.
     pub(crate) fn another_api(&self, address: SocketAddr) -> anyhow::Result<Process> {
+        let mut command = Command::new(self.programs.join("api"));
+        command.args(["serve", "--listen", &address.to_string()]);
         let name = format!("api-{}", self.next());
-        let api = serve(&self.programs, &self.route, address, &name, &self.logs)?;
-        self.note_group(&api);
-        Ok(api)
+        self.launch(&mut command, &name)
     }
 
-    /// Starts S3 again, after it was killed. Its objects are on disk.
-    pub(crate) async fn restart_s3(&mut self) -> anyhow::Result<()> {
-        let mut s3 = Command::new(self.programs.join("api"));
-        s3.args(["s3", "--listen", &self.s3_address.to_string(), "--dir"]).arg(self.objects());
-        self.s3 = Process::start(environment(&mut s3, &self.route), "s3", &self.logs)?;
-        listens(self.s3_address).await
+    /// Starts S3, or starts it again: its objects are on disk.
+    pub(crate) async fn start_s3(&mut self) -> anyhow::Result<()> {
+        let mut command = Command::new(self.programs.join("api"));
+        command.args(["s3", "--listen", &self.s3_address.to_string(), "--dir"]).arg(self.objects());
+        self.s3 = Some(self.launch(&mut command, "s3")?);
+        let what = format!("something to listen on {}", self.s3_address);
+        until(&what, START, || async { TcpStream::connect(self.s3_address).await.ok().map(drop) }).await
+    }
+
+    /// `kill -9` of S3.
+    pub(crate) fn kill_s3(&mut self) {
+        self.s3 = None;
+    }
+
+    /// Starts a program of ours on this world's servers, with nothing else of our environment.
+    pub(crate) fn launch(&self, command: &mut Command, name: &str) -> anyhow::Result<Process> {
+        let kept: Vec<_> =
+            command.get_envs().map(|(key, value)| (key.to_owned(), value.map(ToOwned::to_owned))).collect();
+        command
+            .env_clear()
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+            .env("DATABASE_URL", &self.route.database)
+            .env("REDIS_URL", &self.route.redis)
+            .env("S3_ENDPOINT", &self.route.s3)
+            .env("S3_PATH_STYLE", "true")
+            .env("AWS_S3_BUCKET", "crewline")
+            .env("AWS_ACCESS_KEY_ID", "faults")
+            .env("AWS_SECRET_ACCESS_KEY", "faults-secret")
+            .env("CREWLINE_SCRATCH", self.scratch())
+            .env("CREWLINE_REQUESTS_MAX", "1000000")
+            .env("LOG_FORMAT", "pretty")
+            .env("RUST_LOG", "warn")
+            .envs(kept.into_iter().filter_map(|(key, value)| Some((key, value?))));
+        let process = Process::start(command, name, &self.logs)?;
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner).push(process.id());
+        Ok(process)
+    }
+
+    /// Keeps a standby that has taken over for as long as there is this world.
+    pub(crate) fn keep(&self, standby: PostgresServer) {
+        self.standbys.lock().unwrap_or_else(PoisonError::into_inner).push(standby);
+    }
+
+    /// Where the programs lie.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.programs.join(name)
+    }
+
+    /// Notes that a worker is being killed at this moment.
+    pub(crate) fn note_killed(&self, name: &str) {
+        self.killed.lock().unwrap_or_else(PoisonError::into_inner).push((name.to_owned(), Utc::now()));
     }
 
     /// The folder in which S3 keeps its objects.
@@ -159,65 +231,6 @@ impl World {
     /// The folder in which workers keep files while a job works.
     pub(crate) fn scratch(&self) -> PathBuf {
         self.folder.path().join("scratch")
-    }
-
-    /// Starts `workers run` with `arguments` added.
-    pub(crate) fn worker(&self, arguments: &[&str]) -> anyhow::Result<Worker> {
-        self.worker_under(&[], &[], arguments)
-    }
-
-    /// The same, started by another program (such as `prlimit`), with more environment.
-    pub(crate) fn worker_under(
-        &self,
-        wrapper: &[&str],
-        environs: &[(&str, &str)],
-        arguments: &[&str],
-    ) -> anyhow::Result<Worker> {
-        self.worker_called(&format!("w{}", self.next()), wrapper, environs, arguments)
-    }
-
-    /// The same, under a name that it may have had before.
-    pub(crate) fn worker_called(
-        &self,
-        name: &str,
-        wrapper: &[&str],
-        environs: &[(&str, &str)],
-        arguments: &[&str],
-    ) -> anyhow::Result<Worker> {
-        let address = free_address()?;
-        let program = self.programs.join("workers");
-        let mut command = match wrapper {
-            [] => Command::new(&program),
-            [first, rest @ ..] => {
-                let mut command = Command::new(first);
-                command.args(rest).arg(&program);
-                command
-            }
-        };
-        command
-            .args(["run", "--worker-name", name, "--listen", &address.to_string()])
-            .args(["--lease-ms", &self.lease.as_millis().to_string()])
-            .args(["--sweep-ms", &self.sweep.as_millis().to_string()])
-            .args(["--abort-allowed", "true", "--database-connections-max", "10"])
-            .args(arguments);
-        environment(&mut command, &self.route)
-            .env("CREWLINE_SCRATCH", self.scratch())
-            .envs(environs.iter().copied());
-        let process = Process::start(&mut command, name, &self.logs)?;
-        self.note_group(&process);
-        Ok(Worker { process, address })
-    }
-
-    /// `kill -9` of a worker, with a note of when. What it started lives on.
-    pub(crate) fn kill(&self, worker: Worker) {
-        let mut worker = worker;
-        self.killed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push((worker.process.name.clone(), Utc::now()));
-        worker.process.kill();
-        // Ended without its group: a quarantine process outlives its parent until its jobs are done.
-        std::mem::forget(worker);
     }
 
     /// A tenant of its own, by the program that operators use; answers a client that may do everything.
@@ -320,6 +333,11 @@ impl World {
     pub(crate) fn lease(&self) -> Duration {
         self.lease
     }
+
+    /// How often leases that ran out are looked for.
+    pub(crate) fn sweep(&self) -> Duration {
+        self.sweep
+    }
 }
 
 impl Drop for World {
@@ -330,80 +348,9 @@ impl Drop for World {
     }
 }
 
-/// A process that works.
-pub(crate) struct Worker {
-    /// The process.
-    pub(crate) process: Process,
-    address: SocketAddr,
-}
-
-impl Worker {
-    /// Waits until it says that it can work.
-    pub(crate) async fn ready(&self) -> anyhow::Result<()> {
-        answers(self.address, "/readyz").await
-    }
-
-    /// Whether it says now that it can work.
-    pub(crate) async fn is_ready(&self) -> bool {
-        status(self.address, "/readyz").await == Some(200)
-    }
-
-    /// A number from its metrics.
-    pub(crate) async fn metric(&self, start: &str) -> Option<f64> {
-        let text = reqwest::get(format!("http://{}/metrics", self.address)).await.ok()?.text().await.ok()?;
-        text.lines().find(|line| line.starts_with(start))?.rsplit(' ').next()?.parse().ok()
-    }
-
-    /// SIGSTOP: it holds what it holds, and does nothing.
-    pub(crate) fn freeze(&self) {
-        self.process.signal(Signal::STOP);
-    }
-
-    /// SIGCONT.
-    pub(crate) fn thaw(&self) {
-        self.process.signal(Signal::CONT);
-    }
-}
-
-/// What both programs read, and nothing else of our environment.
-fn environment<'a>(command: &'a mut Command, route: &Route) -> &'a mut Command {
-    command
-        .env_clear()
-        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-        .env("DATABASE_URL", &route.database)
-        .env("REDIS_URL", &route.redis)
-        .env("S3_ENDPOINT", &route.s3)
-        .env("S3_PATH_STYLE", "true")
-        .env("AWS_S3_BUCKET", "crewline")
-        .env("AWS_ACCESS_KEY_ID", KEY)
-        .env("AWS_SECRET_ACCESS_KEY", SECRET)
-        .env("CREWLINE_REQUESTS_MAX", "1000000")
-        .env("LOG_FORMAT", "pretty")
-        .env("RUST_LOG", "warn")
-}
-
-fn serve(
-    programs: &std::path::Path,
-    route: &Route,
-    address: SocketAddr,
-    name: &str,
-    logs: &std::path::Path,
-) -> anyhow::Result<Process> {
-    let mut command = Command::new(programs.join("api"));
-    command.args(["serve", "--listen", &address.to_string()]);
-    Process::start(environment(&mut command, route), name, logs)
-}
-
 /// A free port of the loopback. Given back at once; until it is used nobody else takes it in practice.
 pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
-}
-
-async fn listens(address: SocketAddr) -> anyhow::Result<()> {
-    until(&format!("something to listen on {address}"), START, || async {
-        tokio::net::TcpStream::connect(address).await.ok().map(drop)
-    })
-    .await
 }
 
 /// Waits for a 200.
@@ -412,7 +359,8 @@ pub(crate) async fn answers(address: SocketAddr, path: &str) -> anyhow::Result<(
     until(&what, START, || async { (status(address, path).await == Some(200)).then_some(()) }).await
 }
 
-async fn status(address: SocketAddr, path: &str) -> Option<u16> {
+/// What a program answers to a GET, if it does.
+pub(crate) async fn status(address: SocketAddr, path: &str) -> Option<u16> {
     let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().ok()?;
     Some(client.get(format!("http://{address}{path}")).send().await.ok()?.status().as_u16())
 }

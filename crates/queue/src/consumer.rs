@@ -38,6 +38,9 @@ pub struct Consumer {
     health: Health,
 }
 
+/// A loop that was woken so often has fetched in between. One whose fetch fails ends after the first.
+const WAKES_OF_A_LOOP_THAT_WORKS: u32 = 3;
+
 type WakeStream = Pin<Box<dyn Stream<Item = ()> + Send>>;
 
 impl Consumer {
@@ -69,6 +72,7 @@ impl Consumer {
                 break;
             }
             if let Err(error) = ended {
+                self.health.set_failing(true);
                 tracing::warn!(queue.name = %self.options.queue, error, "The ticket loop ended; starting another");
             }
             if began.elapsed() > Duration::from_secs(10) {
@@ -161,13 +165,16 @@ async fn forget(mut connection: ConnectionManager, config: &Config, name: &str) 
 /// Wakes the worker when tickets were announced, and every `look` in any case. Being asked for the next wake-up is the
 /// sign that the loop still turns.
 fn wake_stream(bell: watch::Receiver<u64>, look: Duration, health: Health) -> WakeStream {
-    stream::unfold((bell, health), move |(mut bell, health)| async move {
+    stream::unfold((bell, health, 0_u32), move |(mut bell, health, wakes)| async move {
         health.beat();
+        if wakes >= WAKES_OF_A_LOOP_THAT_WORKS {
+            health.set_failing(false);
+        }
         tokio::select! {
             _ = bell.changed() => {}
             () = tokio::time::sleep(look) => {}
         }
-        Some(((), (bell, health)))
+        Some(((), (bell, health, wakes.saturating_add(1))))
     })
     .boxed()
 }

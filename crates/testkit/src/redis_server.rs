@@ -61,7 +61,15 @@ impl RedisServer {
     /// # Errors
     /// When there is no reply.
     pub fn tell(&self, command: &str) -> anyhow::Result<String> {
-        let mut stream = std::net::TcpStream::connect(("127.0.0.1", self.port))?;
+        Self::tell_at(self.port, command)
+    }
+
+    /// The same, for those who have only the port.
+    ///
+    /// # Errors
+    /// When there is no reply.
+    pub fn tell_at(port: u16, command: &str) -> anyhow::Result<String> {
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", port))?;
         stream.write_all(format!("{command}\r\n").as_bytes())?;
         let mut reply = String::new();
         BufReader::new(stream).read_line(&mut reply)?;

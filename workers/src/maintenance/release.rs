@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use queue::Ring;
+use queue::{Health, Ring};
 use store::{Db, claim::Pick, hop, release};
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -27,8 +27,8 @@ pub struct Release {
     pub more: Arc<Notify>,
     /// Told which queues have jobs that must not run here.
     pub quarantine: Quarantine,
-    /// This process's own queues, called directly while Redis is out of reach.
-    pub own: Vec<Arc<Claims>>,
+    /// This process's own queues, called directly while Redis cannot be written, or tickets cannot be taken from it.
+    pub own: Vec<(Arc<Claims>, Health)>,
 }
 
 impl Release {
@@ -83,8 +83,9 @@ impl Release {
                 tracing::warn!(error = chain(error), "Redis is out of reach; looking into Postgres instead");
             }
             *redis_was_well = rung.is_ok();
-            if rung.is_err() {
-                for claims in self.own.iter().filter(|claims| claims.queue == waiting.queue) {
+            // A Redis that is full or read-only still says that tickets wait, and nobody can take them.
+            for (claims, heard) in self.own.iter().filter(|(claims, _)| claims.queue == waiting.queue) {
+                if rung.is_err() || heard.is_failing() {
                     tokio::spawn(claims.clone().answer());
                 }
             }

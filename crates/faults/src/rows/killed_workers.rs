@@ -9,7 +9,7 @@ use crate::{
     figure::{Figure, percentile},
     load::{Load, working},
     stage::Stage,
-    world::{Worker, World},
+    world::World,
 };
 
 const WORKERS: usize = 4;
@@ -19,13 +19,7 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
     let (lasts, every) = (stage.pace.seconds(12, 120, 1_800), stage.pace.seconds(3, 10, 10));
     let world = World::open(stage).await?;
     let client = world.tenant("acme").await?;
-    let mut workers: Vec<Worker> = Vec::new();
-    for _ in 0..WORKERS {
-        workers.push(world.worker(&SLOTS)?);
-    }
-    for worker in &workers {
-        worker.ready().await?;
-    }
+    let mut workers = world.workers(WORKERS, &SLOTS).await?;
     stage.say("200 jobs/s, four workers");
     let load = Load { per_s: 200.0, body: |_| working(100) }.begin(&client);
     let (began, mut kills) = (Instant::now(), 0);

@@ -4,7 +4,13 @@ use futures::future::BoxFuture;
 
 use crate::{figure::Figure, stage::Stage};
 
+mod cut_off;
+mod frozen_worker;
 mod killed_workers;
+mod named_points;
+mod poison;
+mod postgres_faults;
+mod redis_faults;
 
 /// What a row came to.
 pub(crate) enum Ended {
@@ -41,4 +47,16 @@ macro_rules! rows {
 rows! {
     "F1" killed_workers "One of four workers is killed every 10 s under 200 jobs/s"
         => "its jobs run again within lease + sweep + 1 s; every crash uses up an attempt";
+    "F2" named_points "A process dies at each named point of a job's journey"
+        => "every job completes once, with its follow-up jobs once and its pictures whole";
+    "F3" frozen_worker "A worker is frozen until others have its jobs, and thawed"
+        => "what it says late is refused; nothing of the stale run becomes visible";
+    "F6" poison "Jobs that abort their worker"
+        => "discarded after 3 crashes; others wait 30 s at most, and none of them is discarded";
+    "F7" redis_faults "Redis restarted with and without data, flushed, away, stalling, read-only, full"
+        => "no request is refused; work goes on; workers are well within 5 s after it is back";
+    "F9" postgres_faults "Postgres restarted, away, its connections used up, its transactions failing, replaced by its standby"
+        => "no acknowledgement without a commit; the backlog drains; no storm of retries";
+    "F11" cut_off "A worker with 30 % loss, 500 ms latency, or cut off in one direction from Redis or Postgres"
+        => "never two standing leases for a job; handlers stop within two leases";
 }

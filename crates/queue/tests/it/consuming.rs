@@ -44,6 +44,21 @@ async fn an_idle_consumer_hears_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_that_cannot_take_tickets_says_so_until_it_can() {
+    let world = World::new();
+    let ear = world.listen("w");
+    world.ring.top_up(Queue::Default, 1).await.unwrap();
+    ear.hears(1).await;
+    assert!(!ear.health.is_failing());
+    world.redis.tell("CONFIG SET maxmemory 1").unwrap();
+    eventually("it to say so", SOON, || async { ear.health.is_failing().then_some(()) }).await;
+    world.redis.tell("CONFIG SET maxmemory 0").unwrap();
+    eventually("it to be well", SOON, || async { (!ear.health.is_failing()).then_some(()) }).await;
+    world.ring.top_up(Queue::Default, 1).await.unwrap();
+    ear.hears(2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_wiped_redis_is_survived() {
     let world = World::new();
     let ear = world.listen("w");
