@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use jobs::JobId;
+use rand::Rng;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -142,7 +143,10 @@ impl Client {
             if began.elapsed() > patience {
                 return told;
             }
-            tokio::time::sleep(wait.unwrap_or(AGAIN).min(AGAIN_LONGEST)).await;
+            // Spread, so that those who were refused together do not come back together.
+            let wait = wait.unwrap_or(AGAIN).min(AGAIN_LONGEST);
+            let wait = wait.mul_f64(rand::rng().random_range(0.5..1.5));
+            tokio::time::sleep(wait).await;
         }
     }
 

@@ -3,6 +3,7 @@
 use std::{
     io::Write,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
@@ -16,9 +17,9 @@ pub(crate) struct Stage {
     pub(crate) pace: Pace,
     /// Where the programs lie.
     pub(crate) programs: PathBuf,
-    /// Where this row's programs log.
-    pub(crate) logs: PathBuf,
+    logs: PathBuf,
     began: Instant,
+    worlds: AtomicU32,
 }
 
 impl Stage {
@@ -29,7 +30,21 @@ impl Stage {
             std::fs::remove_dir_all(&logs)?;
         }
         std::fs::create_dir_all(&logs)?;
-        Ok(Self { row, pace, programs: programs.to_path_buf(), logs, began: Instant::now() })
+        Ok(Self {
+            row,
+            pace,
+            programs: programs.to_path_buf(),
+            logs,
+            began: Instant::now(),
+            worlds: AtomicU32::new(0),
+        })
+    }
+
+    /// A folder for the logs of one more world: names come again in each.
+    pub(crate) fn logs_of_a_world(&self) -> anyhow::Result<PathBuf> {
+        let folder = self.logs.join((self.worlds.fetch_add(1, Ordering::Relaxed) + 1).to_string());
+        std::fs::create_dir_all(&folder)?;
+        Ok(folder)
     }
 
     /// Says what is happening.

@@ -129,7 +129,7 @@ impl World {
             s3_address,
             folder,
             programs: stage.programs.clone(),
-            logs: stage.logs.clone(),
+            logs: stage.logs_of_a_world()?,
             lease: scene.lease,
             sweep: scene.sweep,
             names: AtomicU32::new(0),
