@@ -15,6 +15,8 @@ trap 'rm -rf "$PLACE"; [[ -z $STRANGER ]] || kill "$STRANGER" 2>/dev/null' EXIT
 . "$ROOT/dev.d/machine.sh"
 # shellcheck source=dev.d/process.sh
 . "$ROOT/dev.d/process.sh"
+# shellcheck source=dev.d/faults.sh
+. "$ROOT/dev.d/faults.sh"
 
 check() {
     local what=$1
@@ -56,6 +58,21 @@ PORT=$(free_port)
 check "a free port is free" need_port api "$PORT" CREWLINE_API_PORT
 check "a port that is none is refused" refuse eval '(need_port api 80a CREWLINE_API_PORT)'
 
-for group in build run test image; do
+launch player bash -c 'setsid sleep 60 & sleep 61'
+PLAYER=$PID
+sleep 0.2
+end_session "$PLAYER"
+check "nothing of a session of faults is left" test -z "$(members_of_session "$PLAYER")"
+mkdir -p "$PLACE/place/data"
+(cd "$PLACE/place/data" && exec setsid sleep 62) &
+WORKS_IN_PLACE=$!
+disown "$WORKS_IN_PLACE"
+until [[ $(readlink "/proc/$WORKS_IN_PLACE/cwd") == "$PLACE/place/data" ]]; do sleep 0.01; done
+clear_place "$PLACE/place"
+sleep 0.2
+check "nothing works on in a place that is gone" refuse test -e "/proc/$WORKS_IN_PLACE"
+check "and the place is gone" refuse test -e "$PLACE/place"
+
+for group in build run test faults image; do
     check "packages.txt lists the group $group" test -n "$(packages_of "$group")"
 done

@@ -151,8 +151,9 @@ pub async fn run(
     let parent =
         Parent { db: core.deps.db.clone(), worker: core.worker.clone(), listens_to: args.queues.clone() };
     let quarantine = Quarantine::start(&parent, &services, &stop);
-    let release =
-        Release { db: core.deps.db.clone(), ring: ring.clone(), more, quarantine, own: claims.clone() };
+    let loops = consume(&claims, &redis, &core.worker, &services, &stop);
+    let own = claims.iter().cloned().zip(loops.iter().map(|(_, health)| health.clone())).collect();
+    let release = Release { db: core.deps.db.clone(), ring: ring.clone(), more, quarantine, own };
     services.spawn(release.run(stop.clone()));
     services.spawn(rescuer::run(core.deps.db.clone(), Duration::from_millis(args.sweep_ms), stop.clone()));
     services.spawn(scheduler::run(core.deps.db.clone(), stop.clone()));
@@ -160,7 +161,6 @@ pub async fn run(
     services.spawn(abandoned::run(core.deps.clone(), stop.clone()));
     let listens_to = args.slots().into_iter().collect();
     services.spawn(presence::run(core.deps.db.clone(), core.worker.clone(), listens_to, stop.clone()));
-    let loops = consume(&claims, &redis, &core.worker, &services, &stop);
     answer_health(&args, &core, ring, loops, claims, prometheus, &services, &stop).await?;
 
     tracing::info!(worker.name = %core.worker, queues = ?args.slots(), "Working");

@@ -38,6 +38,16 @@ pub struct Consumer {
     health: Health,
 }
 
+/// A loop that has lasted so long works: what cannot be fetched, or takes too long, ends it sooner.
+const WORKS_AFTER: Duration = Duration::from_secs(3);
+/// When an announcement sounds again, each time after the one before, unless there is another.
+const ECHOES: [Duration; 4] = [
+    Duration::from_millis(5),
+    Duration::from_millis(20),
+    Duration::from_millis(80),
+    Duration::from_millis(320),
+];
+
 type WakeStream = Pin<Box<dyn Stream<Item = ()> + Send>>;
 
 impl Consumer {
@@ -69,6 +79,7 @@ impl Consumer {
                 break;
             }
             if let Err(error) = ended {
+                self.health.set_failing(true);
                 tracing::warn!(queue.name = %self.options.queue, error, "The ticket loop ended; starting another");
             }
             if began.elapsed() > Duration::from_secs(10) {
@@ -160,14 +171,31 @@ async fn forget(mut connection: ConnectionManager, config: &Config, name: &str) 
 
 /// Wakes the worker when tickets were announced, and every `look` in any case. Being asked for the next wake-up is the
 /// sign that the loop still turns.
+///
+/// apalis begins a fetch when it is woken, unless one is under way: then the announcement of a ticket that came too late
+/// for that one is forgotten. So an announcement echoes for a moment, until another one comes. And apalis asks for the
+/// next wake-up only when it is polled, so each wake-up has it polled once more.
 fn wake_stream(bell: watch::Receiver<u64>, look: Duration, health: Health) -> WakeStream {
-    stream::unfold((bell, health), move |(mut bell, health)| async move {
-        health.beat();
-        tokio::select! {
-            _ = bell.changed() => {}
-            () = tokio::time::sleep(look) => {}
+    let began = tokio::time::Instant::now();
+    let mut wakes =
+        stream::unfold((bell, health, ECHOES.iter()), move |(mut bell, health, mut echoes)| async move {
+            health.beat();
+            if began.elapsed() >= WORKS_AFTER {
+                health.set_failing(false);
+            }
+            tokio::select! {
+                _ = bell.changed() => echoes = ECHOES.iter(),
+                () = tokio::time::sleep(echoes.next().copied().unwrap_or(look)) => {}
+            }
+            Some(((), (bell, health, echoes)))
+        })
+        .boxed();
+    stream::poll_fn(move |cx| {
+        let woken = wakes.poll_next_unpin(cx);
+        if woken.is_ready() {
+            cx.waker().wake_by_ref();
         }
-        Some(((), (bell, health)))
+        woken
     })
     .boxed()
 }

@@ -1,9 +1,10 @@
-//! Whether a consumer's loop is alive: it must have been seen turning recently.
+//! Whether a consumer's loop is alive: it must have been seen turning recently, and must not have to be started over and
+//! over again.
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -13,16 +14,26 @@ use std::{
 pub struct Health {
     began: Instant,
     last_beat_ms: Arc<AtomicU64>,
+    failing: Arc<AtomicBool>,
 }
 
 impl Health {
     /// A pulse that counts as beating now.
     pub fn new() -> Self {
-        Self { began: Instant::now(), last_beat_ms: Arc::default() }
+        Self { began: Instant::now(), last_beat_ms: Arc::default(), failing: Arc::default() }
     }
 
     pub(crate) fn beat(&self) {
         self.last_beat_ms.store(self.began.elapsed().as_millis() as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_failing(&self, failing: bool) {
+        self.failing.store(failing, Ordering::Relaxed);
+    }
+
+    /// Whether the loop ended with an error and has not been seen working since: tickets may wait that it cannot take.
+    pub fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
     }
 
     /// How long ago the loop was last seen turning.

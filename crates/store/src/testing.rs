@@ -71,6 +71,31 @@ impl TestDatabase {
             .or_failed("ask for a number")
     }
 
+    /// What a query of a test's own answers in one column of one row, as JSON, asked as the server's administrator.
+    ///
+    /// # Errors
+    /// When the query does not answer one JSON document.
+    pub async fn json(&self, sql: &str) -> Result<serde_json::Value, StoreError> {
+        let mut admin = PgConnection::connect(&self.url()).await.or_failed("reach the test database")?;
+        sqlx::query_scalar(AssertSqlSafe(sql.to_owned()))
+            .fetch_one(&mut admin)
+            .await
+            .or_failed("ask for JSON")
+    }
+
+    /// Runs statements of a test's own, as the server's administrator.
+    ///
+    /// # Errors
+    /// When one of them is refused.
+    pub async fn execute(&self, sql: &str) -> Result<(), StoreError> {
+        let mut admin = PgConnection::connect(&self.url()).await.or_failed("reach the test database")?;
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+            .execute(&mut admin)
+            .await
+            .or_failed("run statements")
+            .map(drop)
+    }
+
     /// A pool under `role`.
     pub fn db(&self, role: Role) -> Result<Db, StoreError> {
         Db::connect(&self.options(role))

@@ -23,22 +23,54 @@ impl PostgresServer {
     /// # Errors
     /// When the programs are missing or refuse.
     pub fn start() -> anyhow::Result<Self> {
-        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-        let folder = tempfile::Builder::new().prefix("crewline-pg-").tempdir()?;
-        if is_root() {
-            let owner = Command::new("id").args(["-u", "postgres"]).output()?;
-            chown(folder.path(), String::from_utf8(owner.stdout)?.trim().parse().ok(), None)?;
-        }
-        let server = Self { port, folder, programs: programs()? };
+        let server = Self::prepare()?;
         let data = server.data();
         server.run("initdb", &["-D", &data, "-A", "trust", "-U", "postgres", "--no-sync"])?;
         server.begin()?;
         Ok(server)
     }
 
+    /// Makes a copy of `primary` that follows it, and starts it.
+    ///
+    /// # Errors
+    /// When the programs are missing or refuse.
+    pub fn standby_of(primary: &Self) -> anyhow::Result<Self> {
+        let server = Self::prepare()?;
+        let data = server.data();
+        let port = primary.port.to_string();
+        let from =
+            ["-h", "127.0.0.1", "-p", &port, "-U", "postgres", "--no-sync", "-R", "-c", "fast", "-D", &data];
+        server.run("pg_basebackup", &from)?;
+        server.begin()?;
+        Ok(server)
+    }
+
+    /// Lets a standby take over.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn promote(&self) -> anyhow::Result<()> {
+        self.run("pg_ctl", &["-D", &self.data(), "-w", "promote"])
+    }
+
+    fn prepare() -> anyhow::Result<Self> {
+        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let folder = tempfile::Builder::new().prefix("crewline-pg-").tempdir()?;
+        if is_root() {
+            let owner = Command::new("id").args(["-u", "postgres"]).output()?;
+            chown(folder.path(), String::from_utf8(owner.stdout)?.trim().parse().ok(), None)?;
+        }
+        Ok(Self { port, folder, programs: programs()? })
+    }
+
     /// The administrator's address.
     pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Starts it after [`Self::stop`].

@@ -1,6 +1,7 @@
 //! A Redis of a test's own, which may be wiped, killed and started again.
 
 use std::{
+    io::{BufRead, BufReader, Write},
     net::TcpListener,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -17,6 +18,7 @@ pub struct RedisServer {
     port: u16,
     process: Option<Child>,
     folder: TempDir,
+    keeps: bool,
 }
 
 impl RedisServer {
@@ -25,9 +27,21 @@ impl RedisServer {
     /// # Errors
     /// When the program is missing or does not answer.
     pub fn start() -> anyhow::Result<Self> {
+        Self::open(false)
+    }
+
+    /// Starts one that writes every command to disk and reads it again when it begins.
+    ///
+    /// # Errors
+    /// When the program is missing or does not answer.
+    pub fn start_keeping() -> anyhow::Result<Self> {
+        Self::open(true)
+    }
+
+    fn open(keeps: bool) -> anyhow::Result<Self> {
         // Given back at once; between here and there nobody else on a test machine takes it in practice.
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-        let mut server = Self { port, process: None, folder: tempfile::tempdir()? };
+        let mut server = Self { port, process: None, folder: tempfile::tempdir()?, keeps };
         server.begin()?;
         Ok(server)
     }
@@ -37,7 +51,32 @@ impl RedisServer {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Starts it, empty, after [`Self::kill`].
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Sends a command without spaces in its words; answers the first line of the reply.
+    ///
+    /// # Errors
+    /// When there is no reply.
+    pub fn tell(&self, command: &str) -> anyhow::Result<String> {
+        Self::tell_at(self.port, command)
+    }
+
+    /// The same, for those who have only the port.
+    ///
+    /// # Errors
+    /// When there is no reply.
+    pub fn tell_at(port: u16, command: &str) -> anyhow::Result<String> {
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", port))?;
+        stream.write_all(format!("{command}\r\n").as_bytes())?;
+        let mut reply = String::new();
+        BufReader::new(stream).read_line(&mut reply)?;
+        Ok(reply.trim_end().to_owned())
+    }
+
+    /// Starts it after [`Self::kill`], empty unless it keeps what it is told.
     ///
     /// # Errors
     /// When it does not answer.
@@ -51,7 +90,11 @@ impl RedisServer {
                 "--save",
                 "",
                 "--appendonly",
-                "no",
+                if self.keeps { "yes" } else { "no" },
+                "--appendfsync",
+                "always",
+                "--enable-debug-command",
+                "local",
             ])
             .current_dir(self.folder.path())
             .stdout(Stdio::null())
@@ -67,7 +110,7 @@ impl RedisServer {
         Ok(())
     }
 
-    /// Ends it without a word; everything in it is lost.
+    /// Ends it without a word; everything in it is lost, unless it keeps what it is told.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             // It may be gone already, which is what was wanted.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use queue::Ring;
+use queue::{Health, Ring};
 use store::{
     Db,
     claim::Pick,
@@ -42,8 +42,8 @@ pub struct Release {
     pub more: Arc<Notify>,
     /// Told which queues have jobs that must not run here.
     pub quarantine: Quarantine,
-    /// This process's own queues, called directly while Redis is out of reach.
-    pub own: Vec<Arc<Claims>>,
+    /// This process's own queues, called directly while Redis cannot be written, or tickets cannot be taken from it.
+    pub own: Vec<(Arc<Claims>, Health)>,
 }
 
 impl Release {
@@ -118,8 +118,11 @@ impl Release {
                 tracing::warn!(error = chain(error), "Redis is out of reach; looking into Postgres instead");
             }
             *redis_was_well = rung.is_ok();
-            if rung.is_err() {
-                for claims in self.own.iter().filter(|claims| claims.queue == waiting.queue) {
+            // A Redis that is full or read-only still says that tickets wait, and nobody can take them.
+            for (claims, heard) in self.own.iter().filter(|(claims, _)| claims.queue == waiting.queue) {
+                let unheard = rung.is_err() || heard.is_failing();
+                // Whoever waits for a slot already goes on when there is one.
+                if unheard && claims.slots.available_permits() > 0 {
                     tokio::spawn(claims.clone().answer());
                 }
             }

@@ -46,6 +46,26 @@ async fn work_goes_on_while_redis_is_dead_and_when_it_is_back() {
 }
 
 #[tokio::test]
+async fn work_goes_on_while_tickets_wait_that_nobody_can_take() {
+    let world = World::new().await;
+    let worker = world.start(&["--queues", "default", "--concurrency", "default=50"]);
+    worker.ready().await;
+    // Tickets wait already, so that a top-up has nothing to write and does not notice.
+    let ring = world.ring();
+    world.enqueue(&probes(300, &working(300))).await;
+    eventually("tickets", SOON, || async {
+        (ring.waiting(jobs::Queue::Default).await.unwrap() > 0).then_some(())
+    })
+    .await;
+    world.redis.tell("CONFIG SET maxmemory 1").unwrap();
+    world.all_done(300, SOON).await;
+    world.redis.tell("CONFIG SET maxmemory 0").unwrap();
+    worker.ready().await;
+    world.enqueue(&probes(100, &working(5))).await;
+    world.all_done(400, SOON).await;
+}
+
+#[tokio::test]
 async fn postgres_restarted_under_load_loses_nothing() {
     let postgres = PostgresServer::start().unwrap();
     let world = World::on(TestDatabase::create_at(postgres.url()).await).await;

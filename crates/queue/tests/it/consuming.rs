@@ -26,20 +26,47 @@ async fn an_idle_consumer_hears_at_once() {
     let world = World::new();
     // It looks by itself once an hour: whatever it hears, it was woken by an announcement.
     let ear = world.listen_looking_every(3_600_000, "w");
-    eventually("the consumer to listen", SOON, || async {
-        let mut redis = world.connection().await;
-        let (_, listeners): (String, u64) = redis::cmd("PUBSUB")
-            .arg("NUMSUB")
-            .arg("test.default.wake")
-            .query_async(&mut redis)
-            .await
-            .unwrap();
-        (listeners > 0).then_some(())
-    })
-    .await;
+    world.is_listened_to().await;
     for tickets in 1..=20 {
         world.ring.top_up(Queue::Default, 1).await.unwrap();
         ear.hears(tickets).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_that_cannot_take_tickets_says_so_until_it_can() {
+    let world = World::new();
+    let ear = world.listen("w");
+    world.ring.top_up(Queue::Default, 1).await.unwrap();
+    ear.hears(1).await;
+    assert!(!ear.health.is_failing());
+    world.redis.tell("CONFIG SET maxmemory 1").unwrap();
+    eventually("it to say so", SOON, || async { ear.health.is_failing().then_some(()) }).await;
+    world.redis.tell("CONFIG SET maxmemory 0").unwrap();
+    eventually("it to be well", SOON, || async { (!ear.health.is_failing()).then_some(()) }).await;
+    world.ring.top_up(Queue::Default, 1).await.unwrap();
+    ear.hears(2).await;
+}
+
+/// An announcement may come in the very moment in which a fetch finds nothing. It was for a ticket put after that.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_announcement_is_swallowed() {
+    let world = World::new();
+    // Neither a look nor a sign of life comes to its help.
+    let ear = world.listen_patiently(3_600_000, 3_600, "w");
+    world.is_listened_to().await;
+    for round in 0..100 {
+        let before = ear.heard();
+        let rings = (0..40).map(|ring| {
+            let bell = world.ring.clone();
+            async move {
+                tokio::time::sleep(Duration::from_micros(300 * ring)).await;
+                bell.top_up(Queue::Default, 1).await.unwrap()
+            }
+        });
+        let tickets: usize = futures::future::join_all(rings).await.into_iter().sum();
+        let heard = || async { (ear.heard() == before + tickets).then_some(()) };
+        eventually(&format!("{tickets} tickets of round {round}"), SOON, heard).await;
     }
 }
 

@@ -34,19 +34,39 @@ impl World {
         redis::Client::open(self.redis.url()).unwrap().get_multiplexed_async_connection().await.unwrap()
     }
 
+    /// Waits until somebody hears announcements.
+    pub(crate) async fn is_listened_to(&self) {
+        eventually("the consumer to listen", SOON, || async {
+            let mut redis = self.connection().await;
+            let (_, listeners): (String, u64) = redis::cmd("PUBSUB")
+                .arg("NUMSUB")
+                .arg("test.default.wake")
+                .query_async(&mut redis)
+                .await
+                .unwrap();
+            (listeners > 0).then_some(())
+        })
+        .await;
+    }
+
     pub(crate) fn listen(&self, name: &str) -> Ear {
         self.listen_looking_every(1_000, name)
     }
 
     /// As [`Self::listen`], looking for tickets by itself only this often.
     pub(crate) fn listen_looking_every(&self, look_ms: u64, name: &str) -> Ear {
+        self.listen_patiently(look_ms, 1, name)
+    }
+
+    /// As [`Self::listen_looking_every`], saying that it lives only this often.
+    pub(crate) fn listen_patiently(&self, look_ms: u64, heartbeat_s: u64, name: &str) -> Ear {
         let (heard, stop) = (Arc::new(AtomicUsize::new(0)), CancellationToken::new());
         let consumer = Consumer::new(ConsumerOptions {
             redis: self.options.clone(),
             queue: Queue::Default,
             concurrency: 4,
             name: name.into(),
-            heartbeat_s: 1,
+            heartbeat_s,
             missed_max: 4,
             look_ms,
         });

@@ -19,6 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("api", &["blob", "jobs", "schedule", "settings", "store", "telemetry"]),
     ("workers", &["blob", "jobs", "media", "queue", "settings", "store", "telemetry"]),
     ("testkit", &["blob", "jobs", "store"]),
+    ("faults", &["jobs", "store", "testkit"]),
     ("tidy", &[]),
 ];
 
@@ -40,7 +41,7 @@ const NAMED_BY: &[(&str, &[&str])] = &[
     ("thumbhash", &["media"]),
     ("utoipa*", &["api"]),
     ("axum", &["api", "workers"]),
-    ("reqwest", &["telemetry"]),
+    ("reqwest", &["telemetry", "faults"]),
     ("opentelemetry*", &["telemetry"]),
 ];
 
@@ -222,7 +223,7 @@ fn nothing_that_ships_depends_on_test_crates() {
         .into_iter()
         .flat_map(|name| {
             let beneath = beneath(name);
-            ["testkit", "tidy"]
+            ["faults", "testkit", "tidy"]
                 .into_iter()
                 .filter(move |test| beneath.contains(test))
                 .map(move |test| format!("{name} → {test}"))

@@ -1,0 +1,77 @@
+//! The rows of the table: one fault each, in a file of its own.
+
+use futures::future::BoxFuture;
+
+use crate::{figure::Figure, stage::Stage};
+
+mod burst;
+mod cut_off;
+mod fairness;
+mod frozen_worker;
+mod idempotency;
+mod idle_pick_up;
+mod killed_workers;
+mod limits_under_kills;
+mod named_points;
+mod poison;
+mod postgres_faults;
+mod redis_faults;
+
+/// What a row came to.
+pub(crate) enum Ended {
+    /// It ran; these are its figures.
+    Seen(Vec<Figure>),
+    /// This machine cannot show it, for this reason.
+    NotHere(String),
+}
+
+/// A fault, and what must hold all the same.
+pub(crate) struct Row {
+    /// Its name.
+    pub(crate) id: &'static str,
+    /// What is done.
+    pub(crate) fault: &'static str,
+    /// What must hold, besides that nothing is lost and nothing accepted twice.
+    pub(crate) must_hold: &'static str,
+    /// Does it.
+    pub(crate) run: for<'a> fn(&'a Stage) -> BoxFuture<'a, anyhow::Result<Ended>>,
+}
+
+macro_rules! rows {
+    ($($id:literal $module:ident $fault:literal => $must_hold:literal;)+) => {
+        /// Every row, in order.
+        pub(crate) const ROWS: &[Row] = &[$(Row {
+            id: $id,
+            fault: $fault,
+            must_hold: $must_hold,
+            run: |stage| Box::pin($module::run(stage)),
+        }),+];
+    };
+}
+
+rows! {
+    "F1" killed_workers "One of four workers is killed every 10 s under 200 jobs/s"
+        => "its jobs run again within lease + sweep + 1 s; every crash uses up an attempt";
+    "F2" named_points "A process dies at each named point of a job's journey"
+        => "every job completes once, with its follow-up jobs once and its pictures whole";
+    "F3" frozen_worker "A worker is frozen until others have its jobs, and thawed"
+        => "what it says late is refused; nothing of the stale run becomes visible";
+    "F4" burst "A mountain of jobs, half of them due at one moment, taken in while nobody works"
+        => "all of them done; single requests answered within 150 ms (p99) meanwhile";
+    "F5" idle_pick_up "Single jobs for idle workers in other processes"
+        => "picked up within 20 ms (p50), 100 ms (p99), 1 s (slowest)";
+    "F6" poison "Jobs that abort their worker"
+        => "discarded after 3 crashes; others wait 30 s at most, and none of them is discarded";
+    "F7" redis_faults "Redis restarted with and without data, flushed, away, stalling, read-only, full"
+        => "no request is refused; work goes on; workers are well within 5 s after it is back";
+    "F9" postgres_faults "Postgres restarted, away, its connections used up, its transactions failing, replaced by its standby"
+        => "no acknowledgement without a commit; the backlog drains; no storm of retries";
+    "F11" cut_off "A worker with 30 % loss, 500 ms latency, or cut off in one direction from Redis or Postgres"
+        => "never two standing leases for a job; handlers stop within two leases";
+    "F14" idempotency "64 clients send one request under one key, while two processes of the API are killed in turn"
+        => "one job per key and one answer; 422 for another body, 409 while it is under way";
+    "F21" fairness "One tenant with a mountain of jobs beside 25 with ten each"
+        => "the small ones wait twice as long as alone at most (p95); the big one keeps 95 % of the slots busy when alone";
+    "F22" limits_under_kills "One at a time per key, and 10 a second, while workers are killed"
+        => "never above the limit in the ledger; every key is free again within 60 s";
+}
