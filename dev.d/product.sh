@@ -112,7 +112,7 @@ prepare_ledger() {
     found=$(sql "select 1 from pg_database where datname = 'crewline'" postgres)
     [[ -n $found ]] || sql 'create database crewline' postgres
     "$BIN/api" migrate >>"$LOGS/migrate.log" 2>&1 ||
-        fail $FAILED "the migrations did not apply" "$(tail -n 8 "$LOGS/migrate.log")"
+        fail $FAILED "the migrations did not apply" "If the data in .dev are of another version of this code: ./dev reset" "$(tail -n 8 "$LOGS/migrate.log")"
     note "the schema is up to date"
     found=$(sql "select 1 from tenant where slug = 'demo'")
     [[ -n $found ]] || "$BIN/api" tenant create demo --name Demo >>"$LOGS/migrate.log" 2>&1 ||
