@@ -22,7 +22,7 @@ use crate::{
 /// Submissions on their way at once.
 const ON_THE_WAY: usize = 512;
 /// How long a client keeps asking.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 #[derive(Default)]
 struct Inner {
@@ -99,21 +99,6 @@ impl Book {
     /// How often a request had to be sent again.
     pub(crate) fn asked_again(&self) -> usize {
         self.lock().asked_again.values().sum()
-    }
-
-    /// How often clients saw an answer that begins so before they were told.
-    pub(crate) fn saw(&self, start: &str) -> usize {
-        self.lock()
-            .asked_again
-            .iter()
-            .filter(|(what, _)| what.starts_with(start))
-            .map(|(_, times)| times)
-            .sum()
-    }
-
-    /// The longest wait for an answer that was none.
-    pub(crate) fn slowest_refusal(&self) -> Duration {
-        self.lock().slowest_refusal
     }
 
     /// How long promises took: the value below which `share` of them lie.

@@ -47,7 +47,9 @@ fn row_max(pace: Pace) -> Duration {
 async fn main() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
     if cli.list {
-        ROWS.iter().for_each(|row| line(&format!("{:<4} {}", row.id, row.fault)));
+        for row in ROWS {
+            line(&format!("{:<4} {}", row.id, row.fault));
+        }
         return Ok(ExitCode::SUCCESS);
     }
     // Before the first client is made, although none of them speaks TLS.

@@ -1,7 +1,6 @@
 //! Pictures that nobody has sent before.
 
 use anyhow::Context;
-use jobs::JobId;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 
@@ -79,11 +78,6 @@ fn looks_like_a_picture(bytes: &[u8]) -> bool {
 /// Pictures that the ledger has twice.
 pub(crate) const TWICE: &str = "select count(*) from (
     select from rendition group by asset_id, preset, rung, format having count(*) > 1) twice";
-
-/// The bare id, as the ledger has it.
-pub(crate) fn bare(job: JobId) -> String {
-    job.as_uuid().to_string()
-}
 
 #[cfg(test)]
 mod tests {

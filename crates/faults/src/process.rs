@@ -5,7 +5,6 @@ use std::{
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    time::Duration,
 };
 
 use anyhow::Context;
@@ -61,30 +60,6 @@ impl Process {
         self.child.try_wait().ok().flatten()
     }
 
-    /// Waits until it is gone.
-    pub(crate) async fn end(&mut self, bound: Duration) -> anyhow::Result<ExitStatus> {
-        let give_up = tokio::time::Instant::now() + bound;
-        loop {
-            if let Some(status) = self.ended() {
-                return Ok(status);
-            }
-            anyhow::ensure!(tokio::time::Instant::now() < give_up, "{} did not end in {bound:?}", self.name);
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-
-    /// The memory it has in use now, in bytes.
-    pub(crate) fn memory_bytes(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
-        line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap_or(0) * 1024
-    }
-
-    /// What it started and is still there.
-    pub(crate) fn family(&self) -> Vec<u32> {
-        members(self.id()).into_iter().filter(|pid| *pid != self.id()).collect()
-    }
-
     /// Whether its log has these words.
     pub(crate) fn said(&self, words: &str) -> bool {
         std::fs::read_to_string(&self.log).is_ok_and(|log| log.contains(words))
@@ -129,6 +104,8 @@ pub(crate) fn end_group(leader: u32) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[tokio::test]
@@ -137,7 +114,10 @@ mod tests {
         let mut command = Command::new("sh");
         command.args(["-c", "sleep 300 & echo started; wait"]);
         let process = Process::start(&mut command, "parent", logs.path()).unwrap();
-        let look = || async { (!process.family().is_empty() && process.said("started")).then_some(()) };
+        let look = || async {
+            let has_child = members(process.id()).into_iter().any(|pid| pid != process.id());
+            (has_child && process.said("started")).then_some(())
+        };
         testkit::eventually("the child to start", Duration::from_secs(10), look).await;
         let leader = process.id();
         drop(process);

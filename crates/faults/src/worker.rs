@@ -109,17 +109,6 @@ impl Worker {
         status(self.address, "/readyz").await == Some(200)
     }
 
-    /// Jobs that it says it is running.
-    pub(crate) async fn busy(&self, queue: &str) -> Option<usize> {
-        let text = reqwest::get(format!("http://{}/metrics", self.address)).await.ok()?.text().await.ok()?;
-        let is_it = |line: &&str| {
-            line.starts_with("worker_slots{")
-                && line.contains("\"busy\"")
-                && line.contains(&format!("\"{queue}\""))
-        };
-        Some(text.lines().find(is_it)?.rsplit(' ').next()?.parse::<f64>().ok()? as usize)
-    }
-
     /// SIGSTOP: it holds what it holds, and does nothing.
     pub(crate) fn freeze(&self) {
         self.process.signal(Signal::STOP);

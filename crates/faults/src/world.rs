@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Long enough for a program to start on a busy machine.
-pub(crate) const START: Duration = Duration::from_secs(60);
+pub(crate) const START: Duration = Duration::from_mins(1);
 
 /// Where the programs find their servers. A row that puts a proxy in between changes it before it starts them.
 #[derive(Debug, Clone)]
@@ -157,11 +157,6 @@ impl World {
         self.api = None;
     }
 
-    /// The API's process.
-    pub(crate) fn api(&self) -> Option<&Process> {
-        self.api.as_ref()
-    }
-
     /// One more process of the API.
     pub(crate) fn another_api(&self, address: SocketAddr) -> anyhow::Result<Process> {
         let mut command = Command::new(self.programs.join("api"));
@@ -177,11 +172,6 @@ impl World {
         self.s3 = Some(self.launch(&mut command, "s3")?);
         let what = format!("something to listen on {}", self.s3_address);
         until(&what, START, || async { TcpStream::connect(self.s3_address).await.ok().map(drop) }).await
-    }
-
-    /// `kill -9` of S3.
-    pub(crate) fn kill_s3(&mut self) {
-        self.s3 = None;
     }
 
     /// Starts a program of ours on this world's servers, with nothing else of our environment.

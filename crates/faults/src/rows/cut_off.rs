@@ -120,7 +120,7 @@ async fn play(stage: &Stage, trouble: &Trouble) -> anyhow::Result<Vec<Figure>> {
     cut_off[0].ready().await?;
     figures.push(Figure::within("well again after", lifted.elapsed(), RECOVERED_MAX));
     let book = load.end().await;
-    figures.extend(world.audit(&book, world.rerun_max() * 3 + Duration::from_secs(60)).await?);
+    figures.extend(world.audit(&book, world.rerun_max() * 3 + Duration::from_mins(1)).await?);
     let (looks, twice) = watch.end();
     figures.extend([
         Figure::at_least("looks at the leases", looks, 10),

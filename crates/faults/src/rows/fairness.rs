@@ -34,11 +34,11 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
 
     stage.say("25 tenants with 10 jobs each, alone");
     let alone = wait_of_small(&world, &small, &book).await?;
-    world.quiet(Duration::from_secs(120)).await?;
+    world.quiet(Duration::from_mins(2)).await?;
 
     stage.say(&format!("a tenant with {mountain} jobs"));
     submit_many(&big, &book, vec![working(WORK_MS); mountain]).await?;
-    world.reaches("the mountain to be worked on", RUNNING, SLOTS, Duration::from_secs(60)).await?;
+    world.reaches("the mountain to be worked on", RUNNING, SLOTS, Duration::from_mins(1)).await?;
     stage.say("25 tenants with 10 jobs each, beside it");
     let beside = wait_of_small(&world, &small, &book).await?;
 
@@ -68,12 +68,7 @@ async fn wait_of_small(world: &World, small: &[Client], book: &Book) -> anyhow::
     );
     let ended = format!("select count(*) from attempt a where a.final_state is not null and {which}");
     world
-        .reaches(
-            "the small tenants' jobs to end",
-            &ended,
-            SMALL_TENANTS * JOBS_EACH,
-            Duration::from_secs(300),
-        )
+        .reaches("the small tenants' jobs to end", &ended, SMALL_TENANTS * JOBS_EACH, Duration::from_mins(5))
         .await?;
     Ok(percentile(&mut ledger::waits(&world.database, &which).await?, 0.95))
 }

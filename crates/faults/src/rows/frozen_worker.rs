@@ -20,7 +20,7 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
     let client = world.tenant("acme").await?;
     let mut workers = world.workers(3, &SLOTS).await?;
     let load = Load { per_s: 50.0, body: |_| working(300) }.begin(&client);
-    let (mut held, mut stale) = (0, 0);
+    let (mut held, mut late_words) = (0, 0);
     for round in 1..=rounds {
         // One picture per worker, so that the one that freezes is likely to be making one.
         for _ in 0..workers.len() {
@@ -46,7 +46,7 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
         victim.ready().await?;
         // Time for what it has to say about jobs that are not its own any more.
         tokio::time::sleep(world.lease()).await;
-        stale += world
+        late_words += world
             .number(&format!(
                 "select count(*) from attempt where worker = '{name}' and outcome <> 'crashed'
                  and started_at < to_timestamp({frozen_at}) and finished_at > to_timestamp({thawed_at})"
@@ -58,7 +58,7 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
     let is_told = ["came too late and was refused", "because its lease was lost"];
     let refused =
         workers.iter().filter(|worker| is_told.iter().any(|words| worker.process.said(words))).count();
-    let mut figures = world.audit(&book, world.rerun_max() * 3 + Duration::from_secs(60)).await?;
+    let mut figures = world.audit(&book, world.rerun_max() * 3 + Duration::from_mins(1)).await?;
     let pictures = picture::verify(&world, &client).await?;
     figures.extend([
         Figure::at_least("jobs held while frozen", held, rounds * 2),
@@ -67,7 +67,7 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
             world.number("select count(*) from attempt where outcome = 'crashed'").await?,
             rounds,
         ),
-        Figure::none("late verdicts accepted", stale),
+        Figure::none("late verdicts accepted", late_words),
         Figure::at_least("workers that noticed", refused, 1),
         Figure::tell("pictures fetched", pictures.pictures),
         Figure::none("pictures missing or damaged", pictures.wrong + pictures.empty),

@@ -20,7 +20,7 @@ use crate::{
 
 const CLIENTS: usize = 64;
 const KEYS_AT_ONCE: usize = 4;
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const KILL_EVERY: Duration = Duration::from_millis(1_500);
 
 #[derive(Default)]
@@ -63,14 +63,16 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
         let keys = (rounds - seen.rounds).min(KEYS_AT_ONCE);
         let clients = [first.clone(), second.clone()];
         let played = join_all((0..keys).map(|_| play(&clients, &book))).await;
-        played.into_iter().for_each(|round| seen.add(&round));
+        for round in played {
+            seen.add(&round);
+        }
         stage.say(&format!("{} of {rounds} keys", seen.rounds));
     }
     stop.cancel();
     let kills = killing.await??;
     let world =
         Arc::into_inner(world).ok_or_else(|| anyhow::anyhow!("somebody else has the world"))?.into_inner();
-    let mut figures = world.audit(&book, Duration::from_secs(60)).await?;
+    let mut figures = world.audit(&book, Duration::from_mins(1)).await?;
     let keys = world
         .number("select count(distinct metadata ->> 'mark') from attempt where final_state is not null")
         .await?;

@@ -32,7 +32,7 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
         kills += 1;
     }
     let book = load.end().await;
-    let mut figures = world.audit(&book, world.rerun_max() * 3 + Duration::from_secs(60)).await?;
+    let mut figures = world.audit(&book, world.rerun_max() * 3 + Duration::from_mins(1)).await?;
     let mut reruns = world.reruns().await?;
     let crashed = world.number("select count(*) from attempt where outcome = 'crashed'").await?;
     figures.extend([

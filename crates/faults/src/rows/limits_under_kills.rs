@@ -24,7 +24,7 @@ const SLOTS: [&str; 4] = ["--queues", "default", "--concurrency", "default=16"];
 const KEYS: u64 = 8;
 const RATE_PER_S: usize = 10;
 /// After the last kill a slot of a dead worker has to be free by then.
-const FREED_MAX: Duration = Duration::from_secs(60);
+const FREED_MAX: Duration = Duration::from_mins(1);
 
 /// Jobs of one key that run at once by the ledger.
 const KEY_TWICE: &str = "select count(*) from (
@@ -69,7 +69,7 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
     let ended = Instant::now();
     // A fresh job of each key runs as soon as what is before it is done: no slot is left to the dead.
     let held = "select count(*) from lease where until < clock_timestamp()";
-    world.quiet(FREED_MAX + world.rerun_max() * 3 + Duration::from_secs(120)).await?;
+    world.quiet(FREED_MAX + world.rerun_max() * 3 + Duration::from_mins(2)).await?;
     let backlog = ended.elapsed();
     let probed = Instant::now();
     for key in 0..KEYS {
@@ -79,8 +79,8 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
     }
     world.quiet(FREED_MAX).await?;
     let freed = probed.elapsed();
-    let (samples, peak) = sampler.end();
-    let mut figures = world.audit(&book, Duration::from_secs(60)).await?;
+    let (looks, peak) = sampler.end();
+    let mut figures = world.audit(&book, Duration::from_mins(1)).await?;
     figures.extend([
         Figure::tell("kills", kills),
         Figure::at_least(
@@ -89,7 +89,7 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
             1,
         ),
         Figure::none("runs of a key at once, by history", world.number(KEY_TWICE).await?),
-        Figure::tell("looks at the leases", samples),
+        Figure::tell("looks at the leases", looks),
         Figure::be("most of a key at once, by leases", peak, 1),
         Figure::at_most(
             "most begun in a second, windows",
@@ -109,7 +109,7 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
 fn body(number: u64) -> serde_json::Value {
     let mut job = working(60);
     job["concurrency_key"] = match number % 3 {
-        0 => json!(if number % 2 == 0 { "bucket" } else { "window" }),
+        0 => json!(if number.is_multiple_of(2) { "bucket" } else { "window" }),
         _ => json!(format!("one/{}", number % KEYS)),
     };
     job

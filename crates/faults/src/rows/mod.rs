@@ -5,6 +5,7 @@ use futures::future::BoxFuture;
 use crate::{figure::Figure, stage::Stage};
 
 mod burst;
+mod cluster;
 mod cut_off;
 mod fairness;
 mod frozen_worker;
@@ -64,6 +65,8 @@ rows! {
         => "discarded after 3 crashes; others wait 30 s at most, and none of them is discarded";
     "F7" redis_faults "Redis restarted with and without data, flushed, away, stalling, read-only, full"
         => "no request is refused; work goes on; workers are well within 5 s after it is back";
+    "F8" cluster "A node of a Redis cluster fails under load"
+        => "work goes on within 15 s";
     "F9" postgres_faults "Postgres restarted, away, its connections used up, its transactions failing, replaced by its standby"
         => "no acknowledgement without a commit; the backlog drains; no storm of retries";
     "F11" cut_off "A worker with 30 % loss, 500 ms latency, or cut off in one direction from Redis or Postgres"

@@ -55,7 +55,7 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
             }
             deaths += die(&world, point, work, count).await?;
             let _heir = world.workers(1, &[]).await?;
-            world.quiet(Duration::from_secs(60)).await?;
+            world.quiet(Duration::from_mins(1)).await?;
         }
         let name =
             if work == Work::WithFollowUps { format!("{point} with follow-ups") } else { point.to_owned() };

@@ -43,7 +43,7 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
         }
     }
     let book = load.end().await;
-    let mut figures = world.audit(&book, world.rerun_max() * 3 + Duration::from_secs(60)).await?;
+    let mut figures = world.audit(&book, world.rerun_max() * 3 + Duration::from_mins(1)).await?;
     let healthy = "not exists (select from attempt p where p.job_id = a.job_id and p.tags is not null)";
     let mut waits = ledger::waits(&world.database, healthy).await?;
     let mut pauses = ledger::times(

@@ -61,7 +61,7 @@ async fn play(
     let back = Instant::now();
     tokio::time::sleep(stage.pace.seconds(1, 5, 10)).await;
     load.end().await;
-    let audit = world.audit(&book, world.rerun_max() * 3 + Duration::from_secs(60)).await?;
+    let audit = world.audit(&book, world.rerun_max() * 3 + Duration::from_mins(1)).await?;
     let drained = back.elapsed();
     let runs = world.number("select count(*) from attempt").await? as f64;
     let accepted = book.accepted().max(1) as f64;

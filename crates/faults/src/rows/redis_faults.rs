@@ -60,7 +60,7 @@ async fn play(stage: &Stage, part: &str, keeps: bool, faults: &[Fault]) -> anyho
         let recovered = recovers(&workers).await?;
         tokio::time::sleep(Duration::from_secs(1)).await;
         load.end().await;
-        world.quiet(Duration::from_secs(60)).await?;
+        world.quiet(Duration::from_mins(1)).await?;
         let since = format!("a.created_at >= to_timestamp({})", began.timestamp_millis() as f64 / 1e3);
         let mut waits = ledger::waits(&world.database, &since).await?;
         figures.extend([
@@ -70,7 +70,7 @@ async fn play(stage: &Stage, part: &str, keeps: bool, faults: &[Fault]) -> anyho
             Figure::within("pick-up p99", percentile(&mut waits, 0.99), PICK_UP_MAX).of(name),
         ]);
     }
-    let mut all: Vec<Figure> = world.audit(&book, Duration::from_secs(60)).await?;
+    let mut all: Vec<Figure> = world.audit(&book, Duration::from_mins(1)).await?;
     all.push(Figure::none("refused for good", book.refused()));
     let mut all: Vec<Figure> = all.into_iter().map(|figure| figure.of(part)).collect();
     all.extend(figures);
@@ -140,7 +140,7 @@ async fn suffer(stage: &Stage, world: &mut World, fault: Fault) -> anyhow::Resul
 async fn recovers(workers: &[Worker]) -> anyhow::Result<Duration> {
     let began = Instant::now();
     for worker in workers {
-        until("a worker to be well", Duration::from_secs(60), || async {
+        until("a worker to be well", Duration::from_mins(1), || async {
             worker.is_ready().await.then_some(())
         })
         .await?;
