@@ -70,7 +70,8 @@ const FIND: &str = "select x.place, lane.id from unnest($2::text[], $3::smallint
      where lane.asleep_since is null or lane.asleep_since > clock_timestamp() - interval '1 hour'";
 
 /// In one order, so that two who make lanes do not wait for each other in a ring.
-const MAKE: &str = "select x.place, lane_for($1, x.queue, x.priority, x.quarantine, x.kind, x.key, x.promise_s) as id
+const MAKE: &str =
+    "select x.place, lane_for($1, x.queue, x.priority, x.quarantine, x.kind, x.key, x.promise_s) as id
      from unnest($2::text[], $3::smallint[], $4::smallint[], $5::text[], $6::text[], $7::int[])
          with ordinality as x (queue, priority, quarantine, kind, key, promise_s, place)";
 

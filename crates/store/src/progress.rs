@@ -76,7 +76,10 @@ pub(crate) async fn count(tx: &mut PgConnection, ended: &[Ended]) -> Result<(), 
 pub(crate) type Place = (Uuid, i16);
 
 /// Of `places`, those whose step is not over. They stay so until the transaction ends: jobs may begin again in them.
-pub(crate) async fn hold_open(tx: &mut PgConnection, places: &BTreeSet<Place>) -> Result<HashSet<Place>, StoreError> {
+pub(crate) async fn hold_open(
+    tx: &mut PgConnection,
+    places: &BTreeSet<Place>,
+) -> Result<HashSet<Place>, StoreError> {
     if places.is_empty() {
         return Ok(HashSet::new());
     }

@@ -46,13 +46,7 @@ pub async fn renew(db: Db, held: Arc<Held>, ttl: Duration, stop: CancellationTok
 }
 
 /// Listens for work, for bulk operations and for jobs to stop, until `stop`.
-pub async fn listen(
-    db: Db,
-    held: Arc<Held>,
-    more: Arc<Notify>,
-    bulk: Arc<Notify>,
-    stop: CancellationToken,
-) {
+pub async fn listen(db: Db, held: Arc<Held>, more: Arc<Notify>, bulk: Arc<Notify>, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let heard = tokio::select! {
             heard = hear(&db, &held, &more, &bulk) => heard,

@@ -90,7 +90,10 @@ pub enum Begun {
 }
 
 /// Begins what is `wanted` for `tenant`, asked for `by` somebody, unless it has `running_max` operations already.
-#[expect(clippy::too_many_arguments, reason = "each is one thing the request says; a struct would only rename them")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is one thing the request says; a struct would only rename them"
+)]
 pub async fn begin(
     db: &Db,
     tenant: TenantId,
@@ -171,12 +174,20 @@ async fn insert(
 }
 
 /// The operation of `tenant` with this id.
-pub async fn get(db: &Db, tenant: TenantId, operation: BulkOperationId) -> Result<Option<Operation>, StoreError> {
+pub async fn get(
+    db: &Db,
+    tenant: TenantId,
+    operation: BulkOperationId,
+) -> Result<Option<Operation>, StoreError> {
     let mut tx = db.tenant(tenant).await?;
     get_in(&mut tx, tenant, operation).await
 }
 
-async fn get_in(tx: &mut Tx, tenant: TenantId, operation: BulkOperationId) -> Result<Option<Operation>, StoreError> {
+async fn get_in(
+    tx: &mut Tx,
+    tenant: TenantId,
+    operation: BulkOperationId,
+) -> Result<Option<Operation>, StoreError> {
     let sql = format!("select {COLUMNS} from bulk_operation where tenant_id = $1 and id = $2");
     sqlx::query_as(AssertSqlSafe(sql))
         .bind(tenant.as_uuid())

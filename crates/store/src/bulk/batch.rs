@@ -121,18 +121,26 @@ pub async fn step(db: &Db) -> Result<Option<Stepped>, StoreError> {
         }
     };
     let rest = began.elapsed().mul_f64(REST_PER_BATCH);
-    sqlx::query("update bulk_operation set rest_until = clock_timestamp() + $2 * interval '1 ms' where id = $1")
-        .bind(taken.id)
-        .bind(rest.as_millis() as f64)
-        .execute(&mut *tx)
-        .await
-        .or_failed("rest after a batch")?;
+    sqlx::query(
+        "update bulk_operation set rest_until = clock_timestamp() + $2 * interval '1 ms' where id = $1",
+    )
+    .bind(taken.id)
+    .bind(rest.as_millis() as f64)
+    .execute(&mut *tx)
+    .await
+    .or_failed("rest after a batch")?;
     commit(tx, "do a batch of a bulk operation").await?;
     Ok(Some(taken.stepped(tally, state, rest, None)))
 }
 
 impl Taken {
-    fn stepped(&self, tally: Tally, state: OperationState, rest: Duration, error: Option<Problem>) -> Stepped {
+    fn stepped(
+        &self,
+        tally: Tally,
+        state: OperationState,
+        rest: Duration,
+        error: Option<Problem>,
+    ) -> Stepped {
         Stepped {
             operation: BulkOperationId::from_uuid(self.id),
             tenant: TenantId::from_uuid(self.tenant_id),

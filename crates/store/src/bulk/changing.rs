@@ -194,8 +194,7 @@ impl Held {
 async fn cancel(tx: &mut Tx, operation: &InHand, jobs: &[Found]) -> Result<Tally, StoreError> {
     let held = hold(tx, operation, jobs).await?;
     let (tenant, why) = (operation.tenant, why(operation, "cancelled"));
-    let ended =
-        cancel::end_waiting(tx, tenant, &held.waiting_ids(), State::Cancelled, &why).await?;
+    let ended = cancel::end_waiting(tx, tenant, &held.waiting_ids(), State::Cancelled, &why).await?;
     // What waits in another queue by now is not held; the sweep cancels it as it would one that came back.
     let asked: Vec<JobId> = held.running.into_iter().chain(held.elsewhere).collect();
     let told = cancel::request_all(tx, tenant, &asked).await?;
@@ -210,12 +209,7 @@ async fn discard(tx: &mut Tx, operation: &InHand, jobs: &[Found]) -> Result<Tall
     Ok(Tally::of(ended, 0, jobs.len()))
 }
 
-async fn reprioritise(
-    db: &Db,
-    tx: &mut Tx,
-    operation: &InHand,
-    jobs: &[Found],
-) -> Result<Tally, StoreError> {
+async fn reprioritise(db: &Db, tx: &mut Tx, operation: &InHand, jobs: &[Found]) -> Result<Tally, StoreError> {
     let Some(priority) = operation.priority.map(|priority| i16::from(priority.get())) else {
         return Err(StoreError::Unreadable { table: "bulk_operation", found: "no priority".to_owned() });
     };

@@ -224,10 +224,8 @@ pub(super) async fn page(tx: &mut Tx, walk: Walk<'_>, rows: i64) -> Result<Page,
         "{} select met.met_to, found.* from met left join found on true order by found.id",
         jobs_that_fit(walk.filter)
     );
-    let rows: Vec<PageRow> = asking(sql, walk, rows)
-        .fetch_all(&mut **tx)
-        .await
-        .or_failed("read the jobs of a bulk operation")?;
+    let rows: Vec<PageRow> =
+        asking(sql, walk, rows).fetch_all(&mut **tx).await.or_failed("read the jobs of a bulk operation")?;
     let met_to = rows.first().and_then(|row| row.met_to);
     Ok(Page { jobs: rows.into_iter().filter_map(|row| row.found).collect(), met_to })
 }
@@ -244,7 +242,7 @@ pub(super) async fn count(
         "{} select met.met_to as counted_to, c.state, c.kind, coalesce(c.jobs, 0)::bigint as jobs, c.newest
          from met left join (
              select state, kind, count(*) as jobs, (array_agg(id order by id desc))[1:$15] as newest
-             from (select * from found limit $14) some group by 1, 2) c on true
+             from (select * from found limit $14) counted group by 1, 2) c on true
          order by c.state, c.kind",
         jobs_that_fit(walk.filter)
     );
