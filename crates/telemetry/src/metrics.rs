@@ -101,6 +101,7 @@ fn describe() {
     describe_gauge!(WORKER_SLOTS, Unit::Count, "Slots of this worker, busy and free.");
     describe_counter!(JOBS_RESCUED_TOTAL, Unit::Count, "Jobs taken back from dead workers.");
     describe_counter!(SCHEDULE_FIRES_TOTAL, Unit::Count, "Slots of schedules that were decided about.");
+    describe_counter!(BULK_JOBS_TOTAL, Unit::Count, "Jobs that bulk operations met.");
     describe_counter!(
         JOB_WORDS_LOST_TOTAL,
         Unit::Count,
