@@ -89,6 +89,8 @@ codes! {
         "Choose another name, or change what is there.";
     ChangedMeanwhile = "changed_meanwhile", CONFLICT, "Somebody else changed it first",
         "GET it again, see what has changed, and send your change with its `version`.";
+    CountMoved = "count_moved", CONFLICT, "Other jobs fit than were expected",
+        "Look again with `dry_run`, and send the `count` that you mean as `expected_count`.";
     TooMany = "too_many", CONFLICT, "There are as many of these as there may be",
         "Remove one that is not needed any more.";
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests",

@@ -7,6 +7,7 @@
 //! second place it would have had to be written to.
 
 mod auth;
+mod bulk;
 mod code;
 mod completion;
 mod extract;

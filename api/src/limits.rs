@@ -97,6 +97,12 @@ pub(crate) const WORKFLOW_JOBS_MAX: usize = 10_000;
 pub(crate) const WORKFLOW_NAME_CHARS_MAX: usize = 200;
 /// Characters of a step's name.
 pub(crate) const WORKFLOW_STEP_NAME_CHARS_MAX: usize = 63;
+/// Bulk operations of a tenant that run at once.
+pub(crate) const BULK_RUNNING_MAX: i64 = 10;
+/// Jobs that a caller may expect to fit.
+pub(crate) const BULK_EXPECTED_MAX: i64 = 1_000_000_000;
+/// Bytes of an error's code to look for.
+pub(crate) const BULK_ERROR_CODE_BYTES_MAX: usize = 64;
 /// How far back promises are counted.
 pub(crate) const PROMISE_DAYS_MAX: i64 = 31;
 

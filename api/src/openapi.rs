@@ -10,8 +10,8 @@ use crate::{
     problem::Problem,
     request,
     routes::{
-        assets, attempts, batch, events, health, job_events, jobs, kinds, limits, pages, pauses, promises,
-        schedule_steer, schedules, steer, submit, uploads, why, workflows,
+        assets, attempts, batch, bulk, events, health, job_events, jobs, kinds, limits, pages, pauses,
+        promises, schedule_steer, schedules, steer, submit, uploads, why, workflows,
     },
 };
 
@@ -23,6 +23,7 @@ use crate::{
         (name = "Queues", description = "Steer what goes next: limits, pauses, promises"),
         (name = "Schedules", description = "Work that repeats"),
         (name = "Workflows", description = "Jobs that wait for others"),
+        (name = "Bulk operations", description = "One action on every job that fits a filter"),
         (name = "Kinds", description = "What can be asked for"),
         (name = "Files", description = "Originals in, pictures out"),
         (name = "Operation", description = "For whoever runs this"),
@@ -59,6 +60,9 @@ fn keyed() -> OpenApiRouter<AppState> {
         .routes(routes!(workflows::begin_workflow, workflows::list_workflows))
         .routes(routes!(workflows::get_workflow))
         .routes(routes!(workflows::cancel_workflow))
+        .routes(routes!(bulk::begin_bulk_operation, bulk::list_bulk_operations))
+        .routes(routes!(bulk::get_bulk_operation))
+        .routes(routes!(bulk::cancel_bulk_operation))
         .routes(routes!(uploads::announce_upload))
         .routes(routes!(uploads::get_upload))
         .routes(routes!(uploads::complete_upload))

@@ -131,6 +131,8 @@ ids! {
     LimitId = "lim",
     /// A pause of a queue or a kind.
     PauseId = "pau",
+    /// One action on every job that fits a filter.
+    BulkOperationId = "blk",
     /// Jobs that belong together.
     WorkflowId = "wfl",
     /// Work that repeats.

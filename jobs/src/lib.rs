@@ -20,8 +20,8 @@ pub mod state;
 pub use catalogue::{KindSpec, Parsed, parse, spec, specs};
 pub use failure::{Classify, Failure, Outcome};
 pub use id::{
-    ApiKeyId, AssetId, JobId, LeaseId, LimitId, PauseId, RenditionId, ScheduleId, TenantId, UploadId,
-    WorkflowId,
+    ApiKeyId, AssetId, BulkOperationId, JobId, LeaseId, LimitId, PauseId, RenditionId, ScheduleId, TenantId,
+    UploadId, WorkflowId,
 };
 pub use invalid::Invalid;
 pub use job::{Job, Unique, UniqueFor};

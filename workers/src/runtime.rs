@@ -22,7 +22,7 @@ use crate::{
     health::{self, Asked},
     held::Held,
     maintenance::{
-        abandoned, housekeeper, leases, presence,
+        abandoned, bulk, housekeeper, leases, presence,
         quarantine::{Parent, Quarantine},
         release::Release,
         rescuer, scheduler,
@@ -52,6 +52,8 @@ struct Core {
     held: Arc<Held>,
     /// Rung when there may be more to release.
     more: Arc<Notify>,
+    /// Rung when a bulk operation was asked for.
+    bulk: Arc<Notify>,
     executor: Executor,
     worker: Arc<str>,
     speaking: JoinHandle<()>,
@@ -77,13 +79,15 @@ impl Core {
         let (speaker, speaking) = Speaker::start(db, last.clone());
         let worker = args.worker_name.clone().unwrap_or_else(fresh_name).into();
         let executor = Executor { deps: deps.clone(), settler, speaker, faults: args.faults() };
-        Ok(Self { deps, held, more, executor, worker, speaking, last })
+        let bulk = Arc::default();
+        Ok(Self { deps, held, more, bulk, executor, worker, speaking, last })
     }
 
     fn keep_leases(&self, args: &RunArgs) {
         let (db, held, more, stop) = (&self.deps.db, &self.held, &self.more, &self.last);
         tokio::spawn(leases::renew(db.clone(), held.clone(), args.lease(), stop.clone()));
-        tokio::spawn(leases::listen(db.clone(), held.clone(), more.clone(), stop.clone()));
+        let bulk = self.bulk.clone();
+        tokio::spawn(leases::listen(db.clone(), held.clone(), more.clone(), bulk, stop.clone()));
         tokio::spawn(leases::ask(db.clone(), held.clone(), stop.clone()));
     }
 
@@ -158,6 +162,7 @@ pub async fn run(
     services.spawn(rescuer::run(core.deps.db.clone(), Duration::from_millis(args.sweep_ms), stop.clone()));
     services.spawn(scheduler::run(core.deps.db.clone(), stop.clone()));
     services.spawn(housekeeper::run(core.deps.db.clone(), args.history_days, stop.clone()));
+    services.spawn(bulk::run(core.deps.db.clone(), core.bulk.clone(), stop.clone()));
     services.spawn(abandoned::run(core.deps.clone(), stop.clone()));
     let listens_to = args.slots().into_iter().collect();
     services.spawn(presence::run(core.deps.db.clone(), core.worker.clone(), listens_to, stop.clone()));

@@ -8,6 +8,7 @@
 
 mod app;
 mod auth;
+mod bulk;
 mod commands;
 mod events;
 mod hostile;

@@ -61,20 +61,30 @@ pub async fn cancel(
 }
 
 async fn request(tx: &mut Tx, tenant: TenantId, job: JobId) -> Result<Cancelled, StoreError> {
+    // Settled in this very moment: its end is in the history now.
+    if request_all(tx, tenant, &[job]).await? == 0 {
+        return ended(tx, tenant, job).await;
+    }
+    Ok(Cancelled::Requested)
+}
+
+/// Asks for live jobs to stop, wherever they are; answers how many there were. Their workers are told; one that went back
+/// to waiting is cancelled by the next sweep.
+pub(crate) async fn request_all(tx: &mut Tx, tenant: TenantId, jobs: &[JobId]) -> Result<usize, StoreError> {
     let told = sqlx::query(
         "with told as (
              update job set cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp())
-             where tenant_id = $1 and id = $2 returning id)
-         select pg_notify('crewline_cancel', $3) from told",
+             from unnest($2::uuid[], $3::text[]) as x (id, name)
+             where job.tenant_id = $1 and job.id = x.id returning x.name)
+         select pg_notify('crewline_cancel', name) from told",
     )
     .bind(tenant.as_uuid())
-    .bind(job.as_uuid())
-    .bind(job.to_string())
+    .bind(jobs.iter().map(JobId::as_uuid).collect::<Vec<_>>())
+    .bind(jobs.iter().map(ToString::to_string).collect::<Vec<_>>())
     .execute(&mut **tx)
     .await
-    .or_failed("ask the worker to stop the job")?;
-    // Settled in this very moment: its end is in the history now.
-    if told.rows_affected() == 0 { ended(tx, tenant, job).await } else { Ok(Cancelled::Requested) }
+    .or_failed("ask workers to stop jobs")?;
+    Ok(told.rows_affected() as usize)
 }
 
 async fn remove(
@@ -83,17 +93,18 @@ async fn remove(
     job: JobId,
     problem: &Problem,
 ) -> Result<Cancelled, StoreError> {
-    if remove_all(tx, tenant, &[job], problem).await? == 0 {
+    if end_waiting(tx, tenant, &[job], State::Cancelled, problem).await? == 0 {
         return ended(tx, tenant, job).await;
     }
     Ok(Cancelled::AtOnce)
 }
 
-/// Ends jobs that nobody runs and nobody can claim; answers how many.
-async fn remove_all(
+/// Ends jobs that nobody runs and nobody can claim, in the final state `end`; answers how many.
+pub(crate) async fn end_waiting(
     tx: &mut Tx,
     tenant: TenantId,
     jobs: &[JobId],
+    end: State,
     problem: &Problem,
 ) -> Result<usize, StoreError> {
     let removed: Vec<Ended> = sqlx::query_as(
@@ -102,7 +113,7 @@ async fn remove_all(
              scheduled_at, outcome, final_state, kind, queue, key, promise_s, due_at, args, error, unique_key, traceparent,
              tags, metadata, workflow_id, step)
          select gone.tenant_id, gone.id, gone.fence, gone.attempt, gone.kind_version, gone.max_attempts, lane.priority,
-             gone.created_at, gone.scheduled_at, 'cancelled', 'cancelled', gone.kind, lane.queue, lane.key,
+             gone.created_at, gone.scheduled_at, $4, $4, gone.kind, lane.queue, lane.key,
              lane.promise_s, gone.due_at, gone.args, $3, gone.unique_key, gone.traceparent, gone.tags, gone.metadata,
              gone.workflow_id, gone.step
          from gone join lane on lane.id = gone.lane_id
@@ -111,9 +122,10 @@ async fn remove_all(
     .bind(tenant.as_uuid())
     .bind(jobs.iter().map(JobId::as_uuid).collect::<Vec<_>>())
     .bind(Json(problem))
+    .bind(end.name())
     .fetch_all(&mut **tx)
     .await
-    .or_failed("cancel waiting jobs")?;
+    .or_failed("end waiting jobs")?;
     progress::count(tx, &removed).await?;
     if let [one] = removed.as_slice() {
         announce(tx, &one.job().to_string()).await?;
@@ -128,7 +140,7 @@ async fn announce(tx: &mut Tx, moved: &str) -> Result<(), StoreError> {
         .bind(moved)
         .execute(&mut **tx)
         .await
-        .or_failed("announce cancelled jobs")?;
+        .or_failed("announce jobs that ended")?;
     Ok(())
 }
 
@@ -164,7 +176,7 @@ pub(crate) async fn cancel_many(
         .await
         .or_failed("see which jobs wait")?;
         let waiting: Vec<JobId> = waiting.into_iter().map(JobId::from_uuid).collect();
-        remove_all(&mut tx, tenant, &waiting, problem).await?;
+        end_waiting(&mut tx, tenant, &waiting, State::Cancelled, problem).await?;
         sqlx::query(
             "with told as (
                  update job j set cancel_requested_at = coalesce(j.cancel_requested_at, clock_timestamp())

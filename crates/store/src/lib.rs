@@ -7,6 +7,7 @@
 //! role it acts under cannot see more.
 
 pub mod attempts;
+pub mod bulk;
 pub mod cancel;
 pub mod claim;
 mod db;

@@ -18,6 +18,8 @@ pub enum Notice {
     Moved(Vec<String>),
     /// Somebody wants this job stopped.
     Cancel(String),
+    /// A bulk operation was asked for.
+    Bulk,
     /// The connection was lost and is back: anything may have been missed.
     Resumed,
 }
@@ -41,7 +43,7 @@ impl Notices {
     pub async fn listen(db: &Db, purpose: For) -> Result<Self, StoreError> {
         let mut listener = PgListener::connect_with(db.pool()).await.or_failed("listen for notices")?;
         let channels: &[&str] = match purpose {
-            For::Workers => &["crewline_jobs", "crewline_cancel"],
+            For::Workers => &["crewline_jobs", "crewline_cancel", "crewline_bulk"],
             For::Readers => &["crewline_moved"],
         };
         listener.listen_all(channels.iter().copied()).await.or_failed("listen for notices")?;
@@ -56,6 +58,7 @@ impl Notices {
                     let text = notice.payload().to_owned();
                     return match notice.channel() {
                         "crewline_cancel" => Notice::Cancel(text),
+                        "crewline_bulk" => Notice::Bulk,
                         "crewline_moved" => Notice::Moved(
                             text.split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect(),
                         ),

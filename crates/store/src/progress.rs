@@ -1,8 +1,8 @@
 //! What the end of a job means for the workflow it belongs to: one more in the counts of its step.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use jobs::JobId;
+use jobs::{JobId, State};
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
@@ -69,5 +69,55 @@ pub(crate) async fn count(tx: &mut PgConnection, ended: &[Ended]) -> Result<(), 
         .execute(tx)
         .await
         .or_failed("announce the progress of workflows")?;
+    Ok(())
+}
+
+/// A place in a workflow: which, and the ordinal of the step.
+pub(crate) type Place = (Uuid, i16);
+
+/// Of `places`, those whose step is not over. They stay so until the transaction ends: jobs may begin again in them.
+pub(crate) async fn hold_open(
+    tx: &mut PgConnection,
+    places: &BTreeSet<Place>,
+) -> Result<HashSet<Place>, StoreError> {
+    if places.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let open: Vec<Place> = sqlx::query_as(
+        "select s.workflow_id, s.ordinal from workflow_step s
+         join unnest($1::uuid[], $2::smallint[]) as x (workflow_id, step)
+             on s.workflow_id = x.workflow_id and s.ordinal = x.step
+         where s.state = 'running' and s.completed + s.discarded + s.cancelled < s.jobs_total
+         order by s.workflow_id, s.ordinal for update of s",
+    )
+    .bind(places.iter().map(|(workflow, _)| *workflow).collect::<Vec<_>>())
+    .bind(places.iter().map(|(_, step)| *step).collect::<Vec<_>>())
+    .fetch_all(tx)
+    .await
+    .or_failed("see which steps are not over")?;
+    Ok(open.into_iter().collect())
+}
+
+/// Takes jobs that ended in a state and begin again out of the counts of their steps, which [`hold_open`] holds.
+pub(crate) async fn uncount(tx: &mut PgConnection, begun: &[(Place, State)]) -> Result<(), StoreError> {
+    if begun.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "update workflow_step s set completed = s.completed - x.completed, discarded = s.discarded - x.discarded,
+             cancelled = s.cancelled - x.cancelled
+         from (
+             select workflow_id, step, count(*) filter (where ended = 'completed')::int as completed,
+                    count(*) filter (where ended = 'discarded')::int as discarded,
+                    count(*) filter (where ended = 'cancelled')::int as cancelled
+             from unnest($1::uuid[], $2::smallint[], $3::text[]) as x (workflow_id, step, ended) group by 1, 2) x
+         where s.workflow_id = x.workflow_id and s.ordinal = x.step",
+    )
+    .bind(begun.iter().map(|((workflow, _), _)| *workflow).collect::<Vec<_>>())
+    .bind(begun.iter().map(|((_, step), _)| *step).collect::<Vec<_>>())
+    .bind(begun.iter().map(|(_, ended)| ended.name()).collect::<Vec<_>>())
+    .execute(tx)
+    .await
+    .or_failed("take jobs out of the counts of their steps")?;
     Ok(())
 }

@@ -1,5 +1,8 @@
 //! Running a job again because somebody asked for it.
 
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
 use jobs::{JobId, TenantId};
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -28,7 +31,7 @@ pub enum Retried {
 #[derive(FromRow)]
 struct Ended {
     fence: i32,
-    finished_at: chrono::DateTime<chrono::Utc>,
+    finished_at: DateTime<Utc>,
     kind: String,
     queue: String,
     key: String,
@@ -54,7 +57,10 @@ pub async fn retry(db: &Db, tenant: TenantId, job: JobId) -> Result<Retried, Sto
     .or_failed("find the job to retry")?;
     let outcome = match live {
         Some(true) => Retried::Running,
-        Some(false) => hurry(&mut tx, tenant, job).await?,
+        Some(false) => {
+            hurry(&mut tx, tenant, &[job]).await?;
+            Retried::Available
+        }
         None => revive(db, &mut tx, tenant, job).await?,
     };
     if outcome == Retried::Available {
@@ -70,20 +76,66 @@ pub async fn retry(db: &Db, tenant: TenantId, job: JobId) -> Result<Retried, Sto
     Ok(outcome)
 }
 
-async fn hurry(tx: &mut Tx, tenant: TenantId, job: JobId) -> Result<Retried, StoreError> {
-    sqlx::query(
+/// Lets those of `jobs` that wait for their time run now; answers how many did.
+pub(crate) async fn hurry(tx: &mut Tx, tenant: TenantId, jobs: &[JobId]) -> Result<usize, StoreError> {
+    let hurried = sqlx::query(
         "with hurried as (
              update job set pos = nextval('job_pos'), scheduled_at = clock_timestamp()
-             where tenant_id = $1 and id = $2 and pos is null returning lane_id
+             where tenant_id = $1 and id = any ($2) and pos is null returning id, lane_id
+         ),
+         woken as (
+             update lane set asleep_since = null where asleep_since is not null and id in (select lane_id from hurried)
          )
-         update lane set asleep_since = null where asleep_since is not null and id in (select lane_id from hurried)",
+         select id from hurried",
     )
     .bind(tenant.as_uuid())
-    .bind(job.as_uuid())
+    .bind(jobs.iter().map(JobId::as_uuid).collect::<Vec<_>>())
     .execute(&mut **tx)
     .await
-    .or_failed("make a waiting job available")?;
-    Ok(Retried::Available)
+    .or_failed("make waiting jobs available")?;
+    Ok(hurried.rows_affected() as usize)
+}
+
+/// The end of a job, and the lane that it is to begin again in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Again {
+    pub(crate) job: JobId,
+    pub(crate) fence: i32,
+    pub(crate) finished_at: DateTime<Utc>,
+    pub(crate) lane: i32,
+}
+
+/// Begins ended jobs again under their ids, in order; answers which did. Of the others some are there already, and some
+/// are the same work as one that is.
+pub(crate) async fn begin_again(
+    tx: &mut Tx,
+    tenant: TenantId,
+    ended: &[Again],
+) -> Result<HashSet<JobId>, StoreError> {
+    let begun: Vec<Uuid> = sqlx::query_scalar(
+        "with woken as (
+             update lane set asleep_since = null where id = any ($5) and asleep_since is not null
+         )
+         insert into job (tenant_id, id, pos, created_at, scheduled_at, lane_id, fence, kind_version, attempt, max_attempts,
+             kind, args, unique_key, traceparent, tags, metadata, workflow_id, step)
+         select a.tenant_id, a.job_id, nextval('job_pos'), a.created_at, clock_timestamp(), x.lane_id, a.fence + 1,
+             a.kind_version, a.attempt, greatest(a.max_attempts, a.attempt + 1), a.kind, a.args, a.unique_key,
+             a.traceparent, a.tags, a.metadata, a.workflow_id, a.step
+         from unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::int[]) with ordinality
+              as x (id, fence, finished_at, lane_id, place)
+         join attempt a on a.tenant_id = $1 and a.job_id = x.id and a.fence = x.fence and a.finished_at = x.finished_at
+         order by x.place
+         on conflict do nothing returning id",
+    )
+    .bind(tenant.as_uuid())
+    .bind(ended.iter().map(|again| again.job.as_uuid()).collect::<Vec<_>>())
+    .bind(ended.iter().map(|again| again.fence).collect::<Vec<_>>())
+    .bind(ended.iter().map(|again| again.finished_at).collect::<Vec<_>>())
+    .bind(ended.iter().map(|again| again.lane).collect::<Vec<_>>())
+    .fetch_all(&mut **tx)
+    .await
+    .or_failed("begin jobs again")?;
+    Ok(begun.into_iter().map(JobId::from_uuid).collect())
 }
 
 async fn revive(db: &Db, tx: &mut Tx, tenant: TenantId, job: JobId) -> Result<Retried, StoreError> {
@@ -114,26 +166,8 @@ async fn revive(db: &Db, tx: &mut Tx, tenant: TenantId, job: JobId) -> Result<Re
             promise_s: ended.promise_s as u32,
         })
         .await?;
-    let inserted = sqlx::query(
-        "with woken as (
-             update lane set asleep_since = null where id = $3 and asleep_since is not null
-         )
-         insert into job (tenant_id, id, pos, created_at, scheduled_at, lane_id, fence, kind_version, attempt, max_attempts,
-             kind, args, unique_key, traceparent, tags, metadata, workflow_id, step)
-         select tenant_id, job_id, nextval('job_pos'), created_at, clock_timestamp(), $3, fence + 1, kind_version, attempt,
-             greatest(max_attempts, attempt + 1), kind, args, unique_key, traceparent, tags, metadata, workflow_id, step
-         from attempt where tenant_id = $1 and job_id = $2 and fence = $4 and finished_at = $5
-         on conflict do nothing",
-    )
-    .bind(tenant.as_uuid())
-    .bind(job.as_uuid())
-    .bind(lane)
-    .bind(ended.fence)
-    .bind(ended.finished_at)
-    .execute(&mut **tx)
-    .await
-    .or_failed("begin a job again")?;
-    if inserted.rows_affected() == 1 {
+    let again = Again { job, fence: ended.fence, finished_at: ended.finished_at, lane };
+    if !begin_again(tx, tenant, &[again]).await?.is_empty() {
         return Ok(Retried::Available);
     }
     let holder: Option<Uuid> = sqlx::query_scalar(

@@ -306,7 +306,7 @@ async fn drop_leases(tx: &mut PgConnection, done: &[LeaseId]) -> Result<(), Stor
 }
 
 /// Tells readers which jobs moved; when there are too many to name, that they should look at theirs.
-async fn announce(tx: &mut PgConnection, moved: &HashSet<JobId>) -> Result<(), StoreError> {
+pub(crate) async fn announce(tx: &mut PgConnection, moved: &HashSet<JobId>) -> Result<(), StoreError> {
     if moved.is_empty() {
         return Ok(());
     }

@@ -29,6 +29,8 @@ pub const TENANT_ID: &str = "tenant.id";
 pub const WORKER_NAME: &str = "worker.name";
 /// Work that repeats, as `sch_…`.
 pub const SCHEDULE_ID: &str = "schedule.id";
+/// A bulk operation, as `blk_…`.
+pub const BULK_ID: &str = "bulk.id";
 /// The request, as the client sees it.
 pub const REQUEST_ID: &str = "request.id";
 /// Method of the request.

@@ -39,6 +39,8 @@ pub const WORKER_SLOTS: &str = "worker_slots";
 pub const JOBS_RESCUED_TOTAL: &str = "jobs_rescued_total";
 /// Counter `{outcome}`: slots of schedules that were decided about.
 pub const SCHEDULE_FIRES_TOTAL: &str = "schedule_fires_total";
+/// Counter `{action,outcome}`: jobs that bulk operations met.
+pub const BULK_JOBS_TOTAL: &str = "bulk_jobs_total";
 /// Counter: log lines and progress that could not be stored in time.
 pub const JOB_WORDS_LOST_TOTAL: &str = "job_words_lost_total";
 
@@ -99,6 +101,7 @@ fn describe() {
     describe_gauge!(WORKER_SLOTS, Unit::Count, "Slots of this worker, busy and free.");
     describe_counter!(JOBS_RESCUED_TOTAL, Unit::Count, "Jobs taken back from dead workers.");
     describe_counter!(SCHEDULE_FIRES_TOTAL, Unit::Count, "Slots of schedules that were decided about.");
+    describe_counter!(BULK_JOBS_TOTAL, Unit::Count, "Jobs that bulk operations met.");
     describe_counter!(
         JOB_WORDS_LOST_TOTAL,
         Unit::Count,

@@ -45,11 +45,11 @@ pub async fn renew(db: Db, held: Arc<Held>, ttl: Duration, stop: CancellationTok
     }
 }
 
-/// Listens for work and for jobs to stop, until `stop`.
-pub async fn listen(db: Db, held: Arc<Held>, more: Arc<Notify>, stop: CancellationToken) {
+/// Listens for work, for bulk operations and for jobs to stop, until `stop`.
+pub async fn listen(db: Db, held: Arc<Held>, more: Arc<Notify>, bulk: Arc<Notify>, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let heard = tokio::select! {
-            heard = hear(&db, &held, &more) => heard,
+            heard = hear(&db, &held, &more, &bulk) => heard,
             () = stop.cancelled() => return,
         };
         if let Err(error) = heard {
@@ -59,7 +59,7 @@ pub async fn listen(db: Db, held: Arc<Held>, more: Arc<Notify>, stop: Cancellati
     }
 }
 
-async fn hear(db: &Db, held: &Held, more: &Notify) -> Result<(), store::StoreError> {
+async fn hear(db: &Db, held: &Held, more: &Notify, bulk: &Notify) -> Result<(), store::StoreError> {
     let mut notices = Notices::listen(db, For::Workers).await?;
     loop {
         match notices.next().await {
@@ -68,6 +68,7 @@ async fn hear(db: &Db, held: &Held, more: &Notify) -> Result<(), store::StoreErr
                     held.stop_job(job, Reason::Requested);
                 }
             }
+            Notice::Bulk => bulk.notify_one(),
             Notice::Jobs | Notice::Resumed | Notice::Moved(_) => more.notify_one(),
         }
     }

@@ -1,6 +1,9 @@
 //! The ledger against a real Postgres, a database for each test.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod bulk;
+mod bulk_asking;
+mod bulk_racing;
 mod cancelling;
 mod enqueueing;
 mod history;

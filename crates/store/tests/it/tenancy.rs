@@ -68,6 +68,8 @@ async fn fill(database: &TestDatabase, tenants: [TenantId; 2]) {
              insert into workflow (id, tenant_id, name, jobs_total, created_at) values ('{id}', '{id}', 'x', 1, now());
              insert into workflow_step (tenant_id, workflow_id, ordinal, name, after, state, continues, tolerate, jobs_total)
                  values ('{id}', '{id}', 0, 'x', '{{}}', 'running', false, 0, 1);
+             insert into bulk_operation (id, tenant_id, action, filter, requested_by, matched, matched_exactly)
+                 values (gen_random_uuid(), '{id}', 'retry', '{{}}', 'x', 0, true);
              insert into pause (id, tenant_id, reason, paused_by) values (gen_random_uuid(), '{id}', 'x', 'x');
              insert into schedule (id, tenant_id, name, cron, timezone, kind, args, tags, overlap, catch_up, catch_up_max,
                  catch_up_age_s, created_by, updated_by)
@@ -153,6 +155,8 @@ async fn a_tenant_cannot_write_for_another() {
             "insert into schedule_fire (tenant_id, schedule_id, slot, outcome)
                  values ('{theirs}', '{theirs}', now() + interval '1 s', 'missed')"
         ),
+        "update bulk_operation set requested_by = 'x'".to_owned(),
+        "delete from bulk_operation".to_owned(),
         "update api_key set scopes = '{admin}'".to_owned(),
         "insert into tenant (id, slug, name) values (gen_random_uuid(), 'x', 'x')".to_owned(),
         "delete from lease".to_owned(),

@@ -6,6 +6,7 @@ use jobs::{JobId, Priority, Queue, State, WorkflowId};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 use store::{
+    bulk::Action,
     claim::{self, Claimed, Pick},
     release, rescue,
     retry::{self, Retried},
@@ -15,7 +16,10 @@ use store::{
     workflows::{self, Created, NewStep, NewWorkflow, Spec, Step, WorkflowState},
 };
 
-use crate::world::{LEASE, NO_LEASE, World, done, trouble};
+use crate::{
+    bulk::{given_up, in_states, retry_discarded, wanted},
+    world::{LEASE, NO_LEASE, World, done, trouble},
+};
 
 fn step(name: &str, after: &[i16], jobs: usize) -> NewStep {
     NewStep {
@@ -34,10 +38,6 @@ fn step(name: &str, after: &[i16], jobs: usize) -> NewStep {
             args: vec![json!({"work_ms": 0}); jobs],
         },
     }
-}
-
-fn given_up() -> Verdict {
-    Verdict::Discarded { problem: trouble() }
 }
 
 impl World {
@@ -211,6 +211,35 @@ async fn a_job_may_be_retried_until_its_step_is_over() {
     let too_late = retry::retry(&world.api, world.tenant, held[1].id).await.unwrap();
     assert_eq!(too_late, Retried::StepOver);
     assert_eq!(world.state(held[1].id).await, State::Discarded);
+}
+
+#[tokio::test]
+async fn jobs_of_a_step_that_is_not_over_may_all_be_retried() {
+    let world = World::new().await;
+    let over = world.begin_workflow(vec![step("x", &[], 3)]).await;
+    world.run(|_| given_up()).await;
+    world.advance().await;
+    let open = world.begin_workflow(vec![step("a", &[], 5), step("b", &[0], 1)]).await;
+    let held = world.claim(5).await;
+    let batch: Vec<_> = held[..4].iter().map(|job| Settle::of(job, given_up())).collect();
+    settle::settle(&world.worker, &batch, &[]).await.unwrap();
+    assert_eq!(world.apply(&retry_discarded()).await, [7, 4, 3, 0], "those of the step that is over stay");
+    assert_eq!(world.workflow(open).await.1[0].discarded, 0);
+    settle::settle(&world.worker, &[Settle::of(&held[4], done())], &[]).await.unwrap();
+    assert_eq!(world.run(|_| done()).await, 4);
+    assert_eq!(world.run(|_| done()).await, 1);
+    assert_eq!(world.states(open).await, "completed a:completed b:completed");
+    assert_eq!(world.states(over).await, "failed x:failed");
+}
+
+#[tokio::test]
+async fn a_step_whose_jobs_are_given_up_by_hand_is_over() {
+    let world = World::new().await;
+    let id = world.begin_workflow(vec![step("a", &[], 150)]).await;
+    let waiting = in_states(&[State::Available]);
+    assert_eq!(world.apply(&wanted(Action::Discard, waiting)).await, [150, 150, 0, 0]);
+    world.advance().await;
+    assert_eq!(world.states(id).await, "failed a:failed");
 }
 
 /// A workflow that is run at random, and what its jobs did.

@@ -1,0 +1,223 @@
+//! Bulk operations: looking before, beginning, following and stopping them.
+
+use ::jobs::BulkOperationId;
+use axum::{
+    Json as Answer,
+    extract::State,
+    http::{HeaderMap, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use store::{
+    bulk::{self, Begun, Cancelled, Operation, OperationState},
+    submit,
+};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    jobs::{link_next, page_size, read_cursor, write_cursor},
+    submit::{mismatch, replayed, respond},
+};
+use crate::{
+    AppState,
+    auth::{Operator, Reader},
+    bulk::{BulkBody, BulkResource, PreviewResource},
+    extract::{Id, Json, Params},
+    idempotency,
+    limits::{BULK_RUNNING_MAX, PAGE_DEFAULT, PAGE_MAX},
+    problem::{Code, Problem, ProblemDocument},
+};
+
+const ROUTE: &str = "POST /v1/bulk-operations";
+
+/// Do something to every job that fits a filter.
+///
+/// Workers do it batch by batch, and go on where they were if one of them dies. Only jobs that are there now, or have ended,
+/// are met, each once. With `dry_run` nothing is done: the answer counts the jobs and shows some, and no
+/// `Idempotency-Key` is needed.
+#[utoipa::path(
+    post, path = "/v1/bulk-operations", tag = "Bulk operations", operation_id = "begin_bulk_operation",
+    request_body = BulkBody,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Fresh for every new request, the same for its retries; kept 24 h. Not needed for a dry run")),
+    responses(
+        (status = 202, description = "It is in the ledger; `Location` is where to follow it", body = BulkResource),
+        (status = 200, description = "A dry run: what it would meet", body = PreviewResource),
+        (status = "default", description = "A problem; 409 when other jobs fit than `expected_count` says", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["queue:operate"])),
+)]
+pub(crate) async fn begin_bulk_operation(
+    State(app): State<AppState>,
+    Operator(caller): Operator,
+    headers: HeaderMap,
+    Json(body): Json<BulkBody>,
+) -> Result<Response, Problem> {
+    if body.dry_run {
+        let (wanted, _) = body.check().map_err(Problem::invalid)?;
+        let preview = bulk::preview(&app.db, caller.tenant, &wanted.filter).await?;
+        return Ok(Answer(PreviewResource::of(preview)?).into_response());
+    }
+    let asked = serde_json::to_value(&body).map_err(Problem::internal)?;
+    let key = idempotency::read(&headers, ROUTE, &asked, app.settings.idempotency_required)?;
+    let _held = app.in_flight.take(caller.tenant, key.as_ref())?;
+    let (wanted, expected) = body.check().map_err(Problem::invalid)?;
+    let by = caller.key.to_string();
+    let begun = Box::pin(bulk::begin(
+        &app.db,
+        caller.tenant,
+        &wanted,
+        expected,
+        &by,
+        BULK_RUNNING_MAX,
+        key.as_ref(),
+        answer,
+    ))
+    .await?;
+    match begun {
+        Begun::New(answer) => {
+            let id = answer.body["id"].as_str().unwrap_or_default();
+            tracing::info!(
+                bulk.id = id,
+                requested_by = by,
+                matched = answer.body["matched"].as_i64(),
+                "{id} ({}) was asked for",
+                wanted.action.name()
+            );
+            Ok(respond(answer))
+        }
+        Begun::Replayed(answer) => Ok(replayed(respond(answer))),
+        Begun::Mismatch => Err(mismatch()),
+        Begun::Moved { count, is_exact } => {
+            let least = if is_exact { "" } else { "at least " };
+            let problem =
+                Problem::new(Code::CountMoved, format!("{least}{count} jobs fit; nothing was done"));
+            Err(problem.member("count", count.into()).member("exact", is_exact.into()))
+        }
+        Begun::TooMany => Err(Problem::new(
+            Code::TooMany,
+            format!(
+                "a tenant has at most {BULK_RUNNING_MAX} bulk operations running; wait for one, or cancel it"
+            ),
+        )),
+    }
+}
+
+fn answer(begun: &Operation) -> submit::Answer {
+    let body = BulkResource::of(begun).ok().and_then(|resource| serde_json::to_value(resource).ok());
+    submit::Answer {
+        status: 202,
+        location: Some(format!("/v1/bulk-operations/{}", begun.id())),
+        body: body.unwrap_or_default(),
+    }
+}
+
+/// Where to go on.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct BulkParams {
+    /// Where the page before ended: its `next`.
+    cursor: Option<String>,
+    /// How many, 1 to 200; 50 unless given.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u16>,
+}
+
+/// A page of bulk operations.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct BulkOperations {
+    /// Newest first.
+    bulk_operations: Vec<BulkResource>,
+    /// The cursor of the next page; none on the last one.
+    next: Option<String>,
+}
+
+/// List the bulk operations, newest first.
+#[utoipa::path(
+    get, path = "/v1/bulk-operations", tag = "Bulk operations", operation_id = "list_bulk_operations", params(BulkParams),
+    responses(
+        (status = 200, description = "A page", body = BulkOperations),
+        (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["jobs:read"])),
+)]
+pub(crate) async fn list_bulk_operations(
+    State(app): State<AppState>,
+    Reader(caller): Reader,
+    Params(params): Params<BulkParams>,
+) -> Result<Response, Problem> {
+    let limit = page_size(params.limit, PAGE_DEFAULT, PAGE_MAX)?;
+    let before = params.cursor.as_deref().map(read_cursor).transpose()?;
+    let mut found = bulk::list(&app.db, caller.tenant, before, i64::from(limit) + 1).await?;
+    let has_more = found.len() > usize::from(limit);
+    found.truncate(usize::from(limit));
+    let next = found.last().filter(|_| has_more).map(|last| write_cursor(last.id()));
+    let link = next.as_ref().and_then(|next| link_next("/v1/bulk-operations", limit, next));
+    let bulk_operations = found.iter().map(BulkResource::of).collect::<Result<_, _>>()?;
+    let mut response = Answer(BulkOperations { bulk_operations, next }).into_response();
+    response.headers_mut().extend(link.map(|link| (header::LINK, link)));
+    Ok(response)
+}
+
+/// Look at a bulk operation.
+#[utoipa::path(
+    get, path = "/v1/bulk-operations/{id}", tag = "Bulk operations", operation_id = "get_bulk_operation",
+    params(("id" = String, Path, description = "The bulk operation")),
+    responses(
+        (status = 200, description = "How far it is; `Retry-After` while it runs", body = BulkResource),
+        (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["jobs:read"])),
+)]
+pub(crate) async fn get_bulk_operation(
+    State(app): State<AppState>,
+    Reader(caller): Reader,
+    Id(id): Id<BulkOperationId>,
+) -> Result<Response, Problem> {
+    let found = bulk::get(&app.db, caller.tenant, id).await?.ok_or_else(not_found)?;
+    let is_running = found.state()? == OperationState::Running;
+    let mut response = Answer(BulkResource::of(&found)?).into_response();
+    if is_running {
+        response.headers_mut().insert(header::RETRY_AFTER, 1.into());
+    }
+    Ok(response)
+}
+
+fn not_found() -> Problem {
+    Problem::not_found("bulk operation")
+}
+
+/// Stop a bulk operation.
+///
+/// No further batch begins; what was done stays done. Doing it twice is no mistake.
+#[utoipa::path(
+    post, path = "/v1/bulk-operations/{id}/cancel", tag = "Bulk operations", operation_id = "cancel_bulk_operation",
+    params(("id" = String, Path, description = "The bulk operation")),
+    responses(
+        (status = 200, description = "It is stopped", body = BulkResource),
+        (status = "default", description = "A problem; 409 when it had ended", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["queue:operate"])),
+)]
+pub(crate) async fn cancel_bulk_operation(
+    State(app): State<AppState>,
+    Operator(caller): Operator,
+    Id(id): Id<BulkOperationId>,
+) -> Result<Answer<BulkResource>, Problem> {
+    let by = caller.key.to_string();
+    match bulk::cancel(&app.db, caller.tenant, id, &by).await? {
+        Cancelled::Now(stopped) => {
+            tracing::info!(bulk.id = %id, cancelled_by = by, processed = stopped.processed, "{id} was stopped");
+            Ok(Answer(BulkResource::of(&stopped)?))
+        }
+        Cancelled::Before(ended) => {
+            let shown = BulkResource::of(&ended)?;
+            if shown.state == OperationState::Cancelled.name() {
+                return Ok(Answer(shown));
+            }
+            let problem = Problem::new(Code::TooLate, format!("{id} is {} already", shown.state));
+            Err(problem.member("state", shown.state.into()))
+        }
+        Cancelled::NotFound => Err(not_found()),
+    }
+}
