@@ -89,6 +89,11 @@ async fn schedules() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn bulk_operations() {
+    holds("bulk-operations.md").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn workflows() {
     holds("workflows.md").await;
 }
