@@ -1,5 +1,7 @@
 //! A database for one test: made, migrated, and dropped when the test is over, however it ends.
 
+mod trace;
+
 use std::{thread, time::Duration};
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};

@@ -33,6 +33,8 @@ async fn a_worker_killed_over_1_000_running_jobs_loses_none() {
         .await
         .unwrap();
     assert!(slowest < 20_000, "the last job waited {slowest} ms after its rescue");
+    let told = world.replays().await;
+    assert_eq!((told.claimed, told.rescued, told.settled, told.live), (2_000, 1_000, 1_000, 0));
 }
 
 #[tokio::test]
@@ -50,6 +52,10 @@ async fn workers_killed_one_after_the_other_lose_nothing() {
         workers.push(world.start(&slots));
     }
     world.all_done(400, SOON).await;
+    let told = world.replays().await;
+    assert!(told.rescued > 0, "nobody was killed over a running job: {told:?}");
+    assert_eq!((told.jobs, told.settled, told.live), (400, 400, 0));
+    assert_eq!(told.claimed, told.settled + told.rescued);
 }
 
 #[tokio::test]
@@ -69,6 +75,7 @@ async fn a_frozen_worker_comes_back_too_late() {
     world.reaches(next, State::Completed).await;
     assert_eq!(world.story(job).await, "1:crashed 2:completed");
     world.all_done(2, SOON).await;
+    world.replays().await;
 }
 
 #[tokio::test]
@@ -94,6 +101,7 @@ async fn a_poison_job_ends_as_discarded_and_hurts_nobody() {
     for job in neighbours {
         world.reaches(job, State::Completed).await;
     }
+    world.replays().await;
 }
 
 #[tokio::test]

@@ -152,6 +152,12 @@ impl World {
         .await;
     }
 
+    /// Holds what happened to every job against the model of the ledger; answers what it saw.
+    pub(crate) async fn replays(&self) -> model::Replayed {
+        let trace = self.database.trace().await.unwrap();
+        model::replay(&trace).unwrap()
+    }
+
     /// Stores `bytes` as a verified original, as the intake would.
     pub(crate) async fn asset(&self, bytes: Vec<u8>) -> AssetId {
         let (upload, asset) = (UploadId::new(), AssetId::new());
