@@ -20,6 +20,7 @@ pub mod limits;
 pub mod logs;
 pub mod media;
 pub mod notices;
+pub mod parking;
 pub mod pauses;
 pub mod presence;
 mod progress;
@@ -30,6 +31,7 @@ pub mod rescue;
 pub mod retry;
 pub mod schedules;
 pub mod settle;
+pub mod step_spec;
 pub mod stepping;
 pub mod submit;
 #[cfg(feature = "testing")]

@@ -4,6 +4,7 @@
 pub mod abandoned;
 pub mod housekeeper;
 pub mod leases;
+pub mod parking;
 pub mod presence;
 pub mod quarantine;
 pub mod release;
