@@ -6,7 +6,7 @@ use jobs::{Priority, Queue, WorkflowId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use store::{
-    stepping::references,
+    step_spec::references,
     workflows::{NewStep, NewWorkflow, Spec},
 };
 use utoipa::ToSchema;
@@ -150,6 +150,7 @@ impl WorkflowBody {
 fn job_of(kind: &str, args: Map<String, Value>) -> NewJobBody {
     NewJobBody {
         kind: kind.to_owned(),
+        version: None,
         args,
         queue: None,
         priority: None,
@@ -227,6 +228,7 @@ impl StepBody {
             tolerate: self.tolerate.min(WORKFLOW_JOBS_MAX as u32),
             spec: Spec {
                 kind: self.kind,
+                version: job.kind_version,
                 queue: job.queue,
                 priority: job.priority,
                 max_attempts: job.max_attempts,

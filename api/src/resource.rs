@@ -49,6 +49,9 @@ pub(crate) struct JobResource {
     /// When somebody asked for it to stop.
     #[serde(skip_serializing_if = "Option::is_none")]
     cancel_requested_at: Option<DateTime<Utc>>,
+    /// It waits for a worker that knows its kind and version; `error` says what the last one knew.
+    #[serde(skip_serializing_if = "is_false")]
+    parked: bool,
     /// How far the running attempt is.
     #[serde(skip_serializing_if = "Option::is_none")]
     progress: Option<ProgressResource>,
@@ -119,6 +122,7 @@ impl JobResource {
             attempted_at: None,
             finalized_at: None,
             cancel_requested_at: None,
+            parked: false,
             progress: None,
             args: Some(new.args.clone()),
             result: None,
@@ -150,6 +154,7 @@ impl JobResource {
             attempted_at: record.attempted_at,
             finalized_at: record.finalized_at,
             cancel_requested_at: record.cancel_requested_at,
+            parked: record.parked,
             progress,
             workflow: member_of.map(|member| member.workflow),
             args: Some(record.args.0),

@@ -27,6 +27,10 @@ pub(crate) struct NewJobBody {
     /// What to do: one of GET /v1/kinds.
     #[schema(example = "probe.work")]
     pub kind: String,
+    /// Version of the arguments; the kind's own unless given. An older one is brought up to date.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, example = 1)]
+    pub version: Option<u16>,
     /// The kind's arguments; its schema is in GET /v1/kinds/{kind}.
     #[serde(default)]
     #[schema(value_type = Object, example = json!({"work_ms": 20, "echo": "hello"}))]
@@ -148,8 +152,7 @@ impl NewJobBody {
                 format!("at most {SCHEDULE_AHEAD_DAYS_MAX} days ahead"),
             ));
         }
-        let parsed =
-            jobs::parse(spec, &args).map_err(|invalid| errors.push(FieldError::in_args(invalid))).ok();
+        let parsed = read_args(spec, self.version, args).map_err(|unreadable| errors.push(unreadable)).ok();
         let too_long = |unique: &jobs::Unique| unique.key.len() > UNIQUE_KEY_BYTES_MAX;
         if parsed.as_ref().and_then(|parsed| parsed.unique.as_ref()).is_some_and(too_long) {
             errors.push(FieldError::new("/args", "what makes this work unique is longer than 200 bytes"));
@@ -175,6 +178,18 @@ impl NewJobBody {
             traceparent,
         })
     }
+}
+
+/// The arguments as the present version has them. An older one is brought up to date before it goes into the ledger, so
+/// that what is answered with 202 is what was checked.
+fn read_args(spec: &KindSpec, version: Option<u16>, args: Value) -> Result<jobs::Parsed, FieldError> {
+    let version = version.unwrap_or(spec.version);
+    if !spec.knows(version) {
+        return Err(FieldError::new("/version", format!("{} has {} here", spec.kind, spec.versions())));
+    }
+    let unreadable = || FieldError::new("/args", format!("these are no arguments of version {version}"));
+    let args = spec.upcast(version, args).ok_or_else(unreadable)?;
+    jobs::parse(spec, &args).map_err(FieldError::in_args)
 }
 
 fn check_tags(tags: &[String]) -> Vec<FieldError> {

@@ -110,6 +110,7 @@ impl ScheduleBody {
         let (queue, priority, max_attempts) = (self.queue, self.priority, self.max_attempts);
         let job = NewJobBody {
             kind: self.kind,
+            version: None,
             args: self.args,
             queue,
             priority,
@@ -131,6 +132,7 @@ impl ScheduleBody {
             cron,
             zone,
             kind: job.kind,
+            kind_version: job.kind_version,
             args: job.args,
             queue,
             priority,
@@ -149,6 +151,9 @@ impl ScheduleBody {
     /// As a client would have to write it to get what stands.
     pub(crate) fn of(stands: &Schedule) -> Self {
         let object = |value: &Value| value.as_object().cloned().unwrap_or_default();
+        // Changed in the present version, whichever it was made in.
+        let upcast = |spec: &jobs::KindSpec| spec.upcast(stands.kind_version as u16, stands.args.0.clone());
+        let args = jobs::spec(&stands.kind).and_then(upcast);
         let priority =
             stands.priority.and_then(|priority| u8::try_from(priority).ok()).and_then(Priority::new);
         Self {
@@ -156,7 +161,7 @@ impl ScheduleBody {
             cron: stands.cron.clone(),
             timezone: stands.timezone.clone(),
             kind: stands.kind.clone(),
-            args: object(&stands.args.0),
+            args: object(args.as_ref().unwrap_or(&stands.args.0)),
             queue: stands.queue.as_ref().and_then(|queue| queue.parse().ok()),
             priority,
             max_attempts: stands.max_attempts.map(|attempts| (attempts as u16).min(ATTEMPTS_MAX)),

@@ -45,7 +45,7 @@ pub(crate) struct WhyResource {
 #[schema(as = WaitReason)]
 pub(crate) struct Reason {
     /// A stable word: `paused`, `no_worker`, `limit_concurrency`, `limit_rate`, `scheduled`, `retry_wait`,
-    /// `depends_on_jobs`, `quarantined`, `in_line`, `next`, `running`, `stopping` or `ended`.
+    /// `parked`, `depends_on_jobs`, `quarantined`, `in_line`, `next`, `running`, `stopping` or `ended`.
     #[schema(value_type = String, example = "limit_concurrency")]
     code: &'static str,
     /// The reason in words, with its numbers.
@@ -167,6 +167,15 @@ fn not_due(facts: &Facts, record: &JobRecord, now: DateTime<Utc>) -> Reason {
         return Reason::new("depends_on_jobs", "It begins when the jobs it depends on have ended.");
     };
     let in_s = (at - now).num_seconds().max(0);
+    if record.parked {
+        let detail = format!(
+            "It waits for a worker that knows {} in version {}; it is tried again at {}, in {in_s} s.",
+            record.kind,
+            record.kind_version,
+            clock(at)
+        );
+        return Reason::new("parked", detail);
+    }
     if record.attempt == 0 {
         return Reason::new("scheduled", format!("It is scheduled for {}, in {in_s} s.", clock(at)))
             .until(Some(at));
@@ -229,7 +238,7 @@ fn in_line(facts: &Facts) -> Reason {
 fn likely(facts: &Facts, reasons: &[Reason], now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let endless = |reason: &Reason| match reason.code {
         "paused" | "scheduled" | "retry_wait" => reason.until.is_none(),
-        "no_worker" | "depends_on_jobs" => true,
+        "no_worker" | "depends_on_jobs" | "parked" => true,
         _ => false,
     };
     if reasons.iter().any(endless) {

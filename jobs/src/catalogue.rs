@@ -25,6 +25,8 @@ pub struct KindSpec {
     pub kind: &'static str,
     /// Version of the arguments.
     pub version: u16,
+    /// The oldest version that can still be read.
+    pub oldest_version: u16,
     /// One line for people.
     pub summary: &'static str,
     /// Where it runs.
@@ -38,6 +40,29 @@ pub struct KindSpec {
     /// Arguments that work.
     pub example: Value,
     parse: fn(&Value) -> Result<Parsed, Invalid>,
+    upcast: fn(u16, Value) -> Option<Value>,
+}
+
+impl KindSpec {
+    /// Whether arguments of `version` can be read.
+    pub fn knows(&self, version: u16) -> bool {
+        (self.oldest_version..=self.version).contains(&version)
+    }
+
+    /// The versions that can be read, in words: `version 1`, or `versions 1 to 3`.
+    pub fn versions(&self) -> String {
+        versions(self.oldest_version, self.version)
+    }
+
+    /// Arguments of `version` as those of the present one; none when they cannot be read.
+    pub fn upcast(&self, version: u16, args: Value) -> Option<Value> {
+        (self.upcast)(version, args)
+    }
+}
+
+/// Versions from `oldest` to `newest`, in words.
+pub fn versions(oldest: u16, newest: u16) -> String {
+    if oldest == newest { format!("version {newest}") } else { format!("versions {oldest} to {newest}") }
 }
 
 /// Arguments that passed their kind's checks, with defaults filled in.
@@ -72,6 +97,10 @@ macro_rules! assert_unique {
                 }
                 i += 1;
             }
+            $(assert!(
+                1 <= <$kind as Job>::OLDEST_VERSION && <$kind as Job>::OLDEST_VERSION <= <$kind as Job>::VERSION,
+                "a kind's versions begin at 1 and its oldest is not after its newest"
+            );)+
         };
     };
 }
@@ -111,10 +140,25 @@ pub fn parse(spec: &KindSpec, args: &Value) -> Result<Parsed, Invalid> {
     (spec.parse)(args)
 }
 
+/// Arguments that were checked as `version` some time ago, as this program would take them in now, and the version they
+/// then have. Those of a newer version stay as they are: who knows it checked them, and who knows it will do the job.
+///
+/// # Errors
+/// Names the offending field by JSON Pointer, as [`parse`] does.
+pub fn parse_kept(spec: &KindSpec, version: u16, args: Value) -> Result<(u16, Parsed), Invalid> {
+    if version > spec.version {
+        return Ok((version, Parsed { args, unique: None, concurrency_key: None }));
+    }
+    let unreadable = || Invalid::new("", format!("these are no arguments of version {version}"));
+    let args = spec.upcast(version, args).ok_or_else(unreadable)?;
+    Ok((spec.version, parse(spec, &args)?))
+}
+
 fn spec_of<K: Job>() -> KindSpec {
     KindSpec {
         kind: K::KIND,
         version: K::VERSION,
+        oldest_version: K::OLDEST_VERSION,
         summary: K::SUMMARY,
         queue: K::QUEUE,
         policy: K::POLICY,
@@ -122,7 +166,16 @@ fn spec_of<K: Job>() -> KindSpec {
         result_schema: schema_of::<K::Output>(&format!("{}.result.v{}", K::KIND, K::VERSION)),
         example: serde_json::to_value(K::example()).unwrap_or_default(),
         parse: parse_as::<K>,
+        upcast: upcast::<K>,
     }
+}
+
+/// Arguments of `version` as those of the present version of `K`, step by step; none when they cannot be read.
+pub fn upcast<K: Job>(version: u16, args: Value) -> Option<Value> {
+    if !(K::OLDEST_VERSION..=K::VERSION).contains(&version) {
+        return None;
+    }
+    (version..K::VERSION).try_fold(args, |args, version| K::upcast(version, args))
 }
 
 fn schema_of<T: schemars::JsonSchema>(id: &str) -> Value {
@@ -172,6 +225,14 @@ mod tests {
             assert!(refused.reason.contains("unknown field"), "{}: {refused}", spec.kind);
 
             assert!(parse(spec, &Value::String("args".into())).is_err());
+            for version in spec.oldest_version..spec.version {
+                let old = <$kind as Job>::example_of(version);
+                let old = old.unwrap_or_else(|| panic!("{} has no example of version {version}", spec.kind));
+                let upcast = spec.upcast(version, old).unwrap();
+                parse(spec, &upcast).unwrap_or_else(|refused| panic!("{} v{version}: {refused}", spec.kind));
+            }
+            assert!(!spec.knows(spec.version + 1) && spec.upcast(spec.version + 1, example.clone()).is_none());
+
             assert!(spec.policy.max_attempts >= 1 && spec.policy.timeout_s >= 1);
             if let Some(unique) = parsed.unique {
                 assert!(unique.key.len() <= 200, "{}: unique key too long", spec.kind);
@@ -182,6 +243,56 @@ mod tests {
     #[test]
     fn every_kind_round_trips_and_refuses_unknown_fields() {
         for_each_kind!(round_trips);
+    }
+
+    /// Three versions: a number became a list, and then a word was renamed.
+    #[derive(Debug, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    struct Third {
+        rooms: Vec<u32>,
+    }
+
+    impl Job for Third {
+        const KIND: &'static str = "test.third";
+        const VERSION: u16 = 3;
+        const OLDEST_VERSION: u16 = 1;
+        const SUMMARY: &'static str = "";
+        const QUEUE: Queue = Queue::Default;
+        const POLICY: Policy = crate::kinds::probe_work::ProbeWork::POLICY;
+        type Output = ();
+
+        fn upcast(version: u16, mut args: Value) -> Option<Value> {
+            let members = args.as_object_mut()?;
+            match version {
+                1 => {
+                    let room = members.remove("room")?;
+                    members.insert("room_list".to_owned(), Value::Array(vec![room]));
+                }
+                2 => {
+                    let rooms = members.remove("room_list")?;
+                    members.insert("rooms".to_owned(), rooms);
+                }
+                _ => return None,
+            }
+            Some(args)
+        }
+
+        fn example() -> Self {
+            Self { rooms: vec![1] }
+        }
+    }
+
+    #[test]
+    fn old_arguments_come_up_to_date_step_by_step() {
+        let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        for (version, args) in [(1, r#"{"room": 7}"#), (2, r#"{"room_list": [7]}"#), (3, r#"{"rooms": [7]}"#)]
+        {
+            assert_eq!(upcast::<Third>(version, json(args)), Some(json(r#"{"rooms": [7]}"#)), "{version}");
+        }
+        assert_eq!(upcast::<Third>(1, json(r#"{"rooms": [7]}"#)), None, "not what version 1 looked like");
+        assert_eq!(upcast::<Third>(0, json("{}")), None);
+        assert_eq!(upcast::<Third>(4, json("{}")), None);
+        assert_eq!((versions(1, 3), versions(2, 2)), ("versions 1 to 3".into(), "version 2".into()));
     }
 
     #[test]

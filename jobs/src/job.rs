@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use crate::{Invalid, Policy, Queue};
 
@@ -11,6 +12,8 @@ pub trait Job: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static
     const KIND: &'static str;
     /// The version of the arguments. Raise it only for a change that an older worker could not read.
     const VERSION: u16;
+    /// The oldest version that [`Job::upcast`] can still bring up to date.
+    const OLDEST_VERSION: u16 = Self::VERSION;
     /// One line for people who choose a kind from a list.
     const SUMMARY: &'static str;
     /// Where it runs.
@@ -36,8 +39,19 @@ pub trait Job: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static
         None
     }
 
+    /// Arguments of `version` as those of the version after it: one step, without looking at anything else. Asked for each
+    /// version from [`Job::OLDEST_VERSION`] up to the one before [`Job::VERSION`]; none when they cannot be read.
+    fn upcast(_version: u16, _args: Value) -> Option<Value> {
+        None
+    }
+
     /// Arguments that work, for documentation and for the tests every kind gets for free.
     fn example() -> Self;
+
+    /// Arguments of an older version that could be enqueued then: the tests of every kind bring them up to date.
+    fn example_of(_version: u16) -> Option<Value> {
+        None
+    }
 }
 
 /// What makes two jobs of one kind and tenant the same work.

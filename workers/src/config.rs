@@ -7,7 +7,10 @@ use jobs::Queue;
 use secrecy::SecretString;
 use settings::{DatabaseArgs, LogArgs, S3Args};
 
-use crate::faults::{Faults, Point};
+use crate::{
+    faults::{Faults, Point},
+    knows::Knows,
+};
 
 /// Does the work of Crewline.
 #[derive(Debug, Parser)]
@@ -101,6 +104,9 @@ pub struct RunArgs {
     /// Let probe.work take the process down
     #[arg(long, hide = !cfg!(feature = "faults"), env = "CREWLINE_ABORT_ALLOWED", default_value_t = false, action = clap::ArgAction::Set, help_heading = "Fault tests")]
     pub abort_allowed: bool,
+    /// Pretend to know this kind in no newer version, such as probe.work=1; 0 is not at all
+    #[arg(long, hide = !cfg!(feature = "faults"), value_delimiter = ',', value_parser = version, help_heading = "Fault tests")]
+    pub pretend: Vec<(String, u16)>,
 }
 
 /// Slots of a queue whose jobs are small.
@@ -132,6 +138,11 @@ impl RunArgs {
         }
     }
 
+    /// What the process can do; everything in a production build.
+    pub fn knows(&self) -> Knows {
+        Knows::catalogue(if cfg!(feature = "faults") { &self.pretend } else { &[] })
+    }
+
     /// Checks what no single setting can say.
     ///
     /// # Errors
@@ -158,6 +169,11 @@ fn concurrency(text: &str) -> Result<(Queue, usize), String> {
     let queue = queue.parse::<Queue>().map_err(|error| error.to_string())?;
     let slots = slots.parse().ok().filter(|slots| (1..=1_024).contains(slots));
     Ok((queue, slots.ok_or("slots are a number from 1 to 1024")?))
+}
+
+fn version(text: &str) -> Result<(String, u16), String> {
+    let (kind, version) = text.split_once('=').ok_or("write kind=version, such as probe.work=1")?;
+    Ok((kind.to_owned(), version.parse().map_err(|_| "a version is a number")?))
 }
 
 fn namespace(text: &str) -> Result<String, String> {

@@ -3,7 +3,7 @@
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::FutureExt;
-use jobs::{Failure, Policy, failure::Problem};
+use jobs::{Policy, failure::Problem};
 use store::claim::Claimed;
 use telemetry::metrics as names;
 use tracing::Instrument;
@@ -12,6 +12,7 @@ use crate::{
     cx::{After, Cx},
     deps::Deps,
     faults::{Faults, Point},
+    knows::Knows,
     registry,
     settler::Settler,
     speaker::Speaker,
@@ -28,12 +29,11 @@ pub struct Executor {
     pub settler: Settler,
     /// Takes what jobs say.
     pub speaker: Speaker,
+    /// Which kinds and versions this process can do.
+    pub knows: Arc<Knows>,
     /// What this process was told to suffer.
     pub faults: Faults,
 }
-
-/// How long a kind that this version does not know is left for a version that does.
-const UNKNOWN_KIND_WAIT: Duration = Duration::from_secs(30);
 
 impl Executor {
     /// Works on `job` until it ends or `stop` is given, and settles it.
@@ -63,17 +63,18 @@ impl Executor {
 
     /// Runs the handler within its time, catching its panics, until it is told to stop.
     async fn attempt(&self, job: &Claimed, stop: &Stop) -> (Ended, After) {
+        if let Some(problem) = self.knows.why_not(&job.kind, job.kind_version) {
+            return (Ended::Unknown(problem), After::default());
+        }
         let Some(start) = registry::find(&job.kind) else {
-            let problem =
-                Problem::new("unknown_kind", format!("this worker's version has no kind {}", job.kind));
-            let failure = Failure::Snooze { wait: UNKNOWN_KIND_WAIT, problem };
-            return (Ended::Returned(Err(failure)), After::default());
+            let problem = Problem::new("unknown_kind", format!("this worker knows no kind {}", job.kind));
+            return (Ended::Unknown(problem), After::default());
         };
         let limit = Duration::from_secs(u64::from(policy_of(&job.kind).timeout_s));
         let cx = Cx::new(job, &self.deps, &self.speaker, self.faults);
         self.faults.reach(Point::AfterClaim);
         let ended = {
-            let work = AssertUnwindSafe(start(job.args.clone(), &cx)).catch_unwind();
+            let work = AssertUnwindSafe(start(job.kind_version, job.args.clone(), &cx)).catch_unwind();
             tokio::select! {
                 biased;
                 reason = stop.requested() => Ended::Stopped(reason),
@@ -88,7 +89,7 @@ impl Executor {
     }
 }
 
-/// The policy of a kind; for one this version does not know, the strictest there is, since it is only snoozed.
+/// The policy of a kind; for one this version does not know, the strictest there is, since it is only parked.
 fn policy_of(kind: &str) -> Policy {
     jobs::spec(kind).map_or(
         Policy {

@@ -15,6 +15,7 @@ pub mod faults;
 pub mod handlers;
 pub mod health;
 pub mod held;
+pub mod knows;
 pub mod maintenance;
 pub mod media_child;
 pub mod media_pool;

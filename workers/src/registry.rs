@@ -2,7 +2,7 @@
 
 use std::{future::Future, pin::Pin};
 
-use jobs::{Failure, Job, Outcome, failure::Classify, for_each_kind};
+use jobs::{Failure, Job, Outcome, catalogue::upcast, failure::Classify, for_each_kind};
 use serde_json::Value;
 
 use crate::cx::Cx;
@@ -16,11 +16,14 @@ pub trait Handle: Job {
 /// A handler under way, its types forgotten.
 pub type Running<'a> = Pin<Box<dyn Future<Output = Outcome<Value>> + Send + 'a>>;
 
-/// Starts a handler on decoded arguments.
-pub type Start = for<'a> fn(Value, &'a Cx<'a>) -> Running<'a>;
+/// Starts a handler on arguments of a version that it knows.
+pub type Start = for<'a> fn(u16, Value, &'a Cx<'a>) -> Running<'a>;
 
-fn start<'a, K: Handle>(args: Value, cx: &'a Cx<'a>) -> Running<'a> {
+fn start<'a, K: Handle>(version: u16, args: Value, cx: &'a Cx<'a>) -> Running<'a> {
     Box::pin(async move {
+        let args = upcast::<K>(version, args).ok_or_else(|| {
+            Failure::retry("undecodable_args", format!("these are no arguments of version {version}"))
+        })?;
         // Retried, not discarded: a newer worker next door may be able to read what this one cannot.
         let job: K = serde_json::from_value(args).retry("undecodable_args")?;
         let result = job.run(cx).await?;

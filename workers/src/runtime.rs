@@ -22,7 +22,7 @@ use crate::{
     health::{self, Asked},
     held::Held,
     maintenance::{
-        abandoned, bulk, housekeeper, leases, presence,
+        abandoned, bulk, housekeeper, leases, parking, presence,
         quarantine::{Parent, Quarantine},
         release::Release,
         rescuer, scheduler,
@@ -78,7 +78,8 @@ impl Core {
         let settler = Settler::start(db.clone(), held.clone(), args.faults(), args.lease(), more.clone());
         let (speaker, speaking) = Speaker::start(db, last.clone());
         let worker = args.worker_name.clone().unwrap_or_else(fresh_name).into();
-        let executor = Executor { deps: deps.clone(), settler, speaker, faults: args.faults() };
+        let knows = Arc::new(args.knows());
+        let executor = Executor { deps: deps.clone(), settler, speaker, knows, faults: args.faults() };
         let bulk = Arc::default();
         Ok(Self { deps, held, more, bulk, executor, worker, speaking, last })
     }
@@ -164,6 +165,7 @@ pub async fn run(
     services.spawn(housekeeper::run(core.deps.db.clone(), args.history_days, stop.clone()));
     services.spawn(bulk::run(core.deps.db.clone(), core.bulk.clone(), stop.clone()));
     services.spawn(abandoned::run(core.deps.clone(), stop.clone()));
+    services.spawn(parking::run(core.deps.db.clone(), args.knows(), stop.clone()));
     let listens_to = args.slots().into_iter().collect();
     services.spawn(presence::run(core.deps.db.clone(), core.worker.clone(), listens_to, stop.clone()));
     answer_health(&args, &core, ring, loops, claims, prometheus, &services, &stop).await?;

@@ -17,6 +17,8 @@ const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 pub enum Ended {
     /// The handler returned.
     Returned(Result<Value, Failure>),
+    /// This process cannot do it; another may.
+    Unknown(Problem),
     /// The handler panicked.
     Panicked(String),
     /// The handler took longer than its kind allows.
@@ -37,6 +39,7 @@ pub fn decide(
     let failure = match ended {
         Ended::Returned(Ok(result)) => return Some(completed(result)),
         Ended::Returned(Err(failure)) => failure,
+        Ended::Unknown(problem) => return Some(Verdict::Parked { problem }),
         Ended::Panicked(message) => Failure::retry("panic", format!("the handler panicked: {message}")),
         Ended::TimedOut(limit) => {
             Failure::retry("timeout", format!("the attempt took longer than {} s", limit.as_secs()))
@@ -105,6 +108,7 @@ mod tests {
         assert_eq!(outcome(Ended::Stopped(Reason::Requested), 1), "cancelled");
         assert_eq!(outcome(Ended::Stopped(Reason::Shutdown), 3), "returned");
         assert_eq!(outcome(Ended::Stopped(Reason::LeaseLost), 1), "nothing");
+        assert_eq!(outcome(Ended::Unknown(Problem::new("x", "y")), 3), "parked");
         let snooze = Failure::Snooze { wait: Duration::from_secs(9), problem: Problem::new("x", "y") };
         assert!(
             matches!(after(Ended::Returned(Err(snooze)), 3), Some(Verdict::Snoozed { delay, .. }) if delay.as_secs() == 9)

@@ -23,7 +23,7 @@ use crate::{
 pub(crate) struct AttemptResource {
     /// 1 for the first run; 0 for a job that was cancelled before any.
     attempt: i16,
-    /// `running`, `completed`, `retried`, `snoozed`, `returned`, `crashed`, `cancelled` or `discarded`.
+    /// `running`, `completed`, `retried`, `snoozed`, `parked`, `returned`, `crashed`, `cancelled` or `discarded`.
     outcome: String,
     /// The process that ran it.
     #[serde(skip_serializing_if = "Option::is_none")]

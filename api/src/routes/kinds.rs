@@ -20,6 +20,8 @@ pub(crate) struct KindResource {
     kind: &'static str,
     /// Version of its arguments.
     version: u16,
+    /// The oldest version that is still taken and brought up to date.
+    oldest_version: u16,
     /// What it does, in a line.
     summary: &'static str,
     /// Where it runs unless a job says otherwise.
@@ -43,6 +45,7 @@ impl KindResource {
         Self {
             kind: spec.kind,
             version: spec.version,
+            oldest_version: spec.oldest_version,
             summary: spec.summary,
             queue: spec.queue.name(),
             policy: spec.policy,

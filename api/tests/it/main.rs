@@ -20,4 +20,5 @@ mod queues;
 mod reads;
 mod schedules;
 mod uploads;
+mod versions;
 mod workflows;

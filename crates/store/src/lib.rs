@@ -21,6 +21,7 @@ pub mod limits;
 pub mod logs;
 pub mod media;
 pub mod notices;
+pub mod parking;
 pub mod pauses;
 pub mod presence;
 mod progress;
@@ -31,6 +32,7 @@ pub mod rescue;
 pub mod retry;
 pub mod schedules;
 pub mod settle;
+pub mod step_spec;
 pub mod stepping;
 pub mod submit;
 #[cfg(feature = "testing")]

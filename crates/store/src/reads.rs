@@ -39,6 +39,8 @@ pub struct JobRecord {
     pub finalized_at: Option<DateTime<Utc>>,
     /// When somebody asked for it to stop.
     pub cancel_requested_at: Option<DateTime<Utc>>,
+    /// It waits for a worker that knows its kind and version; the last one that had it did not.
+    pub parked: bool,
     /// How far it is: 0 to 100.
     pub progress_percent: Option<i16>,
     /// What it is doing.
@@ -86,14 +88,15 @@ const LIVE: &str = "
         j.kind, j.kind_version, lane.queue, lane.priority,
         (j.attempt + (r.job_id is not null)::int)::smallint as attempt, j.max_attempts,
         j.created_at, j.scheduled_at, r.claimed_at as attempted_at, null::timestamptz as finalized_at,
-        j.cancel_requested_at, j.progress_percent, j.progress_message, j.args, null::jsonb as result,
+        j.cancel_requested_at, j.parks is not null and r.job_id is null as parked, j.progress_percent,
+        j.progress_message, j.args, null::jsonb as result,
         j.last_error as error, r.worker, j.tags, j.metadata, j.traceparent, j.workflow_id, j.step
     from job j join lane on lane.id = j.lane_id";
 
 const ENDED: &str = "
     select a.tenant_id, a.job_id as id, a.final_state as state, a.kind, a.kind_version, a.queue, a.priority, a.attempt,
         a.max_attempts, a.created_at, a.scheduled_at, a.started_at as attempted_at, a.finished_at as finalized_at,
-        null::timestamptz as cancel_requested_at,
+        null::timestamptz as cancel_requested_at, false as parked,
         case when a.final_state = 'completed' then 100::smallint end as progress_percent, null as progress_message,
         a.args, a.result, a.error, a.worker, a.tags, a.metadata, a.traceparent, a.workflow_id, a.step
     from attempt a";

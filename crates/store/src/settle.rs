@@ -14,6 +14,7 @@ use crate::{
     enqueue::{self, NewJob},
     error::{OrFailed, StoreError},
     media,
+    parking::{PARK_FIRST, PARK_LONGEST},
     progress::{self, Ended},
 };
 
@@ -39,6 +40,11 @@ pub enum Verdict {
         /// Runs again after this long.
         delay: Duration,
     },
+    /// This worker does not know its kind or version; another may. No attempt is used up, and it waits longer each time.
+    Parked {
+        /// What the worker does know.
+        problem: Problem,
+    },
     /// The worker is shutting down; no attempt is used up and the job waits again at once.
     Returned,
     /// Stopped.
@@ -60,6 +66,7 @@ impl Verdict {
             Self::Completed { .. } => "completed",
             Self::Retried { .. } => "retried",
             Self::Snoozed { .. } => "snoozed",
+            Self::Parked { .. } => "parked",
             Self::Returned => "returned",
             Self::Cancelled { .. } => "cancelled",
             Self::Discarded { .. } => "discarded",
@@ -77,6 +84,7 @@ impl Verdict {
             Self::Completed { .. } | Self::Returned => None,
             Self::Retried { problem, .. }
             | Self::Snoozed { problem, .. }
+            | Self::Parked { problem }
             | Self::Cancelled { problem }
             | Self::Discarded { problem } => Some(problem),
         }
@@ -257,8 +265,12 @@ async fn put_back(tx: &mut PgConnection, batch: &[&Settle]) -> Result<Vec<JobId>
                  fence = j.fence + 1,
                  attempt = j.attempt + (x.outcome = 'retried')::int,
                  pos = case when x.outcome = 'returned' then nextval('job_pos') end,
-                 scheduled_at = case when x.outcome = 'returned' then j.scheduled_at
-                                     else clock_timestamp() + x.delay_ms * interval '1 ms' end,
+                 scheduled_at = case x.outcome
+                     when 'returned' then j.scheduled_at
+                     when 'parked' then clock_timestamp()
+                         + least($9, $8 * power(2, coalesce(j.parks, 0))) * interval '1 ms'
+                     else clock_timestamp() + x.delay_ms * interval '1 ms' end,
+                 parks = case when x.outcome = 'parked' then least(coalesce(j.parks, 0) + 1, 1000) end,
                  progress_percent = null, progress_message = null,
                  last_error = coalesce(x.problem, j.last_error)
              from x, held
@@ -280,6 +292,8 @@ async fn put_back(tx: &mut PgConnection, batch: &[&Settle]) -> Result<Vec<JobId>
     .bind(outcomes)
     .bind(problems)
     .bind(delays_ms)
+    .bind(PARK_FIRST.as_millis() as f64)
+    .bind(PARK_LONGEST.as_millis() as f64)
     .fetch_all(&mut *tx)
     .await
     .or_failed("settle jobs that wait again")?;

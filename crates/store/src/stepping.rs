@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jobs::{JobId, TenantId, WorkflowId, failure::Problem, limits::ARGS_BYTES_MAX};
+use jobs::{JobId, TenantId, WorkflowId, failure::Problem};
 use serde_json::{Value, json};
 use sqlx::{FromRow, types::Json};
 use uuid::Uuid;
@@ -15,7 +15,8 @@ use crate::{
     db::{Db, Tx, commit},
     enqueue::{self, Member},
     error::{OrFailed, StoreError},
-    workflows::{Spec, Step, insert_jobs, steps},
+    step_spec::{Spec, references},
+    workflows::{Step, insert_jobs, steps},
 };
 
 /// Workflows moved in one pass.
@@ -178,54 +179,12 @@ async fn begin(
         let found = results_of(tx, workflow, all, &name).await?;
         results.insert(name, found);
     }
-    for args in &mut spec.args {
-        if let Err(problem) = fill_in(args, &results, &spec.kind) {
-            return Ok(Err(problem));
-        }
+    if let Err(problem) = spec.fill_in(&results)? {
+        return Ok(Err(problem));
     }
     let member = Member { workflow, step: at as i16 };
     insert_jobs(db, tx, tenant, &spec.jobs(member, traceparent)?).await?;
     Ok(Ok(()))
-}
-
-/// What a place in arguments asks for.
-struct Reference<'a> {
-    /// The results of all jobs of the step, or that of its first.
-    all: bool,
-    step: &'a str,
-    /// Which part of a result (RFC 6901); empty for the whole.
-    pointer: &'a str,
-}
-
-/// `{"$result_of": "step"}` or `{"$results_of": "step"}`, with or without a `pointer`.
-fn reference(value: &Value) -> Option<Reference<'_>> {
-    let members = value.as_object()?;
-    let (all, step) = match (members.get("$result_of"), members.get("$results_of")) {
-        (Some(step), None) => (false, step.as_str()?),
-        (None, Some(step)) => (true, step.as_str()?),
-        _ => return None,
-    };
-    let pointer = match members.get("pointer") {
-        Some(pointer) => pointer.as_str()?,
-        None => "",
-    };
-    (members.len() == 1 + usize::from(members.contains_key("pointer"))).then_some(Reference {
-        all,
-        step,
-        pointer,
-    })
-}
-
-/// The steps whose results `args` asks for.
-pub fn references(args: &Value) -> Vec<String> {
-    if let Some(reference) = reference(args) {
-        return vec![reference.step.to_owned()];
-    }
-    match args {
-        Value::Array(items) => items.iter().flat_map(references).collect(),
-        Value::Object(members) => members.values().flat_map(references).collect(),
-        _ => Vec::new(),
-    }
 }
 
 /// What the jobs of a step left, in the order in which they were made; null for one that left nothing.
@@ -249,45 +208,6 @@ async fn results_of(
     .await
     .or_failed("read the results of a step")?;
     Ok(results.into_iter().map(|result| result.map_or(Value::Null, |result| result.0)).collect())
-}
-
-/// Puts results in the places that ask for them, and checks the whole as the intake would.
-fn fill_in(args: &mut Value, results: &BTreeMap<String, Vec<Value>>, kind: &str) -> Result<(), Problem> {
-    if references(args).is_empty() {
-        return Ok(());
-    }
-    replace(args, results);
-    let bytes = args.to_string().len();
-    if bytes > ARGS_BYTES_MAX {
-        let message = format!(
-            "with the results it asks for, arguments take {bytes} bytes, and at most {ARGS_BYTES_MAX} are taken"
-        );
-        return Err(Problem::new("args_too_large", message));
-    }
-    let spec = jobs::spec(kind).ok_or_else(|| Problem::new("unknown_kind", kind))?;
-    let parsed = jobs::parse(spec, args).map_err(|invalid| {
-        Problem::new("invalid_args", format!("{}: {}", invalid.pointer, invalid.reason))
-    })?;
-    *args = parsed.args;
-    Ok(())
-}
-
-fn replace(value: &mut Value, results: &BTreeMap<String, Vec<Value>>) {
-    if let Some(asked) = reference(value) {
-        let part = |result: &Value| result.pointer(asked.pointer).cloned().unwrap_or_default();
-        let found = results.get(asked.step).map(Vec::as_slice).unwrap_or_default();
-        *value = if asked.all {
-            Value::Array(found.iter().map(part).collect())
-        } else {
-            found.first().map(part).unwrap_or_default()
-        };
-        return;
-    }
-    match value {
-        Value::Array(items) => items.iter_mut().for_each(|item| replace(item, results)),
-        Value::Object(members) => members.values_mut().for_each(|member| replace(member, results)),
-        _ => {}
-    }
 }
 
 async fn save(tx: &mut Tx, workflow: WorkflowId, step: &Step) -> Result<(), StoreError> {

@@ -3,8 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use chrono::{DateTime, Utc};
-use jobs::{JobId, Priority, Queue, TenantId, WorkflowId};
-use serde::{Deserialize, Serialize};
+use jobs::{Queue, TenantId, WorkflowId};
 use serde_json::Value;
 use sqlx::{FromRow, types::Json};
 use uuid::Uuid;
@@ -15,6 +14,8 @@ use crate::{
     error::{OrFailed, StoreError},
     submit::{Answer, Idempotency, Taken, keep_answer, take_key},
 };
+
+pub use crate::step_spec::Spec;
 
 /// Where a workflow is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,27 +64,6 @@ impl FromStr for WorkflowState {
             .find(|state| state.name() == name)
             .ok_or_else(|| UnknownWorkflowState(name.to_owned()))
     }
-}
-
-/// The jobs of a step that are still to be made.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Spec {
-    /// `family.thing`.
-    pub kind: String,
-    /// Where they run.
-    pub queue: Queue,
-    /// Who goes first.
-    pub priority: Priority,
-    /// Runs before one is discarded.
-    pub max_attempts: u16,
-    /// What they use that others use too.
-    pub concurrency_key: Option<String>,
-    /// Promised to be done within so many seconds after their step begins.
-    pub promise_s: Option<u32>,
-    /// Words to find them by.
-    pub tags: Vec<String>,
-    /// The arguments of each. `{"$result_of": "step"}` and `{"$results_of": "step"}` stand for what other steps left.
-    pub args: Vec<Value>,
 }
 
 /// A step that is about to be.
@@ -275,38 +255,6 @@ pub(crate) async fn insert_jobs(
         enqueue::insert(db, tx, tenant, some).await?;
     }
     Ok(())
-}
-
-impl Spec {
-    /// The jobs, to run at once. Whether one is the same work as a job elsewhere is not asked: a step is over when its own
-    /// jobs have ended.
-    pub(crate) fn jobs(&self, member: Member, traceparent: Option<&str>) -> Result<Vec<NewJob>, StoreError> {
-        let unknown = || StoreError::Unreadable { table: "workflow_step", found: self.kind.clone() };
-        let spec = jobs::spec(&self.kind).ok_or_else(unknown)?;
-        let job = |args: &Value| {
-            let id = JobId::new();
-            NewJob {
-                id,
-                kind: spec.kind,
-                kind_version: spec.version,
-                queue: self.queue,
-                priority: self.priority,
-                max_attempts: self.max_attempts,
-                args: args.clone(),
-                created_at: id.created_at(),
-                scheduled_at: id.created_at(),
-                unique: None,
-                concurrency_key: self.concurrency_key.clone(),
-                promise_s: self.promise_s,
-                hop: None,
-                member_of: Some(member),
-                tags: self.tags.clone(),
-                metadata: None,
-                traceparent: traceparent.map(str::to_owned),
-            }
-        };
-        Ok(self.args.iter().map(job).collect())
-    }
 }
 
 const WORKFLOW: &str = "select w.id, w.name, w.state, w.jobs_total, w.metadata, w.created_at, w.finished_at,

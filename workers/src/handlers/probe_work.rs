@@ -35,7 +35,8 @@ fn end(job: &ProbeWork, ending: &Ending, cx: &Cx<'_>) -> Outcome<Probed> {
             for number in 0..job.follow_ups {
                 cx.then(&ProbeWork { echo: format!("follow-up {number}"), ..ProbeWork::default() })?;
             }
-            Ok(Probed { echo: job.echo.clone(), attempt: cx.job.attempt })
+            let padding = "x".repeat(job.result_bytes as usize);
+            Ok(Probed { echo: job.echo.clone(), attempt: cx.job.attempt, padding })
         }
         Ending::Retry => Err(Failure::Retry { problem: told(), after: None }),
         Ending::RetryAfter(seconds) => {

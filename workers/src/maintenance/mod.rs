@@ -5,6 +5,7 @@ pub mod abandoned;
 pub mod bulk;
 pub mod housekeeper;
 pub mod leases;
+pub mod parking;
 pub mod presence;
 pub mod quarantine;
 pub mod release;

@@ -23,7 +23,11 @@ impl World {
         let answer = |made: &Operation| Answer { status: 202, location: None, body: json!(made.id()) };
         let begun =
             bulk::begin(&self.api, self.tenant, wanted, None, "key_x", 10, None, answer).await.unwrap();
-        let Begun::New(answer) = begun else { panic!("{begun:?}") };
+        let answer = match begun {
+            Begun::New(answer) => Some(answer),
+            _ => None,
+        };
+        let answer = answer.expect("the operation was not begun");
         serde_json::from_value(answer.body).unwrap()
     }
 

@@ -13,5 +13,6 @@ mod renditions;
 mod schedules;
 mod settling;
 mod steering;
+mod versions;
 mod workflows;
 mod world;

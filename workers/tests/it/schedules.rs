@@ -18,6 +18,7 @@ async fn a_schedule_loses_no_second_and_repeats_none_while_workers_die() {
         cron: Cron::parse("* * * * * *").unwrap(),
         zone: Zone::UTC,
         kind: "probe.work",
+        kind_version: 2,
         args: json!({}),
         queue: None,
         priority: None,

@@ -19,6 +19,7 @@ fn step(name: &str, after: &[i16], jobs: usize) -> NewStep {
         tolerate: jobs as u32,
         spec: Spec {
             kind: "probe.work".into(),
+            version: 2,
             queue: Queue::Default,
             priority: Priority::NORMAL,
             max_attempts: 20,

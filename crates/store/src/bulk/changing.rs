@@ -217,14 +217,14 @@ async fn reprioritise(db: &Db, tx: &mut Tx, operation: &InHand, jobs: &[Found]) 
     let wanted: HashSet<Lane> = jobs.iter().filter_map(|job| lane_of(job, operation)).collect();
     let lanes: HashMap<Lane, i32> = lanes::find(db, operation.tenant, wanted).await?;
     let held = hold(tx, operation, jobs).await?;
-    let mut moves: BTreeMap<Uuid, (i32, i32)> = BTreeMap::new();
+    let mut targets: BTreeMap<Uuid, (i32, i32)> = BTreeMap::new();
     for job in held.waiting {
         if job.lane.priority == priority {
             continue;
         }
         // A job that was quarantined in this very moment has no lane here, and is left alone.
         if let Some(to) = lanes.get(&Lane { priority, ..job.lane }) {
-            moves.insert(job.id, (job.lane_id, *to));
+            targets.insert(job.id, (job.lane_id, *to));
         }
     }
     let moved = sqlx::query(
@@ -239,9 +239,9 @@ async fn reprioritise(db: &Db, tx: &mut Tx, operation: &InHand, jobs: &[Found]) 
          select id from moved",
     )
     .bind(operation.tenant.as_uuid())
-    .bind(moves.keys().copied().collect::<Vec<_>>())
-    .bind(moves.values().map(|(from, _)| *from).collect::<Vec<_>>())
-    .bind(moves.values().map(|(_, to)| *to).collect::<Vec<_>>())
+    .bind(targets.keys().copied().collect::<Vec<_>>())
+    .bind(targets.values().map(|(from, _)| *from).collect::<Vec<_>>())
+    .bind(targets.values().map(|(_, to)| *to).collect::<Vec<_>>())
     .execute(&mut **tx)
     .await
     .or_failed("move jobs to another priority")?;

@@ -24,6 +24,8 @@ pub struct Wanted {
     pub zone: Zone,
     /// What: `family.thing`.
     pub kind: &'static str,
+    /// Version of the arguments.
+    pub kind_version: u16,
     /// Checked against the kind.
     pub args: Value,
     /// Another queue than the kind's.
@@ -55,6 +57,8 @@ pub struct Schedule {
     pub timezone: String,
     /// What.
     pub kind: String,
+    /// Version of the arguments, as they were checked.
+    pub kind_version: i16,
     /// As they passed the kind's checks.
     pub args: Json<Value>,
     /// Another queue than the kind's.
@@ -99,7 +103,7 @@ pub struct Schedule {
     pub read_at: DateTime<Utc>,
 }
 
-pub(super) const COLUMNS: &str = "id, tenant_id, name, cron, timezone, kind, args, queue, priority, max_attempts, tags,
+pub(super) const COLUMNS: &str = "id, tenant_id, name, cron, timezone, kind, kind_version, args, queue, priority, max_attempts, tags,
     metadata, overlap, catch_up, catch_up_max, catch_up_age_s, paused_at, paused_by, pause_reason, next_fire_at,
     last_fire_at, created_by, updated_by, created_at, updated_at, version, clock_timestamp() as read_at";
 
@@ -142,12 +146,13 @@ impl Schedule {
     /// The job of the slot `at`, or why the kind does not take it any more. The handler finds the slot in `scheduled_at`.
     pub(super) fn job(&self, at: DateTime<Utc>, traceparent: Option<&str>) -> Result<NewJob, String> {
         let spec = jobs::spec(&self.kind).ok_or_else(|| format!("no kind is called {}", self.kind))?;
-        let parsed = jobs::parse(spec, &self.args.0).map_err(|invalid| format!("/args{invalid}"))?;
+        let (kind_version, parsed) = jobs::parse_kept(spec, self.kind_version as u16, self.args.0.clone())
+            .map_err(|invalid| format!("/args{invalid}"))?;
         let priority = self.priority.and_then(|priority| u8::try_from(priority).ok()).and_then(Priority::new);
         Ok(NewJob {
             id: JobId::new(),
             kind: spec.kind,
-            kind_version: spec.version,
+            kind_version,
             queue: self.queue.as_ref().and_then(|queue| queue.parse().ok()).unwrap_or(spec.queue),
             priority: priority.unwrap_or(spec.policy.priority),
             max_attempts: self.max_attempts.map_or(spec.policy.max_attempts, |attempts| attempts as u16),

@@ -68,8 +68,8 @@ async fn insert(
 ) -> Result<Option<Schedule>, StoreError> {
     let sql = format!(
         "insert into schedule (id, tenant_id, name, cron, timezone, kind, args, queue, priority, max_attempts, tags,
-             metadata, overlap, catch_up, catch_up_max, catch_up_age_s, next_fire_at, created_by, updated_by)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $18)
+             metadata, overlap, catch_up, catch_up_max, catch_up_age_s, next_fire_at, created_by, updated_by, kind_version)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $18, $19)
          on conflict (tenant_id, name) do nothing returning {COLUMNS}"
     );
     sqlx::query_as(AssertSqlSafe(sql))
@@ -91,6 +91,7 @@ async fn insert(
         .bind(wanted.catch_up.age_s as i32)
         .bind(wanted.cron.after(wanted.zone, now))
         .bind(by)
+        .bind(wanted.kind_version as i16)
         .fetch_optional(&mut **tx)
         .await
         .or_failed("make a schedule")
@@ -158,7 +159,7 @@ async fn update(
         "update schedule set name = $3, cron = $4, timezone = $5, kind = $6, args = $7, queue = $8, priority = $9,
              max_attempts = $10, tags = $11, metadata = $12, overlap = $13, catch_up = $14, catch_up_max = $15,
              catch_up_age_s = $16, next_fire_at = $17, updated_by = $18, updated_at = clock_timestamp(),
-             version = version + 1
+             version = version + 1, kind_version = $19
          where tenant_id = $1 and id = $2 returning {COLUMNS}"
     );
     sqlx::query_as(AssertSqlSafe(sql))
@@ -180,6 +181,7 @@ async fn update(
         .bind(wanted.catch_up.age_s as i32)
         .bind(next)
         .bind(by)
+        .bind(wanted.kind_version as i16)
         .fetch_one(&mut **tx)
         .await
         .or_failed("change a schedule")

@@ -8,6 +8,7 @@ mod cancelling;
 mod enqueueing;
 mod history;
 mod limiting;
+mod parking;
 mod releasing;
 mod rescuing;
 mod schedules;

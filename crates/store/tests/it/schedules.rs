@@ -22,6 +22,7 @@ pub(crate) fn wanted(name: &str, cron: &str) -> Wanted {
         cron: Cron::parse(cron).unwrap(),
         zone: Zone::UTC,
         kind: "probe.work",
+        kind_version: 2,
         args: json!({"echo": name}),
         queue: None,
         priority: None,
