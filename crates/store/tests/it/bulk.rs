@@ -67,7 +67,11 @@ impl World {
 
     pub(crate) async fn begin(&self, wanted: &Wanted) -> BulkOperationId {
         let begun = self.ask(wanted).await;
-        let Begun::New(answer) = begun else { panic!("{begun:?}") };
+        let answer = match begun {
+            Begun::New(answer) => Some(answer),
+            _ => None,
+        };
+        let answer = answer.expect("the operation was not begun");
         serde_json::from_value(answer.body).unwrap()
     }
 
