@@ -32,7 +32,7 @@ pub struct Replayed {
     /// Runs that were lost with their lease.
     pub rescued: usize,
     /// Jobs that were removed while they waited.
-    pub cancelled: usize,
+    pub removed: usize,
     /// Jobs that began again after they had ended.
     pub revived: usize,
     /// Jobs that had not ended when the record did.
@@ -111,9 +111,9 @@ impl Record {
                 }
                 self.told.rescued += 1;
             }
-            Event::Cancelled { fence, attempt } => {
-                known.cancel(fence, attempt)?;
-                self.told.cancelled += 1;
+            Event::Removed { fence, attempt, .. } => {
+                known.remove(fence, attempt)?;
+                self.told.removed += 1;
             }
             Event::Revived { fence, attempt, max_attempts } => {
                 known.revive(fence, attempt, max_attempts)?;
@@ -194,10 +194,10 @@ impl Known {
         Ok(())
     }
 
-    fn cancel(&mut self, fence: u32, attempt: u16) -> Result<(), Why> {
+    fn remove(&mut self, fence: u32, attempt: u16) -> Result<(), Why> {
         self.must_be_live()?;
         if let Some(run) = &self.run {
-            return Err(format!("cancelled as if it waited while {} names it", run.lease));
+            return Err(format!("removed as if it waited while {} names it", run.lease));
         }
         must_be("fence", fence, self.job.fence)?;
         must_be("attempt", attempt, self.job.attempt)?;

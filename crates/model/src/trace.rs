@@ -43,11 +43,13 @@ pub enum Event {
         outcome: Lost,
     },
     /// It was removed while it waited.
-    Cancelled {
+    Removed {
         /// How often it had gone back to waiting.
         fence: u32,
         /// Attempts that had ended.
         attempt: u16,
+        /// As what it ended.
+        outcome: Removal,
     },
     /// It began again after it had ended.
     Revived {
@@ -101,4 +103,14 @@ pub enum Lost {
     Discarded,
     /// Somebody had wanted it stopped.
     Cancelled,
+}
+
+/// What a job ended as that was removed while it waited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Removal {
+    /// Somebody wanted it stopped.
+    Cancelled,
+    /// It was given up.
+    Discarded,
 }

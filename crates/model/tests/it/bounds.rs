@@ -11,6 +11,8 @@ use model::{
 };
 use stateright::Model;
 
+use crate::documents;
+
 const THREADS: usize = 2;
 
 fn holds(name: &str, bound: Bound) -> Found {
@@ -20,6 +22,7 @@ fn holds(name: &str, bound: Bound) -> Found {
         found.states, found.steps, found.depth, found.took
     );
     assert!(found.broken.is_empty(), "{:#?}", found.broken);
+    documents::lists(name, bound, found.states);
     found
 }
 

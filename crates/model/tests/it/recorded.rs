@@ -129,7 +129,7 @@ async fn crashes_cancels_and_second_lives_are_ways_through_the_model() {
         ledger.rescue().await;
     }
     let told = ledger.replay().await;
-    let right = Replayed { jobs: 4, claimed: 5, settled: 0, rescued: 5, cancelled: 1, revived: 0, live: 0 };
+    let right = Replayed { jobs: 4, claimed: 5, settled: 0, rescued: 5, removed: 1, revived: 0, live: 0 };
     assert_eq!(told, right);
     for job in [poison, fragile, waiting] {
         assert_eq!(retry::retry(&ledger.api, ledger.tenant, job).await.unwrap(), retry::Retried::Available);

@@ -34,7 +34,7 @@ fn honest() -> Vec<String> {
         line(6, "b", "settled", &ended("completed", run("w2", 4, 1, 2))),
         line(6, "b", "revived", &json!({"fence": 2, "attempt": 2, "max_attempts": 3})),
         line(7, "c", "enqueued", &asked),
-        line(8, "c", "cancelled", &json!({"fence": 0, "attempt": 0})),
+        line(8, "c", "removed", &ended("cancelled", json!({"fence": 0, "attempt": 0}))),
     ]
 }
 
@@ -58,7 +58,7 @@ fn instead(at: usize, line: String) -> Vec<String> {
 #[test]
 fn an_honest_record_is_accepted() {
     let told = replay(&honest().join("\n")).unwrap();
-    let right = Replayed { jobs: 3, claimed: 4, settled: 3, rescued: 1, cancelled: 1, revived: 1, live: 1 };
+    let right = Replayed { jobs: 3, claimed: 4, settled: 3, rescued: 1, removed: 1, revived: 1, live: 1 };
     assert_eq!(told, right);
     assert_eq!(replay("").unwrap(), Replayed::default());
 }
@@ -130,10 +130,10 @@ fn a_job_retried_without_attempts() {
 }
 
 #[test]
-fn a_job_that_runs_cancelled_as_if_it_waited() {
-    let cancelled = line(1, "a", "cancelled", &json!({"fence": 0, "attempt": 0}));
-    let why = "cancelled as if it waited while w1@1 names it".to_owned();
-    assert_eq!(refused(&with(5, cancelled)), (5, why));
+fn a_job_that_runs_removed_as_if_it_waited() {
+    let removed = line(1, "a", "removed", &ended("cancelled", json!({"fence": 0, "attempt": 0})));
+    let why = "removed as if it waited while w1@1 names it".to_owned();
+    assert_eq!(refused(&with(5, removed)), (5, why));
 }
 
 #[test]

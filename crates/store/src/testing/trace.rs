@@ -7,7 +7,7 @@ use crate::error::{OrFailed, StoreError};
 
 /// One object per event, by the ledger's clock; one statement, so that it sees one moment.
 ///
-/// History has a row per run that ended, a row per job that was cancelled while it waited, and nothing else: that a job
+/// History has a row per run that ended, a row per job that was removed while it waited, and nothing else: that a job
 /// was enqueued or began again is told from the rows around it. A lease is gone when its jobs are done, but whoever held it
 /// and when it was written tell it from every other. What one job met at one moment is ordered by fence, then by `step`.
 const TRACE: &str = "with run as (
@@ -46,7 +46,7 @@ const TRACE: &str = "with run as (
      union all
      select finished_at, job_id, fence, 2,
             case when started_at is null
-                then jsonb_build_object('event', 'cancelled', 'fence', fence, 'attempt', attempt)
+                then jsonb_build_object('event', 'removed', 'outcome', outcome, 'fence', fence, 'attempt', attempt)
                 else jsonb_build_object(
                     'event', case when code = 'worker_lost' then 'rescued' else 'settled' end, 'outcome', outcome,
                     'lease', lease, 'worker', worker, 'fence', fence, 'attempt', attempt)
