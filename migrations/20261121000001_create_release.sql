@@ -11,7 +11,8 @@ create table share (
     queue text not null,
     weight real not null default 1 check (weight between 0.01 and 100),
     vtime double precision not null default 0,
-    -- Jobs claimed per second, smoothed over a minute, as of rated_at.
+    -- Jobs claimed per second, smoothed over a minute, as of rated_at. What is older than an hour fades no further: after
+    -- half a day the factor would be too small a number for Postgres, which refuses such numbers instead of rounding.
     per_s double precision not null default 0,
     rated_at timestamptz not null default clock_timestamp(),
     primary key (tenant_id, queue)
@@ -313,7 +314,7 @@ begin
     served as (
         update share set
             vtime = taken.start + taken.jobs / share.weight,
-            per_s = share.per_s * exp(-extract(epoch from clock_timestamp() - share.rated_at) / 60) + taken.jobs / 60,
+            per_s = share.per_s * exp(-least(extract(epoch from clock_timestamp() - share.rated_at), 3600) / 60) + taken.jobs / 60,
             rated_at = clock_timestamp()
         from (select picked.tenant_id, min(picked.start) as start, count(*)::double precision as jobs
               from picked group by 1) taken
@@ -325,7 +326,7 @@ begin
         from (select max(picked.start) as start, count(*)::double precision as jobs from picked having count(*) > 0) taken
         on conflict (queue) do update set
             vtime = greatest(pace.vtime, excluded.vtime), claims = pace.claims + 1, rated_at = clock_timestamp(),
-            per_s = pace.per_s * exp(-extract(epoch from clock_timestamp() - pace.rated_at) / 60) + excluded.per_s
+            per_s = pace.per_s * exp(-least(extract(epoch from clock_timestamp() - pace.rated_at), 3600) / 60) + excluded.per_s
     ),
     charged as (
         insert into bucket (rule_id, key, tokens, filled_at)
@@ -468,10 +469,10 @@ begin atomic
               and other.quarantine = lane.quarantine
               and exists (select from public.job a where a.lane_id = other.id and a.pos > other.cursor)),
         'tenant_per_s', (
-            select s.per_s * exp(-extract(epoch from clock_timestamp() - s.rated_at) / 60) from public.share s
+            select s.per_s * exp(-least(extract(epoch from clock_timestamp() - s.rated_at), 3600) / 60) from public.share s
             where s.tenant_id = lane.tenant_id and s.queue = lane.queue),
         'queue_per_s', (
-            select p.per_s * exp(-extract(epoch from clock_timestamp() - p.rated_at) / 60) from public.pace p
+            select p.per_s * exp(-least(extract(epoch from clock_timestamp() - p.rated_at), 3600) / 60) from public.pace p
             where p.queue = lane.queue),
         'workers', (
             select count(*) from public.worker w
