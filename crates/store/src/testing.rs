@@ -4,6 +4,7 @@ mod trace;
 
 use std::{thread, time::Duration};
 
+use jobs::TenantId;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
@@ -11,6 +12,8 @@ use crate::{
     db::{Db, Options, Role, migrate},
     error::{OrFailed, StoreError},
 };
+
+pub mod virtual_time;
 
 /// Where databases are made: `CREWLINE_TEST_DATABASE_URL`, else `DATABASE_URL`. The user has to be a superuser.
 pub const URL_VARIABLES: [&str; 2] = ["CREWLINE_TEST_DATABASE_URL", "DATABASE_URL"];
@@ -96,6 +99,23 @@ impl TestDatabase {
             .await
             .or_failed("run statements")
             .map(drop)
+    }
+
+    /// Makes a tenant of each id, so that whatever is decided by comparing ids is decided the same way every time.
+    ///
+    /// # Errors
+    /// When one of them is there already.
+    pub async fn add_tenants(&self, ids: &[TenantId]) -> Result<(), StoreError> {
+        let mut admin = PgConnection::connect(&self.url()).await.or_failed("reach the test database")?;
+        sqlx::query(
+            "insert into tenant (id, slug, name) select id, 'tenant-' || nth, 'Tenant ' || nth
+                     from unnest($1::uuid[]) with ordinality as x (id, nth)",
+        )
+        .bind(ids.iter().map(TenantId::as_uuid).collect::<Vec<_>>())
+        .execute(&mut admin)
+        .await
+        .or_failed("make tenants")
+        .map(drop)
     }
 
     /// A pool under `role`.

@@ -15,6 +15,7 @@ mod schedules;
 mod schedules_racing;
 mod settling;
 mod tenancy;
+mod virtual_time;
 mod walking;
 mod workflows;
 mod world;
