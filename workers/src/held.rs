@@ -12,9 +12,17 @@ use tokio::sync::Notify;
 use crate::stop::{Reason, Stop};
 
 #[derive(Default)]
+struct Lease {
+    /// Jobs that are not settled yet.
+    unsettled: usize,
+    /// Whether a job was let go of without a verdict. Then the lease is left to run out, so that whoever sweeps finds the
+    /// job under it and writes down what became of its run.
+    given_up: bool,
+}
+
+#[derive(Default)]
 struct Inner {
-    /// Jobs of each lease that are not settled yet.
-    leases: HashMap<LeaseId, usize>,
+    leases: HashMap<LeaseId, Lease>,
     jobs: HashMap<JobId, (TenantId, LeaseId, Arc<Stop>)>,
 }
 
@@ -40,14 +48,14 @@ impl Held {
                 if job.cancel_requested {
                     stop.now(Reason::Requested);
                 }
-                *inner.leases.entry(job.lease).or_default() += 1;
+                inner.leases.entry(job.lease).or_default().unsettled += 1;
                 inner.jobs.insert(job.id, (job.tenant, job.lease, stop.clone()));
                 stop
             })
             .collect()
     }
 
-    /// The leases that will be done once `jobs` are settled.
+    /// The leases to drop once `jobs` are settled: nothing else is under them.
     pub fn done_after(&self, jobs: &[(JobId, LeaseId)]) -> Vec<LeaseId> {
         let mut settling: HashMap<LeaseId, usize> = HashMap::new();
         for (_, lease) in jobs {
@@ -56,37 +64,47 @@ impl Held {
         let inner = self.lock();
         settling
             .into_iter()
-            .filter(|(lease, n)| inner.leases.get(lease) == Some(n))
+            .filter(|(id, n)| {
+                inner.leases.get(id).is_some_and(|lease| lease.unsettled == *n && !lease.given_up)
+            })
             .map(|(lease, _)| lease)
             .collect()
     }
 
-    /// Lets go of settled jobs; answers the leases that are done with them.
-    pub fn release(&self, jobs: &[(JobId, LeaseId)]) -> Vec<LeaseId> {
+    /// Gives `lease` up: renews it no more, drops it never, and stops whatever else runs under it.
+    pub fn give_up(&self, id: LeaseId) {
         let mut inner = self.lock();
-        let mut done = Vec::new();
+        if let Some(lease) = inner.leases.get_mut(&id) {
+            lease.given_up = true;
+        }
+        for (_, _, stop) in inner.jobs.values().filter(|(_, held, _)| *held == id) {
+            stop.now(Reason::LeaseLost);
+        }
+    }
+
+    /// Lets go of jobs.
+    pub fn release(&self, jobs: &[(JobId, LeaseId)]) {
+        let mut inner = self.lock();
         for (job, lease) in jobs {
             // A job may be claimed again by this process before an older run of it is let go.
             if inner.jobs.get(job).is_some_and(|(_, held, _)| held == lease) {
                 inner.jobs.remove(job);
             }
-            if let Some(left) = inner.leases.get_mut(lease) {
-                *left -= 1;
-                if *left == 0 {
+            if let Some(held) = inner.leases.get_mut(lease) {
+                held.unsettled -= 1;
+                if held.unsettled == 0 {
                     inner.leases.remove(lease);
-                    done.push(*lease);
                 }
             }
         }
         if inner.leases.is_empty() {
             self.emptied.notify_waiters();
         }
-        done
     }
 
-    /// Every lease held now.
+    /// Every lease to renew.
     pub fn leases(&self) -> Vec<LeaseId> {
-        self.lock().leases.keys().copied().collect()
+        self.lock().leases.iter().filter(|(_, lease)| !lease.given_up).map(|(id, _)| *id).collect()
     }
 
     /// Every job held now.

@@ -24,8 +24,10 @@ const WAITING_MAX: usize = 4_096;
 /// What the settler is asked for, and whether a limit counts the job: then others may begin when it is gone.
 enum Wanted {
     Settle(Box<Settle>, bool),
-    /// A job that was settled on its own, or will not be: only its lease may have to be dropped.
+    /// A job that was settled on its own: only its lease may have to be dropped.
     LetGo(JobId, LeaseId, bool),
+    /// A job that this process will not settle.
+    GiveUp(JobId, LeaseId),
 }
 
 /// Takes verdicts.
@@ -47,14 +49,15 @@ impl Settler {
         Self { wanted, db, faults, patience }
     }
 
-    /// Settles `job`. A verdict that brings rows with it gets a transaction of its own.
+    /// Settles `job`; without a verdict, gives it up. A verdict that brings rows with it gets a transaction of its own.
     pub async fn settle(&self, job: &Claimed, verdict: Option<Verdict>, after: After) {
-        let let_go = Wanted::LetGo(job.id, job.lease, job.limited);
         let next = match verdict {
-            None => let_go,
+            None => Wanted::GiveUp(job.id, job.lease),
             Some(verdict) if matches!(verdict, Verdict::Completed { .. }) && !after.is_empty() => {
-                self.settle_alone(&Settle::of(job, verdict), &after).await;
-                let_go
+                match self.settle_alone(&Settle::of(job, verdict), &after).await {
+                    Answered::Yes => Wanted::LetGo(job.id, job.lease, job.limited),
+                    Answered::No => Wanted::GiveUp(job.id, job.lease),
+                }
             }
             Some(verdict) => Wanted::Settle(Box::new(Settle::of(job, verdict)), job.limited),
         };
@@ -63,15 +66,23 @@ impl Settler {
         }
     }
 
-    async fn settle_alone(&self, settle: &Settle, after: &After) {
+    async fn settle_alone(&self, settle: &Settle, after: &After) -> Answered {
         self.faults.reach(Point::BeforeSettle);
         let attempt = || settle::settle_with(&self.db, settle, &after.follow_ups, &after.writes);
         match persist(self.patience, attempt).await {
             Ok(true) => self.faults.reach(Point::AfterSettle),
             Ok(false) => tracing::warn!(job.id = %settle.job, "A verdict came too late and was refused"),
-            Err(error) => discard_unstorable(&self.db, settle, &error, self.patience).await,
+            Err(error) => return discard_unstorable(&self.db, settle, &error, self.patience).await,
         }
+        Answered::Yes
     }
+}
+
+/// Whether the ledger answered to a verdict, by taking or by refusing it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answered {
+    Yes,
+    No,
 }
 
 impl After {
@@ -104,11 +115,17 @@ async fn settle_all(
                     makes_room |= limited;
                     jobs.push((job, lease));
                 }
+                Wanted::GiveUp(job, lease) => {
+                    held.give_up(lease);
+                    jobs.push((job, lease));
+                }
             }
         }
         let done = held.done_after(&jobs);
         faults.reach(Point::BeforeSettle);
-        settle_group(&db, &batch, &done, patience).await;
+        for lease in settle_group(&db, &batch, &done, patience).await {
+            held.give_up(lease);
+        }
         faults.reach(Point::AfterSettle);
         held.release(&jobs);
         if makes_room {
@@ -117,43 +134,61 @@ async fn settle_all(
     }
 }
 
-async fn settle_group(db: &Db, batch: &[Settle], done: &[LeaseId], patience: Duration) {
+/// Settles `batch` and drops the leases that are `done`; answers the leases of which a job got no answer.
+async fn settle_group(db: &Db, batch: &[Settle], done: &[LeaseId], patience: Duration) -> Vec<LeaseId> {
     match persist(patience, || settle::settle(db, batch, done)).await {
         Ok(accepted) => {
             for late in batch.iter().filter(|settle| !accepted.contains(&settle.job)) {
                 tracing::warn!(job.id = %late.job, "A verdict came too late and was refused");
             }
+            Vec::new()
         }
-        Err(error) if error.is_transient() => report(&error, batch.len()),
+        Err(error) if error.is_transient() => {
+            report(&error, batch.len());
+            batch.iter().map(|settle| settle.lease).collect()
+        }
         // Something in one of them cannot be stored: that must not cost the others their verdicts.
-        Err(_) => {
-            for settle in batch {
-                settle_one(db, settle, patience).await;
-            }
-            if let Err(error) = settle::drop_done(db, done).await {
-                report(&error, 0);
-            }
-        }
+        Err(_) => settle_singly(db, batch, done, patience).await,
     }
 }
 
-async fn settle_one(db: &Db, settle: &Settle, patience: Duration) {
-    if let Err(error) = persist(patience, || settle::settle(db, std::slice::from_ref(settle), &[])).await {
-        discard_unstorable(db, settle, &error, patience).await;
+async fn settle_singly(db: &Db, batch: &[Settle], done: &[LeaseId], patience: Duration) -> Vec<LeaseId> {
+    let mut unanswered = Vec::new();
+    for settle in batch {
+        if settle_one(db, settle, patience).await == Answered::No {
+            unanswered.push(settle.lease);
+        }
+    }
+    let done: Vec<_> = done.iter().copied().filter(|lease| !unanswered.contains(lease)).collect();
+    if let Err(error) = settle::drop_done(db, &done).await {
+        report(&error, 0);
+    }
+    unanswered
+}
+
+async fn settle_one(db: &Db, settle: &Settle, patience: Duration) -> Answered {
+    match persist(patience, || settle::settle(db, std::slice::from_ref(settle), &[])).await {
+        Ok(_) => Answered::Yes,
+        Err(error) => discard_unstorable(db, settle, &error, patience).await,
     }
 }
 
 /// Discards a job whose verdict the database refuses, with the refusal as the reason: running it again would end the
 /// same way.
-async fn discard_unstorable(db: &Db, settle: &Settle, refusal: &StoreError, patience: Duration) {
+async fn discard_unstorable(db: &Db, settle: &Settle, refusal: &StoreError, patience: Duration) -> Answered {
     if refusal.is_transient() {
-        return report(refusal, 1);
+        report(refusal, 1);
+        return Answered::No;
     }
     let problem = Problem::of("unstorable_verdict", refusal);
     tracing::error!(job.id = %settle.job, error = problem.message, "A verdict could not be stored");
     let discard = Settle { verdict: Verdict::Discarded { problem }, ..settle.clone() };
-    if let Err(error) = persist(patience, || settle::settle(db, std::slice::from_ref(&discard), &[])).await {
-        report(&error, 1);
+    match persist(patience, || settle::settle(db, std::slice::from_ref(&discard), &[])).await {
+        Ok(_) => Answered::Yes,
+        Err(error) => {
+            report(&error, 1);
+            Answered::No
+        }
     }
 }
 

@@ -19,7 +19,7 @@ pub struct Attempt {
     pub fence: i32,
     /// 1 for the first run; 0 for a job cancelled before any.
     pub attempt: i16,
-    /// `completed`, `retried`, `snoozed`, `returned`, `crashed`, `cancelled`, `discarded`, or `running`.
+    /// `completed`, `retried`, `snoozed`, `parked`, `returned`, `crashed`, `cancelled`, `discarded`, or `running`.
     pub outcome: String,
     /// The state the job ended in, if it ended here.
     pub final_state: Option<String>,

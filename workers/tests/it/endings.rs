@@ -103,9 +103,9 @@ async fn an_unknown_kind_waits_for_a_worker_that_knows_it() {
     let mut new = store::enqueue::NewJob::of(&ProbeWork::default()).unwrap();
     new.kind = "kind.of_tomorrow";
     let job = world.enqueue(&[new]).await[0];
-    testkit::eventually("the job to be put back", crate::world::SOON, || async {
-        (world.story(job).await == "1:snoozed").then_some(())
+    // Being parked uses up no attempt, however often it happens.
+    testkit::eventually("the job to be parked twice", crate::world::SOON, || async {
+        world.story(job).await.starts_with("1:parked 1:parked").then_some(())
     })
     .await;
-    assert_eq!(world.state(job).await, State::Scheduled);
 }
