@@ -62,8 +62,8 @@ async fn a_lease_outlives_a_job_that_was_let_go_without_a_verdict() {
     held.emptied().await;
 
     assert_eq!(world.state(jobs[1]).await, State::Completed);
-    world.database.execute("update lease set expires_at = clock_timestamp()").await.unwrap();
-    let rescued = rescue::rescue(&world.api, rescue::From::Anyone).await.unwrap();
+    let rescued =
+        rescue::rescue(&world.database.db(Role::Worker).unwrap(), rescue::From::Dead("w")).await.unwrap();
     assert_eq!(rescued.len(), 2);
     assert_eq!(
         (world.story(jobs[0]).await, world.story(jobs[2]).await),
