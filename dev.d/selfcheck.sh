@@ -15,8 +15,8 @@ trap 'rm -rf "$PLACE"; [[ -z $STRANGER ]] || kill "$STRANGER" 2>/dev/null' EXIT
 . "$ROOT/dev.d/machine.sh"
 # shellcheck source=dev.d/process.sh
 . "$ROOT/dev.d/process.sh"
-# shellcheck source=dev.d/faults.sh
-. "$ROOT/dev.d/faults.sh"
+# shellcheck source=dev.d/play.sh
+. "$ROOT/dev.d/play.sh"
 
 check() {
     local what=$1
@@ -62,7 +62,7 @@ launch player bash -c 'setsid sleep 60 & sleep 61'
 PLAYER=$PID
 sleep 0.2
 end_session "$PLAYER"
-check "nothing of a session of faults is left" test -z "$(members_of_session "$PLAYER")"
+check "nothing of a session is left" test -z "$(members_of_session "$PLAYER")"
 mkdir -p "$PLACE/place/data"
 (cd "$PLACE/place/data" && exec setsid sleep 62) &
 WORKS_IN_PLACE=$!

@@ -21,6 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("testkit", &["blob", "jobs", "store"]),
     ("faults", &["jobs", "store", "testkit"]),
     ("model", &["jobs"]),
+    ("simulate", &["jobs", "store", "testkit"]),
     ("tidy", &[]),
 ];
 
@@ -225,7 +226,7 @@ fn nothing_that_ships_depends_on_test_crates() {
         .into_iter()
         .flat_map(|name| {
             let beneath = beneath(name);
-            ["faults", "model", "testkit", "tidy"]
+            ["faults", "model", "simulate", "testkit", "tidy"]
                 .into_iter()
                 .filter(move |test| beneath.contains(test))
                 .map(move |test| format!("{name} → {test}"))
