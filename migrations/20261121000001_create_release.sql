@@ -210,7 +210,7 @@ begin
                 case when head.due_at - clock_timestamp() < (head.due_at - head.scheduled_at) / 2 then 0
                      else greatest(1, lane.priority - floor(
                          extract(epoch from clock_timestamp() - head.scheduled_at) / ageing_step_s)) end,
-                head.due_at, lane.turn
+                head.due_at, lane.turn, lane.id
         loop
             place := place + 1;
             lane_id := heads.id;
@@ -293,7 +293,7 @@ begin
     return query
     with plan as materialized (select * from plan_claim(of_queue, of_quarantine, wanted) p where p.allowed > 0),
     picked as materialized (
-        select j.*, lane.priority, lane.key, plan.start, plan.limited
+        select j.*, lane.priority, lane.key, plan.start, plan.limited, plan.place
         from (select * from plan order by place) plan
         join lane on lane.id = plan.lane_id
         cross join lateral (
@@ -302,13 +302,14 @@ begin
         limit wanted
     ),
     moved as (
-        update lane set cursor = front.pos, turn = nextval('lane_turn'),
+        update lane set cursor = front.pos, turn = front.next_turn,
             floor = case when front.limited then coalesce((
                 select job.pos - 1 from job
                 where job.lane_id = lane.id and job.pos > lane.floor and job.pos <= lane.cursor
                 order by job.pos limit 1), lane.cursor) else lane.floor end
-        from (select picked.lane_id, max(picked.pos) as pos, bool_or(picked.limited) as limited
-              from picked group by 1) front
+        from (select served.*, nextval('lane_turn') as next_turn
+              from (select picked.lane_id, max(picked.pos) as pos, bool_or(picked.limited) as limited
+                    from picked group by 1 order by min(picked.place)) served) front
         where lane.id = front.lane_id
     ),
     served as (
@@ -348,7 +349,7 @@ begin
     )
     select p.tenant_id, p.id, p.fence, p.attempt, p.max_attempts, p.crashes, p.priority, p.kind, p.kind_version, p.args,
            p.created_at, p.scheduled_at, p.due_at, p.traceparent, p.cancel_requested_at is not null, p.limited
-    from picked p;
+    from picked p order by p.place, p.pos;
 end
 $$;
 

@@ -50,7 +50,8 @@ async fn live(cli: &Cli) -> anyhow::Result<()> {
         }
     }
     for scale in &cli.scale {
-        let of_scale: Vec<&Simulated> = days.iter().filter(|day| day.outcome.setup.scale == *scale).collect();
+        let of_scale: Vec<&Simulated> =
+            days.iter().filter(|day| day.outcome.setup.scale.total_cmp(scale).is_eq()).collect();
         let tables = page::tables(&of_scale);
         line(&format!("\n{tables}"));
         if let Some(folder) = &cli.out {

@@ -19,7 +19,16 @@ const BOTTOM: f64 = 370.0;
 const LEAST_S: f64 = 1.0;
 /// And up to here.
 const MOST_S: f64 = 100_000.0;
-const MARKS_S: [f64; 7] = [1.0, 10.0, 60.0, 600.0, 3_600.0, 21_600.0, 86_400.0];
+/// Ages with a line and a name, and whether this is the one to stay below.
+const MARKS_S: [(f64, bool); 7] = [
+    (1.0, false),
+    (10.0, false),
+    (60.0, true),
+    (600.0, false),
+    (3_600.0, false),
+    (21_600.0, false),
+    (86_400.0, false),
+];
 /// Minutes that are drawn as one point: the worst of them.
 const POINT_MINUTES: usize = 5;
 /// From few cores to many. Told apart by people who do not tell red from green, on white and on black.
@@ -68,9 +77,9 @@ fn drawn(days: &[&Simulated]) -> String {
 }
 
 fn axes(svg: &mut String) {
-    for seconds in MARKS_S {
+    for (seconds, is_limit) in MARKS_S {
         let y = height(seconds);
-        let class = if seconds == 60.0 { "limit" } else { "grid" };
+        let class = if is_limit { "limit" } else { "grid" };
         let _ = writeln!(
             svg,
             "<line class=\"{class}\" x1=\"{LEFT}\" x2=\"{RIGHT}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>"

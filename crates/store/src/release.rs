@@ -25,11 +25,14 @@ pub async fn promote_due(db: &Db) -> Result<u64, StoreError> {
              select tenant_id, id, fence, lane_id from job where pos is null and scheduled_at <= clock_timestamp()
              order by scheduled_at limit $1 for update skip locked
          ),
+         -- What came due first goes first, whatever order the update below takes.
+         numbered as materialized (select due.*, nextval('job_pos') as next_pos from due),
          woken as (
              update lane set asleep_since = null where asleep_since is not null and id in (select lane_id from due)
          )
-         update job set pos = nextval('job_pos') from due
-         where job.tenant_id = due.tenant_id and job.id = due.id and job.fence = due.fence and job.pos is null",
+         update job set pos = numbered.next_pos from numbered
+         where job.tenant_id = numbered.tenant_id and job.id = numbered.id and job.fence = numbered.fence
+           and job.pos is null",
     )
     .bind(PROMOTE_MAX)
     .execute(db.pool())
