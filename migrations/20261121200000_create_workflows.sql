@@ -62,6 +62,6 @@ create policy worker_sees_all on workflow to crewline_worker using (true) with c
 create policy worker_sees_all on workflow_step to crewline_worker using (true) with check (true);
 
 grant select, insert on workflow, workflow_step to crewline_api;
-grant update (cancel_requested_at) on workflow to crewline_api;
-grant update (completed, discarded, cancelled) on workflow_step to crewline_api;
+grant update (state, cancel_requested_at, finished_at) on workflow to crewline_api;
+grant update (state, completed, discarded, cancelled, error, finished_at) on workflow_step to crewline_api;
 grant select, update, delete on workflow, workflow_step to crewline_worker;

@@ -60,6 +60,7 @@ fn keyed() -> OpenApiRouter<AppState> {
         .routes(routes!(workflows::begin_workflow, workflows::list_workflows))
         .routes(routes!(workflows::get_workflow))
         .routes(routes!(workflows::cancel_workflow))
+        .routes(routes!(workflows::retry_workflow))
         .routes(routes!(bulk::begin_bulk_operation, bulk::list_bulk_operations))
         .routes(routes!(bulk::get_bulk_operation))
         .routes(routes!(bulk::cancel_bulk_operation))

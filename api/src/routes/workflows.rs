@@ -10,7 +10,10 @@ use axum::{
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::workflows::{self, Created, NewWorkflow, Step, Workflow, WorkflowState};
+use store::{
+    workflow_retry::{self, WorkflowRetried},
+    workflows::{self, Created, NewWorkflow, Step, Workflow, WorkflowState},
+};
 use telemetry::trace_context::current_traceparent;
 use utoipa::{IntoParams, ToSchema};
 
@@ -288,6 +291,39 @@ pub(crate) async fn cancel_workflow(
         return Err(problem.member("state", shown.state.into()));
     }
     Ok((StatusCode::ACCEPTED, Answer(shown)).into_response())
+}
+
+/// Take a workflow up again.
+///
+/// One that failed or was cancelled goes on where it left off: jobs that were given up or stopped begin again under their
+/// ids, with one more attempt if they had none left, and the steps that were skipped wait for them. Doing it twice is no
+/// mistake.
+#[utoipa::path(
+    post, path = "/v1/workflows/{id}/retry", tag = "Workflows", operation_id = "retry_workflow",
+    params(("id" = String, Path, description = "The workflow")),
+    responses(
+        (status = 202, description = "It is running", body = WorkflowResource),
+        (status = "default", description = "A problem; 409 when it had completed", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["jobs:write"])),
+)]
+pub(crate) async fn retry_workflow(
+    State(app): State<AppState>,
+    Writer(caller): Writer,
+    Id(id): Id<WorkflowId>,
+) -> Result<Response, Problem> {
+    match workflow_retry::retry(&app.db, caller.tenant, id).await? {
+        WorkflowRetried::Running => {
+            let shown = show(&app, caller.tenant, id).await?;
+            Ok((StatusCode::ACCEPTED, Answer(shown)).into_response())
+        }
+        WorkflowRetried::Completed => {
+            let state = WorkflowState::Completed.name();
+            let problem = Problem::new(Code::TooLate, format!("{id} is {state} already"));
+            Err(problem.member("state", state.into()))
+        }
+        WorkflowRetried::NotFound => Err(Problem::not_found("workflow")),
+    }
 }
 
 async fn show(app: &AppState, tenant: ::jobs::TenantId, id: WorkflowId) -> Result<WorkflowResource, Problem> {

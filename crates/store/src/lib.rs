@@ -39,6 +39,7 @@ pub mod submit;
 pub mod testing;
 pub mod uploads;
 pub mod why;
+pub mod workflow_retry;
 pub mod workflows;
 
 pub use db::{Db, MIGRATOR, Options, Role, Tx, migrate};

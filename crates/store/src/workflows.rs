@@ -243,7 +243,7 @@ async fn insert(db: &Db, tx: &mut Tx, tenant: TenantId, new: &NewWorkflow) -> Re
 }
 
 /// Most jobs in one statement.
-const INSERT_MAX: usize = 1_000;
+pub(crate) const INSERT_MAX: usize = 1_000;
 
 pub(crate) async fn insert_jobs(
     db: &Db,

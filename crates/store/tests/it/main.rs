@@ -18,4 +18,5 @@ mod tenancy;
 mod virtual_time;
 mod walking;
 mod workflows;
+mod workflows_at_random;
 mod world;

@@ -1,27 +1,23 @@
 //! Workflows: every step begins once, and ends as its jobs did, whatever dies in between.
 
-use std::collections::BTreeMap;
-
-use jobs::{JobId, Priority, Queue, State, WorkflowId};
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use jobs::{Priority, Queue, State, WorkflowId};
 use serde_json::{Value, json};
 use store::{
     bulk::Action,
-    claim::{self, Claimed, Pick},
-    release, rescue,
     retry::{self, Retried},
     settle::{self, Settle, Verdict},
     stepping,
     submit::Answer,
+    workflow_retry::{self, WorkflowRetried},
     workflows::{self, Created, NewStep, NewWorkflow, Spec, Step, WorkflowState},
 };
 
 use crate::{
     bulk::{given_up, in_states, retry_discarded, wanted},
-    world::{LEASE, NO_LEASE, World, done, trouble},
+    world::{World, done, trouble},
 };
 
-fn step(name: &str, after: &[i16], jobs: usize) -> NewStep {
+pub(crate) fn step(name: &str, after: &[i16], jobs: usize) -> NewStep {
     NewStep {
         name: name.into(),
         after: after.into(),
@@ -42,7 +38,7 @@ fn step(name: &str, after: &[i16], jobs: usize) -> NewStep {
 }
 
 impl World {
-    async fn begin_workflow(&self, steps: Vec<NewStep>) -> WorkflowId {
+    pub(crate) async fn begin_workflow(&self, steps: Vec<NewStep>) -> WorkflowId {
         let id = WorkflowId::new();
         let new = NewWorkflow { id, name: "shoot".into(), metadata: None, traceparent: None, steps };
         let answer = Answer { status: 202, location: None, body: json!({}) };
@@ -51,18 +47,18 @@ impl World {
         id
     }
 
-    async fn workflow(&self, id: WorkflowId) -> (WorkflowState, Vec<Step>) {
+    pub(crate) async fn workflow(&self, id: WorkflowId) -> (WorkflowState, Vec<Step>) {
         let (workflow, steps) = workflows::get(&self.api, self.tenant, id).await.unwrap().unwrap();
         (workflow.state().unwrap(), steps)
     }
 
-    async fn states(&self, id: WorkflowId) -> String {
+    pub(crate) async fn states(&self, id: WorkflowId) -> String {
         let (state, steps) = self.workflow(id).await;
         let steps: Vec<String> = steps.iter().map(|step| format!("{}:{}", step.name, step.state)).collect();
         format!("{state} {}", steps.join(" "))
     }
 
-    async fn advance(&self) {
+    pub(crate) async fn advance(&self) {
         while stepping::advance(&self.worker).await.unwrap() > 0 {}
     }
 
@@ -215,6 +211,61 @@ async fn a_job_may_be_retried_until_its_step_is_over() {
 }
 
 #[tokio::test]
+async fn a_failed_workflow_goes_on_where_it_left_off() {
+    let world = World::new().await;
+    let mut passed_over = step("passed_over", &[], 1);
+    passed_over.continues = true;
+    let steps =
+        vec![step("good", &[], 1), passed_over, step("bad", &[0], 3), step("c", &[2], 1), step("d", &[3], 1)];
+    let id = world.begin_workflow(steps).await;
+    world.run(|tag| if tag == "good" { done() } else { given_up() }).await;
+    let held = world.claim(3).await;
+    let verdicts = [done(), given_up(), given_up()];
+    let batch: Vec<_> = held.iter().zip(verdicts).map(|(job, verdict)| Settle::of(job, verdict)).collect();
+    settle::settle(&world.worker, &batch, &[]).await.unwrap();
+    world.advance().await;
+    assert_eq!(
+        world.states(id).await,
+        "failed good:completed passed_over:failed bad:failed c:skipped d:skipped"
+    );
+
+    for _ in 0..2 {
+        let retried = workflow_retry::retry(&world.api, world.tenant, id).await.unwrap();
+        assert_eq!(retried, WorkflowRetried::Running);
+    }
+    assert_eq!(
+        world.states(id).await,
+        "running good:completed passed_over:failed bad:running c:waiting d:waiting"
+    );
+    assert_eq!(world.run(|_| done()).await, 2, "what completed ran again");
+    assert_eq!(world.run(|tag| if tag == "c" { done() } else { given_up() }).await, 1);
+    assert_eq!(world.run(|_| done()).await, 1);
+    let completed = "completed good:completed passed_over:failed bad:completed c:completed d:completed";
+    assert_eq!(world.states(id).await, completed);
+    let retried = workflow_retry::retry(&world.api, world.tenant, id).await.unwrap();
+    assert_eq!(retried, WorkflowRetried::Completed);
+    let nobodys = workflow_retry::retry(&world.api, world.tenant, WorkflowId::new()).await.unwrap();
+    assert_eq!(nobodys, WorkflowRetried::NotFound);
+}
+
+#[tokio::test]
+async fn a_cancelled_workflow_goes_on_where_it_left_off() {
+    let world = World::new().await;
+    let id = world.begin_workflow(vec![step("a", &[], 5), step("b", &[0], 1)]).await;
+    let held = world.claim(2).await;
+    workflows::request_cancel(&world.api, world.tenant, id).await.unwrap();
+    world.advance().await;
+    let batch: Vec<_> = held.iter().map(|job| Settle::of(job, done())).collect();
+    settle::settle(&world.worker, &batch, &[]).await.unwrap();
+    world.advance().await;
+    assert_eq!(world.states(id).await, "cancelled a:failed b:cancelled");
+    workflow_retry::retry(&world.api, world.tenant, id).await.unwrap();
+    assert_eq!(world.run(|_| done()).await, 3, "those that were stopped begin again");
+    assert_eq!(world.run(|_| done()).await, 1);
+    assert_eq!(world.states(id).await, "completed a:completed b:completed");
+}
+
+#[tokio::test]
 async fn jobs_of_a_step_that_is_not_over_may_all_be_retried() {
     let world = World::new().await;
     let over = world.begin_workflow(vec![step("x", &[], 3)]).await;
@@ -241,108 +292,4 @@ async fn a_step_whose_jobs_are_given_up_by_hand_is_over() {
     assert_eq!(world.apply(&wanted(Action::Discard, waiting)).await, [150, 150, 0, 0]);
     world.advance().await;
     assert_eq!(world.states(id).await, "failed a:failed");
-}
-
-/// A workflow that is run at random, and what its jobs did.
-struct Walk {
-    world: World,
-    rng: StdRng,
-    steps: Vec<NewStep>,
-    held: Vec<Claimed>,
-    ended: BTreeMap<JobId, i16>,
-    failures: BTreeMap<i16, u32>,
-}
-
-impl Walk {
-    async fn new(seed: u64) -> Self {
-        let mut rng = StdRng::seed_from_u64(seed);
-        let steps: Vec<NewStep> = (0..rng.random_range(2..8_i16))
-            .map(|ordinal| {
-                let after: Vec<i16> = (0..ordinal).filter(|_| rng.random_bool(0.4)).collect();
-                NewStep {
-                    continues: rng.random_bool(0.3),
-                    tolerate: rng.random_range(0..2),
-                    ..step(&format!("s{ordinal}"), &after, rng.random_range(1..5))
-                }
-            })
-            .collect();
-        let (ended, failures) = (BTreeMap::new(), BTreeMap::new());
-        Self { world: World::new().await, rng, steps, held: Vec::new(), ended, failures }
-    }
-
-    async fn goes_on(&mut self) {
-        let db = &self.world.worker;
-        match self.rng.random_range(0..5) {
-            0 | 1 => {
-                let pick =
-                    [Pick::Regular, Pick::Regular, Pick::Suspect, Pick::Alone][self.rng.random_range(0..4)];
-                let ttl = if self.rng.random_bool(0.2) { NO_LEASE } else { LEASE };
-                self.held.extend(claim::claim(db, Queue::Default, pick, 3, "w", ttl).await.unwrap());
-            }
-            2 | 3 if !self.held.is_empty() => {
-                let job = self.held.swap_remove(self.rng.random_range(0..self.held.len()));
-                let failed = self.rng.random_bool(0.2);
-                let verdict = if failed { given_up() } else { done() };
-                if !settle::settle(db, &[Settle::of(&job, verdict)], &[]).await.unwrap().is_empty() {
-                    self.ends(job.id, failed).await;
-                }
-            }
-            _ => {
-                for lost in rescue::rescue(db, rescue::From::Anyone).await.unwrap() {
-                    if lost.outcome == "discarded" {
-                        self.ends(lost.job, true).await;
-                    }
-                }
-            }
-        }
-        stepping::advance(&self.world.worker).await.unwrap();
-        release::promote_due(&self.world.worker).await.unwrap();
-    }
-
-    async fn ends(&mut self, job: JobId, failed: bool) {
-        let step = self.world.job(job).await.member_of().expect("a job of a workflow").step;
-        assert_eq!(self.ended.insert(job, step), None, "{job} ended twice");
-        *self.failures.entry(step).or_default() += u32::from(failed);
-    }
-
-    /// How each step should have ended.
-    fn expected(&self) -> Vec<&'static str> {
-        let mut over: Vec<&str> = Vec::new();
-        for (ordinal, step) in self.steps.iter().enumerate() {
-            let stopped = |before: &i16| {
-                let before = *before as usize;
-                over[before] == "skipped" || (over[before] == "failed" && !self.steps[before].continues)
-            };
-            let failed = self.failures.get(&(ordinal as i16)).copied().unwrap_or_default();
-            over.push(match () {
-                () if step.after.iter().any(stopped) => "skipped",
-                () if failed > step.tolerate => "failed",
-                () => "completed",
-            });
-        }
-        over
-    }
-}
-
-/// Random graphs, ends, deaths, and orders: each step's jobs are made once, each ends once, and the end is what the
-/// outcomes of the jobs make it.
-#[tokio::test]
-async fn random_graphs_end_as_their_jobs_did() {
-    for seed in 0..12 {
-        let mut walk = Walk::new(seed).await;
-        let id = walk.world.begin_workflow(walk.steps.clone()).await;
-        for _ in 0..600 {
-            walk.goes_on().await;
-        }
-        let (state, seen) = walk.world.workflow(id).await;
-        let states = walk.world.states(id).await;
-        assert_ne!(state, WorkflowState::Running, "seed {seed}: {states}");
-        let expected = walk.expected();
-        assert_eq!(seen.iter().map(|step| step.state.as_str()).collect::<Vec<_>>(), expected, "seed {seed}");
-        for (ordinal, step) in walk.steps.iter().enumerate() {
-            let jobs = walk.ended.values().filter(|step| **step == ordinal as i16).count();
-            let wanted = if expected[ordinal] == "skipped" { 0 } else { step.spec.args.len() };
-            assert_eq!(jobs, wanted, "seed {seed}: jobs of step {ordinal}");
-        }
-    }
 }
