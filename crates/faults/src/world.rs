@@ -13,6 +13,7 @@ use std::{
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
+use jobs::TenantId;
 use store::testing::TestDatabase;
 use tempfile::TempDir;
 use testkit::{PostgresServer, Proxy, RedisServer};
@@ -174,6 +175,11 @@ impl World {
         until(&what, START, || async { TcpStream::connect(self.s3_address).await.ok().map(drop) }).await
     }
 
+    /// `kill -9` of S3.
+    pub(crate) fn kill_s3(&mut self) {
+        self.s3 = None;
+    }
+
     /// Starts a program of ours on this world's servers, with nothing else of our environment.
     pub(crate) fn launch(&self, command: &mut Command, name: &str) -> anyhow::Result<Process> {
         let kept: Vec<_> =
@@ -230,6 +236,13 @@ impl World {
             .administer(&["key", "create", "--tenant", slug, "--name", "faults", "--scope", "admin"])
             .await?;
         Client::new(&format!("http://{}", self.api_address), key.trim().to_owned())
+    }
+
+    /// The id of a tenant.
+    pub(crate) async fn tenant_id(&self, slug: &str) -> anyhow::Result<TenantId> {
+        let id = self.database.json(&format!("select to_json(id) from tenant where slug = '{slug}'")).await?;
+        let hex = id.as_str().unwrap_or_default().replace('-', "");
+        Ok(format!("{}_{hex}", TenantId::PREFIX).parse()?)
     }
 
     async fn administer(&self, arguments: &[&str]) -> anyhow::Result<String> {

@@ -17,6 +17,7 @@ mod named_points;
 mod poison;
 mod postgres_faults;
 mod redis_faults;
+mod s3_faults;
 
 /// What a row came to.
 pub(crate) enum Ended {
@@ -69,6 +70,8 @@ rows! {
         => "work goes on within 15 s";
     "F9" postgres_faults "Postgres restarted, away, its connections used up, its transactions failing, replaced by its standby"
         => "no acknowledgement without a commit; the backlog drains; no storm of retries";
+    "F10" s3_faults "S3 refusing 20 % of requests, answering after 10 s, breaking uploads off, and down"
+        => "no job completes without whole pictures; what nobody completed is collected";
     "F11" cut_off "A worker with 30 % loss, 500 ms latency, or cut off in one direction from Redis or Postgres"
         => "never two standing leases for a job; handlers stop within two leases";
     "F14" idempotency "64 clients send one request under one key, while two processes of the API are killed in turn"
