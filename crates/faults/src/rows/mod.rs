@@ -17,6 +17,7 @@ mod named_points;
 mod poison;
 mod postgres_faults;
 mod redis_faults;
+mod retries;
 mod s3_faults;
 
 /// What a row came to.
@@ -76,6 +77,8 @@ rows! {
         => "never two standing leases for a job; handlers stop within two leases";
     "F14" idempotency "64 clients send one request under one key, while two processes of the API are killed in turn"
         => "one job per key and one answer; 422 for another body, 409 while it is under way";
+    "F15" retries "Jobs that fail 1 to 10 times, snooze, give up, panic, and say when again"
+        => "every job runs exactly as often as it may, and never before it should";
     "F21" fairness "One tenant with a mountain of jobs beside 25 with ten each"
         => "the small ones wait twice as long as alone at most (p95); the big one keeps 95 % of the slots busy when alone";
     "F22" limits_under_kills "One at a time per key, and 10 a second, while workers are killed"
