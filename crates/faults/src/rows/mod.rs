@@ -19,6 +19,7 @@ mod postgres_faults;
 mod redis_faults;
 mod retries;
 mod s3_faults;
+mod stale_verdict;
 
 /// What a row came to.
 pub(crate) enum Ended {
@@ -79,6 +80,8 @@ rows! {
         => "one job per key and one answer; 422 for another body, 409 while it is under way";
     "F15" retries "Jobs that fail 1 to 10 times, snooze, give up, panic, and say when again"
         => "every job runs exactly as often as it may, and never before it should";
+    "F17" stale_verdict "One of a hundred verdicts that are stored together is stale"
+        => "it is refused, the other 99 are accepted, and its job runs again";
     "F21" fairness "One tenant with a mountain of jobs beside 25 with ten each"
         => "the small ones wait twice as long as alone at most (p95); the big one keeps 95 % of the slots busy when alone";
     "F22" limits_under_kills "One at a time per key, and 10 a second, while workers are killed"
