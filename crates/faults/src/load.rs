@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use jobs::JobId;
 use serde_json::{Value, json};
 use tokio::{sync::Semaphore, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -74,6 +75,11 @@ impl Book {
                 inner.promised.unknown.insert(mark);
             }
         }
+    }
+
+    /// Notes a promise that was not made over HTTP.
+    pub(crate) fn promise(&self, mark: &str, job: JobId) {
+        self.lock().promised.accepted.insert(mark.to_owned(), job);
     }
 
     /// What was promised so far.

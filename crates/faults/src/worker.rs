@@ -1,6 +1,10 @@
 //! Worker processes: started, frozen, killed, and started again by a supervisor.
 
-use std::{net::SocketAddr, process::Command};
+use std::{
+    net::SocketAddr,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use rustix::process::Signal;
 
@@ -107,6 +111,19 @@ impl Worker {
     /// Whether it says now that it can work.
     pub(crate) async fn is_ready(&self) -> bool {
         status(self.address, "/readyz").await == Some(200)
+    }
+
+    /// SIGTERM, as a deploy would; answers whether it ended well. `patience` is how long it may take.
+    pub(crate) async fn drain(&mut self, patience: Duration) -> anyhow::Result<bool> {
+        self.process.signal(Signal::TERM);
+        let give_up = Instant::now() + patience;
+        loop {
+            if let Some(status) = self.process.ended() {
+                return Ok(status.success());
+            }
+            anyhow::ensure!(Instant::now() < give_up, "{} does not end", self.process.name);
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
     }
 
     /// SIGSTOP: it holds what it holds, and does nothing.
