@@ -20,6 +20,7 @@ mod redis_faults;
 mod retries;
 mod rolling_deploy;
 mod s3_faults;
+mod same_name;
 mod stale_verdict;
 
 /// What a row came to.
@@ -85,6 +86,8 @@ rows! {
         => "it is refused, the other 99 are accepted, and its job runs again";
     "F18" rolling_deploy "Ten workers are replaced one by one by those of another version, and back, with jobs of both about"
         => "nothing undecodable, nothing counted as failed; a worker drains within its grace and 5 s";
+    "F19" same_name "A worker is killed and started again under its name"
+        => "it claims within 2 s";
     "F21" fairness "One tenant with a mountain of jobs beside 25 with ten each"
         => "the small ones wait twice as long as alone at most (p95); the big one keeps 95 % of the slots busy when alone";
     "F22" limits_under_kills "One at a time per key, and 10 a second, while workers are killed"
