@@ -12,8 +12,8 @@ use crate::tally::Ended;
 /// Jobs read at once.
 const PAGE: usize = 20_000;
 
-/// Every job that ended, page by page.
-pub(crate) async fn ended(database: &TestDatabase) -> anyhow::Result<Vec<Ended>> {
+/// Every job that ended, of those whose final rows are `which`, page by page.
+pub(crate) async fn ended(database: &TestDatabase, which: &str) -> anyhow::Result<Vec<Ended>> {
     let mut all = Vec::new();
     let mut after = "00000000-0000-0000-0000-000000000000".to_owned();
     loop {
@@ -21,7 +21,7 @@ pub(crate) async fn ended(database: &TestDatabase) -> anyhow::Result<Vec<Ended>>
             .json(&format!(
                 "select coalesce(json_agg(json_build_array(job_id, mark, state, finals) order by job_id), '[]') from (
                      select job_id, min(metadata ->> 'mark') as mark, min(final_state) as state, count(*) as finals
-                     from attempt where final_state is not null and job_id > '{after}'
+                     from attempt where final_state is not null and job_id > '{after}' and {which}
                      group by job_id order by job_id limit {PAGE}) page"
             ))
             .await?;
@@ -118,3 +118,17 @@ pub(crate) const HELD_TWICE: &str = "select count(*) from (
     select held.id from lease cross join lateral unnest(job_ids, fences) as held (id, fence)
     join job on job.id = held.id and job.fence = held.fence
     where until > clock_timestamp() group by held.id having count(*) > 1) twice";
+
+/// Statement that adds jobs to history which were discarded while they waited, all of them tagged `dead`. By hand: to
+/// have a million of them otherwise takes hours.
+pub(crate) fn given_up(tenant: &str, count: usize) -> String {
+    format!(
+        "insert into attempt (tenant_id, job_id, fence, attempt, kind_version, max_attempts, priority, created_at, scheduled_at,
+             outcome, final_state, kind, queue, key, promise_s, args, error, tags)
+         select tenant.id, (lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0') || '7' ||
+                            substr(md5(random()::text), 1, 3) || '8' || substr(md5(random()::text), 1, 15))::uuid,
+             0, 0, 2, 3, 2, now(), now(), 'discarded', 'discarded', 'probe.work', 'default', '', 0, '{{}}',
+             '{{\"code\": \"cancelled\", \"message\": \"before its time\"}}', array['dead']
+         from tenant, generate_series(1, {count}) where tenant.slug = '{tenant}'"
+    )
+}

@@ -109,7 +109,12 @@ impl Book {
 
     /// How long promises took: the value below which `share` of them lie.
     pub(crate) fn took(&self, share: f64) -> Duration {
-        percentile(&mut self.lock().took, share)
+        percentile(&mut self.took_from(0), share)
+    }
+
+    /// How long promises took, without the first so many.
+    pub(crate) fn took_from(&self, first: usize) -> Vec<Duration> {
+        self.lock().took.iter().skip(first).copied().collect()
     }
 }
 

@@ -6,12 +6,14 @@
 mod client;
 mod config;
 mod figure;
+mod history;
 mod ledger;
 mod load;
 mod pace;
 mod picture;
 mod process;
 mod rows;
+mod slots;
 mod stage;
 mod table;
 mod tally;

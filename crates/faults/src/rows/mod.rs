@@ -5,6 +5,7 @@ use futures::future::BoxFuture;
 use crate::{figure::Figure, stage::Stage};
 
 mod burst;
+mod clocks;
 mod cluster;
 mod cut_off;
 mod fairness;
@@ -78,6 +79,8 @@ rows! {
         => "no job completes without whole pictures; what nobody completed is collected";
     "F11" cut_off "A worker with 30 % loss, 500 ms latency, or cut off in one direction from Redis or Postgres"
         => "never two standing leases for a job; handlers stop within two leases";
+    "F12" clocks "Workers whose clocks are 10 minutes off, jump an hour, or leap a second"
+        => "no lease is lost or taken for it; nothing begins before the database says so";
     "F14" idempotency "64 clients send one request under one key, while two processes of the API are killed in turn"
         => "one job per key and one answer; 422 for another body, 409 while it is under way";
     "F15" retries "Jobs that fail 1 to 10 times, snooze, give up, panic, and say when again"

@@ -19,7 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("api", &["blob", "jobs", "schedule", "settings", "store", "telemetry"]),
     ("workers", &["blob", "jobs", "media", "queue", "settings", "store", "telemetry"]),
     ("testkit", &["blob", "jobs", "store"]),
-    ("faults", &["jobs", "store", "testkit"]),
+    ("faults", &["jobs", "model", "store", "testkit"]),
     ("model", &["jobs"]),
     ("simulate", &["jobs", "store", "testkit"]),
     ("tidy", &[]),
