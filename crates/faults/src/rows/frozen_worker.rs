@@ -24,7 +24,7 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
     for round in 1..=rounds {
         // One picture per worker, so that the one that freezes is likely to be making one.
         for _ in 0..workers.len() {
-            let asset = picture::asset(&client, 1_500).await?;
+            let asset = picture::asset(&client, picture::png(1_500)?).await?;
             load::submit(&client, &load.book, picture::job(&asset)).await;
         }
         let victim = &workers[0];

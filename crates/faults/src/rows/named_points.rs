@@ -87,7 +87,7 @@ async fn body(work: Work, client: &crate::client::Client) -> anyhow::Result<Valu
         Work::WithFollowUps => {
             json!({ "kind": "probe.work", "args": { "follow_ups": 2 }, "max_attempts": 20 })
         }
-        Work::Picture => picture::job(&picture::asset(client, 48).await?),
+        Work::Picture => picture::job(&picture::asset(client, picture::png(48)?).await?),
     })
 }
 

@@ -89,7 +89,8 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
 
 /// One picture, all the way to a job; false when S3 did not let it through. What was announced stays behind.
 async fn one(client: &Client, book: &Book) -> bool {
-    let Ok(asset) = picture::asset(client, SIDE_PX).await else { return false };
+    let Ok(png) = picture::png(SIDE_PX) else { return false };
+    let Ok(asset) = picture::asset(client, png).await else { return false };
     load::submit(client, book, picture::job(&asset)).await.job().is_some()
 }
 
