@@ -24,6 +24,7 @@ mod rolling_deploy;
 mod s3_faults;
 mod same_name;
 mod stale_verdict;
+mod workflows;
 
 /// What a row came to.
 pub(crate) enum Ended {
@@ -98,4 +99,6 @@ rows! {
         => "the small ones wait twice as long as alone at most (p95); the big one keeps 95 % of the slots busy when alone";
     "F22" limits_under_kills "One at a time per key, and 10 a second, while workers are killed"
         => "never above the limit in the ledger; every key is free again within 60 s";
+    "F23" workflows "Ten thousand jobs and one that waits for all of them, while workers are killed; steps that fail in part"
+        => "the last one runs once and after the others; what is tolerated is exact";
 }
