@@ -4,6 +4,7 @@ use futures::future::BoxFuture;
 
 use crate::{figure::Figure, stage::Stage};
 
+mod bulk_retry;
 mod burst;
 mod cancelling;
 mod clocks;
@@ -101,4 +102,6 @@ rows! {
         => "never above the limit in the ledger; every key is free again within 60 s";
     "F23" workflows "Ten thousand jobs and one that waits for all of them, while workers are killed; steps that fail in part"
         => "the last one runs once and after the others; what is tolerated is exact";
+    "F26" bulk_retry "A mountain of discarded jobs is retried; those who walk it are killed; another walk is stopped"
+        => "each job runs once more; other work waits 20 % longer at most, and 10 ms";
 }
