@@ -25,6 +25,7 @@ mod retries;
 mod rolling_deploy;
 mod s3_faults;
 mod same_name;
+mod schedulers;
 mod stale_verdict;
 mod workflows;
 
@@ -85,6 +86,8 @@ rows! {
         => "never two standing leases for a job; handlers stop within two leases";
     "F12" clocks "Workers whose clocks are 10 minutes off, jump an hour, or leap a second"
         => "no lease is lost or taken for it; nothing begins before the database says so";
+    "F13" schedulers "One of three processes that may fire schedules is killed around every second; nobody was there for hours"
+        => "each slot has exactly one job; what was missed is made up for as its rule says";
     "F14" idempotency "64 clients send one request under one key, while two processes of the API are killed in turn"
         => "one job per key and one answer; 422 for another body, 409 while it is under way";
     "F15" retries "Jobs that fail 1 to 10 times, snooze, give up, panic, and say when again"
