@@ -1,10 +1,11 @@
 //! Does `media.rendition`: fetch, decode once, put every rung, and store the rows with the result.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use blob::Key;
+use blob::{BlobError, Key};
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use jobs::{
     Classify, Failure, Outcome, RenditionId,
+    failure::Problem,
     kinds::media_rendition::{MediaRendition, RenditionMade, Renditions},
     preset::{self, PictureFormat, Preset},
 };
@@ -40,11 +41,11 @@ impl Handle for MediaRendition {
         {
             return reuse(cx, &asset, &self.preset, made);
         }
-        let room = cx.deps.scratch.room()?;
+        let room = cx.deps.scratch.room().retry("scratch")?;
         let source = room.path().join("source");
         cx.progress(1, "fetching the photograph");
         let key = Key::parse(&asset.object_key).discard("bad_key")?;
-        let fetched = cx.deps.blobs.download(&key, &source, LIMITS.bytes_max).await?;
+        let fetched = cx.deps.blobs.download(&key, &source, LIMITS.bytes_max).await.map_err(stored)?;
         if fetched.sha256_hex != asset.sha256 {
             return Err(Failure::discard(
                 "original_changed",
@@ -73,6 +74,14 @@ fn refusal(failure: MediaFailure) -> Failure {
         MediaFailure::Refused { code, message, .. } => Failure::retry(&code, message),
         MediaFailure::Crashed { .. } => Failure::retry("decoder_crashed", failure.to_string()),
         MediaFailure::Io(error) => error.into(),
+    }
+}
+
+/// A full disk is told apart from S3: another machine may have room.
+fn stored(error: BlobError) -> Failure {
+    match error {
+        BlobError::File { .. } => Failure::Retry { problem: Problem::of("scratch", &error), after: None },
+        _ => error.into(),
     }
 }
 
@@ -114,7 +123,7 @@ async fn put_all(cx: &Cx<'_>, asset: &Asset, preset: &str, ladders: &Ladders) ->
 async fn put(cx: &Cx<'_>, asset: &Asset, preset: &str, picture: &Picture) -> Outcome<RenditionMade> {
     let (tenant, extension) = (cx.tenant().to_string(), picture.format.extension());
     let key = Key::rendition(&tenant, &asset.sha256, preset, &picture.rung, extension).discard("bad_key")?;
-    cx.deps.blobs.put_file(&key, &picture.path, picture.format.mime(), IMMUTABLE).await?;
+    cx.deps.blobs.put_file(&key, &picture.path, picture.format.mime(), IMMUTABLE).await.map_err(stored)?;
     cx.reach(Point::AfterPut);
     Ok(RenditionMade {
         id: RenditionId::new(),
@@ -217,4 +226,26 @@ fn remade(old: &media::Rendition, same: bool) -> Outcome<RenditionMade> {
         bytes: old.bytes.unsigned_abs(),
         key: old.object_key.clone(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io, path::PathBuf};
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_has_a_word_of_its_own() {
+        let full = BlobError::File {
+            path: PathBuf::from("source"),
+            step: "write",
+            source: io::Error::from(io::ErrorKind::StorageFull),
+        };
+        let code = |error| match stored(error) {
+            Failure::Retry { problem, .. } => problem.code,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(code(full), "scratch");
+        assert_eq!(code(BlobError::UploadId), "error");
+    }
 }
