@@ -53,6 +53,11 @@ clear_place() {
     for proc in /proc/[0-9]*; do
         [[ $(readlink "$proc/cwd") != "$1"/* ]] || signal KILL "${proc#/proc/}"
     done
+    # Small disks that a killed program could not take down itself.
+    local disk
+    while read -r _ disk _; do
+        [[ $disk != "$1"/* ]] || umount --lazy "$disk"
+    done </proc/mounts
     rm -rf "${1:?}"
 }
 

@@ -10,6 +10,7 @@ mod cancelling;
 mod clocks;
 mod cluster;
 mod cut_off;
+mod exhaustion;
 mod fairness;
 mod frozen_worker;
 mod idempotency;
@@ -110,4 +111,6 @@ rows! {
         => "the last one runs once and after the others; what is tolerated is exact";
     "F26" bulk_retry "A mountain of discarded jobs is retried; those who walk it are killed; another walk is stopped"
         => "each job runs once more; other work waits 20 % longer at most, and 10 ms";
+    "F27" exhaustion "A decoder and a worker without memory, a worker without file descriptors, and one without room on its disk"
+        => "jobs fail with their own word, a worker lives or is replaced, and no other tenant's job is given up";
 }
