@@ -180,12 +180,11 @@ async fn between_steps(stage: &Stage, world: &World, client: &Client) -> anyhow:
         let path = format!("/v1/workflows/{}", id.unwrap_or_default());
         tokio::time::sleep(Duration::from_millis(300 + 10 * round as u64)).await;
         client.change(Method::POST, &format!("{path}/cancel"), &json!({})).await?;
-        let state = until("the workflow to stop", SOON, || async {
-            let state = client.get(&path).await.ok()?["state"].as_str()?.to_owned();
-            (state != "running").then_some(state)
+        let ended = until("the workflow to stop", SOON, || async {
+            client.get(&path).await.ok().filter(|shown| shown["state"] != "running")
         })
         .await?;
-        ended_otherwise += usize::from(state != "cancelled");
+        ended_otherwise += usize::from(ended["state"] != "cancelled");
     }
     let begun_late = "select count(*) from attempt a join workflow w on w.id = a.workflow_id where a.created_at > w.finished_at";
     let never = "select count(*) from workflow_step where state = 'cancelled' and started_at is null";

@@ -85,7 +85,7 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
     }
     slots::pause(&client, &pulse).await?;
     let book = load.end().await;
-    let mut figures = world.audit(&book, world.lease() * 3 + Duration::from_secs(60)).await?;
+    let mut figures = world.audit(&book, world.lease() * 3 + Duration::from_mins(1)).await?;
     let by = |name: &str| {
         format!("select count(*) from attempt where worker = '{name}' and outcome = 'completed'")
     };

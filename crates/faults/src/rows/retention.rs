@@ -101,16 +101,15 @@ async fn world_of_old(world: &World, book: &Book) -> anyhow::Result<Vec<Figure>>
 /// Everything there is becomes old. Half of it lies in the partition of its day, half where days without one lie.
 fn aged() -> String {
     let day = chrono::Utc::now().date_naive() - chrono::Days::new(u64::from(AGE_DAYS));
-    let mut sql = String::new();
-    for (table, time) in [("attempt", "finished_at"), ("job_log", "logged_at")] {
-        sql.push_str(&format!(
-            "create table {table}_{} partition of {table} for values from ('{day} UTC') to ('{} UTC');
-             update {table} set {time} = {time} - (interval '1 day' * ({AGE_DAYS} + (hashtext(job_id::text) & 1)));",
-            day.format("%Y%m%d"),
-            day.succ_opt().unwrap_or(day)
-        ));
-    }
-    sql + &format!("update job set created_at = created_at - interval '{AGE_DAYS} days'")
+    let (from, to) = (day.format("%Y%m%d"), day.succ_opt().unwrap_or(day));
+    let of = |table: &str, time: &str| {
+        format!(
+            "create table {table}_{from} partition of {table} for values from ('{day} UTC') to ('{to} UTC');
+             update {table} set {time} = {time} - (interval '1 day' * ({AGE_DAYS} + (hashtext(job_id::text) & 1)));"
+        )
+    };
+    let (attempts, logs) = (of("attempt", "finished_at"), of("job_log", "logged_at"));
+    format!("{attempts} {logs} update job set created_at = created_at - interval '{AGE_DAYS} days'")
 }
 
 /// Whatever is as old as that.

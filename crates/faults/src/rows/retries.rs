@@ -45,7 +45,7 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
     // A snooze that is always said again would go on for ever, so those jobs are cancelled after three.
     stage.say(&format!("{} jobs that fail, snooze, panic and give up", book.accepted()));
     let snoozed = "select count(*) from attempt where outcome = 'snoozed'";
-    world.reaches("three snoozes each", snoozed, each * 3, Duration::from_secs(60)).await?;
+    world.reaches("three snoozes each", snoozed, each * 3, Duration::from_mins(1)).await?;
     cancel_snoozers(&world, &client).await?;
     hurry(&world, stage.pace.seconds(60, 120, 600)).await?;
     let mut figures = world.audit(&book, stage.pace.seconds(60, 180, 1_800)).await?;

@@ -46,25 +46,27 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
     ] {
         stage.say(name);
         begin(&proxy, &mut world, fault, stage);
-        let until = Instant::now() + stage.pace.seconds(5, 30, 300);
-        let mut back = Some(until - stage.pace.seconds(2, 10, 60));
-        while Instant::now() < until {
+        // The fault is over while clients go on, so that what it left half-done is finished by somebody.
+        let began = Instant::now();
+        let (lasts, then) = (stage.pace.seconds(3, 20, 240), stage.pace.seconds(2, 10, 60));
+        let mut is_over = false;
+        while began.elapsed() < lasts + then {
             tried += 1;
             stored += usize::from(one(&client, &book).await);
-            if back.is_some_and(|at| Instant::now() > at) {
-                back = None;
+            if !is_over && began.elapsed() > lasts {
+                is_over = true;
                 end(&proxy, &mut world, fault).await?;
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
-        if back.is_some() {
+        if !is_over {
             end(&proxy, &mut world, fault).await?;
         }
     }
     // What was announced and never completed, as if its hour were over.
     let forgotten = client.upload(picture::png(SIDE_PX)?, "image/png").await?;
     stage.say(&format!("{stored} of {tried} pictures stored; the last upload is forgotten: {forgotten}"));
-    let mut figures = world.audit(&book, Duration::from_secs(180)).await?;
+    let mut figures = world.audit(&book, Duration::from_mins(3)).await?;
     let verified = picture::verify(&world, &client).await?;
     figures.extend([
         Figure::tell("uploads tried", tried),
