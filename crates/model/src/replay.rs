@@ -172,7 +172,8 @@ impl Known {
                 return Err(format!("retried after attempt {} of {}", run.attempt, self.job.max_attempts));
             }
             Outcome::Retried => self.job.put_back(Back::Retried, Landing::Lined),
-            Outcome::Snoozed => self.job.put_back(Back::Snoozed, Landing::Lined),
+            // To the ledger's protocol a parked job is one that was told to wait.
+            Outcome::Snoozed | Outcome::Parked => self.job.put_back(Back::Snoozed, Landing::Lined),
             Outcome::Returned => self.job.put_back(Back::Returned, Landing::Lined),
         }
         Ok(())

@@ -89,6 +89,8 @@ pub enum Outcome {
     Retried,
     /// Not yet.
     Snoozed,
+    /// Not by this worker: it does not know the kind, or the version of the arguments.
+    Parked,
     /// Its worker was shutting down.
     Returned,
 }
