@@ -22,7 +22,7 @@ const IDLE: [&str; 2] = ["--queues", "media_bulk"];
 const SOON: Duration = Duration::from_mins(1);
 /// How much longer than alone other work may wait, and what a busy machine adds to so few milliseconds.
 const RATIO_MAX: f64 = 1.2;
-const NOISE: Duration = Duration::from_millis(10);
+const NOISE: Duration = Duration::from_millis(5);
 const MARKED: &str = "metadata ? 'mark'";
 
 pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
@@ -137,10 +137,13 @@ async fn compared(world: &World, book: &Book, alone: &Span, beside: &Span) -> an
     for (what, mut before, mut during) in
         [("pick-up", waits(alone).await?, waits(beside).await?), ("intake", answers(alone), answers(beside))]
     {
-        let before = percentile(&mut before, 0.95);
-        figures.push(Figure::tell_time(format!("{what} p95 alone"), before));
-        let most = before.mul_f64(RATIO_MAX) + NOISE;
-        figures.push(Figure::within(format!("{what} p95 beside it"), percentile(&mut during, 0.95), most));
+        let most = percentile(&mut before, 0.5).mul_f64(RATIO_MAX) + NOISE;
+        figures.extend([
+            Figure::within(format!("{what} p50 beside it"), percentile(&mut during, 0.5), most),
+            Figure::tell_time(format!("{what} p50 alone"), percentile(&mut before, 0.5)),
+            Figure::tell_time(format!("{what} p95 beside it"), percentile(&mut during, 0.95)),
+            Figure::tell_time(format!("{what} p95 alone"), percentile(&mut before, 0.95)),
+        ]);
     }
     Ok(figures)
 }

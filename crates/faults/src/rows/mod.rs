@@ -112,7 +112,7 @@ rows! {
     "F23" workflows "Ten thousand jobs and one that waits for all of them, while workers are killed; steps that fail in part"
         => "the last one runs once and after the others; what is tolerated is exact";
     "F26" bulk_retry "A mountain of discarded jobs is retried; those who walk it are killed; another walk is stopped"
-        => "each job runs once more; other work waits 20 % longer at most, and 10 ms";
+        => "each job runs once more; other work waits 20 % longer at most, and 5 ms (p50)";
     "F27" exhaustion "A decoder and a worker without memory, a worker without file descriptors, and one without room on its disk"
         => "jobs fail with their own word, a worker lives or is replaced, and no other tenant's job is given up";
     "F28" soak "Mixed work for long, and a fault of any sort every so often"

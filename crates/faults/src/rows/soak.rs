@@ -99,7 +99,7 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
         Figure::none("pictures missing or damaged", verified.wrong + verified.empty),
     ]);
     figures.extend(slots::figures(&world, "pulse").await?.into_iter().map(|figure| figure.of("cron")));
-    figures.extend(pick_up(stage.pace, &world).await?);
+    figures.extend(pick_up(stage, &world).await?);
     figures.extend(memory.figures(stage.pace));
     Ok(Ended::Seen(figures))
 }
@@ -176,18 +176,20 @@ impl Drop for Pictures {
 }
 
 /// The p99 of every minute, or of less where there are only some.
-async fn pick_up(pace: Pace, world: &World) -> anyhow::Result<Vec<Figure>> {
-    let minute_s = pace.pick(4, 20, 60);
+async fn pick_up(stage: &Stage, world: &World) -> anyhow::Result<Vec<Figure>> {
+    let minute_s = stage.pace.pick(4, 20, 60);
     let mut p99s = ledger::times(
         &world.database,
         &format!(
             "select percentile_cont(0.99) within group (order by extract(epoch from began - due)) * 1000 from (
                  select min(started_at) as began, min(scheduled_at) as due from attempt
                  where started_at is not null and kind = 'probe.work' and key = '' group by job_id) first
-             group by floor(extract(epoch from due) / {minute_s})"
+             group by floor(extract(epoch from due) / {minute_s}) order by min(due)"
         ),
     )
     .await?;
+    let told: Vec<String> = p99s.iter().map(|p99| format!("{:.1}", p99.as_secs_f64())).collect();
+    stage.say(&format!("pick-up p99 of every {minute_s} s, in seconds: {}", told.join(" ")));
     let well = p99s.iter().filter(|p99| **p99 <= PICK_UP_MAX).count();
     let percent = well as f64 / p99s.len().max(1) as f64 * 100.0;
     Ok(vec![
