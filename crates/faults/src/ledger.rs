@@ -119,16 +119,28 @@ pub(crate) const HELD_TWICE: &str = "select count(*) from (
     join job on job.id = held.id and job.fence = held.fence
     where until > clock_timestamp() group by held.id having count(*) > 1) twice";
 
-/// Statement that adds jobs to history which were discarded while they waited, all of them tagged `dead`. By hand: to
+/// Statement that adds jobs to history that were discarded while they waited, all of them tagged `dead`. By hand: to
 /// have a million of them otherwise takes hours.
 pub(crate) fn given_up(tenant: &str, count: usize) -> String {
+    by_hand(tenant, count, 1)
+}
+
+/// The same, but only one in ten was discarded; the others completed.
+pub(crate) fn mixed_history(tenant: &str, count: usize) -> String {
+    by_hand(tenant, count, 10)
+}
+
+fn by_hand(tenant: &str, count: usize, discarded_every: usize) -> String {
     format!(
         "insert into attempt (tenant_id, job_id, fence, attempt, kind_version, max_attempts, priority, created_at, scheduled_at,
              outcome, final_state, kind, queue, key, promise_s, args, error, tags)
          select tenant.id, (lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0') || '7' ||
                             substr(md5(random()::text), 1, 3) || '8' || substr(md5(random()::text), 1, 15))::uuid,
-             0, 0, 2, 3, 2, now(), now(), 'discarded', 'discarded', 'probe.work', 'default', '', 0, '{{}}',
+             0, 0, 2, 3, 2, now(), now(), made.state, made.state, 'probe.work', 'default', '', 0, '{{}}',
              '{{\"code\": \"cancelled\", \"message\": \"before its time\"}}', array['dead']
-         from tenant, generate_series(1, {count}) where tenant.slug = '{tenant}'"
+         from tenant, generate_series(1, {count}) as number
+         cross join lateral (
+             select case when number % {discarded_every} = 0 then 'discarded' else 'completed' end as state) made
+         where tenant.slug = '{tenant}'"
     )
 }

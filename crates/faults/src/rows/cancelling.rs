@@ -37,7 +37,7 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
     let mut figures = waiting(&client, &book, stage.pace.pick(20, 200, 2_000)).await?;
     let workers = world.workers(1, &SLOTS).await?;
     let mut took = Vec::new();
-    for round in 1..=stage.pace.pick(1, 10, 100) {
+    for round in 1..=stage.pace.pick(1, 5, 100) {
         stage.say(&format!("jobs that run, round {round}"));
         took.extend(running(&world, &client, &book).await?);
     }

@@ -14,7 +14,7 @@ use crate::{
 const SLOTS: [&str; 4] = ["--queues", "default,media", "--concurrency", "default=16,media=1"];
 
 pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
-    let rounds = stage.pace.pick(1, 3, 20);
+    let rounds = stage.pace.pick(1, 2, 20);
     let frozen_for = stage.pace.seconds(6, 35, 60);
     let world = World::open(stage).await?;
     let client = world.tenant("acme").await?;

@@ -46,7 +46,7 @@ impl Seen {
 }
 
 pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
-    let rounds = stage.pace.pick(4, 100, 10_000);
+    let rounds = stage.pace.pick(4, 50, 10_000);
     let world = World::open(stage).await?;
     let first = world.tenant("acme").await?;
     let address = free_address()?;

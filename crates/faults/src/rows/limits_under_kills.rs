@@ -44,7 +44,7 @@ const BUCKET_OVERDRAWN: &str = "with begun as (
     from begun a join begun b on b.n between a.n and a.n + 400";
 
 pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
-    let kills = stage.pace.pick(4, 30, 10_000);
+    let kills = stage.pace.pick(4, 15, 10_000);
     let world = World::open(stage).await?;
     let client = world.tenant("acme").await?;
     let rate = |algorithm| json!({ "count": RATE_PER_S, "period_s": 1, "algorithm": algorithm });

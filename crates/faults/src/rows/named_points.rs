@@ -38,7 +38,7 @@ enum Work {
 }
 
 pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
-    let wanted = stage.pace.pick(2, 24, 1_000);
+    let wanted = stage.pace.pick(2, 8, 1_000);
     let scene = Scene { lease: LEASE, sweep: SWEEP, ..Scene::of(stage)? };
     let world = World::set(stage, scene).await?;
     let client = world.tenant("acme").await?;

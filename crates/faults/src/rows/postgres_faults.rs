@@ -114,7 +114,7 @@ async fn used_up(stage: &Stage, world: &World) -> anyhow::Result<()> {
 
 async fn failures(stage: &Stage, world: &World) -> anyhow::Result<()> {
     world.database.execute(SERIALISATION_FAILURES).await?;
-    tokio::time::sleep(stage.pace.seconds(4, 30, 120)).await;
+    tokio::time::sleep(stage.pace.seconds(4, 15, 120)).await;
     world.database.execute(NO_FAILURES).await?;
     Ok(())
 }

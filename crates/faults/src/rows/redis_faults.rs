@@ -92,7 +92,7 @@ async fn suffer(stage: &Stage, world: &mut World, fault: Fault) -> anyhow::Resul
     let lasts = stage.pace.seconds(3, 15, 60);
     match fault {
         Fault::Restart => {
-            for _ in 0..stage.pace.pick(1, 5, 20) {
+            for _ in 0..stage.pace.pick(1, 3, 20) {
                 world.redis.kill();
                 world.redis.begin()?;
                 tokio::time::sleep(Duration::from_secs(2)).await;
@@ -106,7 +106,7 @@ async fn suffer(stage: &Stage, world: &mut World, fault: Fault) -> anyhow::Resul
         }
         Fault::Outage => {
             world.redis.kill();
-            tokio::time::sleep(stage.pace.seconds(3, 60, 60)).await;
+            tokio::time::sleep(stage.pace.seconds(3, 30, 60)).await;
             world.redis.begin()?;
         }
         Fault::Stalls => {

@@ -30,7 +30,7 @@ const LONG_MS: u32 = 3_500;
 const JOBS_A_TURN: usize = 20;
 
 pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
-    let (deploys, crew) = (stage.pace.pick(1, 5, 51), stage.pace.pick(3, 10, 10));
+    let (deploys, crew) = (stage.pace.pick(1, 3, 51), stage.pace.pick(3, 10, 10));
     let world = World::open(stage).await?;
     let client = world.tenant("acme").await?;
     let intake = world.database.db(Role::Api)?;

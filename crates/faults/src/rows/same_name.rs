@@ -17,7 +17,7 @@ const NAME: &str = "once-more";
 const FETCHING_MAX: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
-    let rounds = stage.pace.pick(2, 20, 100);
+    let rounds = stage.pace.pick(2, 10, 100);
     let world = World::open(stage).await?;
     let client = world.tenant("acme").await?;
     let how = How {

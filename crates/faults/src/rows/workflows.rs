@@ -29,7 +29,7 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
     let world = World::open(stage).await?;
     let client = world.tenant("acme").await?;
     let mut workers = world.workers(WORKERS, &SLOTS).await?;
-    let (mut kills, mut completed, rounds) = (0, 0, stage.pace.pick(1, 2, 20));
+    let (mut kills, mut completed, rounds) = (0, 0, stage.pace.pick(1, 1, 20));
     for round in 1..=rounds {
         stage.say(&format!("{jobs} jobs and one that waits for them, round {round}"));
         let path = begin(&client, &format!("fan-{round}"), &fan(jobs - 1)).await?;
