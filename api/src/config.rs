@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use api::{Scope, Settings};
 use clap::{Args, Parser, Subcommand};
-use settings::{DatabaseArgs, LogArgs, S3Args};
+use settings::{DatabaseArgs, LogArgs, MasterKeyArgs, S3Args};
 
 /// Takes jobs in over HTTP and shows what becomes of them.
 ///
@@ -57,6 +57,8 @@ pub(crate) struct ServeArgs {
     pub(crate) database: DatabaseArgs,
     #[command(flatten)]
     pub(crate) s3: S3Args,
+    #[command(flatten)]
+    pub(crate) masters: MasterKeyArgs,
     #[command(flatten)]
     pub(crate) log: LogArgs,
 }
@@ -127,6 +129,8 @@ pub(crate) struct TenantArgs {
     pub(crate) command: TenantCommand,
     #[command(flatten)]
     pub(crate) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(crate) masters: MasterKeyArgs,
 }
 
 /// What to do with tenants.
@@ -142,6 +146,20 @@ pub(crate) enum TenantCommand {
     },
     /// List the tenants
     List,
+    /// Encrypt arguments and results of a tenant's jobs from now on
+    Encrypt {
+        /// Its short name
+        slug: String,
+    },
+    /// Give an encrypted tenant a new data key, and wrap those it has under the present master key
+    Rotate {
+        /// Its short name
+        #[arg(required_unless_present = "all")]
+        slug: Option<String>,
+        /// Every encrypted tenant
+        #[arg(long, conflicts_with = "slug")]
+        all: bool,
+    },
     /// Give a tenant another share of a queue: twice the weight is twice the jobs while both wait
     Weigh {
         /// Its short name

@@ -14,6 +14,7 @@ mod extract;
 mod hub;
 mod idempotency;
 mod intake;
+mod large;
 mod limits;
 mod openapi;
 mod plan;

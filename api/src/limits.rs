@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Body of a request.
-pub(crate) const BODY_BYTES_MAX: usize = 1024 * 1024;
+pub(crate) const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Batches that this process reads and takes in at once; with their size this bounds the memory they take.
 pub(crate) const BATCHES_MAX: usize = 32;
 /// Longest wait of a batch for its turn.
@@ -46,6 +46,10 @@ pub(crate) const UPLOAD_BYTES_MAX: u64 = 256 * 1024 * 1024;
 pub(crate) const UPLOAD_SINGLE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Size of every part but the last.
 pub(crate) const UPLOAD_PART_BYTES: u64 = 8 * 1024 * 1024;
+/// Large arguments of one batch that are put into the object store at once.
+pub(crate) const LARGE_PUTS_MAX: usize = 4;
+/// Large payloads that this process holds at once to answer with them.
+pub(crate) const LARGE_READS_MAX: usize = 8;
 /// Uploads that this process reads through at once.
 pub(crate) const COMPLETING_MAX: usize = 8;
 /// How long the URLs of an upload work.

@@ -39,6 +39,7 @@ fn keyed() -> OpenApiRouter<AppState> {
         .routes(routes!(jobs::get_job))
         .routes(routes!(attempts::list_attempts))
         .routes(routes!(attempts::read_logs))
+        .routes(routes!(attempts::get_args))
         .routes(routes!(attempts::get_result))
         .routes(routes!(why::why_job))
         .routes(routes!(steer::cancel_job))

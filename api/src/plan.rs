@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jobs::{Priority, Queue, WorkflowId};
+use jobs::{Priority, Queue, WorkflowId, limits::ARGS_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use store::{
@@ -124,7 +124,7 @@ impl WorkflowBody {
             .collect();
         // The checks of jobs hold for steps too, so they are asked for once with the workflow's own fields.
         let probe = NewJobBody { metadata: self.metadata.clone(), ..job_of("probe.work", Map::new()) };
-        if let Err(wrong) = probe.check(None) {
+        if let Err(wrong) = probe.check(None, ARGS_BYTES_MAX) {
             errors.extend(wrong.into_iter().filter(|error| error.pointer.starts_with("/metadata")));
         }
         let mut steps = Vec::with_capacity(order.len());
@@ -202,9 +202,9 @@ impl StepBody {
                 promise_s: self.promise_s,
                 ..job_of(&self.kind, checked)
             };
-            match body.check(None) {
+            match body.check(None, ARGS_BYTES_MAX) {
                 Ok(job) => {
-                    args.push(if asked.is_empty() { job.args.clone() } else { value });
+                    args.push(if asked.is_empty() { job.args.inline().cloned().unwrap_or_default() } else { value });
                     spec.get_or_insert(job);
                 }
                 Err(wrong) => {

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use store::{
     enqueue::{Enqueued, NewJob},
+    payload::{Object, Payload},
     reads::JobRecord,
     submit::Answer,
 };
@@ -59,10 +60,20 @@ pub(crate) struct JobResource {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     args: Option<Value>,
+    /// Where its arguments are, when they take more than 64 KiB: for 15 minutes, or with your key if they are encrypted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) args_url: Option<String>,
     /// What it left behind, once it is completed. Left out in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     result: Option<Value>,
+    /// Where its result is, when it takes more than 64 KiB: for 15 minutes, or with your key if it is encrypted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) result_url: Option<String>,
+    #[serde(skip)]
+    pub(crate) large_args: Option<Object>,
+    #[serde(skip)]
+    pub(crate) large_result: Option<Object>,
     /// What went wrong last: `code` and `message`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -124,8 +135,12 @@ impl JobResource {
             cancel_requested_at: None,
             parked: false,
             progress: None,
-            args: Some(new.args.clone()),
+            args: new.args.inline().cloned(),
+            args_url: None,
             result: None,
+            result_url: None,
+            large_args: None,
+            large_result: None,
             error: None,
             worker: None,
             tags: new.tags.clone(),
@@ -140,6 +155,8 @@ impl JobResource {
     pub(crate) fn of(record: JobRecord) -> Result<Self, Problem> {
         let (id, state, member_of) = (record.id(), record.state()?, record.member_of());
         let progress = progress(&record);
+        let (args, large_args) = apart(record.args.0);
+        let (result, large_result) = record.result.map(|result| apart(result.0)).unwrap_or_default();
         Ok(Self {
             id,
             kind: record.kind,
@@ -157,8 +174,12 @@ impl JobResource {
             parked: record.parked,
             progress,
             workflow: member_of.map(|member| member.workflow),
-            args: Some(record.args.0),
-            result: record.result.map(|result| result.0),
+            args,
+            args_url: None,
+            result,
+            result_url: None,
+            large_args,
+            large_result,
             error: record.error.map(|error| error.0),
             worker: record.worker,
             tags: record.tags.unwrap_or_default(),
@@ -170,7 +191,19 @@ impl JobResource {
 
     /// A job as a line of a list: without what may be large.
     pub(crate) fn line(record: JobRecord) -> Result<Self, Problem> {
-        Ok(Self { args: None, result: None, metadata: None, ..Self::of(record)? })
+        Ok(Self {
+            args: None,
+            result: None,
+            large_args: None,
+            large_result: None,
+            metadata: None,
+            ..Self::of(record)?
+        })
+    }
+
+    /// Which it is.
+    pub(crate) fn id(&self) -> JobId {
+        self.id
     }
 
     /// After how many seconds it is worth to look again; none once it has ended.
@@ -183,6 +216,15 @@ impl JobResource {
             }
             _ => Some(1),
         }
+    }
+}
+
+/// What is in the row, and the object that stands for what is not.
+fn apart(payload: Payload) -> (Option<Value>, Option<Object>) {
+    match payload {
+        Payload::Inline(value) => (Some(value), None),
+        Payload::Object(object) => (None, Some(object)),
+        Payload::Unopened(_) => (None, None),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     hub::{Hub, Streams},
     idempotency::InFlight,
     intake::Intake,
-    limits::{BATCHES_MAX, COMPLETING_MAX, Settings},
+    limits::{BATCHES_MAX, COMPLETING_MAX, LARGE_READS_MAX, Settings},
     rate::Rates,
     routes::health::Ready,
 };
@@ -37,6 +37,7 @@ pub struct App {
     pub(crate) ready: Mutex<Option<Ready>>,
     pub(crate) batches: Arc<Semaphore>,
     pub(crate) completing: Semaphore,
+    pub(crate) large_reads: Semaphore,
     pub(crate) stopping: CancellationToken,
 }
 
@@ -53,6 +54,7 @@ impl AppState {
             ready: Mutex::new(None),
             batches: Arc::new(Semaphore::new(BATCHES_MAX)),
             completing: Semaphore::new(COMPLETING_MAX),
+            large_reads: Semaphore::new(LARGE_READS_MAX),
             stopping: CancellationToken::new(),
             db,
             blobs,

@@ -120,8 +120,12 @@ impl UniqueBody {
 }
 
 impl NewJobBody {
-    /// The job, or every field that keeps it from being one.
-    pub(crate) fn check(self, traceparent: Option<String>) -> Result<NewJob, Vec<FieldError>> {
+    /// The job, or every field that keeps it from being one. Its arguments may take so many bytes.
+    pub(crate) fn check(
+        self,
+        traceparent: Option<String>,
+        args_bytes_max: usize,
+    ) -> Result<NewJob, Vec<FieldError>> {
         let mut errors = Vec::new();
         let Some(spec) = jobs::spec(&self.kind) else {
             let known: Vec<&str> = jobs::specs().iter().map(|spec| spec.kind).collect();
@@ -152,7 +156,7 @@ impl NewJobBody {
                 format!("at most {SCHEDULE_AHEAD_DAYS_MAX} days ahead"),
             ));
         }
-        let parsed = read_args(spec, self.version, args).map_err(|unreadable| errors.push(unreadable)).ok();
+        let parsed = read_args(spec, self.version, args, args_bytes_max).map_err(|unreadable| errors.push(unreadable)).ok();
         let too_long = |unique: &jobs::Unique| unique.key.len() > UNIQUE_KEY_BYTES_MAX;
         if parsed.as_ref().and_then(|parsed| parsed.unique.as_ref()).is_some_and(too_long) {
             errors.push(FieldError::new("/args", "what makes this work unique is longer than 200 bytes"));
@@ -165,7 +169,7 @@ impl NewJobBody {
             queue: self.queue.unwrap_or(spec.queue),
             priority: self.priority.unwrap_or(spec.policy.priority),
             max_attempts: self.max_attempts.unwrap_or(spec.policy.max_attempts),
-            args: parsed.args,
+            args: parsed.args.into(),
             created_at,
             scheduled_at,
             unique: self.unique.map(UniqueBody::into_unique).or(parsed.unique),
@@ -182,14 +186,19 @@ impl NewJobBody {
 
 /// The arguments as the present version has them. An older one is brought up to date before it goes into the ledger, so
 /// that what is answered with 202 is what was checked.
-fn read_args(spec: &KindSpec, version: Option<u16>, args: Value) -> Result<jobs::Parsed, FieldError> {
+fn read_args(
+    spec: &KindSpec,
+    version: Option<u16>,
+    args: Value,
+    bytes_max: usize,
+) -> Result<jobs::Parsed, FieldError> {
     let version = version.unwrap_or(spec.version);
     if !spec.knows(version) {
         return Err(FieldError::new("/version", format!("{} has {} here", spec.kind, spec.versions())));
     }
     let unreadable = || FieldError::new("/args", format!("these are no arguments of version {version}"));
     let args = spec.upcast(version, args).ok_or_else(unreadable)?;
-    jobs::parse(spec, &args).map_err(FieldError::in_args)
+    jobs::parse_up_to(spec, &args, bytes_max).map_err(FieldError::in_args)
 }
 
 fn check_tags(tags: &[String]) -> Vec<FieldError> {

@@ -1,7 +1,7 @@
 //! A schedule as clients ask for it, everything that has to hold before it is stored, and how clients see it.
 
 use chrono::{DateTime, Utc};
-use jobs::{Priority, Queue, ScheduleId, limits::ATTEMPTS_MAX};
+use jobs::{Priority, Queue, ScheduleId, limits::{ARGS_BYTES_MAX, ATTEMPTS_MAX}};
 use schedule::{
     CATCH_UP_AGE_S_MAX, CATCH_UP_AGE_S_MIN, CATCH_UP_SLOTS_MAX, CatchUp, CatchUpRule, Cron, Overlap, Zone,
 };
@@ -123,17 +123,18 @@ impl ScheduleBody {
             tags: self.tags,
             metadata: self.metadata,
         };
-        let job = job.check(None).map_err(|wrong| errors.extend(wrong)).ok();
+        let job = job.check(None, ARGS_BYTES_MAX).map_err(|wrong| errors.extend(wrong)).ok();
         let (Some((cron, zone)), Some(job), true) = (times, job, errors.is_empty()) else {
             return Err(errors);
         };
+        let args = job.args.inline().cloned().unwrap_or_default();
         Ok(Wanted {
             name: self.name,
             cron,
             zone,
             kind: job.kind,
             kind_version: job.kind_version,
-            args: job.args,
+            args,
             queue,
             priority,
             max_attempts,

@@ -39,7 +39,7 @@ pub struct KindSpec {
     pub result_schema: Value,
     /// Arguments that work.
     pub example: Value,
-    parse: fn(&Value) -> Result<Parsed, Invalid>,
+    parse: fn(&Value, usize) -> Result<Parsed, Invalid>,
     upcast: fn(u16, Value) -> Option<Value>,
 }
 
@@ -132,12 +132,20 @@ pub fn spec(kind: &str) -> Option<&'static KindSpec> {
     SPECS.iter().find(|spec| spec.kind == kind)
 }
 
-/// Checks `args` against their kind: size, shape, unknown fields, and the kind's own rules.
+/// Checks `args` against their kind: shape, unknown fields, the kind's own rules, and that they fit into a row.
 ///
 /// # Errors
 /// Names the offending field by JSON Pointer.
 pub fn parse(spec: &KindSpec, args: &Value) -> Result<Parsed, Invalid> {
-    (spec.parse)(args)
+    parse_up_to(spec, args, ARGS_BYTES_MAX)
+}
+
+/// As [`parse`], for arguments of up to `bytes_max`.
+///
+/// # Errors
+/// Names the offending field by JSON Pointer.
+pub fn parse_up_to(spec: &KindSpec, args: &Value, bytes_max: usize) -> Result<Parsed, Invalid> {
+    (spec.parse)(args, bytes_max)
 }
 
 /// Arguments that were checked as `version` some time ago, as this program would take them in now, and the version they
@@ -186,12 +194,14 @@ fn schema_of<T: schemars::JsonSchema>(id: &str) -> Value {
     schema
 }
 
-fn parse_as<K: Job>(args: &Value) -> Result<Parsed, Invalid> {
+fn parse_as<K: Job>(args: &Value, bytes_max: usize) -> Result<Parsed, Invalid> {
     let job: K = serde_path_to_error::deserialize(args)
         .map_err(|error| Invalid::new(pointer(error.path()), error.inner().to_string()))?;
     job.check()?;
     let args = serde_json::to_value(&job).map_err(|error| Invalid::new("", error.to_string()))?;
-    Invalid::unless(args.to_string().len() <= ARGS_BYTES_MAX, "", "arguments take at most 65536 bytes")?;
+    if args.to_string().len() > bytes_max {
+        return Err(Invalid::new("", format!("arguments take at most {bytes_max} bytes")));
+    }
     Ok(Parsed { args, unique: job.unique(), concurrency_key: job.concurrency_key() })
 }
 

@@ -17,7 +17,7 @@ pub mod preset;
 pub mod queue;
 pub mod state;
 
-pub use catalogue::{KindSpec, Parsed, parse, parse_kept, spec, specs};
+pub use catalogue::{KindSpec, Parsed, parse, parse_kept, parse_up_to, spec, specs};
 pub use failure::{Classify, Failure, Outcome};
 pub use id::{
     ApiKeyId, AssetId, BulkOperationId, JobId, LeaseId, LimitId, PauseId, RenditionId, ScheduleId, TenantId,

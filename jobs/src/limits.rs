@@ -1,9 +1,13 @@
 //! Limits that the contracts themselves carry. Each is published in ARCHITECTURE.md.
 
-/// Arguments of one job, serialised.
+/// Arguments of one job that are kept in its row, serialised.
 pub const ARGS_BYTES_MAX: usize = 64 * 1024;
-/// Result of one job, serialised.
+/// Result of one job that is kept in its row, serialised.
 pub const RESULT_BYTES_MAX: usize = 64 * 1024;
+/// Arguments of one job, serialised; those too large for a row are an object in S3.
+pub const LARGE_ARGS_BYTES_MAX: usize = 1024 * 1024;
+/// Result of one job, serialised; one too large for a row is an object in S3.
+pub const LARGE_RESULT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Jobs that one settle may enqueue in its transaction.
 pub const FOLLOW_UPS_MAX: usize = 100;
 /// Tags on one job.

@@ -13,7 +13,8 @@ use crate::{
     deps::Deps,
     faults::{Faults, Point},
     knows::Knows,
-    registry,
+    large,
+    registry::{self, Start},
     settler::Settler,
     speaker::Speaker,
     stop::Stop,
@@ -74,18 +75,38 @@ impl Executor {
         let cx = Cx::new(job, &self.deps, &self.speaker, self.faults);
         self.faults.reach(Point::AfterClaim);
         let ended = {
-            let work = AssertUnwindSafe(start(job.kind_version, job.args.clone(), &cx)).catch_unwind();
+            let work = AssertUnwindSafe(self.work(start, job, &cx)).catch_unwind();
             tokio::select! {
                 biased;
                 reason = stop.requested() => Ended::Stopped(reason),
                 worked = tokio::time::timeout(limit, work) => match worked {
-                    Ok(Ok(outcome)) => Ended::Returned(outcome),
+                    Ok(Ok(ended)) => ended,
                     Ok(Err(panic)) => Ended::Panicked(words(panic.as_ref())),
                     Err(_) => Ended::TimedOut(limit),
                 },
             }
         };
-        (ended, cx.into_after())
+        let mut after = cx.into_after();
+        let ended = match ended {
+            Ended::Returned(Ok(result)) => {
+                let stowed = large::follow_ups(&self.deps, job.tenant, &mut after.follow_ups).await;
+                Ended::Returned(stowed.map(|()| result))
+            }
+            ended => ended,
+        };
+        (ended, after)
+    }
+
+    /// The handler's work, with what is too large for a row fetched before and stowed after it.
+    async fn work(&self, start: Start, job: &Claimed, cx: &Cx<'_>) -> Ended {
+        let args = match large::args(&self.deps, job).await {
+            Ok(args) => args,
+            Err(ended) => return ended,
+        };
+        match start(job.kind_version, args, cx).await {
+            Ok(result) => large::result(&self.deps, job, result, self.faults).await,
+            Err(failure) => Ended::Returned(Err(failure)),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use axum::{
 };
 use queue::{Health, Ring};
 use serde_json::json;
-use store::housekeeping;
+use store::{StoreError, housekeeping, sealing};
 use telemetry::metrics::{self as names, PrometheusHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -54,6 +54,11 @@ async fn ready(State(asked): State<Arc<Asked>>) -> Response {
     }
     if !within(asked.deps.db.check()).await {
         wrong.push("Postgres does not answer".to_owned());
+    }
+    if let Ok(Err(error @ StoreError::NoMasterKey { .. })) =
+        tokio::time::timeout(CHECK_MAX, sealing::check(&asked.deps.db)).await
+    {
+        wrong.push(error.to_string());
     }
     if !within(asked.ring.check()).await {
         wrong.push("Redis does not answer; jobs are picked up from Postgres, more slowly".to_owned());

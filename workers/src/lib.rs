@@ -16,6 +16,7 @@ pub mod handlers;
 pub mod health;
 pub mod held;
 pub mod knows;
+mod large;
 pub mod maintenance;
 pub mod media_child;
 pub mod media_pool;

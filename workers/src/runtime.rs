@@ -63,7 +63,7 @@ struct Core {
 
 impl Core {
     fn build(args: &RunArgs) -> anyhow::Result<Self> {
-        let db = Db::connect(&args.database.options(Role::Worker))?;
+        let db = args.masters.give(Db::connect(&args.database.options(Role::Worker))?)?;
         let program =
             std::env::current_exe().context("could not find this program for its child processes")?;
         let deps = Arc::new(Deps {
@@ -127,6 +127,7 @@ pub async fn run(
 ) -> anyhow::Result<ExitCode> {
     args.validate()?;
     let core = Core::build(&args)?;
+    settings::check_keys(&core.deps.db).await?;
     if let Some(queue) = args.quarantine {
         return run_quarantined(core, &args, queue).await;
     }

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use jobs::{Backoff, Failure, failure::Problem, limits::RESULT_BYTES_MAX};
+use jobs::{Backoff, Failure, failure::Problem};
 use rand::Rng;
-use serde_json::Value;
-use store::settle::Verdict;
+use store::{payload::Payload, settle::Verdict};
 
 use crate::stop::Reason;
 
@@ -16,7 +15,7 @@ const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 #[derive(Debug)]
 pub enum Ended {
     /// The handler returned.
-    Returned(Result<Value, Failure>),
+    Returned(Result<Payload, Failure>),
     /// This process cannot do it; another may.
     Unknown(Problem),
     /// The handler panicked.
@@ -37,7 +36,7 @@ pub fn decide(
     rng: &mut impl Rng,
 ) -> Option<Verdict> {
     let failure = match ended {
-        Ended::Returned(Ok(result)) => return Some(completed(result)),
+        Ended::Returned(Ok(result)) => return Some(Verdict::Completed { result }),
         Ended::Returned(Err(failure)) => failure,
         Ended::Unknown(problem) => return Some(Verdict::Parked { problem }),
         Ended::Panicked(message) => Failure::retry("panic", format!("the handler panicked: {message}")),
@@ -59,15 +58,6 @@ pub fn decide(
             Verdict::Retried { problem, delay }
         }
     })
-}
-
-fn completed(result: Value) -> Verdict {
-    let bytes = result.to_string().len();
-    if bytes > RESULT_BYTES_MAX {
-        let message = format!("the result takes {bytes} bytes, and at most {RESULT_BYTES_MAX} are kept");
-        return Verdict::Discarded { problem: Problem::new("result_too_large", message) };
-    }
-    Verdict::Completed { result }
 }
 
 #[cfg(test)]
@@ -103,7 +93,7 @@ mod tests {
 
     #[test]
     fn each_way_to_end_has_one_verdict() {
-        assert_eq!(outcome(Ended::Returned(Ok(json!(1))), 3), "completed");
+        assert_eq!(outcome(Ended::Returned(Ok(json!(1).into())), 3), "completed");
         assert_eq!(outcome(Ended::Returned(Err(Failure::discard("x", "y"))), 1), "discarded");
         assert_eq!(outcome(Ended::Stopped(Reason::Requested), 1), "cancelled");
         assert_eq!(outcome(Ended::Stopped(Reason::Shutdown), 3), "returned");
@@ -113,7 +103,6 @@ mod tests {
         assert!(
             matches!(after(Ended::Returned(Err(snooze)), 3), Some(Verdict::Snoozed { delay, .. }) if delay.as_secs() == 9)
         );
-        assert_eq!(outcome(Ended::Returned(Ok(json!("x".repeat(RESULT_BYTES_MAX)))), 1), "discarded");
     }
 
     #[test]

@@ -12,7 +12,8 @@ use crate::config::ServeArgs;
 pub(crate) async fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let _telemetry = telemetry::init(&args.log.options("api"))?;
     let metrics = telemetry::metrics::install_prometheus()?;
-    let db = Db::connect(&args.database.options(Role::Api))?;
+    let db = args.masters.give(Db::connect(&args.database.options(Role::Api))?)?;
+    settings::check_keys(&db).await?;
     let blobs = Blobs::connect(&args.s3.options())?;
     let app = AppState::new(db.clone(), blobs, args.http.settings(), Some(metrics));
     let listen = args.http.listen;

@@ -1,5 +1,8 @@
 //! `api tenant`.
 
+use anyhow::Context;
+use store::sealing::{self, Rewrapped};
+
 use super::{owner, say};
 use crate::config::{TenantArgs, TenantCommand};
 
@@ -8,7 +11,7 @@ const SLUG_CHARS_MAX: usize = 63;
 const WEIGHTS: (f32, f32) = (0.01, 100.0);
 
 pub(crate) async fn run(args: &TenantArgs) -> anyhow::Result<()> {
-    let db = owner(&args.database)?;
+    let db = args.masters.give(owner(&args.database)?)?;
     match &args.command {
         TenantCommand::Create { slug, name } => {
             check(slug)?;
@@ -22,6 +25,25 @@ pub(crate) async fn run(args: &TenantArgs) -> anyhow::Result<()> {
             store::limits::weigh(&db, tenant, *queue, *weight).await?;
             say(&format!("{slug} has the weight {weight} in the queue {queue}"))?;
         }
+        TenantCommand::Encrypt { slug } => {
+            let tenant = store::keys::tenant_by_slug(&db, slug).await?;
+            let is_new = sealing::encrypt(&db, tenant).await?;
+            anyhow::ensure!(is_new, "{slug} is encrypted already; `api tenant rotate {slug}` changes its keys");
+            say(&format!("{slug} is encrypted: everywhere within 10 s, and what waits by and by"))?;
+        }
+        TenantCommand::Rotate { slug: Some(slug), .. } => {
+            let tenant = store::keys::tenant_by_slug(&db, slug).await?;
+            let rotated = sealing::rotate(&db, tenant).await?;
+            let hint = || format!("{slug} is not encrypted; `api tenant encrypt {slug}` begins it");
+            say(&rotation(slug, &rotated.with_context(hint)?))?;
+        }
+        TenantCommand::Rotate { slug: None, .. } => {
+            for tenant in store::keys::tenants(&db).await? {
+                if let Some(rotated) = sealing::rotate(&db, tenant.id()).await? {
+                    say(&rotation(&tenant.slug, &rotated))?;
+                }
+            }
+        }
         TenantCommand::List => {
             for tenant in store::keys::tenants(&db).await? {
                 say(&format!("{}\t{}\t{}", tenant.id(), tenant.slug, tenant.name))?;
@@ -30,6 +52,11 @@ pub(crate) async fn run(args: &TenantArgs) -> anyhow::Result<()> {
     }
     db.close().await;
     Ok(())
+}
+
+fn rotation(slug: &str, rotated: &Rewrapped) -> String {
+    let Rewrapped { newest, rewrapped } = rotated;
+    format!("{slug} seals with data key {newest} from now on; {rewrapped} older keys were wrapped anew")
 }
 
 fn check(slug: &str) -> anyhow::Result<()> {

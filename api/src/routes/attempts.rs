@@ -5,7 +5,8 @@ use axum::{Json, extract::State as App};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::{attempts, logs, reads};
+use payloads::Of;
+use store::{attempts, logs, payload::Field, reads};
 use utoipa::{IntoParams, ToSchema};
 
 use super::jobs::page_size;
@@ -13,6 +14,7 @@ use crate::{
     AppState,
     auth::Reader,
     extract::{Id, Params},
+    large,
     limits::LINES_MAX,
     problem::{Code, Problem, ProblemDocument, job_error},
 };
@@ -150,6 +152,28 @@ pub(crate) async fn read_logs(
     Ok(Json(LogPage { lines: lines.into_iter().map(LogLine::from).collect(), next }))
 }
 
+/// Read the arguments of a job.
+///
+/// However large they are; `GET /v1/jobs/{id}` has those that take up to 64 KiB.
+#[utoipa::path(
+    get, path = "/v1/jobs/{id}/args", tag = "Jobs", operation_id = "get_args",
+    params(("id" = String, Path, description = "The job")),
+    responses(
+        (status = 200, description = "What the job was given; its schema is in GET /v1/kinds/{kind}", body = Object),
+        (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["jobs:read"])),
+)]
+pub(crate) async fn get_args(
+    App(app): App<AppState>,
+    Reader(caller): Reader,
+    Id(id): Id<JobId>,
+) -> Result<Json<Value>, Problem> {
+    let job = known(&app, &caller, id).await?;
+    let of = Of { tenant: caller.tenant, job: id, field: Field::Args };
+    Ok(Json(large::value(&app, of, job.args.0).await?))
+}
+
 /// Read the result of a job.
 ///
 /// 409 while it has not ended; 410 with its `error` when it was cancelled or discarded.
@@ -170,7 +194,13 @@ pub(crate) async fn get_result(
     let job = known(&app, &caller, id).await?;
     let error = || job_error(job.error.as_ref().map(|error| &error.0));
     match job.state()? {
-        State::Completed => Ok(Json(job.result.map_or(Value::Null, |result| result.0))),
+        State::Completed => match job.result {
+            Some(result) => {
+                let of = Of { tenant: caller.tenant, job: id, field: Field::Result };
+                Ok(Json(large::value(&app, of, result.0).await?))
+            }
+            None => Ok(Json(Value::Null)),
+        },
         State::Cancelled => {
             Err(Problem::new(Code::JobCancelled, format!("{id} was cancelled")).member("error", error()))
         }

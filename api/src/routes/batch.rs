@@ -1,5 +1,6 @@
 //! `POST /v1/jobs/batch`.
 
+use ::jobs::limits::LARGE_ARGS_BYTES_MAX;
 use axum::{
     extract::State,
     http::{HeaderMap, HeaderValue},
@@ -8,7 +9,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::{
-    enqueue::NewJob,
+    enqueue::{Enqueued, NewJob},
     submit::{Answer, Submission, Submitted},
 };
 use telemetry::trace_context::current_traceparent;
@@ -20,7 +21,7 @@ use crate::{
     auth::Writer,
     extract::{self, LargeJson},
     idempotency::{self, REPLAYED},
-    intake,
+    intake, large,
     limits::BATCH_JOBS_MAX,
     problem::{FieldError, Problem, ProblemDocument},
     resource,
@@ -94,20 +95,28 @@ pub(crate) async fn submit_batch(
     let held = app.in_flight.take(caller.tenant, key.as_ref())?;
     let (jobs, answer) = check(body.jobs);
     let kinds: Vec<_> = jobs.iter().map(|job| (job.kind, job.queue)).collect();
+    let jobs = large::stow_all(&app, caller.tenant, jobs).await?;
+    let objects: Vec<_> = jobs.iter().map(|job| large::object(&job.args)).collect();
     let submission = Submission { jobs, idempotency: key, answer };
     let submitted = Box::pin(app.intake.take_alone(caller.tenant, submission)).await?;
     drop((held, place));
     match submitted {
         Submitted::Accepted { answer, enqueued } => {
             intake::count(&kinds, &enqueued);
+            let spare = objects.into_iter().zip(enqueued).filter(|(_, fate)| *fate != Enqueued::Inserted);
+            large::forget(&app.blobs, spare.filter_map(|(object, _)| object)).await;
             Ok(respond(answer))
         }
         Submitted::Replayed(answer) => {
+            large::forget(&app.blobs, objects.into_iter().flatten()).await;
             let mut response = respond(answer);
             response.headers_mut().insert(REPLAYED.clone(), HeaderValue::from_static("true"));
             Ok(response)
         }
-        Submitted::Mismatch => Err(mismatch()),
+        Submitted::Mismatch => {
+            large::forget(&app.blobs, objects.into_iter().flatten()).await;
+            Err(mismatch())
+        }
     }
 }
 
@@ -116,7 +125,7 @@ fn check(wanted: Vec<Value>) -> (Vec<NewJob>, Answer) {
     let traceparent = current_traceparent();
     let (mut jobs, mut items) = (Vec::with_capacity(wanted.len()), Vec::with_capacity(wanted.len()));
     for (index, wanted) in wanted.into_iter().enumerate() {
-        match read(wanted).and_then(|body| body.check(traceparent.clone())) {
+        match read(wanted).and_then(|body| body.check(traceparent.clone(), LARGE_ARGS_BYTES_MAX)) {
             Ok(job) => {
                 items.push(
                     json!({ "outcome": "accepted", "id": job.id, "location": resource::location(job.id) }),

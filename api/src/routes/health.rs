@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::json;
+use store::{StoreError, sealing};
 
 use crate::{
     AppState,
@@ -30,15 +31,16 @@ pub(crate) async fn healthz() -> Response {
     get, path = "/readyz", tag = "Operation", operation_id = "readyz",
     responses(
         (status = 200, description = "Everything we need answers", body = Object),
-        (status = 503, description = "`postgres` or `s3` is not `ok`, or the process is stopping", body = Object),
+        (status = 503, description = "`postgres`, `s3` or `keys` is not `ok`, or the process is stopping", body = Object),
     ),
 )]
 pub(crate) async fn readyz(State(app): State<AppState>) -> Response {
-    let Ready { postgres, s3, .. } = look(&app).await;
+    let Ready { postgres, s3, keys, .. } = look(&app).await;
     let stopping = app.stopping.is_cancelled();
     let word = |is_ok: bool| if is_ok { "ok" } else { "unreachable" };
-    let status = if postgres && s3 && !stopping { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let body = json!({ "postgres": word(postgres), "s3": word(s3), "stopping": stopping });
+    let status = if postgres && s3 && keys && !stopping { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let keys = if keys { "ok" } else { "missing" };
+    let body = json!({ "postgres": word(postgres), "s3": word(s3), "keys": keys, "stopping": stopping });
     (status, Json(body)).into_response()
 }
 
@@ -48,6 +50,8 @@ pub(crate) struct Ready {
     at: Instant,
     postgres: bool,
     s3: bool,
+    /// Every tenant that is encrypted can be served.
+    keys: bool,
 }
 
 /// What is ready; whoever asks at the same time gets the same answer.
@@ -56,12 +60,17 @@ async fn look(app: &AppState) -> Ready {
     if let Some(ready) = known.filter(|ready| ready.at.elapsed() < READY_CACHE) {
         return ready;
     }
-    let (postgres, s3) = tokio::join!(
+    let (postgres, keys, s3) = tokio::join!(
         tokio::time::timeout(READY_TIMEOUT, app.db.check()),
+        tokio::time::timeout(READY_TIMEOUT, sealing::check(&app.db)),
         tokio::time::timeout(READY_TIMEOUT, app.blobs.check()),
     );
-    let ready =
-        Ready { at: Instant::now(), postgres: matches!(postgres, Ok(Ok(()))), s3: matches!(s3, Ok(Ok(()))) };
+    let ready = Ready {
+        at: Instant::now(),
+        postgres: matches!(postgres, Ok(Ok(()))),
+        s3: matches!(s3, Ok(Ok(()))),
+        keys: !matches!(keys, Ok(Err(StoreError::NoMasterKey { .. }))),
+    };
     *known = Some(ready);
     ready
 }

@@ -21,6 +21,7 @@ use crate::{
     AppState,
     auth::Reader,
     extract::{Id, Params},
+    large,
     limits::{PAGE_DEFAULT, PAGE_MAX},
     problem::{Code, Problem, ProblemDocument},
     resource::JobResource,
@@ -44,7 +45,8 @@ pub(crate) async fn get_job(
     Id(id): Id<JobId>,
 ) -> Result<Response, Problem> {
     let record = reads::get(&app.db, caller.tenant, id).await?.ok_or_else(|| Problem::not_found("job"))?;
-    let job = JobResource::of(record)?;
+    let mut job = JobResource::of(record)?;
+    large::link(&app, &mut job).await?;
     let again = job.look_again_in_s();
     let mut response = Json(job).into_response();
     if let Some(seconds) = again {

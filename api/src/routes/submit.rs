@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use ::jobs::{JobId, TenantId};
+use ::jobs::{JobId, TenantId, limits::LARGE_ARGS_BYTES_MAX};
 use axum::{
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use store::{
+    enqueue::Enqueued,
     reads::{self, JobRecord},
     submit::{Answer, Submission, Submitted},
 };
@@ -19,7 +20,7 @@ use crate::{
     auth::Writer,
     extract::Json,
     idempotency::{self, REPLAYED, write_canonical},
-    intake, prefer,
+    intake, large, prefer,
     problem::{Code, Problem, ProblemDocument},
     resource::{self, JobResource},
     submission::NewJobBody,
@@ -56,11 +57,17 @@ pub(crate) async fn submit_job(
     let wanted = serde_json::to_value(&body).map_err(Problem::internal)?;
     let key = idempotency::read(&headers, ROUTE, &wanted, app.settings.idempotency_required)?;
     let held = app.in_flight.take(caller.tenant, key.as_ref())?;
-    let new = body.check(current_traceparent()).map_err(Problem::invalid)?;
+    let new = body.check(current_traceparent(), LARGE_ARGS_BYTES_MAX).map_err(Problem::invalid)?;
+    let new = large::stow(&app, caller.tenant, new).await?;
+    let object = large::object(&new.args);
     let kinds = [(new.kind, new.queue)];
     let answer = resource::answer_accepted(&new);
     let submission = Submission { jobs: vec![new], idempotency: key, answer };
-    let (answer, was_replayed) = match app.intake.take(caller.tenant, submission, held).await? {
+    let submitted = app.intake.take(caller.tenant, submission, held).await?;
+    if !matches!(&submitted, Submitted::Accepted { enqueued, .. } if enqueued[..] == [Enqueued::Inserted]) {
+        large::forget(&app.blobs, object).await;
+    }
+    let (answer, was_replayed) = match submitted {
         Submitted::Accepted { answer, enqueued } => {
             intake::count(&kinds, &enqueued);
             (answer, false)
@@ -115,7 +122,9 @@ async fn waited(
     let id = answer.body.get("id").and_then(|id| id.as_str()?.parse::<JobId>().ok());
     let Some(id) = id else { return Ok(respond(answer)) };
     let Some(record) = finished(app, tenant, id, wait).await? else { return Ok(respond(answer)) };
-    let body = serde_json::to_value(JobResource::of(record)?).map_err(Problem::internal)?;
+    let mut job = JobResource::of(record)?;
+    large::link(app, &mut job).await?;
+    let body = serde_json::to_value(job).map_err(Problem::internal)?;
     Ok(respond(Answer { status: 200, location: Some(resource::location(id)), body }))
 }
 

@@ -214,7 +214,7 @@ pub(crate) fn fresh() -> String {
 }
 
 pub(crate) fn completed() -> Verdict {
-    Verdict::Completed { result: json!({ "echo": "hello", "attempt": 1 }) }
+    Verdict::Completed { result: json!({ "echo": "hello", "attempt": 1 }).into() }
 }
 
 /// An answer, read to its end.

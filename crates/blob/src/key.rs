@@ -67,6 +67,11 @@ impl Key {
         Self::join(&[tenant, "o", check_sha256(sha256_hex)?])
     }
 
+    /// A payload of a job, named by its content: `{tenant}/p/{job}/{field}-{sha256}`.
+    pub fn payload(tenant: &str, job: &str, field: &str, sha256_hex: &str) -> Result<Self, KeyError> {
+        Self::join(&[tenant, "p", job, &format!("{field}-{}", check_sha256(sha256_hex)?)])
+    }
+
     /// What a preset made of an original: `{tenant}/r/{sha256}/{preset}={version}/{rung}.{ext}`.
     ///
     /// `preset_at_version` is `name@version`. The version is in the name, so a changed preset writes beside the old
@@ -157,6 +162,10 @@ mod tests {
         assert_eq!(Key::upload("acme", "upl_1").unwrap().as_str(), "acme/u/upl_1");
         assert_eq!(Key::original("acme", SHA).unwrap().as_str(), format!("acme/o/{SHA}"));
         assert_eq!(
+            Key::payload("acme", "job_1", "args", SHA).unwrap().as_str(),
+            format!("acme/p/job_1/args-{SHA}")
+        );
+        assert_eq!(
             Key::rendition("acme", SHA, "web@3", "2048", "webp").unwrap().as_str(),
             format!("acme/r/{SHA}/web=3/2048.webp")
         );
@@ -180,6 +189,8 @@ mod tests {
     fn a_part_cannot_smuggle_in_a_segment() {
         assert!(Key::upload("acme/u/x", "y").is_err());
         assert!(Key::upload("..", "y").is_err());
+        assert!(Key::payload("acme", "job_1/x", "args", SHA).is_err());
+        assert!(Key::payload("acme", "job_1", "args/..", SHA).is_err());
         assert!(Key::original("acme", &SHA.to_uppercase()).is_err());
         assert!(Key::rendition("acme", SHA, "web", "1", "jpg").is_err());
         assert!(Key::rendition("acme", SHA, "web@3/..", "1", "jpg").is_err());

@@ -36,6 +36,41 @@ impl DatabaseArgs {
     }
 }
 
+/// Keys that encrypt payloads at rest.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Encryption")]
+pub struct MasterKeyArgs {
+    /// Master key: the base64 of 32 random bytes, such as `openssl rand -base64 32` makes. Needed once a tenant is encrypted
+    #[arg(long, env = "CREWLINE_MASTER_KEY", hide_env_values = true)]
+    pub master_key: Option<SecretString>,
+    /// The master key of before, until every tenant's keys are wrapped by the new one
+    #[arg(long, env = "CREWLINE_MASTER_KEY_PREVIOUS", hide_env_values = true, requires = "master_key")]
+    pub master_key_previous: Option<SecretString>,
+}
+
+impl MasterKeyArgs {
+    /// `db` with these keys.
+    ///
+    /// # Errors
+    /// When one of them cannot be a key.
+    pub fn give(&self, db: store::Db) -> Result<store::Db, store::sealing::BadMasterKey> {
+        let Some(present) = &self.master_key else { return Ok(db) };
+        let previous = self.master_key_previous.as_ref().map(ExposeSecret::expose_secret);
+        Ok(db.with_masters(store::sealing::MasterKeys::parse(present.expose_secret(), previous)?))
+    }
+}
+
+/// Refuses to start a process that lacks a key which it will need. While the database does not answer, readiness tells.
+///
+/// # Errors
+/// Names the master key that is missing.
+pub async fn check_keys(db: &store::Db) -> Result<(), store::StoreError> {
+    match store::sealing::check(db).await {
+        Err(error @ store::StoreError::NoMasterKey { .. }) => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Where the files are.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "S3")]

@@ -11,6 +11,8 @@ use uuid::Uuid;
 use crate::{
     db::Db,
     error::{OrFailed, StoreError},
+    payload::{Field, Payload},
+    sealing::Place,
 };
 
 /// A job this worker may run for as long as it keeps the lease.
@@ -32,8 +34,8 @@ pub struct Claimed {
     pub kind: String,
     /// Version of the arguments.
     pub kind_version: u16,
-    /// As they were enqueued.
-    pub args: Value,
+    /// As they were enqueued. Unopened when they are encrypted and this process has no key.
+    pub args: Payload,
     /// When it was asked for.
     pub created_at: DateTime<Utc>,
     /// When it was allowed to run.
@@ -57,7 +59,7 @@ struct Row {
     max_attempts: i16,
     kind: String,
     kind_version: i16,
-    args: Json<Value>,
+    args: Json<Payload>,
     created_at: DateTime<Utc>,
     scheduled_at: DateTime<Utc>,
     due_at: Option<DateTime<Utc>>,
@@ -119,7 +121,27 @@ pub async fn claim(
     .fetch_all(db.pool())
     .await
     .or_failed("claim jobs")?;
-    Ok(rows.into_iter().map(|row| row.under(lease)).collect())
+    let mut claimed = Vec::with_capacity(rows.len());
+    for row in rows {
+        let mut job = row.under(lease);
+        open(db, &mut job).await;
+        claimed.push(job);
+    }
+    Ok(claimed)
+}
+
+/// Opens the arguments. A job whose arguments cannot be opened, or whose result could not be sealed, is none of this
+/// process's, and none of the others that were claimed is the worse for it.
+async fn open(db: &Db, job: &mut Claimed) {
+    let args = std::mem::replace(&mut job.args, Payload::Unopened(Value::Null));
+    let opened = async {
+        db.can_seal(job.tenant).await?;
+        db.open(job.tenant, &Place::of_job(job.id, Field::Args), args).await
+    };
+    match opened.await {
+        Ok(args) => job.args = args,
+        Err(error) => tracing::error!(job.id = %job.id, %error, "Cannot open the arguments of {}", job.id),
+    }
 }
 
 impl Row {

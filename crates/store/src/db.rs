@@ -14,7 +14,10 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use crate::error::{OrFailed, StoreError};
+use crate::{
+    error::{OrFailed, StoreError},
+    sealing::{Keyring, MasterKeys},
+};
 
 /// Every migration, embedded.
 pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
@@ -72,6 +75,7 @@ const LANES_KNOWN_MAX: usize = 50_000;
 pub struct Db {
     pool: PgPool,
     lanes: Lanes,
+    keyring: Arc<Keyring>,
 }
 
 impl Db {
@@ -87,7 +91,17 @@ impl Db {
             .acquire_timeout(Duration::from_millis(options.acquire_ms))
             .test_before_acquire(false)
             .connect_lazy_with(connect);
-        Ok(Self { pool, lanes: Arc::default() })
+        Ok(Self { pool, lanes: Arc::default(), keyring: Arc::default() })
+    }
+
+    /// Lets this process read and write payloads that are encrypted at rest. Without, it refuses to.
+    #[must_use]
+    pub fn with_masters(self, masters: MasterKeys) -> Self {
+        Self { keyring: Arc::new(Keyring::new(masters)), ..self }
+    }
+
+    pub(crate) fn keyring(&self) -> &Keyring {
+        &self.keyring
     }
 
     /// Begins a transaction that sees and writes rows of `tenant` only.

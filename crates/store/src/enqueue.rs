@@ -1,6 +1,6 @@
 //! Putting jobs into the ledger, inside the caller's transaction.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use jobs::{
@@ -13,6 +13,8 @@ use uuid::Uuid;
 use crate::{
     db::{Db, LaneKey, Tx},
     error::{OrFailed, StoreError},
+    payload::{Field, Payload},
+    sealing::Place,
 };
 
 /// A job that is about to be.
@@ -31,7 +33,7 @@ pub struct NewJob {
     /// Runs before it is discarded.
     pub max_attempts: u16,
     /// Checked against the kind.
-    pub args: Value,
+    pub args: Payload,
     /// When it was asked for.
     pub created_at: DateTime<Utc>,
     /// Not before; now or earlier means at once.
@@ -100,7 +102,7 @@ impl NewJob {
             queue: K::QUEUE,
             priority,
             max_attempts,
-            args: serde_json::to_value(args)?,
+            args: serde_json::to_value(args)?.into(),
             created_at: id.created_at(),
             scheduled_at: id.created_at(),
             unique: args.unique(),
@@ -193,6 +195,7 @@ async fn insert_rows(
     for job in new {
         lanes.push(db.lane(job.lane(tenant)).await?);
     }
+    let args = sealed(db, tenant, new).await?;
     let tags: Vec<Option<Value>> =
         new.iter().map(|job| (!job.tags.is_empty()).then(|| Value::from(job.tags.clone()))).collect();
     let until_done = |job: &NewJob| match &job.unique {
@@ -224,7 +227,7 @@ async fn insert_rows(
     .bind(new.iter().map(|job| job.kind_version as i16).collect::<Vec<_>>())
     .bind(new.iter().map(|job| job.max_attempts as i16).collect::<Vec<_>>())
     .bind(new.iter().map(|job| job.kind).collect::<Vec<_>>())
-    .bind(new.iter().map(|job| Json(&job.args)).collect::<Vec<_>>())
+    .bind(args.iter().map(Json).collect::<Vec<_>>())
     .bind(new.iter().map(|job| until_done(job)).collect::<Vec<_>>())
     .bind(new.iter().map(|job| job.traceparent.as_deref()).collect::<Vec<_>>())
     .bind(tags.iter().map(|tags| tags.as_ref().map(Json)).collect::<Vec<_>>())
@@ -239,6 +242,21 @@ async fn insert_rows(
     .or_failed("insert jobs")?;
     ring(tx, new.iter().map(|job| job.queue)).await?;
     Ok(inserted.into_iter().map(JobId::from_uuid).collect())
+}
+
+/// The arguments as their rows hold them.
+async fn sealed<'a>(
+    db: &Db,
+    tenant: TenantId,
+    new: &[&'a NewJob],
+) -> Result<Vec<Cow<'a, Payload>>, StoreError> {
+    let ring = db.ring(tenant).await?;
+    let seal = |job: &&'a NewJob| {
+        let Some(ring) = &ring else { return Ok(Cow::Borrowed(&job.args)) };
+        let sealed = ring.seal_payload(&Place::of_job(job.id, Field::Args), &job.args)?;
+        Ok(sealed.map_or(Cow::Borrowed(&job.args), Cow::Owned))
+    };
+    new.iter().map(seal).collect()
 }
 
 async fn unique_holder(tx: &mut Tx, tenant: TenantId, job: &NewJob) -> Result<Option<JobId>, StoreError> {

@@ -23,6 +23,18 @@ pub enum StoreError {
         /// What was found.
         found: String,
     },
+    /// The payloads of a tenant are encrypted, and this process does not have the key that opens them.
+    #[error("the master key {master} is needed, and neither CREWLINE_MASTER_KEY nor CREWLINE_MASTER_KEY_PREVIOUS is it")]
+    NoMasterKey {
+        /// The name of the key; it tells nothing of the key.
+        master: String,
+    },
+    /// What is stored is not what was encrypted there.
+    #[error("what is stored as {what} cannot be decrypted: it was changed, or belongs elsewhere")]
+    Undecipherable {
+        /// What.
+        what: String,
+    },
     /// A tenant with this slug exists already.
     #[error("a tenant called {0:?} exists already")]
     TenantExists(String),

@@ -10,6 +10,8 @@ use crate::{
     db::{Db, Tx},
     enqueue::Member,
     error::{OrFailed, StoreError},
+    payload::{Field, Payload},
+    sealing::Place,
 };
 
 /// A job as it stands, wherever in its life it is.
@@ -45,10 +47,10 @@ pub struct JobRecord {
     pub progress_percent: Option<i16>,
     /// What it is doing.
     pub progress_message: Option<String>,
-    /// As they were enqueued.
-    pub args: Json<Value>,
+    /// As they were enqueued. In lists, what is encrypted stays closed.
+    pub args: Json<Payload>,
     /// What it left behind, when it completed.
-    pub result: Option<Json<Value>>,
+    pub result: Option<Json<Payload>>,
     /// What went wrong last.
     pub error: Option<Json<Value>>,
     /// The worker that has it, or had it last.
@@ -104,11 +106,16 @@ const ENDED: &str = "
 /// The job of `tenant` with this id.
 pub async fn get(db: &Db, tenant: TenantId, job: JobId) -> Result<Option<JobRecord>, StoreError> {
     let mut tx = db.tenant(tenant).await?;
-    get_in(&mut tx, tenant, job).await
+    get_in(db, &mut tx, tenant, job).await
 }
 
 /// As [`get`], inside a transaction of the tenant's.
-pub async fn get_in(tx: &mut Tx, tenant: TenantId, job: JobId) -> Result<Option<JobRecord>, StoreError> {
+pub async fn get_in(
+    db: &Db,
+    tx: &mut Tx,
+    tenant: TenantId,
+    job: JobId,
+) -> Result<Option<JobRecord>, StoreError> {
     // One statement, so that a job settled in this moment is seen once: before or after, never neither.
     let sql = format!(
         "{LIVE} left join running_jobs($2) r on r.job_id = j.id and r.fence = j.fence
@@ -118,13 +125,30 @@ pub async fn get_in(tx: &mut Tx, tenant: TenantId, job: JobId) -> Result<Option<
             and not exists (select from job j where j.tenant_id = $1 and j.id = $2)
           order by a.finished_at desc limit 1)"
     );
-    sqlx::query_as(sqlx::AssertSqlSafe(sql))
+    let found: Option<JobRecord> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
         .bind(tenant.as_uuid())
         .bind(job.as_uuid())
         .bind(not_before(job))
         .fetch_optional(&mut **tx)
         .await
-        .or_failed("read a job")
+        .or_failed("read a job")?;
+    match found {
+        Some(found) => open(db, tenant, job, found).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn open(
+    db: &Db,
+    tenant: TenantId,
+    job: JobId,
+    mut found: JobRecord,
+) -> Result<JobRecord, StoreError> {
+    found.args = Json(db.open(tenant, &Place::of_job(job, Field::Args), found.args.0).await?);
+    if let Some(Json(result)) = found.result {
+        found.result = Some(Json(db.open(tenant, &Place::of_job(job, Field::Result), result).await?));
+    }
+    Ok(found)
 }
 
 /// History of a job cannot be older than the job: this spares the look into older partitions. An hour of slack covers

@@ -1,10 +1,9 @@
 //! Settling: a job's fate and everything that follows from it, in one transaction, accepted only under a standing
 //! lease and the fence the job was claimed with.
 
-use std::{collections::HashSet, time::Duration};
+use std::{borrow::Cow, collections::HashSet, time::Duration};
 
 use jobs::{JobId, LeaseId, TenantId, failure::Problem};
-use serde_json::Value;
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
@@ -14,8 +13,10 @@ use crate::{
     enqueue::{self, NewJob},
     error::{OrFailed, StoreError},
     media,
+    payload::{Field, Payload},
     parking::{PARK_FIRST, PARK_LONGEST},
     progress::{self, Ended},
+    sealing::Place,
 };
 
 /// How a run ended.
@@ -24,7 +25,7 @@ pub enum Verdict {
     /// Well.
     Completed {
         /// What it left behind.
-        result: Value,
+        result: Payload,
     },
     /// Badly, and there are attempts left.
     Retried {
@@ -132,10 +133,11 @@ pub enum Write {
 pub async fn settle(db: &Db, batch: &[Settle], done: &[LeaseId]) -> Result<HashSet<JobId>, StoreError> {
     let (ending, returning): (Vec<&Settle>, Vec<&Settle>) =
         batch.iter().partition(|settle| settle.verdict.is_final());
+    let results = sealed(db, &ending).await?;
     let mut tx = db.begin().await?;
     let mut accepted = HashSet::with_capacity(batch.len());
     if !ending.is_empty() {
-        accepted.extend(end(&mut tx, &ending).await?);
+        accepted.extend(end(&mut tx, &ending, &results).await?);
     }
     if !returning.is_empty() {
         accepted.extend(put_back(&mut tx, &returning).await?);
@@ -154,8 +156,9 @@ pub async fn settle_with(
     follow_ups: &[NewJob],
     writes: &[Write],
 ) -> Result<bool, StoreError> {
+    let results = sealed(db, &[settle]).await?;
     let mut tx = db.begin().await?;
-    let ended = end(&mut tx, &[settle]).await?;
+    let ended = end(&mut tx, &[settle], &results).await?;
     if ended.is_empty() {
         return Ok(false);
     }
@@ -201,16 +204,32 @@ impl Columns {
     }
 }
 
+/// The results as their rows hold them; none where there is none.
+async fn sealed<'a>(db: &Db, batch: &[&'a Settle]) -> Result<Vec<Option<Cow<'a, Payload>>>, StoreError> {
+    let mut results = Vec::with_capacity(batch.len());
+    for settle in batch {
+        let Verdict::Completed { result } = &settle.verdict else {
+            results.push(None);
+            continue;
+        };
+        let sealed = match db.ring(settle.tenant).await? {
+            Some(ring) => ring.seal_payload(&Place::of_job(settle.job, Field::Result), result)?,
+            None => None,
+        };
+        results.push(Some(sealed.map_or(Cow::Borrowed(result), Cow::Owned)));
+    }
+    Ok(results)
+}
+
 /// Live rows out, final history rows in.
-async fn end(tx: &mut PgConnection, batch: &[&Settle]) -> Result<Vec<JobId>, StoreError> {
+async fn end(
+    tx: &mut PgConnection,
+    batch: &[&Settle],
+    results: &[Option<Cow<'_, Payload>>],
+) -> Result<Vec<JobId>, StoreError> {
     let Columns { tenants, jobs, fences, leases, outcomes, problems } = Columns::of(batch);
-    let results: Vec<Option<Json<&Value>>> = batch
-        .iter()
-        .map(|s| match &s.verdict {
-            Verdict::Completed { result } => Some(Json(result)),
-            _ => None,
-        })
-        .collect();
+    let results: Vec<Option<Json<&Payload>>> =
+        results.iter().map(|result| result.as_ref().map(|result| Json(&**result))).collect();
     let ended: Vec<Ended> = sqlx::query_as(
         "with x as materialized (
              select * from unnest($1::uuid[], $2::uuid[], $3::int[], $4::uuid[], $5::text[], $6::jsonb[], $7::jsonb[])

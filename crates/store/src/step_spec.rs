@@ -2,13 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use jobs::{JobId, KindSpec, Priority, Queue, failure::Problem, limits::ARGS_BYTES_MAX};
+use jobs::{
+    JobId, KindSpec, Priority, Queue, TenantId, WorkflowId, failure::Problem, limits::ARGS_BYTES_MAX,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sqlx::types::Json;
 
 use crate::{
+    db::Db,
     enqueue::{Member, NewJob},
     error::StoreError,
+    payload::Payload,
+    sealing::Place,
 };
 
 /// The jobs of a step that are still to be made.
@@ -41,6 +47,42 @@ const fn first() -> u16 {
 }
 
 impl Spec {
+    /// As its row holds it.
+    pub(crate) async fn sealed(
+        &self,
+        db: &Db,
+        tenant: TenantId,
+        workflow: WorkflowId,
+        ordinal: i16,
+    ) -> Result<Json<Payload>, StoreError> {
+        let unreadable = |error: serde_json::Error| StoreError::Unreadable {
+            table: "workflow_step",
+            found: error.to_string(),
+        };
+        let plain = serde_json::to_value(self).map_err(unreadable)?;
+        Ok(Json(match db.ring(tenant).await? {
+            Some(ring) => ring.seal_value(&Place::of_step(workflow, ordinal), &plain)?,
+            None => Payload::Inline(plain),
+        }))
+    }
+
+    /// What its row holds.
+    pub(crate) async fn open(
+        db: &Db,
+        tenant: TenantId,
+        workflow: WorkflowId,
+        ordinal: i16,
+        row: Payload,
+    ) -> Result<Self, StoreError> {
+        let unreadable = |found: String| StoreError::Unreadable { table: "workflow_step", found };
+        match db.open(tenant, &Place::of_step(workflow, ordinal), row).await? {
+            Payload::Inline(plain) => {
+                serde_json::from_value(plain).map_err(|error| unreadable(error.to_string()))
+            }
+            _ => Err(unreadable("a specification in another form".to_owned())),
+        }
+    }
+
     /// The kind. One that this program does not know is left to a program that does.
     fn known(&self) -> Result<&'static KindSpec, StoreError> {
         let unknown = || StoreError::Unreadable { table: "workflow_step", found: self.kind.clone() };
@@ -60,7 +102,7 @@ impl Spec {
                 queue: self.queue,
                 priority: self.priority,
                 max_attempts: self.max_attempts,
-                args: args.clone(),
+                args: args.clone().into(),
                 created_at: id.created_at(),
                 scheduled_at: id.created_at(),
                 unique: None,

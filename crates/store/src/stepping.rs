@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jobs::{JobId, TenantId, WorkflowId, failure::Problem};
+use jobs::{JobId, TenantId, WorkflowId, failure::Problem, limits::RESULT_BYTES_MAX};
 use serde_json::{Value, json};
 use sqlx::{FromRow, types::Json};
 use uuid::Uuid;
@@ -15,6 +15,8 @@ use crate::{
     db::{Db, Tx, commit},
     enqueue::{self, Member},
     error::{OrFailed, StoreError},
+    payload::{Field, Payload},
+    sealing::Place,
     step_spec::{Spec, references},
     workflows::{Step, insert_jobs, steps},
 };
@@ -163,21 +165,24 @@ async fn begin(
     at: usize,
     traceparent: Option<&str>,
 ) -> Result<Result<(), Problem>, StoreError> {
-    let spec: Option<Json<Spec>> =
+    let spec: Option<Json<Payload>> =
         sqlx::query_scalar("select spec from workflow_step where workflow_id = $1 and ordinal = $2")
             .bind(workflow.as_uuid())
             .bind(at as i16)
             .fetch_one(&mut **tx)
             .await
             .or_failed("read what a step does")?;
-    let Some(Json(mut spec)) = spec else {
+    let Some(Json(spec)) = spec else {
         return Ok(Err(Problem::new("step_begun", "the jobs of this step were made before")));
     };
+    let mut spec = Spec::open(db, tenant, workflow, at as i16, spec).await?;
     let asked: BTreeSet<String> = spec.args.iter().flat_map(references).collect();
     let mut results = BTreeMap::new();
     for name in asked {
-        let found = results_of(tx, workflow, all, &name).await?;
-        results.insert(name, found);
+        match results_of(db, tx, tenant, workflow, all, &name).await? {
+            Ok(found) => results.insert(name, found),
+            Err(problem) => return Ok(Err(problem)),
+        };
     }
     if let Err(problem) = spec.fill_in(&results)? {
         return Ok(Err(problem));
@@ -189,14 +194,16 @@ async fn begin(
 
 /// What the jobs of a step left, in the order in which they were made; null for one that left nothing.
 async fn results_of(
+    db: &Db,
     tx: &mut Tx,
+    tenant: TenantId,
     workflow: WorkflowId,
     all: &[Step],
     name: &str,
-) -> Result<Vec<Value>, StoreError> {
-    let Some(step) = all.iter().find(|step| step.name == name) else { return Ok(Vec::new()) };
-    let results: Vec<Option<Json<Value>>> = sqlx::query_scalar(
-        "select a.result from attempt a
+) -> Result<Result<Vec<Value>, Problem>, StoreError> {
+    let Some(step) = all.iter().find(|step| step.name == name) else { return Ok(Ok(Vec::new())) };
+    let rows: Vec<(Uuid, Option<Json<Payload>>)> = sqlx::query_as(
+        "select a.job_id, a.result from attempt a
          where a.workflow_id = $1 and a.step = $2 and a.final_state is not null
            and not exists (select from attempt later where later.tenant_id = a.tenant_id and later.job_id = a.job_id
                and later.fence > a.fence)
@@ -207,7 +214,25 @@ async fn results_of(
     .fetch_all(&mut **tx)
     .await
     .or_failed("read the results of a step")?;
-    Ok(results.into_iter().map(|result| result.map_or(Value::Null, |result| result.0)).collect())
+    let mut results = Vec::with_capacity(rows.len());
+    for (job, row) in rows {
+        let Some(Json(row)) = row else {
+            results.push(Value::Null);
+            continue;
+        };
+        let job = JobId::from_uuid(job);
+        match db.open(tenant, &Place::of_job(job, Field::Result), row).await? {
+            Payload::Inline(result) => results.push(result),
+            _ => {
+                let message = format!(
+                    "the result of {job} takes more than {RESULT_BYTES_MAX} bytes; such a result cannot be put into \
+                     the arguments of another step"
+                );
+                return Ok(Err(Problem::new("result_too_large", message)));
+            }
+        }
+    }
+    Ok(Ok(results))
 }
 
 async fn save(tx: &mut Tx, workflow: WorkflowId, step: &Step) -> Result<(), StoreError> {

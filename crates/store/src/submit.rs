@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use jobs::{JobId, TenantId};
+use serde::Serialize;
 use serde_json::Value;
 use sqlx::{FromRow, types::Json};
 
@@ -11,7 +12,9 @@ use crate::{
     db::{Db, Tx, commit},
     enqueue::{Enqueued, NewJob, insert},
     error::{OrFailed, StoreError},
+    payload::Payload,
     reads::{self, JobRecord},
+    sealing::{Place, Ring},
 };
 
 /// A client's key and what it stands for.
@@ -72,7 +75,25 @@ struct Kept {
     fingerprint: Vec<u8>,
     status: i16,
     location: Option<String>,
-    body: Json<Value>,
+    body: Json<Payload>,
+}
+
+/// An answer's body as its row holds it.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Body<'a> {
+    Plain(&'a Value),
+    Sealed(Payload),
+}
+
+impl<'a> Body<'a> {
+    /// It repeats the arguments, so it is encrypted where they are.
+    fn of(ring: Option<&Ring>, key: &Idempotency, answer: &'a Answer) -> Result<Self, StoreError> {
+        Ok(match ring {
+            Some(ring) => Self::Sealed(ring.seal_value(&Place::of_answer(key.route, &key.key), &answer.body)?),
+            None => Self::Plain(&answer.body),
+        })
+    }
 }
 
 /// Takes many submissions of one tenant in one transaction; one fsync pays for them all. Answers in order.
@@ -88,8 +109,9 @@ pub async fn submit(
     submissions: &[Submission],
     reanswer: impl Fn(&Submission, &[Enqueued], &HashMap<JobId, JobRecord>) -> Answer,
 ) -> Result<Vec<Submitted>, StoreError> {
+    let ring = db.ring(tenant).await?;
     let mut tx = db.tenant(tenant).await?;
-    let kept = take_keys(&mut tx, tenant, submissions).await?;
+    let kept = take_keys(db, &mut tx, tenant, ring.as_deref(), submissions).await?;
     let fresh: Vec<&Submission> = submissions.iter().filter(|s| known(&kept, s).is_none()).collect();
     let new: Vec<NewJob> = fresh.iter().flat_map(|s| s.jobs.iter().cloned()).collect();
     let enqueued: HashMap<JobId, Enqueued> =
@@ -101,7 +123,7 @@ pub async fn submit(
     for submission in fresh {
         let [Enqueued::Existing(id)] = fate(submission)[..] else { continue };
         if !existing.contains_key(&id)
-            && let Some(record) = reads::get_in(&mut tx, tenant, id).await?
+            && let Some(record) = reads::get_in(db, &mut tx, tenant, id).await?
         {
             existing.insert(id, record);
         }
@@ -114,7 +136,7 @@ pub async fn submit(
             if enqueued.iter().any(|one| *one != Enqueued::Inserted) {
                 answer = reanswer(submission, &enqueued, &existing);
                 if let Some(idempotency) = &submission.idempotency {
-                    keep(&mut tx, tenant, idempotency, &answer).await?;
+                    keep(&mut tx, tenant, ring.as_deref(), idempotency, &answer).await?;
                 }
             }
             submitted.push(Submitted::Accepted { answer, enqueued });
@@ -138,13 +160,15 @@ pub(crate) enum Taken {
 
 /// Takes `key` for whatever the transaction does besides; [`keep_answer`] has to follow before it commits.
 pub(crate) async fn take_key(
+    db: &Db,
     tx: &mut Tx,
     tenant: TenantId,
     key: Option<&Idempotency>,
 ) -> Result<Taken, StoreError> {
     let answer = Answer { status: 500, location: None, body: Value::Null };
     let alone = Submission { jobs: Vec::new(), idempotency: key.cloned(), answer };
-    let kept = take_keys(tx, tenant, std::slice::from_ref(&alone)).await?;
+    let ring = db.ring(tenant).await?;
+    let kept = take_keys(db, tx, tenant, ring.as_deref(), std::slice::from_ref(&alone)).await?;
     Ok(match known(&kept, &alone) {
         None => Taken::Free,
         Some((true, answer)) => Taken::Before(answer),
@@ -154,13 +178,14 @@ pub(crate) async fn take_key(
 
 /// Keeps the answer for a key that [`take_key`] took.
 pub(crate) async fn keep_answer(
+    db: &Db,
     tx: &mut Tx,
     tenant: TenantId,
     key: Option<&Idempotency>,
     answer: &Answer,
 ) -> Result<(), StoreError> {
     match key {
-        Some(key) => keep(tx, tenant, key, answer).await,
+        Some(key) => keep(tx, tenant, db.ring(tenant).await?.as_deref(), key, answer).await,
         None => Ok(()),
     }
 }
@@ -169,16 +194,18 @@ pub(crate) async fn keep_answer(
 fn known(kept: &HashMap<(String, String), Kept>, submission: &Submission) -> Option<(bool, Answer)> {
     let idempotency = submission.idempotency.as_ref()?;
     let kept = kept.get(&(idempotency.route.to_owned(), idempotency.key.clone()))?;
-    let answer =
-        Answer { status: kept.status as u16, location: kept.location.clone(), body: kept.body.0.clone() };
+    let body = kept.body.inline().cloned().unwrap_or_default();
+    let answer = Answer { status: kept.status as u16, location: kept.location.clone(), body };
     Some((kept.fingerprint == idempotency.fingerprint, answer))
 }
 
 /// Takes the keys that are free, with the expected answers, and reads those that are not. A key that another
 /// transaction is taking at this moment is waited for.
 async fn take_keys(
+    db: &Db,
     tx: &mut Tx,
     tenant: TenantId,
+    ring: Option<&Ring>,
     submissions: &[Submission],
 ) -> Result<HashMap<(String, String), Kept>, StoreError> {
     let keyed: Vec<(&Idempotency, &Answer)> =
@@ -188,6 +215,8 @@ async fn take_keys(
     }
     let keys: Vec<&str> = keyed.iter().map(|(key, _)| key.key.as_str()).collect();
     let routes: Vec<&str> = keyed.iter().map(|(key, _)| key.route).collect();
+    let bodies = keyed.iter().map(|(key, answer)| Body::of(ring, key, answer).map(Json));
+    let bodies: Vec<Json<Body>> = bodies.collect::<Result<_, _>>()?;
     // A key whose time is over is free again, even before housekeeping has removed it.
     let taken: Vec<(String, String)> = sqlx::query_as(
         "insert into idempotency as i (tenant_id, key, route, fingerprint, status, location, body, expires_at)
@@ -206,7 +235,7 @@ async fn take_keys(
     .bind(keyed.iter().map(|(key, _)| key.fingerprint.to_vec()).collect::<Vec<_>>())
     .bind(keyed.iter().map(|(_, answer)| answer.status as i16).collect::<Vec<_>>())
     .bind(keyed.iter().map(|(_, answer)| answer.location.as_deref()).collect::<Vec<_>>())
-    .bind(keyed.iter().map(|(_, answer)| Json(&answer.body)).collect::<Vec<_>>())
+    .bind(bodies)
     .bind(keyed.iter().map(|(key, _)| key.expires_at).collect::<Vec<_>>())
     .fetch_all(&mut **tx)
     .await
@@ -225,14 +254,25 @@ async fn take_keys(
     .fetch_all(&mut **tx)
     .await
     .or_failed("read idempotency keys")?;
-    Ok(rows
-        .into_iter()
-        .map(|kept| ((kept.route.clone(), kept.key.clone()), kept))
-        .filter(|(name, _)| !taken.contains(name))
-        .collect())
+    let mut before = HashMap::with_capacity(rows.len());
+    for mut kept in rows {
+        let name = (kept.route.clone(), kept.key.clone());
+        if !taken.contains(&name) {
+            let place = Place::of_answer(&kept.route, &kept.key);
+            kept.body = Json(db.open(tenant, &place, kept.body.0).await?);
+            before.insert(name, kept);
+        }
+    }
+    Ok(before)
 }
 
-async fn keep(tx: &mut Tx, tenant: TenantId, key: &Idempotency, answer: &Answer) -> Result<(), StoreError> {
+async fn keep(
+    tx: &mut Tx,
+    tenant: TenantId,
+    ring: Option<&Ring>,
+    key: &Idempotency,
+    answer: &Answer,
+) -> Result<(), StoreError> {
     sqlx::query(
         "update idempotency set status = $4, location = $5, body = $6 where tenant_id = $1 and route = $2 and key = $3",
     )
@@ -241,7 +281,7 @@ async fn keep(tx: &mut Tx, tenant: TenantId, key: &Idempotency, answer: &Answer)
     .bind(&key.key)
     .bind(answer.status as i16)
     .bind(&answer.location)
-    .bind(Json(&answer.body))
+    .bind(Json(Body::of(ring, key, answer)?))
     .execute(&mut **tx)
     .await
     .or_failed("keep the answer to an idempotency key")?;

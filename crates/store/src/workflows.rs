@@ -185,13 +185,13 @@ pub async fn create(
     answer: Answer,
 ) -> Result<Created, StoreError> {
     let mut tx = db.tenant(tenant).await?;
-    match take_key(&mut tx, tenant, key).await? {
+    match take_key(db, &mut tx, tenant, key).await? {
         Taken::Free => {}
         Taken::Before(answer) => return Ok(Created::Replayed(answer)),
         Taken::ForAnother => return Ok(Created::Mismatch),
     }
     insert(db, &mut tx, tenant, new).await?;
-    keep_answer(&mut tx, tenant, key, &answer).await?;
+    keep_answer(db, &mut tx, tenant, key, &answer).await?;
     commit(tx, "make a workflow").await?;
     Ok(Created::New(answer))
 }
@@ -214,6 +214,7 @@ async fn insert(db: &Db, tx: &mut Tx, tenant: TenantId, new: &NewWorkflow) -> Re
     .or_failed("make a workflow")?;
     for (ordinal, step) in new.steps.iter().enumerate() {
         let begins = step.after.is_empty();
+        let spec = if begins { None } else { Some(step.spec.sealed(db, tenant, new.id, ordinal as i16).await?) };
         sqlx::query(
             "insert into workflow_step (tenant_id, workflow_id, ordinal, name, after, state, continues, tolerate, jobs_total,
                  spec, started_at)
@@ -229,7 +230,7 @@ async fn insert(db: &Db, tx: &mut Tx, tenant: TenantId, new: &NewWorkflow) -> Re
         .bind(step.continues)
         .bind(step.tolerate as i32)
         .bind(step.spec.args.len() as i32)
-        .bind((!begins).then_some(Json(&step.spec)))
+        .bind(spec)
         .execute(&mut **tx)
         .await
         .or_failed("make a step")?;

@@ -28,7 +28,7 @@ async fn job_of(world: &World, kind: &str) -> NewJob {
 async fn left_behind(world: &World, job: JobId) -> (i64, usize, serde_json::Value) {
     let rows = world.database.number("select count(*) from rendition").await.unwrap();
     let objects = world.blobs.list("", 1_000).await.unwrap().objects.len();
-    let mut result = world.job(job).await.result.unwrap().0;
+    let mut result = world.job(job).await.result.unwrap().0.inline().unwrap().clone();
     for rendition in result["renditions"].as_array_mut().into_iter().flatten() {
         rendition["id"] = serde_json::Value::Null;
     }

@@ -23,7 +23,7 @@ async fn render(world: &World, bytes: Vec<u8>) -> JobId {
 
 async fn result(world: &World, job: JobId) -> Renditions {
     let job = world.reaches(job, State::Completed).await;
-    serde_json::from_value(job.result.unwrap().0).unwrap()
+    serde_json::from_value(job.result.unwrap().0.inline().unwrap().clone()).unwrap()
 }
 
 /// `photo` with its orientation set, by a program that is not ours.

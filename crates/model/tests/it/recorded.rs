@@ -62,7 +62,7 @@ impl Ledger {
 }
 
 fn done() -> Verdict {
-    Verdict::Completed { result: serde_json::json!({}) }
+    Verdict::Completed { result: serde_json::json!({}).into() }
 }
 
 fn trouble() -> Problem {

@@ -31,7 +31,7 @@ pub async fn preview(db: &Db, tenant: TenantId, filter: &Filter) -> Result<Previ
     let count = count(&mut tx, tenant, filter, as_of, SAMPLE_MAX).await?;
     let mut sample = Vec::with_capacity(count.newest.len());
     for job in &count.newest {
-        sample.extend(reads::get_in(&mut tx, tenant, *job).await?);
+        sample.extend(reads::get_in(db, &mut tx, tenant, *job).await?);
     }
     Ok(Preview { is_exact: is_exact(&count), count: count.jobs, by: count.by, sample })
 }
@@ -105,7 +105,7 @@ pub async fn begin(
     answer: impl FnOnce(&Operation) -> Answer,
 ) -> Result<Begun, StoreError> {
     let mut tx = db.tenant(tenant).await?;
-    match take_key(&mut tx, tenant, key).await? {
+    match take_key(db, &mut tx, tenant, key).await? {
         Taken::Free => {}
         Taken::Before(answer) => return Ok(Begun::Replayed(answer)),
         Taken::ForAnother => return Ok(Begun::Mismatch),
@@ -121,7 +121,7 @@ pub async fn begin(
     }
     let begun = insert(&mut tx, tenant, wanted, by, as_of, count, is_exact).await?;
     let answer = answer(&begun);
-    keep_answer(&mut tx, tenant, key, &answer).await?;
+    keep_answer(db, &mut tx, tenant, key, &answer).await?;
     sqlx::query("select pg_notify('crewline_bulk', '')")
         .execute(&mut *tx)
         .await

@@ -156,7 +156,7 @@ impl Schedule {
             queue: self.queue.as_ref().and_then(|queue| queue.parse().ok()).unwrap_or(spec.queue),
             priority: priority.unwrap_or(spec.policy.priority),
             max_attempts: self.max_attempts.map_or(spec.policy.max_attempts, |attempts| attempts as u16),
-            args: parsed.args,
+            args: parsed.args.into(),
             created_at: self.read_at,
             scheduled_at: at,
             unique: parsed.unique,

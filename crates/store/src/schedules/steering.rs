@@ -113,7 +113,7 @@ pub async fn run_now(
     answer: impl FnOnce(&Run) -> Answer,
 ) -> Result<Ran, StoreError> {
     let mut tx = db.tenant(tenant).await?;
-    match take_key(&mut tx, tenant, key).await? {
+    match take_key(db, &mut tx, tenant, key).await? {
         Taken::Free => {}
         Taken::Before(answer) => return Ok(Ran::Replayed(answer)),
         Taken::ForAnother => return Ok(Ran::Mismatch),
@@ -134,7 +134,7 @@ pub async fn run_now(
     let fire = NewFire { job: Some(run.job), by: Some(by.to_owned()), ..NewFire::new(at, outcome) };
     write(&mut tx, tenant, schedule, &[fire]).await?;
     let answer = answer(&run);
-    keep_answer(&mut tx, tenant, key, &answer).await?;
+    keep_answer(db, &mut tx, tenant, key, &answer).await?;
     commit(tx, "run a schedule").await?;
     Ok(Ran::Now(answer))
 }

@@ -37,7 +37,7 @@ pub async fn create(
     answer: impl FnOnce(&Schedule) -> Answer,
 ) -> Result<Created, StoreError> {
     let mut tx = db.tenant(tenant).await?;
-    match take_key(&mut tx, tenant, key).await? {
+    match take_key(db, &mut tx, tenant, key).await? {
         Taken::Free => {}
         Taken::Before(answer) => return Ok(Created::Replayed(answer)),
         Taken::ForAnother => return Ok(Created::Mismatch),
@@ -54,7 +54,7 @@ pub async fn create(
     let now = now(&mut tx).await?;
     let Some(made) = insert(&mut tx, tenant, wanted, by, now).await? else { return Ok(Created::NameTaken) };
     let answer = answer(&made);
-    keep_answer(&mut tx, tenant, key, &answer).await?;
+    keep_answer(db, &mut tx, tenant, key, &answer).await?;
     commit(tx, "make a schedule").await?;
     Ok(Created::New(answer))
 }

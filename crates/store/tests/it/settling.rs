@@ -24,7 +24,7 @@ async fn a_completed_job_keeps_its_result_and_leaves_the_live_table() {
 
     let job = world.job(id).await;
     assert_eq!(job.state().unwrap(), State::Completed);
-    assert_eq!(job.result.unwrap().0, json!({"ok": true}));
+    assert_eq!(job.result.unwrap().0, json!({"ok": true}).into());
     assert_eq!(job.tags.unwrap(), ["red", "blue"]);
     assert_eq!(job.metadata.unwrap().0, json!({"order": 7}));
     assert_eq!(job.worker.as_deref(), Some("w1"));

@@ -42,7 +42,7 @@ async fn hours_pass_when_they_are_told_to() {
     // The lease was given at three, for an hour.
     clock.set(later + TimeDelta::minutes(59)).await.unwrap();
     assert_eq!(rescue::rescue(&db, rescue::From::Anyone).await.unwrap().len(), 0);
-    let verdict = Verdict::Completed { result: serde_json::Value::Null };
+    let verdict = Verdict::Completed { result: serde_json::Value::Null.into() };
     settle::settle(&db, &[Settle::of(&claimed[0], verdict)], &[claimed[0].lease]).await.unwrap();
     let lasted = "select extract(epoch from finished_at - started_at)::bigint from attempt";
     assert_eq!(database.number(lasted).await.unwrap(), 59 * 60);

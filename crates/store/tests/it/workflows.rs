@@ -161,10 +161,11 @@ async fn a_step_gets_what_those_before_it_left() {
         "endings": {"$results_of": "many", "pointer": "/next"},
     })];
     world.begin_workflow(vec![step("many", &[], 2), step("single", &[], 1), join]).await;
-    let left = |tag: &str| Verdict::Completed { result: json!({"by": tag, "next": "retry"}) };
+    let left = |tag: &str| Verdict::Completed { result: json!({"by": tag, "next": "retry"}).into() };
     world.run(left).await;
     let job = world.claim_one().await;
-    assert_eq!((&job.args["echo"], &job.args["endings"]), (&json!("single"), &json!(["retry", "retry"])));
+    let args = job.args.inline().unwrap();
+    assert_eq!((&args["echo"], &args["endings"]), (&json!("single"), &json!(["retry", "retry"])));
 
     let mut bad = step("bad", &[0], 1);
     bad.spec.args = vec![json!({"work_ms": {"$result_of": "first"}})];

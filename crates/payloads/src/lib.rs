@@ -1,0 +1,133 @@
+//! Arguments and results that are too large for a row: into the object store before the row is written, and back.
+//!
+//! Not here: what fits into a row. And no list of objects: an object is named by its job and its content, and the row
+//! names the object, so what no row names is nobody's.
+//!
+//! **Invariant:** an object is written before a row names it, holds what its name says, and is encrypted if its tenant is.
+
+mod error;
+
+use blob::{Blobs, Key};
+use jobs::{
+    JobId, TenantId,
+    limits::{ARGS_BYTES_MAX, LARGE_ARGS_BYTES_MAX, LARGE_RESULT_BYTES_MAX, RESULT_BYTES_MAX},
+};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use store::{
+    Db,
+    payload::{Field, Object, Payload},
+    sealing::Place,
+};
+
+pub use error::PayloadError;
+
+/// What encryption adds to an object, at most.
+const SEAL_BYTES_MAX: usize = 64;
+/// What S3 is told of a plain payload, and of an encrypted one.
+const PLAIN_TYPE: &str = "application/json";
+const SEALED_TYPE: &str = "application/octet-stream";
+/// Nobody but us reads an object twice.
+const CACHE_CONTROL: &str = "private, no-store";
+
+/// A payload and whose it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Of {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The job.
+    pub job: JobId,
+    /// Which of its payloads.
+    pub field: Field,
+}
+
+impl Of {
+    /// Bytes that a row takes, and bytes that are taken at all.
+    const fn bytes_max(self) -> (usize, usize) {
+        match self.field {
+            Field::Args => (ARGS_BYTES_MAX, LARGE_ARGS_BYTES_MAX),
+            Field::Result => (RESULT_BYTES_MAX, LARGE_RESULT_BYTES_MAX),
+        }
+    }
+
+    fn place(self) -> Place {
+        Place::of_job(self.job, self.field)
+    }
+}
+
+/// `value` as a row can hold it: as it is, or written to an object whose name stands for it.
+///
+/// # Errors
+/// When it is larger than is taken at all, or cannot be written.
+pub async fn stow(db: &Db, blobs: &Blobs, of: Of, value: Value) -> Result<Payload, PayloadError> {
+    let (row_bytes_max, bytes_max) = of.bytes_max();
+    let plain = value.to_string().into_bytes();
+    let bytes = plain.len();
+    if bytes <= row_bytes_max {
+        return Ok(Payload::Inline(value));
+    }
+    if bytes > bytes_max {
+        return Err(PayloadError::TooLarge { field: of.field, bytes, bytes_max });
+    }
+    put(db, blobs, of, plain).await.map(Payload::Object)
+}
+
+async fn put(db: &Db, blobs: &Blobs, of: Of, plain: Vec<u8>) -> Result<Object, PayloadError> {
+    let bytes = plain.len() as u64;
+    let (content, sealed_under) = db.seal_bytes(of.tenant, &of.place(), plain).await?;
+    let key = key(of, &content)?;
+    let content_type = if sealed_under.is_some() { SEALED_TYPE } else { PLAIN_TYPE };
+    blobs.put(&key, content.into(), content_type, CACHE_CONTROL).await?;
+    Ok(Object { key: key.to_string(), bytes, sealed_under })
+}
+
+fn key(of: Of, content: &[u8]) -> Result<Key, PayloadError> {
+    let sha256 = hex::encode(Sha256::digest(content));
+    Ok(Key::payload(&of.tenant.to_string(), &of.job.to_string(), of.field.name(), &sha256)?)
+}
+
+/// The value of `payload`, from wherever it is.
+///
+/// # Errors
+/// When it is encrypted and this process has no key, or the object is gone, changed, or out of reach.
+pub async fn fetch(db: &Db, blobs: &Blobs, of: Of, payload: Payload) -> Result<Value, PayloadError> {
+    let object = match payload {
+        Payload::Inline(value) => return Ok(value),
+        Payload::Unopened(_) => return Err(PayloadError::Closed),
+        Payload::Object(object) => object,
+    };
+    let plain = read(db, blobs, of, &object).await?;
+    serde_json::from_slice(&plain).map_err(|_| PayloadError::Damaged { key: object.key })
+}
+
+/// What `object` holds, decrypted.
+async fn read(db: &Db, blobs: &Blobs, of: Of, object: &Object) -> Result<Vec<u8>, PayloadError> {
+    let named = Key::parse(&object.key)?;
+    let (_, bytes_max) = of.bytes_max();
+    let content = blobs.get(&named, (bytes_max + SEAL_BYTES_MAX) as u64).await?;
+    if key(of, &content)? != named {
+        return Err(PayloadError::Damaged { key: object.key.clone() });
+    }
+    match object.sealed_under {
+        Some(under) => Ok(db.open_bytes(of.tenant, &of.place(), under, content.into()).await?),
+        None => Ok(content.into()),
+    }
+}
+
+/// The same payload in another object, under the newest data key of its tenant.
+///
+/// # Errors
+/// As [`fetch`] and [`stow`].
+pub async fn reseal(db: &Db, blobs: &Blobs, of: Of, object: &Object) -> Result<Object, PayloadError> {
+    let plain = read(db, blobs, of, object).await?;
+    put(db, blobs, of, plain).await
+}
+
+/// Removes an object that no row will name. What stays behind is collected by maintenance.
+///
+/// # Errors
+/// When the object store refuses.
+pub async fn remove(blobs: &Blobs, object: &Object) -> Result<(), PayloadError> {
+    blobs.delete(&Key::parse(&object.key)?).await?;
+    Ok(())
+}

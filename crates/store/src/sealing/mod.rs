@@ -1,0 +1,45 @@
+//! Encryption at rest: what rows and objects hold of a tenant's payloads is sealed under a data key of the tenant, which
+//! is wrapped by a master key that only processes know. Off unless the tenant has a data key.
+//!
+//! Everybody above this crate sees plain values. docs/decisions/0012-payloads-sealed-by-the-store.md has the reasons.
+
+mod cipher;
+mod data_keys;
+mod keyring;
+mod master;
+mod tenants;
+
+use jobs::{JobId, WorkflowId};
+
+use crate::payload::Field;
+
+pub(crate) use data_keys::Ring;
+pub(crate) use keyring::Keyring;
+pub use keyring::check;
+pub use master::{BadMasterKey, MasterKeys};
+pub use tenants::{Rewrapped, encrypt, rotate};
+
+/// Where something sealed belongs. Sealed for one place, it opens at no other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place(String);
+
+impl Place {
+    /// A payload of a job.
+    pub fn of_job(job: JobId, field: Field) -> Self {
+        Self(format!("{job}/{}", field.name()))
+    }
+
+    /// What is kept for an idempotency key.
+    pub(crate) fn of_answer(route: &str, key: &str) -> Self {
+        Self(format!("answer/{route}/{key}"))
+    }
+
+    /// The jobs of a step that are still to be made.
+    pub(crate) fn of_step(workflow: WorkflowId, ordinal: i16) -> Self {
+        Self(format!("{workflow}/{ordinal}"))
+    }
+
+    fn name(&self) -> &str {
+        &self.0
+    }
+}
