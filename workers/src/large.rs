@@ -31,7 +31,8 @@ pub(crate) async fn args(deps: &Deps, job: &Claimed) -> Result<Value, Ended> {
         Ended::Returned(Err(if error.is_transient() {
             Failure::Snooze { wait: OUT_OF_REACH_WAIT, problem: problem("args_out_of_reach", &error) }
         } else {
-            Failure::Discard { problem: problem("args_lost", &error) }
+            // Sealed anew since the claim, perhaps: then the next claim reads another name.
+            Failure::Retry { problem: problem("args_lost", &error), after: None }
         }))
     })
 }
@@ -43,7 +44,10 @@ pub(crate) async fn result(deps: &Deps, job: &Claimed, result: Value, faults: Fa
     if matches!(stowed, Ok(Payload::Object(_))) {
         faults.reach(Point::AfterPut);
     }
-    Ended::Returned(stowed.map_err(|error| failure("result", &error)))
+    match stowed {
+        Err(error) if error.is_for_another() => Ended::Unknown(Problem::of("no_key", &error)),
+        stowed => Ended::Returned(stowed.map_err(|error| failure("result", &error))),
+    }
 }
 
 /// Stows the arguments of follow-up jobs that are too large for their rows.

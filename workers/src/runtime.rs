@@ -22,10 +22,10 @@ use crate::{
     health::{self, Asked},
     held::Held,
     maintenance::{
-        abandoned, bulk, housekeeper, leases, parking, presence,
+        abandoned, bulk, housekeeper, leases, parking, payloads, presence,
         quarantine::{Parent, Quarantine},
         release::Release,
-        rescuer, scheduler,
+        rescuer, resealing, scheduler,
     },
     media_pool::MediaPool,
     scratch::Scratch,
@@ -166,6 +166,8 @@ pub async fn run(
     services.spawn(housekeeper::run(core.deps.db.clone(), args.history_days, stop.clone()));
     services.spawn(bulk::run(core.deps.db.clone(), core.bulk.clone(), stop.clone()));
     services.spawn(abandoned::run(core.deps.clone(), stop.clone()));
+    services.spawn(payloads::run(core.deps.clone(), stop.clone()));
+    services.spawn(resealing::run(core.deps.clone(), stop.clone()));
     services.spawn(parking::run(core.deps.db.clone(), args.knows(), stop.clone()));
     let listens_to = args.slots().into_iter().collect();
     services.spawn(presence::run(core.deps.db.clone(), core.worker.clone(), listens_to, stop.clone()));

@@ -174,15 +174,19 @@ async fn settle_one(db: &Db, settle: &Settle, patience: Duration) -> Answered {
 }
 
 /// Discards a job whose verdict the database refuses, with the refusal as the reason: running it again would end the
-/// same way.
+/// same way. One that lacks a key to be stored is left to a process that has it.
 async fn discard_unstorable(db: &Db, settle: &Settle, refusal: &StoreError, patience: Duration) -> Answered {
     if refusal.is_transient() {
         report(refusal, 1);
         return Answered::No;
     }
-    let problem = Problem::of("unstorable_verdict", refusal);
-    tracing::error!(job.id = %settle.job, error = problem.message, "A verdict could not be stored");
-    let discard = Settle { verdict: Verdict::Discarded { problem }, ..settle.clone() };
+    let verdict = match refusal {
+        StoreError::NoMasterKey { .. } => Verdict::Parked { problem: Problem::of("no_key", refusal) },
+        _ => Verdict::Discarded { problem: Problem::of("unstorable_verdict", refusal) },
+    };
+    let error = verdict.problem().map(|problem| problem.message.as_str());
+    tracing::error!(job.id = %settle.job, error, "A verdict could not be stored");
+    let discard = Settle { verdict, ..settle.clone() };
     match persist(patience, || settle::settle(db, std::slice::from_ref(&discard), &[])).await {
         Ok(_) => Answered::Yes,
         Err(error) => {

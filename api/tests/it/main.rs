@@ -15,6 +15,7 @@ mod hostile;
 mod idempotency;
 mod intake;
 mod pages;
+mod payloads;
 mod problems;
 mod queues;
 mod reads;

@@ -21,6 +21,7 @@ pub mod limits;
 pub mod logs;
 pub mod media;
 pub mod notices;
+pub mod objects;
 pub mod parking;
 pub mod pauses;
 pub mod payload;

@@ -6,10 +6,12 @@ pub mod bulk;
 pub mod housekeeper;
 pub mod leases;
 pub mod parking;
+pub mod payloads;
 pub mod presence;
 pub mod quarantine;
 pub mod release;
 pub mod rescuer;
+pub mod resealing;
 pub mod scheduler;
 
 /// An error and its causes on one line, for a service that will simply try again.

@@ -9,6 +9,7 @@ mod every_kind;
 mod housekeeping;
 mod journeys;
 mod outages;
+mod payloads;
 mod renditions;
 mod schedules;
 mod settling;

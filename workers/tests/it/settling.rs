@@ -56,7 +56,7 @@ async fn a_lease_outlives_a_job_that_was_let_go_without_a_verdict() {
         "others run on under a lease that was given up"
     );
     assert_eq!(held.leases(), [], "a lease that was given up is renewed");
-    let done = Verdict::Completed { result: json!(null) };
+    let done = Verdict::Completed { result: json!(null).into() };
     settler.settle(&claimed[1], Some(done), After::default()).await;
     settler.settle(&claimed[2], None, After::default()).await;
     held.emptied().await;

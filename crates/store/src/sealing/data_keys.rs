@@ -45,11 +45,6 @@ impl Ring {
         Self { tenant, newest: keys.keys().max().copied().unwrap_or_default(), keys }
     }
 
-    /// The data key that seals.
-    pub(crate) fn newest(&self) -> i32 {
-        self.newest
-    }
-
     pub(crate) fn has(&self, number: i32) -> bool {
         self.keys.contains_key(&number)
     }

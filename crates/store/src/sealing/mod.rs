@@ -7,6 +7,7 @@ mod cipher;
 mod data_keys;
 mod keyring;
 mod master;
+mod resealing;
 mod tenants;
 
 use jobs::{JobId, WorkflowId};
@@ -17,6 +18,7 @@ pub(crate) use data_keys::Ring;
 pub(crate) use keyring::Keyring;
 pub use keyring::check;
 pub use master::{BadMasterKey, MasterKeys};
+pub use resealing::{Encrypted, Page, Stale, encrypted, replace, stale};
 pub use tenants::{Rewrapped, encrypt, rotate};
 
 /// Where something sealed belongs. Sealed for one place, it opens at no other.

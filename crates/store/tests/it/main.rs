@@ -13,6 +13,7 @@ mod releasing;
 mod rescuing;
 mod schedules;
 mod schedules_racing;
+mod sealing;
 mod settling;
 mod tenancy;
 mod virtual_time;

@@ -63,7 +63,7 @@ impl World {
     }
 
     /// Claims everything, and ends each job as `verdict` says by the step it is tagged with.
-    async fn run(&self, verdict: impl Fn(&str) -> Verdict) -> usize {
+    pub(crate) async fn run(&self, verdict: impl Fn(&str) -> Verdict) -> usize {
         let claimed = self.claim(256).await;
         let mut batch = Vec::new();
         for job in &claimed {
