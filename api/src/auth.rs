@@ -213,6 +213,8 @@ callers! {
     Operator: QueueOperate;
     /// Somebody who may run something again, or hold it.
     Retrier: JobsWrite, QueueOperate;
+    /// Somebody who may do everything.
+    Admin: Admin;
 }
 
 fn unauthenticated() -> Problem {

@@ -46,6 +46,8 @@ pub(crate) const UPLOAD_BYTES_MAX: u64 = 256 * 1024 * 1024;
 pub(crate) const UPLOAD_SINGLE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Size of every part but the last.
 pub(crate) const UPLOAD_PART_BYTES: u64 = 8 * 1024 * 1024;
+/// Days for which a tenant may ask to keep its history; the installation may keep it for less.
+pub(crate) const RETENTION_DAYS_MAX: u16 = 3_650;
 /// Large arguments of one batch that are put into the object store at once.
 pub(crate) const LARGE_PUTS_MAX: usize = 4;
 /// Large payloads that this process holds at once to answer with them.

@@ -11,7 +11,7 @@ use crate::{
     request,
     routes::{
         assets, attempts, batch, bulk, events, health, job_events, jobs, kinds, limits, pages, pauses,
-        promises, schedule_steer, schedules, steer, submit, uploads, why, workflows,
+        promises, retention, schedule_steer, schedules, steer, submit, uploads, why, workflows,
     },
 };
 
@@ -69,6 +69,7 @@ fn keyed() -> OpenApiRouter<AppState> {
         .routes(routes!(uploads::get_upload))
         .routes(routes!(uploads::complete_upload))
         .routes(routes!(assets::get_asset))
+        .routes(routes!(retention::get_retention, retention::set_retention))
         .routes(routes!(kinds::list_kinds))
         .routes(routes!(kinds::get_kind))
         .routes(routes!(kinds::list_presets))

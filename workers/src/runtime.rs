@@ -25,7 +25,7 @@ use crate::{
         abandoned, bulk, housekeeper, leases, parking, payloads, presence,
         quarantine::{Parent, Quarantine},
         release::Release,
-        rescuer, resealing, scheduler,
+        rescuer, resealing, retention, scheduler,
     },
     media_pool::MediaPool,
     scratch::Scratch,
@@ -164,6 +164,7 @@ pub async fn run(
     services.spawn(rescuer::run(core.deps.db.clone(), Duration::from_millis(args.sweep_ms), stop.clone()));
     services.spawn(scheduler::run(core.deps.db.clone(), stop.clone()));
     services.spawn(housekeeper::run(core.deps.db.clone(), args.history_days, stop.clone()));
+    services.spawn(retention::run(core.deps.db.clone(), args.history_days, stop.clone()));
     services.spawn(bulk::run(core.deps.db.clone(), core.bulk.clone(), stop.clone()));
     services.spawn(abandoned::run(core.deps.clone(), stop.clone()));
     services.spawn(payloads::run(core.deps.clone(), stop.clone()));

@@ -13,6 +13,7 @@ pub(crate) mod limits;
 pub(crate) mod pages;
 pub(crate) mod pauses;
 pub(crate) mod promises;
+pub(crate) mod retention;
 pub(crate) mod schedule_steer;
 pub(crate) mod schedules;
 pub(crate) mod steer;

@@ -31,6 +31,7 @@ pub mod promises;
 pub mod reads;
 pub mod release;
 pub mod rescue;
+pub mod retention;
 pub mod retry;
 pub mod schedules;
 pub mod sealing;

@@ -12,6 +12,7 @@ pub mod quarantine;
 pub mod release;
 pub mod rescuer;
 pub mod resealing;
+pub mod retention;
 pub mod scheduler;
 
 /// An error and its causes on one line, for a service that will simply try again.

@@ -61,12 +61,7 @@ async fn everybody(
 ///
 /// # Errors
 /// When the ledger or the object store does not answer, or something cannot be opened.
-pub async fn reseal(
-    db: &Db,
-    blobs: &Blobs,
-    tenant: TenantId,
-    newest: i32,
-) -> Result<usize, PayloadError> {
+pub async fn reseal(db: &Db, blobs: &Blobs, tenant: TenantId, newest: i32) -> Result<usize, PayloadError> {
     let (mut after, mut found) = (None, 0);
     loop {
         let page = sealing::stale(db, tenant, newest, after).await?;

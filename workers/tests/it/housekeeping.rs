@@ -1,11 +1,11 @@
 //! What is cleaned up without anybody asking.
 
 use blob::Key;
-use jobs::UploadId;
-use store::uploads;
+use jobs::{State, UploadId};
+use store::{retention, retention::Rules, uploads};
 use testkit::eventually;
 
-use crate::world::{SOON, World};
+use crate::world::{SOON, World, working};
 
 #[tokio::test]
 async fn an_upload_nobody_completed_is_removed_with_its_file() {
@@ -34,4 +34,25 @@ async fn an_upload_nobody_completed_is_removed_with_its_file() {
     .await;
     assert!(world.blobs.head(&key(abandoned)).await.unwrap().is_none());
     assert!(world.blobs.head(&key(pending)).await.unwrap().is_some(), "an upload under way was removed");
+}
+
+#[tokio::test]
+async fn history_that_a_tenant_does_not_want_is_let_go() {
+    let world = World::new().await;
+    let worker = world.start(&[]);
+    let old = world.probe(working(10)).await;
+    world.reaches(old, State::Completed).await;
+    let backdate = "update attempt set finished_at = finished_at - interval '5 days', created_at = created_at - interval '5 days'";
+    world.database.execute(backdate).await.unwrap();
+    let young = world.probe(working(10)).await;
+    world.reaches(young, State::Completed).await;
+    worker.kill();
+    let rules = Rules { days: None, kinds: [("probe.work".to_owned(), 3)].into() };
+    retention::set(&world.api, world.tenant, &rules).await.unwrap();
+    let _worker = world.start(&[]);
+    eventually("the old history to be gone", SOON, || async {
+        (world.database.number("select count(*) from attempt").await.unwrap() == 1).then_some(())
+    })
+    .await;
+    assert_eq!(world.state(young).await, State::Completed);
 }

@@ -11,6 +11,7 @@ mod limiting;
 mod parking;
 mod releasing;
 mod rescuing;
+mod retention;
 mod schedules;
 mod schedules_racing;
 mod sealing;

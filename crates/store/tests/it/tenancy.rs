@@ -62,6 +62,8 @@ async fn fill(database: &TestDatabase, tenants: [TenantId; 2]) {
              insert into attempt (tenant_id, job_id, fence, attempt, kind_version, max_attempts, priority, created_at,
                  scheduled_at, outcome, kind, queue, key, promise_s)
                  values ('{id}', gen_random_uuid(), 0, 1, 1, 1, 1, now(), now(), 'completed', 'x', 'x', '', 0);
+             insert into tenant_key (tenant_id, number, master, wrapped) values ('{id}', 1, 'x', 'x');
+             insert into retention (tenant_id, days) values ('{id}', 1);
              insert into share (tenant_id, queue) values ('{id}', 'default');
              insert into limit_rule (id, tenant_id, name, concurrency, updated_by)
                  values (gen_random_uuid(), '{id}', 'x', 1, 'x');
