@@ -204,7 +204,11 @@ impl StepBody {
             };
             match body.check(None, ARGS_BYTES_MAX) {
                 Ok(job) => {
-                    args.push(if asked.is_empty() { job.args.inline().cloned().unwrap_or_default() } else { value });
+                    args.push(if asked.is_empty() {
+                        job.args.inline().cloned().unwrap_or_default()
+                    } else {
+                        value
+                    });
                     spec.get_or_insert(job);
                 }
                 Err(wrong) => {

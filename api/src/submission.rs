@@ -156,7 +156,9 @@ impl NewJobBody {
                 format!("at most {SCHEDULE_AHEAD_DAYS_MAX} days ahead"),
             ));
         }
-        let parsed = read_args(spec, self.version, args, args_bytes_max).map_err(|unreadable| errors.push(unreadable)).ok();
+        let parsed = read_args(spec, self.version, args, args_bytes_max)
+            .map_err(|unreadable| errors.push(unreadable))
+            .ok();
         let too_long = |unique: &jobs::Unique| unique.key.len() > UNIQUE_KEY_BYTES_MAX;
         if parsed.as_ref().and_then(|parsed| parsed.unique.as_ref()).is_some_and(too_long) {
             errors.push(FieldError::new("/args", "what makes this work unique is longer than 200 bytes"));

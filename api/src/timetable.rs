@@ -1,7 +1,10 @@
 //! A schedule as clients ask for it, everything that has to hold before it is stored, and how clients see it.
 
 use chrono::{DateTime, Utc};
-use jobs::{Priority, Queue, ScheduleId, limits::{ARGS_BYTES_MAX, ATTEMPTS_MAX}};
+use jobs::{
+    Priority, Queue, ScheduleId,
+    limits::{ARGS_BYTES_MAX, ATTEMPTS_MAX},
+};
 use schedule::{
     CATCH_UP_AGE_S_MAX, CATCH_UP_AGE_S_MIN, CATCH_UP_SLOTS_MAX, CatchUp, CatchUpRule, Cron, Overlap, Zone,
 };

@@ -28,7 +28,10 @@ pub(crate) async fn run(args: &TenantArgs) -> anyhow::Result<()> {
         TenantCommand::Encrypt { slug } => {
             let tenant = store::keys::tenant_by_slug(&db, slug).await?;
             let is_new = sealing::encrypt(&db, tenant).await?;
-            anyhow::ensure!(is_new, "{slug} is encrypted already; `api tenant rotate {slug}` changes its keys");
+            anyhow::ensure!(
+                is_new,
+                "{slug} is encrypted already; `api tenant rotate {slug}` changes its keys"
+            );
             say(&format!("{slug} is encrypted: everywhere within 10 s, and what waits by and by"))?;
         }
         TenantCommand::Rotate { slug: Some(slug), .. } => {

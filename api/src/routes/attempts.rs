@@ -3,9 +3,9 @@
 use ::jobs::{JobId, State};
 use axum::{Json, extract::State as App};
 use chrono::{DateTime, Utc};
+use payloads::Of;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use payloads::Of;
 use store::{attempts, logs, payload::Field, reads};
 use utoipa::{IntoParams, ToSchema};
 

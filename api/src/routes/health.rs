@@ -38,7 +38,8 @@ pub(crate) async fn readyz(State(app): State<AppState>) -> Response {
     let Ready { postgres, s3, keys, .. } = look(&app).await;
     let stopping = app.stopping.is_cancelled();
     let word = |is_ok: bool| if is_ok { "ok" } else { "unreachable" };
-    let status = if postgres && s3 && keys && !stopping { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status =
+        if postgres && s3 && keys && !stopping { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let keys = if keys { "ok" } else { "missing" };
     let body = json!({ "postgres": word(postgres), "s3": word(s3), "keys": keys, "stopping": stopping });
     (status, Json(body)).into_response()

@@ -25,6 +25,7 @@ use crate::{
     auth::Reader,
     extract::Id,
     hub::{self, JobWatch},
+    large,
     limits::{HEARTBEAT, LINES_MAX, STREAM_AGE_MAX, STREAM_PAUSE, STREAM_POLL},
     problem::{Code, Problem, ProblemDocument},
     resource::{self, JobResource, ProgressResource},
@@ -148,7 +149,8 @@ impl Follower {
         let progress = resource::progress(&record);
         let is_stopping = record.cancel_requested_at.is_some();
         let (state, attempt) = (record.state()?, record.attempt);
-        let job = JobResource::of(record)?;
+        let mut job = JobResource::of(record)?;
+        large::link(&self.app, &mut job).await?;
         let is_news =
             self.seen.state.replace((state, attempt, is_stopping)) != Some((state, attempt, is_stopping));
         if is_news && !state.is_final() {

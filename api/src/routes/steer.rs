@@ -13,6 +13,7 @@ use crate::{
     AppState,
     auth::{Caller, Retrier, Writer},
     extract::Id,
+    large,
     problem::{Code, Problem, ProblemDocument},
     resource::JobResource,
 };
@@ -83,5 +84,7 @@ pub(crate) async fn retry_job(
 
 async fn show(app: &AppState, caller: &Caller, id: JobId, status: StatusCode) -> Result<Response, Problem> {
     let record = reads::get(&app.db, caller.tenant, id).await?.ok_or_else(|| Problem::not_found("job"))?;
-    Ok((status, Json(JobResource::of(record)?)).into_response())
+    let mut job = JobResource::of(record)?;
+    large::link(app, &mut job).await?;
+    Ok((status, Json(job)).into_response())
 }

@@ -157,6 +157,15 @@ impl TestApp {
         address
     }
 
+    /// A server that was given this master key takes over.
+    pub(crate) async fn serve_with_key(&mut self, master: &str) {
+        let masters = store::sealing::MasterKeys::parse(master, None).unwrap();
+        let db = self.database.db(Role::Api).unwrap().with_masters(masters);
+        let (address, stop, _) = serve(db, self.blobs.clone(), settings()).await;
+        self.stops.push(stop);
+        self.address = address;
+    }
+
     /// Stops the server as SIGTERM would, and waits for it.
     pub(crate) async fn stop(&mut self) {
         drop(self.stops.remove(0));

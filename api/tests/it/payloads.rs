@@ -100,8 +100,12 @@ async fn a_submission_that_makes_no_job_leaves_no_object() {
         {"kind": "probe.work"},
     ]});
     let answer = app.post("/v1/jobs/batch", &batch).await;
-    let outcomes: Vec<&str> =
-        answer.body["jobs"].as_array().unwrap().iter().map(|item| item["outcome"].as_str().unwrap()).collect();
+    let outcomes: Vec<&str> = answer.body["jobs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item["outcome"].as_str().unwrap())
+        .collect();
     assert_eq!(outcomes, ["accepted", "invalid", "existing", "accepted"], "{}", answer.text);
     assert_eq!(objects(&app).await, 2);
 }

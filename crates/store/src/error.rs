@@ -24,7 +24,9 @@ pub enum StoreError {
         found: String,
     },
     /// The payloads of a tenant are encrypted, and this process does not have the key that opens them.
-    #[error("the master key {master} is needed, and neither CREWLINE_MASTER_KEY nor CREWLINE_MASTER_KEY_PREVIOUS is it")]
+    #[error(
+        "the master key {master} is needed, and neither CREWLINE_MASTER_KEY nor CREWLINE_MASTER_KEY_PREVIOUS is it"
+    )]
     NoMasterKey {
         /// The name of the key; it tells nothing of the key.
         master: String,

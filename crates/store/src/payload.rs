@@ -173,7 +173,11 @@ mod tests {
         assert_eq!((back.sealed(), back.inline()), (Some(sealed), None));
         let newer = json!({"$crewline": "folded", "into": 7});
         let kept = Payload::of_row(newer.clone());
-        assert_eq!((kept.sealed(), through_a_row(&kept).0), (None, newer), "kept for a program that knows it");
+        assert_eq!(
+            (kept.sealed(), through_a_row(&kept).0),
+            (None, newer),
+            "kept for a program that knows it"
+        );
         assert!(matches!(Payload::of_row(json!({"$crewline": "object"})), Payload::Unopened(_)));
     }
 }

@@ -138,12 +138,7 @@ pub async fn get_in(
     }
 }
 
-async fn open(
-    db: &Db,
-    tenant: TenantId,
-    job: JobId,
-    mut found: JobRecord,
-) -> Result<JobRecord, StoreError> {
+async fn open(db: &Db, tenant: TenantId, job: JobId, mut found: JobRecord) -> Result<JobRecord, StoreError> {
     found.args = Json(db.open(tenant, &Place::of_job(job, Field::Args), found.args.0).await?);
     if let Some(Json(result)) = found.result {
         found.result = Some(Json(db.open(tenant, &Place::of_job(job, Field::Result), result).await?));

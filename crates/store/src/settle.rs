@@ -13,8 +13,8 @@ use crate::{
     enqueue::{self, NewJob},
     error::{OrFailed, StoreError},
     media,
-    payload::{Field, Payload},
     parking::{PARK_FIRST, PARK_LONGEST},
+    payload::{Field, Payload},
     progress::{self, Ended},
     sealing::Place,
 };

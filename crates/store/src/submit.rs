@@ -90,7 +90,9 @@ impl<'a> Body<'a> {
     /// It repeats the arguments, so it is encrypted where they are.
     fn of(ring: Option<&Ring>, key: &Idempotency, answer: &'a Answer) -> Result<Self, StoreError> {
         Ok(match ring {
-            Some(ring) => Self::Sealed(ring.seal_value(&Place::of_answer(key.route, &key.key), &answer.body)?),
+            Some(ring) => {
+                Self::Sealed(ring.seal_value(&Place::of_answer(key.route, &key.key), &answer.body)?)
+            }
             None => Self::Plain(&answer.body),
         })
     }

@@ -214,7 +214,8 @@ async fn insert(db: &Db, tx: &mut Tx, tenant: TenantId, new: &NewWorkflow) -> Re
     .or_failed("make a workflow")?;
     for (ordinal, step) in new.steps.iter().enumerate() {
         let begins = step.after.is_empty();
-        let spec = if begins { None } else { Some(step.spec.sealed(db, tenant, new.id, ordinal as i16).await?) };
+        let spec =
+            if begins { None } else { Some(step.spec.sealed(db, tenant, new.id, ordinal as i16).await?) };
         sqlx::query(
             "insert into workflow_step (tenant_id, workflow_id, ordinal, name, after, state, continues, tolerate, jobs_total,
                  spec, started_at)

@@ -94,6 +94,11 @@ async fn bulk_operations() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn payloads() {
+    holds("payloads.md").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn workflows() {
     holds("workflows.md").await;
 }

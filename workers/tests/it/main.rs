@@ -4,6 +4,7 @@
 mod bulk;
 mod crashes;
 mod documents;
+mod encryption;
 mod endings;
 mod every_kind;
 mod housekeeping;

@@ -19,8 +19,7 @@ fn object(payload: &Payload) -> Object {
 
 /// A probe with large arguments that leaves a large result, as the intake would take it.
 async fn large(world: &World) -> JobId {
-    let probe =
-        ProbeWork { ballast: "b".repeat(500_000), result_bytes: 5_000_000, ..ProbeWork::default() };
+    let probe = ProbeWork { ballast: "b".repeat(500_000), result_bytes: 5_000_000, ..ProbeWork::default() };
     let new = NewJob::of(&probe).unwrap();
     let of = Of { tenant: world.tenant, job: new.id, field: Field::Args };
     let value = new.args.inline().unwrap().clone();

@@ -25,7 +25,11 @@ async fn a_verdict_that_cannot_be_stored_is_discarded_alone() {
     let settler = Settler::start(db, held.clone(), Faults::default(), ttl, std::sync::Arc::default());
     for (job, echo) in claimed.iter().zip(["good", "a\0b", "good"]) {
         settler
-            .settle(job, Some(Verdict::Completed { result: json!({ "echo": echo }).into() }), After::default())
+            .settle(
+                job,
+                Some(Verdict::Completed { result: json!({ "echo": echo }).into() }),
+                After::default(),
+            )
             .await;
     }
     held.emptied().await;

@@ -12,7 +12,8 @@ const TODAY: &[&str] = &["--grace-s", "1"];
 
 /// A job as the api of yesterday enqueued it.
 fn of_yesterday(new: NewJob) -> NewJob {
-    let args = json!({"work_ms": new.args.inline().unwrap()["work_ms"], "endings": [], "echo": "", "follow_ups": 0});
+    let args =
+        json!({"work_ms": new.args.inline().unwrap()["work_ms"], "endings": [], "echo": "", "follow_ups": 0});
     NewJob { kind_version: 1, args: args.into(), ..new }
 }
 

@@ -7,11 +7,7 @@ use jobs::TenantId;
 use ring::hkdf::{HKDF_SHA256, Salt};
 use serde_json::Value;
 
-use super::{
-    Place,
-    cipher::Cipher,
-    master::MasterKeys,
-};
+use super::{Place, cipher::Cipher, master::MasterKeys};
 use crate::{
     error::StoreError,
     payload::{Payload, Sealed},
@@ -85,7 +81,11 @@ impl Ring {
     }
 
     /// `payload` as its row should hold it; none when it is in that form already.
-    pub(crate) fn seal_payload(&self, place: &Place, payload: &Payload) -> Result<Option<Payload>, StoreError> {
+    pub(crate) fn seal_payload(
+        &self,
+        place: &Place,
+        payload: &Payload,
+    ) -> Result<Option<Payload>, StoreError> {
         payload.inline().map(|value| self.seal_value(place, value)).transpose()
     }
 

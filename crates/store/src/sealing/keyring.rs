@@ -82,12 +82,13 @@ impl Db {
             return Ok(Some(ring));
         }
         let mut tx = self.tenant(tenant).await?;
-        let wrapped: Vec<Wrapped> =
-            sqlx::query_as("select number, master, wrapped from tenant_key where tenant_id = $1 order by number")
-                .bind(tenant.as_uuid())
-                .fetch_all(&mut *tx)
-                .await
-                .or_failed("read the keys of a tenant")?;
+        let wrapped: Vec<Wrapped> = sqlx::query_as(
+            "select number, master, wrapped from tenant_key where tenant_id = $1 order by number",
+        )
+        .bind(tenant.as_uuid())
+        .fetch_all(&mut *tx)
+        .await
+        .or_failed("read the keys of a tenant")?;
         let ring = Arc::new(Ring::unwrap(tenant, self.keyring().masters.as_ref(), &wrapped));
         let mut rings = self.keyring().rings.write().unwrap_or_else(PoisonError::into_inner);
         rings.insert(tenant, ring.clone());

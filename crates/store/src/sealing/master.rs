@@ -62,7 +62,10 @@ impl Master {
         }
         let id = digest::digest(&digest::SHA256, &[b"crewline master key ", bytes.as_slice()].concat());
         let id = id.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { id, cipher: Cipher::new(hkdf::Salt::new(hkdf::HKDF_SHA256, b"crewline wrap").extract(&bytes)) })
+        Ok(Self {
+            id,
+            cipher: Cipher::new(hkdf::Salt::new(hkdf::HKDF_SHA256, b"crewline wrap").extract(&bytes)),
+        })
     }
 }
 

@@ -77,12 +77,7 @@ struct Row {
 ///
 /// # Errors
 /// When the ledger does not answer, or what is there cannot be opened.
-pub async fn stale(
-    db: &Db,
-    tenant: TenantId,
-    newest: i32,
-    after: Option<JobId>,
-) -> Result<Page, StoreError> {
+pub async fn stale(db: &Db, tenant: TenantId, newest: i32, after: Option<JobId>) -> Result<Page, StoreError> {
     let rows: Vec<Row> = sqlx::query_as(
         "with page as materialized (
              select id, args from job where tenant_id = $1 and id > $2 order by id limit $4

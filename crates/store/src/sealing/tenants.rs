@@ -54,11 +54,13 @@ async fn keys_of(tx: &mut Tx, tenant: TenantId) -> Result<Vec<Wrapped>, StoreErr
         .execute(&mut **tx)
         .await
         .or_failed("take the keys of a tenant in hand")?;
-    sqlx::query_as("select tenant_id, number, master, wrapped from tenant_key where tenant_id = $1 order by number")
-        .bind(tenant.as_uuid())
-        .fetch_all(&mut **tx)
-        .await
-        .or_failed("read the keys of a tenant")
+    sqlx::query_as(
+        "select tenant_id, number, master, wrapped from tenant_key where tenant_id = $1 order by number",
+    )
+    .bind(tenant.as_uuid())
+    .fetch_all(&mut **tx)
+    .await
+    .or_failed("read the keys of a tenant")
 }
 
 async fn add(db: &Db, tx: &mut Tx, tenant: TenantId, number: i32) -> Result<(), StoreError> {

@@ -96,7 +96,10 @@ async fn a_slot_becomes_a_job_with_everything_that_was_asked_for() {
     let first = &round.fired[0];
     assert_eq!((first.outcome, first.schedule, round.set_aside.is_none()), ("enqueued", id, true));
     let job = world.job(first.job.unwrap()).await;
-    assert_eq!((job.kind.as_str(), job.args.0.inline().unwrap()["echo"].as_str()), ("probe.work", Some("report")));
+    assert_eq!(
+        (job.kind.as_str(), job.args.0.inline().unwrap()["echo"].as_str()),
+        ("probe.work", Some("report"))
+    );
     assert_eq!((job.max_attempts, job.priority, job.queue.as_str()), (7, 2, "default"));
     assert_eq!((job.tags, job.metadata.unwrap().0), (Some(vec!["nightly".into()]), json!({"owner": "ops"})));
     assert_eq!(job.scheduled_at, first.slot, "the handler finds its slot there");
