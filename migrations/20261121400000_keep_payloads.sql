@@ -85,9 +85,8 @@ begin
           and a.finished_at = old.finished_at and a.finished_at >= of_day and a.finished_at < of_day + 1
         returning a.job_id
     ), said as (
-        delete from public.job_log l using (select job_id, max(finished_at) as until from old group by job_id) o
-        where l.tenant_id = of_tenant and l.job_id = o.job_id and l.logged_at <= o.until
-          and l.logged_at < of_day + 2
+        delete from public.job_log l using old
+        where l.tenant_id = of_tenant and l.job_id = old.job_id and l.fence = old.fence and l.logged_at < of_day + 2
     )
     select (select count(*) from gone), (select count(*) from page), p.job_id, p.fence
     into pruned, looked, last_job, last_fence

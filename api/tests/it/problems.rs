@@ -29,7 +29,7 @@ async fn bodies_that_cannot_be_read_say_why() {
     post(&app, "/v1/jobs", json, vec![0xFF, 0xFE]).await.problem(400, "malformed_json");
     post(&app, "/v1/jobs", "text/plain", "{}").await.problem(415, "unsupported_media_type");
     post(&app, "/v1/jobs", "application/json; charset=utf-8", "{}").await.problem(422, "invalid_body");
-    post(&app, "/v1/jobs", json, vec![b' '; 1024 * 1024 + 1]).await.problem(413, "payload_too_large");
+    post(&app, "/v1/jobs", json, vec![b' '; 2 * 1024 * 1024 + 1]).await.problem(413, "payload_too_large");
     post(&app, "/v1/jobs/batch", json, vec![b' '; 8 * 1024 * 1024 + 1])
         .await
         .problem(413, "payload_too_large");
