@@ -204,11 +204,8 @@ impl StepBody {
             };
             match body.check(None, ARGS_BYTES_MAX) {
                 Ok(job) => {
-                    args.push(if asked.is_empty() {
-                        job.args.inline().cloned().unwrap_or_default()
-                    } else {
-                        value
-                    });
+                    let filled_in = || job.args.inline().cloned().unwrap_or_default();
+                    args.push(if asked.is_empty() { filled_in() } else { value });
                     spec.get_or_insert(job);
                 }
                 Err(wrong) => {

@@ -107,7 +107,7 @@ impl Ledger {
             queue,
             priority: work.priority(),
             max_attempts: work.max_attempts(),
-            args: work.args(shoot, wanted.nth),
+            args: work.args(shoot, wanted.nth).into(),
             created_at: moment(at_ms),
             scheduled_at: moment(since_ms),
             unique: None,
@@ -206,7 +206,7 @@ impl Ledger {
 
 /// Done, with a result about as large as the real one.
 pub fn completed() -> Verdict {
-    Verdict::Completed { result: json!({"reused": false, "degraded": null}) }
+    Verdict::Completed { result: json!({"reused": false, "degraded": null}).into() }
 }
 
 /// Failed, to be tried again.

@@ -112,7 +112,7 @@ pub struct Reached {
 }
 
 #[derive(FromRow)]
-struct Pruned {
+struct Step {
     after_job: Option<Uuid>,
     after_fence: Option<i32>,
     pruned: i32,
@@ -126,7 +126,7 @@ pub async fn prune(
     day: NaiveDate,
     after: Option<Reached>,
 ) -> Result<(usize, Option<Reached>), StoreError> {
-    let Pruned { after_job, after_fence, pruned } =
+    let Step { after_job, after_fence, pruned } =
         sqlx::query_as("select after_job, after_fence, pruned from prune_history($1, $2, $3, $4, $5)")
             .bind(tenant.as_uuid())
             .bind(day)

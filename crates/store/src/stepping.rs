@@ -221,16 +221,14 @@ async fn results_of(
             continue;
         };
         let job = JobId::from_uuid(job);
-        match db.open(tenant, &Place::of_job(job, Field::Result), row).await? {
-            Payload::Inline(result) => results.push(result),
-            _ => {
-                let message = format!(
-                    "the result of {job} takes more than {RESULT_BYTES_MAX} bytes; such a result cannot be put into \
-                     the arguments of another step"
-                );
-                return Ok(Err(Problem::new("result_too_large", message)));
-            }
-        }
+        let Payload::Inline(result) = db.open(tenant, &Place::of_job(job, Field::Result), row).await? else {
+            let message = format!(
+                "the result of {job} takes more than {RESULT_BYTES_MAX} bytes; such a result cannot be put into the \
+                 arguments of another step"
+            );
+            return Ok(Err(Problem::new("result_too_large", message)));
+        };
+        results.push(result);
     }
     Ok(Ok(results))
 }

@@ -7,13 +7,16 @@ use serde_json::Value;
 use store::{
     Db, Role,
     enqueue::NewJob,
-    payload::{Field, Object, Payload},
+    payload::{Field, Payload},
     sealing::{self, MasterKeys},
 };
 use testkit::eventually;
 use workers::maintenance::resealing::reseal;
 
-use crate::world::{SOON, World, working};
+use crate::{
+    payloads::object,
+    world::{SOON, World, working},
+};
 
 const ONE: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 const TWO: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
@@ -65,11 +68,6 @@ impl World {
         }
         shows
     }
-}
-
-fn object(payload: &Payload) -> Object {
-    let Payload::Object(object) = payload else { panic!("it is in the row: {payload:?}") };
-    object.clone()
 }
 
 #[tokio::test]

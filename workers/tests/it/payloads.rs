@@ -12,9 +12,9 @@ use workers::maintenance::payloads::collect;
 
 use crate::world::World;
 
-fn object(payload: &Payload) -> Object {
-    let Payload::Object(object) = payload else { panic!("it is in the row: {payload:?}") };
-    object.clone()
+pub(crate) fn object(payload: &Payload) -> Object {
+    let object = if let Payload::Object(object) = payload { Some(object.clone()) } else { None };
+    object.expect("it is in the row")
 }
 
 /// A probe with large arguments that leaves a large result, as the intake would take it.

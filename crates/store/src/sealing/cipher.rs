@@ -82,7 +82,8 @@ mod tests {
     #[test]
     fn what_is_sealed_opens_under_its_key_and_at_its_place_only() {
         let (mine, other) = (cipher(b"mine"), cipher(b"other"));
-        for plain in [b"".as_slice(), b"x", &[7; 100_000]] {
+        let long = vec![7; 100_000];
+        for plain in [b"".as_slice(), b"x", &long] {
             let sealed = mine.seal("acme/job_1/args", plain).unwrap();
             assert_ne!(sealed, mine.seal("acme/job_1/args", plain).unwrap(), "never the same twice");
             assert_eq!(mine.open("acme/job_1/args", sealed.clone()).unwrap(), plain);

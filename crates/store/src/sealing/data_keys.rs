@@ -15,7 +15,7 @@ use crate::{
 
 /// A data key as the database has it.
 #[derive(Debug, Clone, sqlx::FromRow)]
-pub(super) struct Wrapped {
+pub(super) struct DataKey {
     pub(super) number: i32,
     pub(super) master: String,
     pub(super) wrapped: Vec<u8>,
@@ -35,7 +35,7 @@ pub(crate) struct Ring {
 }
 
 impl Ring {
-    pub(super) fn unwrap(tenant: TenantId, masters: Option<&MasterKeys>, wrapped: &[Wrapped]) -> Self {
+    pub(super) fn unwrap(tenant: TenantId, masters: Option<&MasterKeys>, wrapped: &[DataKey]) -> Self {
         let keys: HashMap<i32, Result<Cipher, StoreError>> =
             wrapped.iter().map(|one| (one.number, unwrap(tenant, masters, one))).collect();
         Self { tenant, newest: keys.keys().max().copied().unwrap_or_default(), keys }
@@ -104,7 +104,7 @@ impl Ring {
     }
 }
 
-fn unwrap(tenant: TenantId, masters: Option<&MasterKeys>, one: &Wrapped) -> Result<Cipher, StoreError> {
+fn unwrap(tenant: TenantId, masters: Option<&MasterKeys>, one: &DataKey) -> Result<Cipher, StoreError> {
     let no_key = || StoreError::NoMasterKey { master: one.master.clone() };
     let name = name(tenant, one.number);
     let opened = masters.and_then(|masters| masters.unwrap(&one.master, &name, &one.wrapped));

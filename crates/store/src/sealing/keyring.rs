@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{
     MasterKeys, Place,
-    data_keys::{Ring, Wrapped},
+    data_keys::{DataKey, Ring},
 };
 use crate::{
     db::Db,
@@ -43,7 +43,7 @@ type Encrypted = Arc<HashMap<TenantId, i32>>;
 
 /// A tenant that is encrypted.
 #[derive(FromRow)]
-struct Newest {
+struct Sealing {
     tenant_id: Uuid,
     newest: i32,
     masters: Vec<String>,
@@ -76,13 +76,23 @@ impl Db {
     }
 
     async fn ring_not_older(&self, tenant: TenantId, age: Duration) -> Result<Option<Arc<Ring>>, StoreError> {
+        if let Some(encrypted) = self.keyring().encrypted(age)
+            && !encrypted.contains_key(&tenant)
+        {
+            return Ok(None);
+        }
+        // Boxed, so that what is rare does not make larger what is not.
+        Box::pin(self.look_up(tenant, age)).await
+    }
+
+    async fn look_up(&self, tenant: TenantId, age: Duration) -> Result<Option<Arc<Ring>>, StoreError> {
         let encrypted = self.encrypted(age).await?;
         let Some(newest) = encrypted.get(&tenant).copied() else { return Ok(None) };
         if let Some(ring) = self.keyring().ring(tenant, newest) {
             return Ok(Some(ring));
         }
         let mut tx = self.tenant(tenant).await?;
-        let wrapped: Vec<Wrapped> = sqlx::query_as(
+        let wrapped: Vec<DataKey> = sqlx::query_as(
             "select number, master, wrapped from tenant_key where tenant_id = $1 order by number",
         )
         .bind(tenant.as_uuid())
@@ -175,7 +185,7 @@ impl Db {
 }
 
 /// Who is encrypted, and what is needed for it. By a function, because requests see the rows of one tenant at a time.
-async fn newest(db: &Db) -> Result<Vec<Newest>, StoreError> {
+async fn newest(db: &Db) -> Result<Vec<Sealing>, StoreError> {
     sqlx::query_as("select tenant_id, newest, masters from encrypted_tenants()")
         .fetch_all(db.pool())
         .await

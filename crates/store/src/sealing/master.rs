@@ -5,6 +5,8 @@ use ring::{digest, hkdf};
 
 use super::cipher::{Cipher, CipherError};
 
+/// Bytes of the hash of a master key that name it.
+const NAME_BYTES: usize = 8;
 /// Bytes of a master key.
 const MASTER_BYTES: usize = 32;
 
@@ -61,7 +63,7 @@ impl Master {
             return Err(BadMasterKey);
         }
         let id = digest::digest(&digest::SHA256, &[b"crewline master key ", bytes.as_slice()].concat());
-        let id = id.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let id = hex::encode(id.as_ref().iter().copied().take(NAME_BYTES).collect::<Vec<_>>());
         Ok(Self {
             id,
             cipher: Cipher::new(hkdf::Salt::new(hkdf::HKDF_SHA256, b"crewline wrap").extract(&bytes)),

@@ -3,7 +3,7 @@
 use jobs::TenantId;
 use ring::rand::{SecureRandom, SystemRandom};
 
-use super::data_keys::{Wrapped, name};
+use super::data_keys::{DataKey, name};
 use crate::{
     db::{Db, Tx, commit},
     error::{OrFailed, StoreError},
@@ -47,7 +47,7 @@ pub async fn rotate(db: &Db, tenant: TenantId) -> Result<Option<Rewrapped>, Stor
     Ok(Some(Rewrapped { newest: last + 1, rewrapped }))
 }
 
-async fn keys_of(tx: &mut Tx, tenant: TenantId) -> Result<Vec<Wrapped>, StoreError> {
+async fn keys_of(tx: &mut Tx, tenant: TenantId) -> Result<Vec<DataKey>, StoreError> {
     // Two that change keys at once go one after the other.
     sqlx::query("select from tenant where id = $1 for update")
         .bind(tenant.as_uuid())
@@ -81,7 +81,7 @@ async fn add(db: &Db, tx: &mut Tx, tenant: TenantId, number: i32) -> Result<(), 
     Ok(())
 }
 
-async fn rewrap(db: &Db, tx: &mut Tx, tenant: TenantId, key: &Wrapped) -> Result<bool, StoreError> {
+async fn rewrap(db: &Db, tx: &mut Tx, tenant: TenantId, key: &DataKey) -> Result<bool, StoreError> {
     let masters = db.keyring().masters()?;
     if key.master == masters.id() {
         return Ok(false);

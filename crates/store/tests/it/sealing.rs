@@ -13,10 +13,7 @@ use store::{
     submit::{Answer, Idempotency, Submission, Submitted, submit},
 };
 
-use crate::{
-    workflows::step,
-    world::World,
-};
+use crate::{workflows::step, world::World};
 
 const ONE: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 const TWO: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
@@ -82,7 +79,7 @@ async fn rows_of_an_encrypted_tenant_show_nothing_and_its_readers_see_no_differe
 
     let other = world.tenant("other").await;
     let plain = secret();
-    world.enqueue_all(other, &[plain.clone()]).await;
+    world.enqueue_all(other, std::slice::from_ref(&plain)).await;
     assert_eq!(world.shown("job").await, 1, "a tenant that did not ask for it is not encrypted");
     let lists = reads::get(&world.api, other, plain.id).await.unwrap().unwrap();
     assert_eq!(lists.args.0, plain.args);
@@ -281,5 +278,5 @@ async fn a_tenant_that_is_not_encrypted_costs_one_look_every_few_seconds() {
         })
         .await;
     let bound = 2 * (1 + began.elapsed().as_secs() as i64 / 10);
-    assert!(looks <= bound, "{looks} looks at {} jobs, and {bound} would do", ROUNDS);
+    assert!(looks <= bound, "{looks} looks at {ROUNDS} jobs, and {bound} would do");
 }
