@@ -7,7 +7,7 @@ use serde_json::Value;
 use store::{
     Db, Role,
     enqueue::NewJob,
-    payload::{Field, Payload},
+    payload::Field,
     sealing::{self, MasterKeys},
 };
 use testkit::eventually;

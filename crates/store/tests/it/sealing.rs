@@ -261,6 +261,8 @@ async fn what_waits_is_sealed_anew_in_pages() {
 #[tokio::test]
 async fn a_tenant_that_is_not_encrypted_costs_one_look_every_few_seconds() {
     const ROUNDS: usize = 40;
+    /// What Postgres looked at by itself, when the table was made.
+    const OWN: i64 = 3;
     let began = std::time::Instant::now();
     let world = World::new().await;
     for _ in 0..ROUNDS {
@@ -277,6 +279,6 @@ async fn a_tenant_that_is_not_encrypted_costs_one_look_every_few_seconds() {
             Some(world.database.number(looks).await.unwrap()).filter(|looks| *looks > 0)
         })
         .await;
-    let bound = 2 * (1 + began.elapsed().as_secs() as i64 / 10);
+    let bound = OWN + 2 * (1 + began.elapsed().as_secs() as i64 / 10);
     assert!(looks <= bound, "{looks} looks at {ROUNDS} jobs, and {bound} would do");
 }
