@@ -86,7 +86,7 @@ async fn of_yesterday(world: &World, intake: &Db, book: &Book) -> anyhow::Result
         let new = NewJob::of(&ProbeWork::default())?;
         jobs.push(NewJob {
             kind_version: ProbeWork::OLDEST_VERSION,
-            args: json!({ "work_ms": work_ms, "endings": [], "echo": "", "follow_ups": 0 }),
+            args: json!({ "work_ms": work_ms, "endings": [], "echo": "", "follow_ups": 0 }).into(),
             max_attempts: 20,
             metadata: Some(json!({ "mark": mark })),
             ..new
