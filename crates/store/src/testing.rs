@@ -21,7 +21,7 @@ pub const URL_VARIABLES: [&str; 2] = ["CREWLINE_TEST_DATABASE_URL", "DATABASE_UR
 /// Connections that one role of one test may hold.
 const CONNECTIONS_MAX: u32 = 8;
 const ACQUIRE_MS: u64 = 5_000;
-const STATEMENT_MS: u64 = 10_000;
+const STATEMENT_MS: u64 = 60_000;
 const DROP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A migrated database that nobody else uses. Dropping the value drops the database, with whoever is connected.

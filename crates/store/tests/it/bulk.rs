@@ -79,9 +79,11 @@ impl World {
         bulk::get(&self.api, self.tenant, id).await.unwrap().unwrap()
     }
 
-    /// Nobody has to rest.
+    /// Nobody has to rest. In one order, since several may say so at once.
     pub(crate) async fn rested(&self) {
-        let sql = "with rested as (update bulk_operation set rest_until = '-infinity' returning 1) select count(*) from rested";
+        let sql = "with held as materialized (select id from bulk_operation order by id for update),
+                rested as (update bulk_operation set rest_until = '-infinity' where id in (select id from held) returning 1)
+            select count(*) from rested";
         self.database.number(sql).await.unwrap();
     }
 
