@@ -1,7 +1,9 @@
-# Sidekiq, tuned: 10 threads in each process.
+# Sidekiq, tuned: 10 threads in each process, no line of log for every job, no word about old Redis calls.
 require 'sidekiq'
 
 $stdout.sync = true
+Redis.silence_deprecations = true
+Sidekiq.logger.level = Logger::WARN
 Sidekiq.configure_client { |config| config.redis = { url: ENV['REDIS_URL'] } }
 Sidekiq.configure_server { |config| config.redis = { url: ENV['REDIS_URL'] } }
 
@@ -75,6 +77,6 @@ else
     end
     puts 'done'
   when 'work'
-    exec 'sidekiq', '-q', '-c', '10', '-q', 'default', '-r', File.expand_path(__FILE__)
+    exec 'sidekiq', '-c', '10', '-q', 'default', '-r', File.expand_path(__FILE__)
   end
 end

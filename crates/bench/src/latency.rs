@@ -16,7 +16,7 @@ use crate::{
     crewline::{Crewline, PROCESSES, Worker, job_of},
     figure::{Figure, median, median_ratio, percentile},
     goals::{self, Goal},
-    peers::now_us,
+    peers::{Probes, now_us},
     stage::{Stage, until},
 };
 
@@ -41,7 +41,8 @@ pub(crate) async fn measure(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
         ours.push(late);
         for (peer, rounds) in stage.peers.list.iter().zip(&mut theirs) {
             let bout = peer.begin(stage).await?;
-            let late = bout.latencies(stage.pace.probes, PAUSE).await?;
+            let probes = Probes { count: stage.pace.probes, warm_up: WARM_UP / PROCESSES, pause: PAUSE };
+            let late = bout.latencies(probes, PROCESSES).await?;
             bout.end().await?;
             told(peer.name(), number, &late);
             rounds.push(late);

@@ -23,6 +23,19 @@ const DATABASE: &str = "peer";
 /// Longest that a driver may take to enqueue.
 const ENQUEUE_MAX: Duration = Duration::from_mins(3);
 
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// Jobs that are sent one at a time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Probes {
+    /// Those that count.
+    pub(crate) count: usize,
+    /// Those of each process that do not, because they come first.
+    pub(crate) warm_up: usize,
+    /// Between two.
+    pub(crate) pause: Duration,
+}
+
 /// Who.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rival {
@@ -128,7 +141,7 @@ impl Peer {
         stage.servers.empty_redis()?;
         let sql = if self.on_postgres() { Some(stage.servers.fresh_database(DATABASE).await?) } else { None };
         let bout = Bout { peer: self, stage, sql };
-        bout.run(&["prepare"], Duration::from_mins(1)).await?;
+        bout.run(&["prepare"], MINUTE).await?;
         Ok(bout)
     }
 }
@@ -223,25 +236,24 @@ impl Bout<'_> {
         }
     }
 
-    /// From the call that enqueues to the handler, in milliseconds, one job at a time on an idle system.
-    pub(crate) async fn latencies(&self, jobs: usize, pause: Duration) -> anyhow::Result<Vec<f64>> {
-        let worker = self.start(&["work"], 0)?;
-        let ready = until("a peer to be ready", Duration::from_mins(1), Duration::from_millis(20), || {
-            let ready = worker.said().contains("ready");
+    /// From the call that enqueues to the handler, in milliseconds, one job at a time on an idle system. The first
+    /// `warm_up` of each process do not count.
+    pub(crate) async fn latencies(&self, probes: Probes, processes: usize) -> anyhow::Result<Vec<f64>> {
+        let workers = (0..processes).map(|n| self.start(&["work"], n)).collect::<Result<Vec<_>, _>>()?;
+        until("a peer to be ready", MINUTE, Duration::from_millis(20), || {
+            let ready = workers.iter().all(|worker| worker.said().contains("ready"));
             async move { ready.then_some(()) }
-        });
-        ready.await?;
-        let (count, pause) = (jobs.to_string(), pause.as_millis().to_string());
-        self.run(&["send", &count, &pause], Duration::from_mins(2)).await?;
-        let heard = until("every job to run", Duration::from_mins(1), Duration::from_millis(20), || {
-            let late: Vec<f64> = worker
-                .said()
-                .lines()
-                .filter_map(|line| Some(line.strip_prefix("late ")?.parse::<f64>().ok()? / 1e3))
-                .collect();
-            async move { (late.len() >= jobs).then_some(late) }
-        });
-        heard.await
+        })
+        .await?;
+        let all = probes.count + processes * probes.warm_up;
+        let (count, pause) = (all.to_string(), probes.pause.as_millis().to_string());
+        self.run(&["send", &count, &pause], ENQUEUE_MAX).await?;
+        until("every job to run", MINUTE, Duration::from_millis(20), || {
+            let late: Vec<Vec<f64>> = workers.iter().map(late_ms).collect();
+            async move { (late.iter().map(Vec::len).sum::<usize>() >= all).then_some(late) }
+        })
+        .await
+        .map(|late| late.into_iter().flat_map(|late| late.into_iter().skip(probes.warm_up)).collect())
     }
 
     /// Gives the room back.
@@ -250,6 +262,12 @@ impl Bout<'_> {
         self.stage.servers.drop_database(DATABASE).await?;
         self.stage.servers.empty_redis()
     }
+}
+
+/// What a process said of how long jobs took to arrive.
+fn late_ms(worker: &Process) -> Vec<f64> {
+    let said = worker.said();
+    said.lines().filter_map(|line| Some(line.strip_prefix("late ")?.parse::<f64>().ok()? / 1e3)).collect()
 }
 
 /// The last `ran` line of each process, taken together.
