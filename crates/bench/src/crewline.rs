@@ -204,6 +204,21 @@ impl<'a> Crewline<'a> {
         self.stage.servers.settle().await
     }
 
+    /// Rows inserted, changed and deleted since the database was made, once nobody else is connected: a session tells
+    /// what it counted when it ends.
+    pub(crate) async fn row_writes(&mut self) -> anyhow::Result<f64> {
+        self.processes.clear();
+        let others = "select count(*) from pg_stat_activity
+                      where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'";
+        until("every session to end", START, Duration::from_millis(20), || async {
+            self.sql.number(others).await.is_ok_and(|others| others < 1.0).then_some(())
+        })
+        .await?;
+        self.sql
+            .number("select coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0) from pg_stat_user_tables")
+            .await
+    }
+
     /// Ends all of it and gives the room back.
     pub(crate) async fn close(mut self) -> anyhow::Result<()> {
         self.processes.clear();

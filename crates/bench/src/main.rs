@@ -4,6 +4,7 @@
 //! **Invariant:** whatever happens, every process that was started is ended.
 
 mod config;
+mod cpu;
 mod crewline;
 mod depth;
 mod figure;

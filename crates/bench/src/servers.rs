@@ -3,7 +3,7 @@
 use anyhow::Context;
 use testkit::{PostgresServer, RedisServer};
 
-use crate::sql::Sql;
+use crate::{cpu, sql::Sql};
 
 /// Durability as in production, memory enough that it is not the disk that is measured, and checkpoints rare enough
 /// not to fall into one round and not into another.
@@ -66,6 +66,13 @@ impl Servers {
     /// How far the log of Postgres has come, in bytes.
     pub(crate) async fn wal_bytes(&self) -> anyhow::Result<f64> {
         self.admin.number("select pg_current_wal_insert_lsn() - '0/0'::pg_lsn").await
+    }
+
+    /// Processor time that Postgres has used with all its processes, in microseconds.
+    pub(crate) async fn postgres_cpu_us(&self) -> anyhow::Result<f64> {
+        let session = self.admin.number("select pg_backend_pid()").await?;
+        let postmaster = cpu::parent_of(session as u32).context("a session of Postgres without a parent")?;
+        Ok(cpu::of_family(postmaster))
     }
 
     /// Empties Redis.

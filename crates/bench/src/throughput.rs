@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::{
+    cpu,
     crewline::{Crewline, PROCESSES},
     figure::{Figure, median, median_ratio},
     goals,
@@ -19,8 +20,10 @@ const ROUND_MAX: Duration = Duration::from_mins(5);
 struct Round {
     per_s: f64,
     row_writes: f64,
-    wal_bytes: f64,
-    cpu_us: f64,
+    wal_enqueue: f64,
+    wal_work: f64,
+    postgres_us: f64,
+    worker_us: f64,
 }
 
 /// Rounds of ours and of every peer, in turn.
@@ -56,28 +59,32 @@ pub(crate) async fn measure(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
     if figures.is_empty() {
         figures.push(Figure::of(what, median(&per_s), "jobs/s"));
     }
-    figures.push(Figure::of(
-        "row writes of working a no-op job",
-        middle(|round| round.row_writes),
-        "rows/job",
-    ));
-    figures.push(Figure::of("WAL of working a no-op job", middle(|round| round.wal_bytes), "bytes/job"));
-    figures.push(Figure::of("worker CPU of a no-op job", middle(|round| round.cpu_us), "µs/job"));
+    let cost = |what, unit, pick: fn(&Round) -> f64| Figure::of(what, middle(pick), unit);
+    figures.extend([
+        cost("row writes of a no-op job, from enqueue to end", "rows/job", |round| round.row_writes),
+        cost("WAL of enqueueing it in a batch", "bytes/job", |round| round.wal_enqueue),
+        cost("WAL of working it", "bytes/job", |round| round.wal_work),
+        cost("Postgres CPU of working it", "µs/job", |round| round.postgres_us),
+        cost("worker CPU of working it", "µs/job", |round| round.worker_us),
+    ]);
     Ok(figures)
 }
 
 async fn ours(stage: &Stage) -> anyhow::Result<Round> {
     let jobs = stage.pace.jobs;
-    let crewline = Crewline::open(stage).await?;
+    let mut crewline = Crewline::open(stage).await?;
+    let mut logged = vec![stage.servers.wal_bytes().await?];
     crewline.fill(jobs, 0).await?;
+    logged.push(stage.servers.wal_bytes().await?);
     crewline.settle().await?;
-    let written = row_writes(&crewline).await?;
-    let logged = stage.servers.wal_bytes().await?;
+    logged.push(stage.servers.wal_bytes().await?);
+    let used = stage.servers.postgres_cpu_us().await?;
     let workers = crewline.start_workers(PROCESSES, "warn")?;
     crewline.ended(&workers, jobs, ROUND_MAX).await?;
     crewline.quiet(ROUND_MAX).await?;
-    let logged = stage.servers.wal_bytes().await? - logged;
-    let cpu_us: f64 = workers.iter().map(|worker| cpu_us(worker.process.id())).sum();
+    logged.push(stage.servers.wal_bytes().await?);
+    let postgres_us = stage.servers.postgres_cpu_us().await? - used;
+    let worker_us: f64 = workers.iter().map(|worker| cpu::of_process(worker.process.id())).sum();
     let seen = crewline
         .sql
         .numbers(
@@ -86,36 +93,19 @@ async fn ours(stage: &Stage) -> anyhow::Result<Round> {
         )
         .await?;
     anyhow::ensure!(seen[0] >= jobs as f64, "{} of {jobs} jobs have an end in the ledger", seen[0]);
-    // What a session of Postgres counted it tells when it ends.
     for worker in workers {
         worker.process.end().await?;
     }
-    let written = row_writes(&crewline).await? - written;
+    let row_writes = crewline.row_writes().await?;
     crewline.close().await?;
     Ok(Round {
         per_s: seen[0] / seen[1],
-        row_writes: written / seen[0],
-        wal_bytes: logged / seen[0],
-        cpu_us: cpu_us / seen[0],
+        row_writes: row_writes / seen[0],
+        wal_enqueue: (logged[1] - logged[0]) / seen[0],
+        wal_work: (logged[3] - logged[2]) / seen[0],
+        postgres_us: postgres_us / seen[0],
+        worker_us: worker_us / seen[0],
     })
-}
-
-/// Rows inserted, changed and deleted so far.
-async fn row_writes(crewline: &Crewline<'_>) -> anyhow::Result<f64> {
-    crewline
-        .sql
-        .number("select coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0) from pg_stat_user_tables")
-        .await
-}
-
-/// Processor time a process has used, by `/proc/PID/stat`, which counts in hundredths of a second.
-fn cpu_us(pid: u32) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let fields: Vec<&str> =
-        stat.rsplit_once(") ").map(|(_, rest)| rest.split(' ').collect()).unwrap_or_default();
-    let ticks =
-        |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or_default();
-    (ticks(11) + ticks(12)) * 10_000.0
 }
 
 async fn drain(stage: &Stage, peer: &Peer) -> anyhow::Result<f64> {
