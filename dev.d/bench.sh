@@ -14,6 +14,7 @@ bench_help() {
   ./dev bench queue --write            also write the table into docs/performance.md
   ./dev bench queue --only depth --waiting 10m --rounds 1
                                        over ten million waiting jobs; half an hour and 10 GB of disk
+  ./dev bench queue --statements       also say which statements took Postgres how long
   ./dev bench queue --rounds N --slots N
 
 The peers come from their own registries into .dev/bench: BullMQ and graphile-worker (npm), graphile_worker (cargo),

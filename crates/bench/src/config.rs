@@ -62,6 +62,9 @@ pub(crate) struct QueueArgs {
     /// Slots of each of our worker processes
     #[arg(long, default_value_t = 256)]
     pub(crate) slots: u32,
+    /// Say after each figure which statements took Postgres how long; the figures suffer a little for it
+    #[arg(long)]
+    pub(crate) statements: bool,
     /// Measure nobody but ourselves
     #[arg(long)]
     pub(crate) no_peers: bool,

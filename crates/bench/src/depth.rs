@@ -23,6 +23,7 @@ const REST: Duration = Duration::from_secs(1);
 /// Fills, weighs, reads and works.
 pub(crate) async fn measure(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
     let waiting = stage.pace.waiting;
+    let redis = stage.servers.redis_bytes()?;
     let (deep, empty) = (Crewline::open(stage).await?, Crewline::open(stage).await?);
     let mut figures = weigh(stage, &deep).await?;
     figures.extend(read(stage, &deep).await?);
@@ -36,6 +37,11 @@ pub(crate) async fn measure(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
         over.push(one);
         without.push(other);
     }
+    // After workers were there: before, nobody has rung.
+    let redis = (stage.servers.redis_bytes()? - redis).max(0.0);
+    figures.push(
+        Figure::of("a waiting job in Redis", redis / waiting as f64, "bytes").towards(goals::BYTES_REDIS),
+    );
     figures.push(
         Figure::of(format!("no-op jobs with {} more waiting", words(waiting)), median(&over), "jobs/s")
             .beside("ourselves with none waiting", median(&without), median_ratio(&over, &without))
@@ -51,7 +57,7 @@ pub(crate) async fn measure(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
 async fn weigh(stage: &Stage, deep: &Crewline<'_>) -> anyhow::Result<Vec<Figure>> {
     let jobs = stage.pace.waiting + u64::from(stage.pace.rounds) * stage.pace.jobs;
     let tenth = (jobs / 10).next_multiple_of(BATCH);
-    let before = sizes(stage, deep).await?;
+    let before = sizes(deep).await?;
     let (mut rates, mut filled) = (Vec::new(), 0);
     while filled < jobs {
         let began = Instant::now();
@@ -61,16 +67,15 @@ async fn weigh(stage: &Stage, deep: &Crewline<'_>) -> anyhow::Result<Vec<Figure>
         stage.say(&format!("depth: {} waiting, {:.0} jobs/s", words(filled), rates[rates.len() - 1]));
     }
     tokio::time::sleep(REST).await;
-    let after = sizes(stage, deep).await?;
+    let after = sizes(deep).await?;
     let each = |index: usize| (after[index] - before[index]) / filled as f64;
     let (first, last) =
         (median(&rates[..3.min(rates.len())]), median(&rates[rates.len().saturating_sub(3)..]));
     deep.settle().await?;
     Ok(vec![
-        Figure::of("a waiting job in Redis", each(0).max(0.0), "bytes").towards(goals::BYTES_REDIS),
-        Figure::of("a waiting job in Postgres, with indexes", each(1), "bytes")
+        Figure::of("a waiting job in Postgres, with indexes", each(0), "bytes")
             .towards(goals::BYTES_POSTGRES),
-        Figure::of("answers kept for Idempotency-Keys of batches", each(2), "bytes/job"),
+        Figure::of("answers kept for Idempotency-Keys of batches", each(1), "bytes/job"),
         Figure::of(format!("batches over HTTP at {} waiting", words(filled)), last, "jobs/s").beside(
             "ourselves while filling began",
             first,
@@ -79,15 +84,13 @@ async fn weigh(stage: &Stage, deep: &Crewline<'_>) -> anyhow::Result<Vec<Figure>
     ])
 }
 
-/// Redis, the ledger without kept answers, and those, in bytes.
-async fn sizes(stage: &Stage, deep: &Crewline<'_>) -> anyhow::Result<Vec<f64>> {
-    let mut sizes = vec![stage.servers.redis_bytes()?];
+/// The ledger without kept answers, and those, in bytes.
+async fn sizes(deep: &Crewline<'_>) -> anyhow::Result<Vec<f64>> {
     let tables =
         "select coalesce(sum(pg_total_relation_size(oid)) filter (where relname <> 'idempotency'), 0),
                          coalesce(sum(pg_total_relation_size(oid)) filter (where relname = 'idempotency'), 0)
                   from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace";
-    sizes.extend(deep.sql.numbers(tables).await?);
-    Ok(sizes)
+    deep.sql.numbers(tables).await
 }
 
 /// The questions that people and dashboards ask while much is waiting.

@@ -18,6 +18,7 @@ mod recovery;
 mod servers;
 mod sql;
 mod stage;
+mod statements;
 mod table;
 mod throughput;
 mod wipe;
@@ -67,9 +68,15 @@ async fn queue(args: &QueueArgs) -> anyhow::Result<ExitCode> {
     let parts = if args.only.is_empty() { Part::value_variants() } else { &args.only };
     let stage = set_stage(args)?;
     let postgres = stage.servers.postgres_version().await?;
+    if args.statements {
+        statements::count(&stage.servers).await?;
+    }
     let mut figures = Vec::new();
     for part in parts {
         figures.extend(Box::pin(measure(&stage, *part)).await.with_context(|| format!("{part:?}"))?);
+        if args.statements {
+            statements::show(&stage.servers).await?;
+        }
         // Written as it grows, so that a run that is broken off has told what it saw.
         if let Some(path) = &args.json {
             table::write_json(path, &figures)?;
@@ -122,7 +129,13 @@ fn set_stage(args: &QueueArgs) -> anyhow::Result<Stage> {
         Some(folder) if !args.no_peers => Peers::find(folder),
         _ => Peers::none(),
     };
-    Ok(Stage::set(pace, programs, logs, Servers::start()?, peers))
+    Ok(Stage::set(
+        pace,
+        programs,
+        logs,
+        Servers::start(if args.statements { &statements::SETTINGS } else { &[] })?,
+        peers,
+    ))
 }
 
 fn programs(args: &QueueArgs) -> anyhow::Result<PathBuf> {

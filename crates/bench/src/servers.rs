@@ -28,9 +28,10 @@ pub(crate) struct Servers {
 }
 
 impl Servers {
-    /// Starts them.
-    pub(crate) fn start() -> anyhow::Result<Self> {
-        let postgres = PostgresServer::start_with(&POSTGRES).context("could not start Postgres")?;
+    /// Starts them, Postgres with `more` settings.
+    pub(crate) fn start(more: &[&str]) -> anyhow::Result<Self> {
+        let postgres =
+            PostgresServer::start_with(&[&POSTGRES, more].concat()).context("could not start Postgres")?;
         let redis = RedisServer::start().context("could not start Redis")?;
         let admin = Sql::connect(&postgres.url())?;
         Ok(Self { postgres, redis, admin })

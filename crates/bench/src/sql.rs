@@ -28,6 +28,7 @@ impl Sql {
     pub(crate) fn connect(url: &str) -> anyhow::Result<Self> {
         let mut child = Command::new("psql")
             .args(["-qAtX", "-v", "ON_ERROR_STOP=1", url])
+            .env("PGOPTIONS", "-c client_min_messages=warning")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
