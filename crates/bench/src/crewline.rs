@@ -14,6 +14,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::{
+    cpu,
     http::Connection,
     process::Process,
     sql::Sql,
@@ -43,6 +44,7 @@ pub(crate) struct Crewline<'a> {
     pub(crate) key: String,
     s3_address: SocketAddr,
     folder: TempDir,
+    /// S3, and last the API.
     processes: Vec<Process>,
 }
 
@@ -149,6 +151,11 @@ impl<'a> Crewline<'a> {
             ready(worker.address, &mut worker.process).await?;
         }
         Ok(workers)
+    }
+
+    /// Processor time that the API has used, in microseconds.
+    pub(crate) fn api_cpu_us(&self) -> f64 {
+        self.processes.last().map(|api| cpu::of_process(api.id())).unwrap_or_default()
     }
 
     /// A connection of the tenant.

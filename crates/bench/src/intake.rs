@@ -29,30 +29,33 @@ struct Seen {
     jobs_per_s: f64,
     p50_ms: f64,
     p99_ms: f64,
+    api_us: f64,
+    postgres_us: f64,
 }
 
 /// One job a request, beside a bare insert.
 pub(crate) async fn one_by_one(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
-    let (mut ours, mut theirs, mut p50, mut p99) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut all, mut theirs) = (Vec::new(), Vec::new());
     for number in 1..=stage.pace.rounds {
         let body = Bytes::from(job_of(0).to_string());
         let seen = submit(stage, "/v1/jobs", body, 1, CONNECTIONS).await?;
         let bare = yardsticks::pgbench_inserts(stage, PGBENCH_CLIENTS).await?;
-        stage.say(&format!(
-            "intake, round {number}: {:.0} jobs/s; pgbench {bare:.0} inserts/s",
-            seen.jobs_per_s
-        ));
-        ours.push(seen.jobs_per_s);
+        let rate = seen.jobs_per_s;
+        stage.say(&format!("intake, round {number}: {rate:.0} jobs/s; pgbench {bare:.0} inserts/s"));
+        all.push(seen);
         theirs.push(bare);
-        p50.push(seen.p50_ms);
-        p99.push(seen.p99_ms);
     }
+    let of = |pick: fn(&Seen) -> f64| all.iter().map(pick).collect::<Vec<_>>();
+    let told = |what, unit, pick: fn(&Seen) -> f64| Figure::of(what, median(&of(pick)), unit);
+    let ours = of(|seen| seen.jobs_per_s);
     Ok(vec![
         Figure::of("one job a request over HTTP, 64 connections, durable", median(&ours), "jobs/s")
             .beside("pgbench, one-row insert, 16 clients", median(&theirs), median_ratio(&ours, &theirs))
             .towards(goals::INTAKE_PGBENCH),
-        Figure::of("answer to one of them, p50", median(&p50), "ms"),
-        Figure::of("answer to one of them, p99", median(&p99), "ms"),
+        told("answer to one of them, p50", "ms", |seen| seen.p50_ms),
+        told("answer to one of them, p99", "ms", |seen| seen.p99_ms),
+        told("API CPU of one of them", "µs/job", |seen| seen.api_us),
+        told("Postgres CPU of one of them", "µs/job", |seen| seen.postgres_us),
     ])
 }
 
@@ -95,6 +98,8 @@ async fn submit(
 ) -> anyhow::Result<Seen> {
     let crewline = Crewline::open(stage).await?;
     crewline.settle().await?;
+    let used = stage.servers.postgres_cpu_us().await?;
+    let api_used = crewline.api_cpu_us();
     let begin = Instant::now() + WARM_UP;
     let end = begin + stage.pace.intake;
     let clients = (0..connections).map(|client| {
@@ -129,8 +134,12 @@ async fn submit(
         "{} requests were answered and {held} jobs are there",
         took_ms.len()
     );
+    let (postgres_us, api_us) =
+        ((stage.servers.postgres_cpu_us().await? - used) / held, (crewline.api_cpu_us() - api_used) / held);
     crewline.close().await?;
     Ok(Seen {
+        api_us,
+        postgres_us,
         jobs_per_s: took_ms.len() as f64 * jobs as f64 / stage.pace.intake.as_secs_f64(),
         p50_ms: percentile(&took_ms, 0.5),
         p99_ms: percentile(&took_ms, 0.99),

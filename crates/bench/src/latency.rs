@@ -27,18 +27,28 @@ const WARM_UP: usize = 20;
 /// What a worker has to write down.
 const LOG: &str = "warn,workers::execute=debug";
 
+/// What became of the jobs of a round, in milliseconds from when each was sent.
+#[derive(Default)]
+struct Idle {
+    answered: Vec<f64>,
+    claimed: Vec<f64>,
+    began: Vec<f64>,
+}
+
 /// Rounds of ours and of every peer, in turn.
 pub(crate) async fn measure(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
-    let mut ours: Vec<Vec<f64>> = Vec::new();
+    let (mut ours, mut answered, mut claimed) = (Vec::new(), Vec::new(), Vec::new());
     let mut theirs: Vec<Vec<Vec<f64>>> = vec![Vec::new(); stage.peers.list.len()];
     let told = |who: &str, number, late: &[f64]| {
         let (p50, p99) = (percentile(late, 0.5), percentile(late, 0.99));
         stage.say(&format!("latency, round {number}: {who} p50 {p50:.2} ms, p99 {p99:.2} ms"));
     };
     for number in 1..=stage.pace.rounds {
-        let late = idle(stage).await?;
-        told("ours", number, &late);
-        ours.push(late);
+        let idle = idle(stage).await?;
+        told("ours", number, &idle.began);
+        ours.push(idle.began);
+        answered.push(idle.answered);
+        claimed.push(idle.claimed);
         for (peer, rounds) in stage.peers.list.iter().zip(&mut theirs) {
             let bout = peer.begin(stage).await?;
             let probes = Probes { count: stage.pace.probes, warm_up: WARM_UP / PROCESSES, pause: PAUSE };
@@ -54,9 +64,14 @@ pub(crate) async fn measure(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
     for (word, share, goal) in all {
         let of =
             |rounds: &[Vec<f64>]| -> Vec<f64> { rounds.iter().map(|late| percentile(late, share)).collect() };
+        let part = |what: &str, rounds: &[Vec<f64>]| {
+            Figure::of(format!("{what}, {word}"), median(&of(rounds)), "ms")
+        };
         let what = format!("idle: HTTP request sent to handler begun, {word}");
         let ours = of(&ours);
         figures.push(Figure::of(&what, median(&ours), "ms").towards(goal));
+        figures.push(part("of it until the answer", &answered));
+        figures.push(part("of it until it was claimed", &claimed));
         for (peer, rounds) in stage.peers.list.iter().zip(&theirs) {
             let theirs = of(rounds);
             let who = format!("{}, without HTTP", peer.name());
@@ -70,7 +85,7 @@ pub(crate) async fn measure(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
     Ok(figures)
 }
 
-async fn idle(stage: &Stage) -> anyhow::Result<Vec<f64>> {
+async fn idle(stage: &Stage) -> anyhow::Result<Idle> {
     let crewline = Crewline::open(stage).await?;
     let workers = crewline.workers(PROCESSES, LOG).await?;
     let mut client = crewline.connect().await?;
@@ -80,20 +95,43 @@ async fn idle(stage: &Stage) -> anyhow::Result<Vec<f64>> {
         let (asked, at_us) = (Instant::now(), now_us());
         let answer = client.submit("/v1/jobs", &format!("probe-{number}"), body.clone()).await?;
         let id = answer["id"].as_str().context("an answer without an id")?.to_owned();
-        sent.push((id, at_us));
+        sent.push((id, at_us, asked.elapsed().as_secs_f64() * 1e3));
         tokio::time::sleep_until((asked + PAUSE).into()).await;
     }
     let began = until("every job to run", Duration::from_mins(1), Duration::from_millis(50), || async {
         let began = beginnings(&workers);
-        sent.iter().all(|(id, _)| began.contains_key(id)).then_some(began)
+        sent.iter().all(|(id, ..)| began.contains_key(id)).then_some(began)
     });
     let began = began.await?;
+    crewline.quiet(Duration::from_mins(1)).await?;
+    let claimed = claims(&crewline).await?;
     crewline.close().await?;
-    let late = sent
-        .iter()
-        .skip(WARM_UP)
-        .filter_map(|(id, at_us)| Some(began.get(id)?.saturating_sub(*at_us) as f64 / 1e3));
-    Ok(late.collect())
+    let mut idle = Idle::default();
+    for (id, at_us, answered) in sent.iter().skip(WARM_UP) {
+        let ms = |moments: &HashMap<String, u64>| {
+            moments.get(id).map(|moment| moment.saturating_sub(*at_us) as f64 / 1e3)
+        };
+        idle.answered.push(*answered);
+        idle.claimed.extend(ms(&claimed));
+        idle.began.extend(ms(&began));
+    }
+    Ok(idle)
+}
+
+/// When each job was claimed, in microseconds since 1970, by the clock of Postgres, which is that of the machine.
+async fn claims(crewline: &Crewline<'_>) -> anyhow::Result<HashMap<String, u64>> {
+    let rows = crewline
+        .sql
+        .rows(
+            "select 'job_' || replace(job_id::text, '-', ''), (extract(epoch from started_at) * 1000000)::bigint
+             from attempt where started_at is not null",
+        )
+        .await?;
+    let read = |row: &String| {
+        let (id, at) = row.split_once('|')?;
+        Some((id.to_owned(), at.parse().ok()?))
+    };
+    Ok(rows.iter().filter_map(read).collect())
 }
 
 /// When each job ran, in microseconds since 1970, by what the workers wrote down.
