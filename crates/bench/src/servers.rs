@@ -20,11 +20,11 @@ const POSTGRES: [&str; 8] = [
 
 /// The servers. They end with the value.
 pub(crate) struct Servers {
+    /// On the database `postgres`. First, so that it is gone before its server is.
+    pub(crate) admin: Sql,
     postgres: PostgresServer,
     /// The doorbell, and the peers' store.
     pub(crate) redis: RedisServer,
-    /// On the database `postgres`.
-    pub(crate) admin: Sql,
 }
 
 impl Servers {
@@ -34,7 +34,7 @@ impl Servers {
             PostgresServer::start_with(&[&POSTGRES, more].concat()).context("could not start Postgres")?;
         let redis = RedisServer::start().context("could not start Redis")?;
         let admin = Sql::connect(&postgres.url())?;
-        Ok(Self { postgres, redis, admin })
+        Ok(Self { admin, postgres, redis })
     }
 
     /// What Postgres says of itself.
