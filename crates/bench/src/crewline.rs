@@ -30,6 +30,9 @@ const FILLING: u64 = 4;
 /// Long enough for a program to start on a busy machine.
 const START: Duration = Duration::from_mins(1);
 
+/// How often workers are asked how far they are.
+const ASKED_EVERY: Duration = Duration::from_millis(500);
+
 static NAMES: AtomicU32 = AtomicU32::new(0);
 
 /// One installation. Everything of it ends with the value.
@@ -183,10 +186,11 @@ impl<'a> Crewline<'a> {
         .map(drop)
     }
 
-    /// Waits until `least` attempts have ended, as the workers count them.
+    /// Waits until `least` attempts have ended, as the workers count them. Asked seldom: their answer also tells depths,
+    /// which costs the ledger something.
     pub(crate) async fn ended(&self, workers: &[Worker], least: u64, bound: Duration) -> anyhow::Result<()> {
         let what = format!("{least} jobs to end");
-        until(&what, bound, Duration::from_millis(50), || async {
+        until(&what, bound, ASKED_EVERY, || async {
             let mut ended = 0.0;
             for worker in workers {
                 ended += attempts_of(worker.address).await.unwrap_or_default();

@@ -53,9 +53,10 @@ pub(crate) async fn measure(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
 }
 
 /// Fills the backlog by batches, and says what it weighs and whether submitting became slower on the way. On top come
-/// the jobs that the rounds take away, so that the backlog never falls below what is stated.
+/// the jobs that the rounds take away, and a quarter more for those that are done before the workers are stopped, so that the
+/// backlog never falls below what is stated.
 async fn weigh(stage: &Stage, deep: &Crewline<'_>) -> anyhow::Result<Vec<Figure>> {
-    let jobs = stage.pace.waiting + u64::from(stage.pace.rounds) * stage.pace.jobs;
+    let jobs = stage.pace.waiting + u64::from(stage.pace.rounds) * stage.pace.jobs * 5 / 4;
     let tenth = (jobs / 10).next_multiple_of(BATCH);
     let before = sizes(deep).await?;
     let (mut rates, mut filled) = (Vec::new(), 0);
