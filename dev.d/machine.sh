@@ -21,6 +21,8 @@ missing_of() {
         [[ $'\n'$installed$'\n' != *$'\n'"installed $package"$'\n'* ]] || continue
         case $package in
             postgresql) postgres_programs >/dev/null || printf '%s\n' "$package" ;;
+            nodejs) command -v node >/dev/null || printf '%s\n' "$package" ;;
+            npm) command -v npm >/dev/null || printf '%s\n' "$package" ;;
             redis-server) command -v redis-server >/dev/null || printf '%s\n' "$package" ;;
             libheif-plugin-*) ! apt-cache show "$package" >/dev/null 2>&1 || printf '%s\n' "$package" ;;
             *) printf '%s\n' "$package" ;;

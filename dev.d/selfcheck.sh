@@ -73,6 +73,9 @@ sleep 0.2
 check "nothing works on in a place that is gone" refuse test -e "/proc/$WORKS_IN_PLACE"
 check "and the place is gone" refuse test -e "$PLACE/place"
 
-for group in build run test faults image; do
+for group in build run test faults bench image; do
     check "packages.txt lists the group $group" test -n "$(packages_of "$group")"
 done
+
+check "./dev bench explains itself" "$ROOT/dev" bench --help
+check "./dev bench knows what it does not know" refuse "$ROOT/dev" bench nothing

@@ -15,6 +15,7 @@ pub struct PostgresServer {
     port: u16,
     folder: TempDir,
     programs: PathBuf,
+    settings: String,
 }
 
 impl PostgresServer {
@@ -23,7 +24,16 @@ impl PostgresServer {
     /// # Errors
     /// When the programs are missing or refuse.
     pub fn start() -> anyhow::Result<Self> {
-        let server = Self::prepare()?;
+        Self::start_with(&[])
+    }
+
+    /// The same, with `settings` of its own, each `name=value`.
+    ///
+    /// # Errors
+    /// When the programs are missing or refuse.
+    pub fn start_with(settings: &[&str]) -> anyhow::Result<Self> {
+        let mut server = Self::prepare()?;
+        server.settings = settings.iter().flat_map(|setting| [" -c ", *setting]).collect();
         let data = server.data();
         server.run("initdb", &["-D", &data, "-A", "trust", "-U", "postgres", "--no-sync"])?;
         server.begin()?;
@@ -60,7 +70,7 @@ impl PostgresServer {
             let owner = Command::new("id").args(["-u", "postgres"]).output()?;
             chown(folder.path(), String::from_utf8(owner.stdout)?.trim().parse().ok(), None)?;
         }
-        Ok(Self { port, folder, programs: programs()? })
+        Ok(Self { port, folder, programs: programs()?, settings: String::new() })
     }
 
     /// The administrator's address.
@@ -79,8 +89,10 @@ impl PostgresServer {
     /// When it does not come up.
     pub fn begin(&self) -> anyhow::Result<()> {
         let socket = self.folder.path().display();
-        let settings =
-            format!("-p {} -k {socket} -c listen_addresses=127.0.0.1 -c max_connections=200", self.port);
+        let settings = format!(
+            "-p {} -k {socket} -c listen_addresses=127.0.0.1 -c max_connections=200{}",
+            self.port, self.settings
+        );
         let log = self.folder.path().join("log").display().to_string();
         self.run("pg_ctl", &["-D", &self.data(), "-o", &settings, "-l", &log, "-w", "start"])
     }

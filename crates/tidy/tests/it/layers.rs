@@ -21,6 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("workers", &["blob", "jobs", "media", "payloads", "queue", "settings", "store", "telemetry"]),
     ("testkit", &["blob", "jobs", "store"]),
     ("faults", &["jobs", "model", "store", "testkit"]),
+    ("bench", &["testkit"]),
     ("model", &["jobs"]),
     ("simulate", &["jobs", "store", "testkit"]),
     ("tidy", &[]),
@@ -227,7 +228,7 @@ fn nothing_that_ships_depends_on_test_crates() {
         .into_iter()
         .flat_map(|name| {
             let beneath = beneath(name);
-            ["faults", "model", "simulate", "testkit", "tidy"]
+            ["bench", "faults", "model", "simulate", "testkit", "tidy"]
                 .into_iter()
                 .filter(move |test| beneath.contains(test))
                 .map(move |test| format!("{name} → {test}"))

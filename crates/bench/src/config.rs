@@ -1,0 +1,114 @@
+//! What `bench` is told on its command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Measures a whole Crewline, and others beside it in the same run.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Cli {
+    /// What to measure
+    #[command(subcommand)]
+    pub(crate) subject: Subject,
+}
+
+/// What can be measured.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Subject {
+    /// The queue: throughput, intake, latency, depth, recovery
+    Queue(QueueArgs),
+}
+
+/// A figure, or a few that one measurement yields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// No-op jobs a second by two worker processes, with row writes and WAL a job
+    Throughput,
+    /// One job a request, 64 connections
+    Intake,
+    /// A thousand jobs a request
+    Batch,
+    /// From the request sent to the handler begun, on an idle system
+    Latency,
+    /// All of it over a million waiting jobs, and the bytes of a waiting job
+    Depth,
+    /// A worker killed while it works
+    Recovery,
+    /// Redis emptied while 10,000 jobs wait
+    Wipe,
+}
+
+/// `bench queue`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  bench queue                        everything, about ten minutes\n  \
+                  bench queue --quick --no-peers     a smoke run of our own figures\n  \
+                  bench queue --only throughput      one figure; may be given several times\n  \
+                  bench queue --only depth --waiting 10m --rounds 1\n\
+                  It starts servers of its own. ./dev bench builds the programs first and ends whatever is left.")]
+pub(crate) struct QueueArgs {
+    /// Only this figure; may be given several times
+    #[arg(long, value_enum)]
+    pub(crate) only: Vec<Part>,
+    /// One short round of each: shows that everything works, proves little
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Rounds of each, ours and theirs in turn; the middle one counts. 3, or 1 with --quick, unless given
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=99))]
+    pub(crate) rounds: Option<u32>,
+    /// Jobs that wait while depth is measured, such as 200k or 10m; 1m, or 100k with --quick, unless given
+    #[arg(long, value_parser = count)]
+    pub(crate) waiting: Option<u64>,
+    /// Slots of each of our worker processes
+    #[arg(long, default_value_t = 256)]
+    pub(crate) slots: u32,
+    /// Say after each figure which statements took Postgres how long; the figures suffer a little for it
+    #[arg(long)]
+    pub(crate) statements: bool,
+    /// Measure nobody but ourselves
+    #[arg(long)]
+    pub(crate) no_peers: bool,
+    /// Write every figure to this file
+    #[arg(long, value_name = "PATH")]
+    pub(crate) json: Option<PathBuf>,
+    /// Write the table into this page, between its markers; figures that were not measured keep their line
+    #[arg(long, value_name = "PATH")]
+    pub(crate) page: Option<PathBuf>,
+    /// Where the programs api and workers lie; beside this one unless given
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) programs: Option<PathBuf>,
+    /// Where the peers were installed, as ./dev bench does it; without it only yardsticks stand beside us
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) peers: Option<PathBuf>,
+    /// Where what the programs log is kept
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) logs: Option<PathBuf>,
+}
+
+/// `200k`, `10m`, `5000`.
+fn count(text: &str) -> Result<u64, String> {
+    let text = text.to_ascii_lowercase();
+    let (number, scale) = match text.as_bytes().last() {
+        Some(b'k') => (&text[..text.len() - 1], 1_000),
+        Some(b'm') => (&text[..text.len() - 1], 1_000_000),
+        _ => (text.as_str(), 1),
+    };
+    let number: u64 = number.parse().map_err(|_| "a number, which may end in k or m".to_owned())?;
+    (1_000..=100_000_000)
+        .contains(&(number * scale))
+        .then_some(number * scale)
+        .ok_or_else(|| "1k to 100m".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_read_as_people_write_them() {
+        assert_eq!(count("10m"), Ok(10_000_000));
+        assert_eq!(count("200K"), Ok(200_000));
+        assert_eq!(count("5000"), Ok(5_000));
+        assert!(count("ten").is_err() && count("5").is_err());
+    }
+}

@@ -1,0 +1,81 @@
+//! What every measurement is given: servers, programs, how thorough to be, and how to say what happens.
+
+use std::{
+    io::Write,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use crate::{peers::Peers, servers::Servers};
+
+/// How much of everything.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// Rounds; the middle one counts.
+    pub(crate) rounds: u32,
+    /// Jobs of a round of throughput.
+    pub(crate) jobs: u64,
+    /// The same for peers that take longer.
+    pub(crate) jobs_of_slow: u64,
+    /// How long a round of intake lasts.
+    pub(crate) intake: Duration,
+    /// Jobs of a round of latency, one after the other.
+    pub(crate) probes: usize,
+    /// Jobs that wait while depth is measured.
+    pub(crate) waiting: u64,
+    /// Slots of each of our worker processes.
+    pub(crate) slots: u32,
+}
+
+/// What every measurement is given.
+pub(crate) struct Stage {
+    /// How much of everything.
+    pub(crate) pace: Pace,
+    /// Where our programs lie.
+    pub(crate) programs: PathBuf,
+    /// Where everything that is started writes what it says.
+    pub(crate) logs: PathBuf,
+    /// Everybody's servers.
+    pub(crate) servers: Servers,
+    /// Who else is measured.
+    pub(crate) peers: Peers,
+    began: Instant,
+}
+
+impl Stage {
+    /// A stage that begins now.
+    pub(crate) fn set(pace: Pace, programs: PathBuf, logs: PathBuf, servers: Servers, peers: Peers) -> Self {
+        Self { pace, programs, logs, servers, peers, began: Instant::now() }
+    }
+
+    /// Says what is happening.
+    pub(crate) fn say(&self, what: &str) {
+        let elapsed = self.began.elapsed().as_secs();
+        line(&format!("  {:02}:{:02}  {what}", elapsed / 60, elapsed % 60));
+    }
+}
+
+/// One line for whoever watches. If nobody does any more, that is no reason to stop.
+pub(crate) fn line(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Asks `look` until it answers.
+pub(crate) async fn until<T, Fut>(
+    what: &str,
+    bound: Duration,
+    pause: Duration,
+    mut look: impl FnMut() -> Fut,
+) -> anyhow::Result<T>
+where
+    Fut: Future<Output = Option<T>>,
+{
+    let give_up = Instant::now() + bound;
+    loop {
+        if let Some(answer) = look().await {
+            return Ok(answer);
+        }
+        anyhow::ensure!(Instant::now() < give_up, "waited {} s in vain for {what}", bound.as_secs());
+        tokio::time::sleep(pause).await;
+    }
+}

@@ -1,0 +1,74 @@
+//! The table: shown, written as JSON, written into a page.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+
+use crate::{figure::Figure, stage::line};
+
+/// Between these the page holds the table.
+const BEGIN: &str = "<!-- figures of the queue: written by ./dev bench queue --write -->";
+const END: &str = "<!-- end of the figures -->";
+const HEAD: &str = "| figure | peer | ours | theirs | unit | ratio | floor | goal | verdict |\n\
+                    |---|---|---:|---:|---|---:|---:|---:|---|";
+
+/// Shows the whole table.
+pub(crate) fn print(figures: &[Figure]) {
+    line("");
+    line(HEAD);
+    for figure in figures {
+        line(&figure.markdown());
+    }
+}
+
+/// Writes every figure.
+pub(crate) fn write_json(path: &Path, figures: &[Figure]) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(figures)?;
+    std::fs::write(path, text + "\n").with_context(|| format!("could not write {}", path.display()))
+}
+
+/// Writes the figures into the page, with `when` above them; figures that were not measured keep their line.
+pub(crate) fn write_page(path: &PathBuf, figures: &[Figure], when: &str) -> anyhow::Result<()> {
+    let page = std::fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))?;
+    let page =
+        merged(&page, figures, when).with_context(|| format!("{} has no place for it", path.display()))?;
+    std::fs::write(path, page).with_context(|| format!("could not write {}", path.display()))
+}
+
+fn merged(page: &str, figures: &[Figure], when: &str) -> Option<String> {
+    let (before, rest) = page.split_once(BEGIN)?;
+    let (table, after) = rest.split_once(END)?;
+    let mut new: BTreeMap<_, _> = figures.iter().map(|figure| (figure.id(), figure.markdown())).collect();
+    let mut rows: Vec<String> = Vec::new();
+    for row in table.lines().filter(|row| row.starts_with("| ") && !row.starts_with("| figure |")) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let id = (cells.get(1)?.to_string(), cells.get(2)?.to_string());
+        rows.push(new.remove(&id).unwrap_or_else(|| row.to_owned()));
+    }
+    // In the order in which they were measured.
+    rows.extend(figures.iter().filter_map(|figure| new.remove(&figure.id())));
+    Some(format!("{before}{BEGIN}\n{when}\n\n{HEAD}\n{}\n{END}{after}", rows.join("\n")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_that_were_not_measured_keep_their_line() {
+        let page = format!("text\n{BEGIN}\nold\n\n{HEAD}\n| a |  | 1 |\n| b | x | 1 |\n{END}\nmore\n");
+        let new = [
+            Figure::of("b", 2.0, "s").beside("x", 1.0, 2.0),
+            Figure::of("b", 3.0, "s").beside("y", 1.0, 3.0),
+        ];
+        let page = merged(&page, &new, "today").unwrap();
+        assert!(page.starts_with("text\n") && page.ends_with("\nmore\n") && !page.contains("old"));
+        let firsts: Vec<&str> =
+            page.lines().filter(|row| row.starts_with("| ")).map(|row| &row[..7]).collect();
+        assert_eq!(firsts, ["| figur", "| a |  ", "| b | x", "| b | y"]);
+        assert!(merged("no table", &new, "").is_none());
+    }
+}

@@ -1,0 +1,88 @@
+# shellcheck shell=bash
+# ./dev bench: builds the programs for speed, fetches those they are measured beside, lets crates/bench measure, and
+# leaves nothing running.
+
+bench_help() {
+    cat <<'HELP'
+./dev bench queue measures the queue: our programs, built for speed, on servers of this run, with others beside them.
+
+  ./dev bench queue                    everything, three rounds of each in turn; about ten minutes
+  ./dev bench queue --quick            one short round of each: shows that all of it works, proves little
+  ./dev bench queue --only FIGURE      throughput, intake, batch, latency, depth, recovery or wipe; may be repeated
+  ./dev bench queue --no-peers         nobody but ourselves and the yardsticks, and nothing is fetched for it
+  ./dev bench queue --json PATH        also write every figure to a file
+  ./dev bench queue --write            also write the table into docs/performance.md
+  ./dev bench queue --only depth --waiting 10m --rounds 1
+                                       over ten million waiting jobs; half an hour and 10 GB of disk
+  ./dev bench queue --statements       also say which statements took Postgres how long
+  ./dev bench queue --rounds N --slots N
+
+The peers come from their own registries into .dev/bench: BullMQ and graphile-worker (npm), graphile_worker (cargo),
+Sidekiq (apt). Servers keep their data in /var/tmp until the end.
+HELP
+}
+
+run_bench() {
+    local word arguments=() peers=yes
+    for word in "$@"; do
+        case $word in
+            -h | --help | help)
+                bench_help
+                return 0
+                ;;
+            --write) arguments+=(--page "$ROOT/docs/performance.md") ;;
+            --no-peers)
+                peers=''
+                arguments+=("$word")
+                ;;
+            *) arguments+=("$word") ;;
+        esac
+    done
+    [[ ${1:-} == queue ]] || fail $USAGE "bench measures the queue, and knows nothing else" "./dev bench --help"
+    make_place
+    step "Machine" check_machine build run ${peers:+bench}
+    step "Build" build_bench
+    if [[ -n $peers ]]; then
+        step "Peers" fetch_peers
+        arguments+=(--peers "$DEV/bench/peers")
+    fi
+    step "Bench" play_bench "${arguments[@]}"
+}
+
+# One call, so that everything is built with the same features and nothing twice.
+build_bench() {
+    find_target
+    [[ -x $TARGET/release/bench ]] || note "the first build for speed takes a quarter of an hour; later ones take seconds"
+    (cd "$ROOT" && cargo build --release -p api -p workers -p bench --features api/embedded-s3 9>&-) ||
+        fail $FAILED "the build failed; what the compiler said is above"
+    BIN=$TARGET/release
+}
+
+# Into a folder of ours that git does not see. A peer that cannot be had is left out of the table, and said aloud.
+fetch_peers() {
+    local from=$ROOT/crates/bench/peers to=$DEV/bench/peers
+    mkdir -p "$to/node"
+    cp "$from/sidekiq.rb" "$to/"
+    cp "$from"/node/*.mjs "$to/node/"
+    if ! cmp -s "$from/node/package.json" "$to/node/package.json" || [[ ! -d $to/node/node_modules ]]; then
+        note "npm fetches BullMQ and graphile-worker (what it says goes to .dev/log/npm.log)"
+        cp "$from/node/package.json" "$to/node/"
+        if ! (cd "$to/node" && npm install --no-audit --no-fund --no-package-lock 9>&-) >"$LOGS/npm.log" 2>&1; then
+            rm -f "$to/node/package.json"
+            note "npm did not get them; they are left out"
+        fi
+    fi
+    note "cargo builds graphile_worker (some minutes the first time; what it says goes to .dev/log/graphile-rs.log)"
+    if cargo build --release --locked --manifest-path "$from/graphile-rs/Cargo.toml" \
+        --target-dir "$DEV/bench/target" >"$LOGS/graphile-rs.log" 2>&1 9>&-; then
+        cp "$DEV/bench/target/release/graphile-rs" "$to/"
+    else
+        note "cargo could not build it; it is left out"
+    fi
+}
+
+play_bench() {
+    local code=0
+    play "$BIN/bench" "${@:1:1}" --logs "$LOGS/bench" "${@:2}" || code=$?
+    ((code == 0)) || fail "$code" "the measuring broke off; what the programs logged is in .dev/log/bench"
+}
