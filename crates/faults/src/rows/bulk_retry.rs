@@ -26,7 +26,7 @@ const NOISE: Duration = Duration::from_millis(5);
 const MARKED: &str = "metadata ? 'mark'";
 
 pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
-    let mountain = stage.pace.pick(12_000, 30_000, 1_000_000);
+    let mountain = stage.pace.pick(6_000, 30_000, 1_000_000);
     let world = World::open(stage).await?;
     let (client, operator) = (world.tenant("acme").await?, world.tenant("mountain").await?);
     stage.say(&format!("{mountain} jobs that were given up"));

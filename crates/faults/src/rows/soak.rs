@@ -53,7 +53,7 @@ const FAULTS: [(Fault, &str); 6] = [
 ];
 
 pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
-    let (lasts, every) = (stage.pace.seconds(24, 120, 86_400), stage.pace.seconds(3, 15, 300));
+    let (lasts, every) = (stage.pace.seconds(14, 120, 86_400), stage.pace.seconds(2, 15, 300));
     let per_s = stage.pace.pick(60.0, 120.0, 300.0);
     let mut world = World::open(stage).await?;
     let client = world.tenant("acme").await?;
