@@ -66,7 +66,7 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
     }
     let pulse = slots::schedule(&client, "pulse", &json!({ "cron": "* * * * * *" })).await?;
     let load = Load { per_s: 50.0, body: |_| working(200) }.begin(&client);
-    let lasts = stage.pace.seconds(8, 40, 600);
+    let lasts = stage.pace.seconds(4, 40, 600);
     let due = Utc::now() + TimeDelta::from_std(lasts / 2)?;
     for _ in 0..DUE_LATER {
         let mut job = working(0);

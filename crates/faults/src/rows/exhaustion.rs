@@ -184,7 +184,7 @@ async fn files(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
         let asset = picture::asset(&scene.client, picture::png(400)?).await?;
         scene.submit(picture::job(&asset)).await?;
     }
-    tokio::time::sleep(stage.pace.seconds(4, 10, 60)).await;
+    tokio::time::sleep(stage.pace.seconds(2, 10, 60)).await;
     let has_died = worker.process.ended().is_some();
     let without = scene.world.number("select count(*) from attempt where outcome = 'retried'").await?;
     let _rescuer = scene.world.workers(1, &SLOTS).await?;

@@ -21,7 +21,7 @@ const RATIO_MAX: f64 = 2.0;
 const BUSY_MIN_PERCENT: f64 = 95.0;
 
 pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
-    let mountain = stage.pace.pick(1_500, 10_000, 1_000_000);
+    let mountain = stage.pace.pick(1_000, 10_000, 1_000_000);
     let world = World::open(stage).await?;
     let big = world.tenant("mountain").await?;
     let mut small = Vec::new();
@@ -43,7 +43,7 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
     let beside = wait_of_small(&world, &small, &book).await?;
 
     stage.say("the mountain alone");
-    let busy = busy_percent(&world, stage.pace.seconds(5, 20, 300)).await?;
+    let busy = busy_percent(&world, stage.pace.seconds(3, 20, 300)).await?;
     stage.say("many more slots for the rest");
     let _more = world.workers(1, &["--queues", "default", "--concurrency", "default=1000"]).await?;
     let mut figures = world.audit(&book, stage.pace.seconds(120, 300, 7_200)).await?;

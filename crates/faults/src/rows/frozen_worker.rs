@@ -15,7 +15,7 @@ const SLOTS: [&str; 4] = ["--queues", "default,media", "--concurrency", "default
 
 pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
     let rounds = stage.pace.pick(1, 2, 20);
-    let frozen_for = stage.pace.seconds(6, 35, 60);
+    let frozen_for = stage.pace.seconds(4, 35, 60);
     let world = World::open(stage).await?;
     let client = world.tenant("acme").await?;
     let mut workers = world.workers(3, &SLOTS).await?;
@@ -24,7 +24,7 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
     for round in 1..=rounds {
         // One picture per worker, so that the one that freezes is likely to be making one.
         for _ in 0..workers.len() {
-            let asset = picture::asset(&client, picture::png(1_500)?).await?;
+            let asset = picture::asset(&client, picture::plain_png(3_000)?).await?;
             load::submit(&client, &load.book, picture::job(&asset)).await;
         }
         let victim = &workers[0];

@@ -16,7 +16,7 @@ const WORKERS: usize = 4;
 const SLOTS: [&str; 4] = ["--queues", "default", "--concurrency", "default=16"];
 
 pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
-    let (lasts, every) = (stage.pace.seconds(12, 90, 1_800), stage.pace.seconds(3, 10, 10));
+    let (lasts, every) = (stage.pace.seconds(8, 90, 1_800), stage.pace.seconds(3, 10, 10));
     let world = World::open(stage).await?;
     let client = world.tenant("acme").await?;
     let mut workers = world.workers(WORKERS, &SLOTS).await?;

@@ -11,6 +11,7 @@ use super::Ended;
 use crate::{
     figure::Figure,
     load::{Book, Load, working},
+    pace::Pace,
     stage::{Stage, until},
     world::{Scene, World},
 };
@@ -36,7 +37,10 @@ const NO_FAILURES: &str = "drop function fail_sometimes() cascade";
 
 pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
     let mut figures = Vec::new();
-    figures.extend(play(stage, "restarts", restarts).await?);
+    // An outage begins and ends as a restart does.
+    if stage.pace != Pace::Quick {
+        figures.extend(play(stage, "restarts", restarts).await?);
+    }
     figures.extend(play(stage, "outage", outage).await?);
     figures.extend(play(stage, "connections used up", used_up).await?);
     figures.extend(play(stage, "serialisation failures", failures).await?);
@@ -83,7 +87,7 @@ fn requests_max(stage: &Stage, part: &str) -> f64 {
 }
 
 fn away(stage: &Stage) -> Duration {
-    stage.pace.seconds(4, 30, 30)
+    stage.pace.seconds(3, 30, 30)
 }
 
 async fn restarts(stage: &Stage, world: &World) -> anyhow::Result<()> {
@@ -102,7 +106,7 @@ async fn outage(stage: &Stage, world: &World) -> anyhow::Result<()> {
 
 /// Somebody locks the table of jobs for longer than anybody waits: every connection is soon waiting for it.
 async fn used_up(stage: &Stage, world: &World) -> anyhow::Result<()> {
-    let seconds = stage.pace.pick(3, 15, 60);
+    let seconds = stage.pace.pick(2, 15, 60);
     world
         .database
         .execute(&format!(
@@ -114,7 +118,7 @@ async fn used_up(stage: &Stage, world: &World) -> anyhow::Result<()> {
 
 async fn failures(stage: &Stage, world: &World) -> anyhow::Result<()> {
     world.database.execute(SERIALISATION_FAILURES).await?;
-    tokio::time::sleep(stage.pace.seconds(4, 15, 120)).await;
+    tokio::time::sleep(stage.pace.seconds(2, 15, 120)).await;
     world.database.execute(NO_FAILURES).await?;
     Ok(())
 }

@@ -89,7 +89,7 @@ const fn name(fault: Fault) -> &'static str {
 }
 
 async fn suffer(stage: &Stage, world: &mut World, fault: Fault) -> anyhow::Result<()> {
-    let lasts = stage.pace.seconds(3, 15, 60);
+    let lasts = stage.pace.seconds(2, 15, 60);
     match fault {
         Fault::Restart => {
             for _ in 0..stage.pace.pick(1, 3, 20) {
@@ -99,14 +99,14 @@ async fn suffer(stage: &Stage, world: &mut World, fault: Fault) -> anyhow::Resul
             }
         }
         Fault::Flushed => {
-            for _ in 0..stage.pace.pick(3, 15, 60) {
+            for _ in 0..stage.pace.pick(2, 15, 60) {
                 world.redis.tell("FLUSHALL")?;
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }
         Fault::Outage => {
             world.redis.kill();
-            tokio::time::sleep(stage.pace.seconds(3, 30, 60)).await;
+            tokio::time::sleep(stage.pace.seconds(2, 30, 60)).await;
             world.redis.begin()?;
         }
         Fault::Stalls => {

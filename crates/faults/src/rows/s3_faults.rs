@@ -48,7 +48,7 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
         begin(&proxy, &mut world, fault, stage);
         // The fault is over while clients go on, so that what it left half-done is finished by somebody.
         let began = Instant::now();
-        let (lasts, then) = (stage.pace.seconds(3, 12, 240), stage.pace.seconds(2, 4, 60));
+        let (lasts, then) = (stage.pace.seconds(2, 12, 240), stage.pace.seconds(1, 4, 60));
         let mut is_over = false;
         while began.elapsed() < lasts + then {
             tried += 1;

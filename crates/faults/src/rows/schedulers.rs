@@ -20,7 +20,7 @@ const MISSED: usize = 10;
 const CAUGHT_UP_MAX: usize = 5;
 
 pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
-    let lasts = stage.pace.seconds(10, 60, 7_200);
+    let lasts = stage.pace.seconds(6, 60, 7_200);
     let world = World::open(stage).await?;
     let client = world.tenant("acme").await?;
     let mut workers = world.workers(WORKERS, &SLOTS).await?;

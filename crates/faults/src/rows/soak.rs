@@ -53,7 +53,7 @@ const FAULTS: [(Fault, &str); 6] = [
 ];
 
 pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
-    let (lasts, every) = (stage.pace.seconds(24, 120, 86_400), stage.pace.seconds(3, 15, 300));
+    let (lasts, every) = (stage.pace.seconds(14, 120, 86_400), stage.pace.seconds(2, 15, 300));
     let per_s = stage.pace.pick(60.0, 120.0, 300.0);
     let mut world = World::open(stage).await?;
     let client = world.tenant("acme").await?;
@@ -70,7 +70,8 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
     let pictures = Pictures::begin(&other_api, &book);
     let (began, mut suffered, mut memory) = (Instant::now(), 0, Memory::default());
     let mut next_fault = every;
-    while began.elapsed() < lasts {
+    // Some faults take longer than the time between two, and all of them have to come.
+    while began.elapsed() < lasts || suffered < FAULTS.len() {
         tokio::time::sleep(Duration::from_secs(1)).await;
         memory.look(steady[0].process.id(), steady_api.id());
         if began.elapsed() >= next_fault {

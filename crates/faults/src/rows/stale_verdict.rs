@@ -26,7 +26,7 @@ const HELD: &str =
     "from lease l cross join lateral unnest(l.tenant_ids, l.job_ids, l.fences) as held (tenant, id, fence)";
 
 pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
-    let rounds = stage.pace.pick(2, 8, 200);
+    let rounds = stage.pace.pick(1, 8, 200);
     // Longer than the worker is frozen: it is one verdict that comes too late, not all of them.
     let scene = Scene { lease: Duration::from_secs(15), ..Scene::of(stage)? };
     let world = World::set(stage, scene).await?;
