@@ -41,9 +41,15 @@ pub(crate) fn shipped_sources() -> impl Iterator<Item = &'static str> {
         let ships = ["jobs/src/", "api/src/", "workers/src/"].iter().any(|start| name.starts_with(start))
             || (name.starts_with("crates/")
                 && name.contains("/src/")
-                && !["crates/testkit/", "crates/faults/", "crates/bench/", "crates/model/", "crates/simulate/"]
-                    .iter()
-                    .any(|start| name.starts_with(start)));
+                && ![
+                    "crates/testkit/",
+                    "crates/faults/",
+                    "crates/bench/",
+                    "crates/model/",
+                    "crates/simulate/",
+                ]
+                .iter()
+                .any(|start| name.starts_with(start)));
         ships && !name.contains("/embedded/") && !name.ends_with("/testing.rs")
     })
 }
