@@ -9,8 +9,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{execute::Executor, faults::Point, held::Held};
 
-/// How long to wait for more slots to be free when few are.
+/// How long to wait for more slots to be free when few are, and how often while many become so.
 const GATHER: Duration = Duration::from_millis(1);
+const GATHER_TIMES: usize = 4;
 
 /// One queue's slots in this process, and what it takes to fill them.
 pub struct Claims {
@@ -67,11 +68,11 @@ impl Claims {
                 return false;
             }
         };
-        if !claimed.is_empty() {
-            // Whether or not this was all, somebody should look whether more tickets are due.
+        let was_full = claimed.len() == usize::from(wanted);
+        if !was_full && !claimed.is_empty() {
+            // What is left may wait for a limit, or for somebody with other queues.
             self.more.notify_one();
         }
-        let was_full = claimed.len() == usize::from(wanted);
         let stops = self.held.take(&claimed);
         for ((job, stop), permit) in claimed.into_iter().zip(stops).zip(permits) {
             let executor = self.executor.clone();
@@ -87,8 +88,15 @@ impl Claims {
     /// ending all the time: a moment later there are more, and one claim costs less than many.
     async fn fill(&self, first: OwnedSemaphorePermit) -> Vec<OwnedSemaphorePermit> {
         let most = usize::from(self.queue.claim_max()).min(self.slots_max);
-        if self.slots.available_permits() + 1 < most / 2 {
+        for _ in 0..GATHER_TIMES {
+            let free = self.slots.available_permits() + 1;
+            if free >= most / 2 {
+                break;
+            }
             tokio::time::sleep(GATHER).await;
+            if self.slots.available_permits() + 1 < free + most / 8 {
+                break;
+            }
         }
         let mut permits = vec![first];
         while permits.len() < most

@@ -143,13 +143,12 @@ fn promise(job: &Claimed, verdict: Option<&store::settle::Verdict>) -> Option<&'
 fn report(job: &Claimed, verdict: Option<&store::settle::Verdict>, took: Duration) {
     let outcome = verdict.map_or("lost", store::settle::Verdict::outcome);
     let wait = (chrono::Utc::now() - job.scheduled_at).to_std().unwrap_or_default().saturating_sub(took);
-    metrics::counter!(names::JOB_ATTEMPTS_TOTAL, "kind" => job.kind.clone(), "outcome" => outcome)
-        .increment(1);
-    metrics::histogram!(names::JOB_DURATION_SECONDS, "kind" => job.kind.clone()).record(took.as_secs_f64());
-    metrics::histogram!(names::JOB_WAIT_SECONDS, "kind" => job.kind.clone()).record(wait.as_secs_f64());
+    let kind = jobs::spec(&job.kind).map_or("unknown", |spec| spec.kind);
+    metrics::counter!(names::JOB_ATTEMPTS_TOTAL, "kind" => kind, "outcome" => outcome).increment(1);
+    metrics::histogram!(names::JOB_DURATION_SECONDS, "kind" => kind).record(took.as_secs_f64());
+    metrics::histogram!(names::JOB_WAIT_SECONDS, "kind" => kind).record(wait.as_secs_f64());
     if let Some(outcome) = promise(job, verdict) {
-        metrics::counter!(names::PROMISES_TOTAL, "kind" => job.kind.clone(), "outcome" => outcome)
-            .increment(1);
+        metrics::counter!(names::PROMISES_TOTAL, "kind" => kind, "outcome" => outcome).increment(1);
     }
     let took_ms = took.as_millis() as u64;
     match verdict {

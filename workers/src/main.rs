@@ -12,6 +12,9 @@ use workers::{
     media_child, runtime,
 };
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::MediaChild { memory_bytes } => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use jobs::{JobId, LeaseId, Queue, TenantId};
 use serde_json::Value;
-use sqlx::{FromRow, types::Json};
+use sqlx::{FromRow, Row as _, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
 use crate::{
@@ -50,7 +50,6 @@ pub struct Claimed {
     pub cancel_requested: bool,
 }
 
-#[derive(FromRow)]
 struct Row {
     tenant_id: Uuid,
     id: Uuid,
@@ -66,6 +65,28 @@ struct Row {
     traceparent: Option<String>,
     cancel_requested: bool,
     limited: bool,
+}
+
+/// By place and not by name: this is read for every job, and looking fourteen names up cost more than the values.
+impl FromRow<'_, PgRow> for Row {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            tenant_id: row.try_get(0)?,
+            id: row.try_get(1)?,
+            fence: row.try_get(2)?,
+            attempt: row.try_get(3)?,
+            max_attempts: row.try_get(4)?,
+            kind: row.try_get(5)?,
+            kind_version: row.try_get(6)?,
+            args: row.try_get(7)?,
+            created_at: row.try_get(8)?,
+            scheduled_at: row.try_get(9)?,
+            due_at: row.try_get(10)?,
+            traceparent: row.try_get(11)?,
+            cancel_requested: row.try_get(12)?,
+            limited: row.try_get(13)?,
+        })
+    }
 }
 
 /// Which jobs of a queue to claim.

@@ -7,7 +7,7 @@ use sqlx::FromRow;
 
 use crate::{
     claim::Pick,
-    db::Db,
+    db::{Db, commit},
     error::{OrFailed, StoreError},
 };
 
@@ -66,8 +66,17 @@ pub enum Passed {
 ///
 /// Two transactions may take positions in one order and commit in the other. Lease and cursor move together, so one
 /// snapshot tells a job that was passed by from a job that is running. [`Passed::Lately`] looks only a little way back from
-/// the cursor, where nearly all of them are: further back lie the remains of jobs that are done.
+/// the cursor, where nearly all of them are: further back lie the remains of jobs that are done. Does nothing while another
+/// process is at it.
 pub async fn unstrand(db: &Db, passed: Passed) -> Result<u64, StoreError> {
+    let mut tx = db.begin().await?;
+    let mine: bool = sqlx::query_scalar("select pg_try_advisory_xact_lock(7, 0)")
+        .fetch_one(&mut *tx)
+        .await
+        .or_failed("move jobs that a cursor passed by")?;
+    if !mine {
+        return Ok(0);
+    }
     let moved = sqlx::query(
         "with held as materialized (
              select h.id, h.fence from lease cross join lateral unnest(lease.job_ids, lease.fences) as h (id, fence)
@@ -87,9 +96,10 @@ pub async fn unstrand(db: &Db, passed: Passed) -> Result<u64, StoreError> {
         Passed::Lately => LATELY_POSITIONS,
         Passed::Ever => i64::MAX,
     })
-    .execute(db.pool())
+    .execute(&mut *tx)
     .await
     .or_failed("move jobs that a cursor passed by")?;
+    commit(tx, "move jobs that a cursor passed by").await?;
     Ok(moved.rows_affected())
 }
 

@@ -242,7 +242,8 @@ async fn end(
              delete from job j using x, held
              where j.tenant_id = x.tenant_id and j.id = x.id and j.fence = x.fence and held.id = x.lease_id
              returning j.*, x.outcome, x.problem, x.result, held.worker, held.claimed_at
-         )
+         ),
+         lane as materialized (select * from public.lane where id in (select lane_id from gone))
          insert into attempt (tenant_id, job_id, fence, attempt, kind_version, max_attempts, priority, created_at,
              scheduled_at, started_at, outcome, final_state, kind, queue, key, promise_s, due_at, worker, args, result, error,
              unique_key, traceparent, tags, metadata, workflow_id, step)

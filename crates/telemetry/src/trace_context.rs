@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use opentelemetry::{
     Context,
     propagation::TextMapPropagator,
-    trace::{TraceContextExt, TraceId},
+    trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId},
 };
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
@@ -51,13 +51,17 @@ fn extract(traceparent: &str, tracestate: Option<&str>) -> Option<Context> {
     if !is_well_formed(traceparent) {
         return None;
     }
-    let mut headers = HashMap::from([(TRACEPARENT.to_owned(), traceparent.to_owned())]);
-    headers.extend(tracestate.map(|state| (TRACESTATE.to_owned(), state.to_owned())));
-    let context = TraceContextPropagator::new().extract_with_context(&Context::new(), &headers);
-    context.span().span_context().is_valid().then_some(context)
+    let mut parts = traceparent.split('-').skip(1);
+    let trace = TraceId::from_hex(parts.next()?).ok()?;
+    let span = SpanId::from_hex(parts.next()?).ok()?;
+    let flags = TraceFlags::new(u8::from_str_radix(parts.next()?, 16).ok()?) & TraceFlags::SAMPLED;
+    // A trace state that cannot be read is no reason to lose the trace.
+    let state = tracestate.and_then(|state| state.parse().ok()).unwrap_or_default();
+    let remote = SpanContext::new(trace, span, flags, true, state);
+    remote.is_valid().then(|| Context::new().with_remote_span_context(remote))
 }
 
-// The propagator takes shorter ids than the standard has.
+// Ids are read as numbers, and would be taken if they were shorter than the standard has them.
 fn is_well_formed(traceparent: &str) -> bool {
     let is_hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let mut parts = traceparent.split('-');
