@@ -116,6 +116,8 @@ impl MediaPool {
             .args(["media-child", "--memory-bytes", &self.memory_bytes.to_string()])
             // Nothing of the worker's secrets is the decoder's business.
             .env_clear()
+            // The allocator would set aside a GiB of address space at once, which is what the decoder's limit counts.
+            .env("MIMALLOC_DISALLOW_ARENA_ALLOC", "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
