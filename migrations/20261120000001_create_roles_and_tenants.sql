@@ -57,12 +57,12 @@ revoke execute on function find_api_key from public;
 grant execute on function find_api_key to crewline_api;
 
 alter table tenant enable row level security;
-create policy tenant_is_itself on tenant to crewline_api using (id = current_tenant());
+create policy tenant_is_itself on tenant to crewline_api using (id = (select current_tenant()));
 create policy worker_sees_all on tenant to crewline_worker using (true);
 
 alter table api_key enable row level security;
 create policy tenant_only on api_key to crewline_api
-    using (tenant_id = current_tenant()) with check (tenant_id = current_tenant());
+    using (tenant_id = (select current_tenant())) with check (tenant_id = (select current_tenant()));
 
 grant usage on schema public to crewline_api, crewline_worker;
 grant select on tenant to crewline_api, crewline_worker;

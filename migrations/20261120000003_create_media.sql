@@ -60,9 +60,9 @@ alter table upload enable row level security;
 alter table asset enable row level security;
 alter table rendition enable row level security;
 
-create policy tenant_only on upload to crewline_api using (tenant_id = current_tenant()) with check (tenant_id = current_tenant());
-create policy tenant_only on asset to crewline_api using (tenant_id = current_tenant()) with check (tenant_id = current_tenant());
-create policy tenant_only on rendition to crewline_api using (tenant_id = current_tenant()) with check (tenant_id = current_tenant());
+create policy tenant_only on upload to crewline_api using (tenant_id = (select current_tenant())) with check (tenant_id = (select current_tenant()));
+create policy tenant_only on asset to crewline_api using (tenant_id = (select current_tenant())) with check (tenant_id = (select current_tenant()));
+create policy tenant_only on rendition to crewline_api using (tenant_id = (select current_tenant())) with check (tenant_id = (select current_tenant()));
 create policy worker_sees_all on upload to crewline_worker using (true) with check (true);
 create policy worker_sees_all on asset to crewline_worker using (true) with check (true);
 create policy worker_sees_all on rendition to crewline_worker using (true) with check (true);

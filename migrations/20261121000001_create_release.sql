@@ -154,8 +154,8 @@ end;
 -- enough is found.
 create function plan_claim(of_queue text, of_quarantine smallint, wanted integer)
 returns table (
-    place integer, lane_id integer, tenant_id uuid, front bigint, allowed integer, start double precision, limited boolean,
-    ready_at timestamptz
+    place integer, lane_id integer, tenant_id uuid, kind text, key text, front bigint, allowed integer,
+    start double precision, limited boolean, ready_at timestamptz
 )
 language plpgsql stable as $$
 #variable_conflict use_column
@@ -215,6 +215,8 @@ begin
             place := place + 1;
             lane_id := heads.id;
             tenant_id := heads.tenant_id;
+            kind := heads.kind;
+            key := heads.key;
             front := heads.cursor;
             start := coalesce(heads.start, 0);
             limited := false;
@@ -276,30 +278,47 @@ $$;
 -- claim lost in a crash of the server never happened. A rate is the exception, because work that was begun was begun.
 create function claim_jobs(of_queue text, of_quarantine smallint, wanted integer, as_lease uuid, by_worker text, ttl_ms integer)
 returns table (
-    tenant_id uuid, id uuid, fence integer, attempt smallint, max_attempts smallint, crashes smallint, priority smallint,
-    kind text, kind_version smallint, args jsonb, created_at timestamptz, scheduled_at timestamptz, due_at timestamptz,
-    traceparent text, cancel_requested boolean, limited boolean
+    tenant_id uuid, id uuid, fence integer, attempt smallint, max_attempts smallint, kind text, kind_version smallint,
+    args jsonb, created_at timestamptz, scheduled_at timestamptz, due_at timestamptz, traceparent text,
+    cancel_requested boolean, limited boolean
 )
 language plpgsql volatile as $$
 #variable_conflict use_column
+declare
+    lanes integer[];
+    fronts bigint[];
+    counts integer[];
+    are_limited boolean[];
+    planned record;
+    total integer;
+    now_at double precision;
+    started double precision;
 begin
     perform pg_advisory_xact_lock(1, hashtext(of_queue));
     if exists (select from limit_rule where limit_rule.queue is null) then
         perform pg_advisory_xact_lock(3, 0);
     end if;
     if not exists (select from limit_rule where rate_count is not null) then
-        perform set_config('synchronous_commit', 'off', true);
+        set local synchronous_commit = off;
     end if;
+    select array_agg(p.lane_id), array_agg(p.front), array_agg(p.allowed), array_agg(p.limited), max(p.start)
+    into lanes, fronts, counts, are_limited, started
+    from plan_claim(of_queue, of_quarantine, wanted) p where p.allowed > 0;
+    if lanes is null then
+        return;
+    end if;
+    select pace.vtime into now_at from pace where pace.queue = of_queue;
+    -- Counted and picked by two statements: what was committed in between takes the place of what stands behind it, so
+    -- only what is picked says how far the cursor goes.
     return query
-    with plan as materialized (select * from plan_claim(of_queue, of_quarantine, wanted) p where p.allowed > 0),
-    picked as materialized (
-        select j.*, lane.priority, lane.key, plan.start, plan.limited, plan.place
-        from (select * from plan order by place) plan
-        join lane on lane.id = plan.lane_id
+    with picked as materialized (
+        select j.*, l.id as lane_id, l.limited, l.place
+        from unnest(lanes, fronts, counts, are_limited) with ordinality as l (id, front, allowed, limited, place)
         cross join lateral (
-            select * from job where job.lane_id = plan.lane_id and job.pos > plan.front
-            order by job.pos limit plan.allowed) j
-        limit wanted
+            select job.tenant_id, job.id, job.fence, job.attempt, job.max_attempts, job.kind, job.kind_version, job.args,
+                job.created_at, job.scheduled_at, job.due_at, job.traceparent, job.cancel_requested_at, job.pos
+            from job where job.lane_id = l.id and job.pos > l.front
+            order by job.pos limit l.allowed) j
     ),
     moved as (
         update lane set cursor = front.pos, turn = front.next_turn,
@@ -312,44 +331,43 @@ begin
                     from picked group by 1 order by min(picked.place)) served) front
         where lane.id = front.lane_id
     ),
-    served as (
-        update share set
-            vtime = taken.start + taken.jobs / share.weight,
-            per_s = share.per_s * exp(-least(extract(epoch from clock_timestamp() - share.rated_at), 3600) / 60) + taken.jobs / 60,
-            rated_at = clock_timestamp()
-        from (select picked.tenant_id, min(picked.start) as start, count(*)::double precision as jobs
-              from picked group by 1) taken
-        where share.tenant_id = taken.tenant_id and share.queue = of_queue
-    ),
-    paced as (
-        insert into pace (queue, vtime, claims, per_s)
-        select of_queue, taken.start, 1, taken.jobs / 60
-        from (select max(picked.start) as start, count(*)::double precision as jobs from picked having count(*) > 0) taken
-        on conflict (queue) do update set
-            vtime = greatest(pace.vtime, excluded.vtime), claims = pace.claims + 1, rated_at = clock_timestamp(),
-            per_s = pace.per_s * exp(-least(extract(epoch from clock_timestamp() - pace.rated_at), 3600) / 60) + excluded.per_s
-    ),
-    charged as (
-        insert into bucket (rule_id, key, tokens, filled_at)
-        select (charge.rule).id, charge.key, (rate_left(charge.rule, charge.key)).tokens - charge.jobs, clock_timestamp()
-        from (
-            select r as rule, case when r.key is null then '' else picked.key end as key, count(*) as jobs
-            from picked join limit_rule r
-                on (r.tenant_id is null or r.tenant_id = picked.tenant_id) and (r.queue is null or r.queue = of_queue)
-                and (r.kind is null or r.kind = picked.kind) and covers_key(r.key, picked.key)
-            where picked.limited and r.rate_count is not null
-            group by 1, 2) charge
-        on conflict (rule_id, key) do update set tokens = excluded.tokens, filled_at = excluded.filled_at
-    ),
     leased as (
         insert into lease (id, queue, worker, until, tenant_ids, job_ids, fences)
         select as_lease, of_queue, by_worker, clock_timestamp() + ttl_ms * interval '1 ms',
                array_agg(picked.tenant_id), array_agg(picked.id), array_agg(picked.fence)
         from picked having count(*) > 0
     )
-    select p.tenant_id, p.id, p.fence, p.attempt, p.max_attempts, p.crashes, p.priority, p.kind, p.kind_version, p.args,
-           p.created_at, p.scheduled_at, p.due_at, p.traceparent, p.cancel_requested_at is not null, p.limited
-    from picked p order by p.place, p.pos;
+    select p.tenant_id, p.id, p.fence, p.attempt, p.max_attempts, p.kind, p.kind_version, p.args, p.created_at,
+           p.scheduled_at, p.due_at, p.traceparent, p.cancel_requested_at is not null, p.limited
+    from picked p;
+    get diagnostics total = row_count;
+    for planned in
+        select lane.tenant_id, lane.kind, lane.key, l.jobs, l.limited
+        from unnest(lanes, counts, are_limited) with ordinality as l (id, jobs, limited, place)
+        join lane on lane.id = l.id
+        order by l.place
+    loop
+        update share set
+            vtime = greatest(share.vtime, now_at) + planned.jobs / share.weight,
+            per_s = share.per_s * exp(-least(extract(epoch from clock_timestamp() - share.rated_at), 3600) / 60)
+                + planned.jobs / 60.0,
+            rated_at = clock_timestamp()
+        where share.tenant_id = planned.tenant_id and share.queue = of_queue;
+        if planned.limited then
+            insert into bucket (rule_id, key, tokens, filled_at)
+            select r.id, counted.key, (rate_left(r, counted.key)).tokens - planned.jobs, clock_timestamp()
+            from limit_rule r
+            cross join lateral (select case when r.key is null then '' else planned.key end as key) counted
+            where r.rate_count is not null
+              and (r.tenant_id is null or r.tenant_id = planned.tenant_id) and (r.queue is null or r.queue = of_queue)
+              and (r.kind is null or r.kind = planned.kind) and covers_key(r.key, planned.key)
+            on conflict (rule_id, key) do update set tokens = excluded.tokens, filled_at = excluded.filled_at;
+        end if;
+    end loop;
+    insert into pace (queue, vtime, claims, per_s) values (of_queue, started, 1, total / 60.0)
+    on conflict (queue) do update set
+        vtime = greatest(pace.vtime, excluded.vtime), claims = pace.claims + 1, rated_at = clock_timestamp(),
+        per_s = pace.per_s * exp(-least(extract(epoch from clock_timestamp() - pace.rated_at), 3600) / 60) + excluded.per_s;
 end
 $$;
 
@@ -360,9 +378,9 @@ alter table share enable row level security;
 alter table limit_rule enable row level security;
 alter table pause enable row level security;
 
-create policy tenant_only on share to crewline_api using (tenant_id = current_tenant()) with check (tenant_id = current_tenant());
-create policy tenant_only on limit_rule to crewline_api using (tenant_id = current_tenant()) with check (tenant_id = current_tenant());
-create policy tenant_only on pause to crewline_api using (tenant_id = current_tenant()) with check (tenant_id = current_tenant());
+create policy tenant_only on share to crewline_api using (tenant_id = (select current_tenant())) with check (tenant_id = (select current_tenant()));
+create policy tenant_only on limit_rule to crewline_api using (tenant_id = (select current_tenant())) with check (tenant_id = (select current_tenant()));
+create policy tenant_only on pause to crewline_api using (tenant_id = (select current_tenant())) with check (tenant_id = (select current_tenant()));
 create policy worker_sees_all on share to crewline_worker using (true) with check (true);
 create policy worker_sees_all on limit_rule to crewline_worker using (true);
 create policy worker_sees_all on pause to crewline_worker using (true);

@@ -62,8 +62,8 @@ create index schedule_fire_by_age on schedule_fire using brin (fired_at);
 alter table schedule enable row level security;
 alter table schedule_fire enable row level security;
 
-create policy tenant_only on schedule to crewline_api using (tenant_id = current_tenant()) with check (tenant_id = current_tenant());
-create policy tenant_only on schedule_fire to crewline_api using (tenant_id = current_tenant()) with check (tenant_id = current_tenant());
+create policy tenant_only on schedule to crewline_api using (tenant_id = (select current_tenant())) with check (tenant_id = (select current_tenant()));
+create policy tenant_only on schedule_fire to crewline_api using (tenant_id = (select current_tenant())) with check (tenant_id = (select current_tenant()));
 create policy worker_sees_all on schedule to crewline_worker using (true) with check (true);
 create policy worker_sees_all on schedule_fire to crewline_worker using (true) with check (true);
 

@@ -56,8 +56,8 @@ create index attempt_of_workflow on attempt (workflow_id, step) where workflow_i
 
 alter table workflow enable row level security;
 alter table workflow_step enable row level security;
-create policy tenant_only on workflow to crewline_api using (tenant_id = current_tenant()) with check (tenant_id = current_tenant());
-create policy tenant_only on workflow_step to crewline_api using (tenant_id = current_tenant()) with check (tenant_id = current_tenant());
+create policy tenant_only on workflow to crewline_api using (tenant_id = (select current_tenant())) with check (tenant_id = (select current_tenant()));
+create policy tenant_only on workflow_step to crewline_api using (tenant_id = (select current_tenant())) with check (tenant_id = (select current_tenant()));
 create policy worker_sees_all on workflow to crewline_worker using (true) with check (true);
 create policy worker_sees_all on workflow_step to crewline_worker using (true) with check (true);
 

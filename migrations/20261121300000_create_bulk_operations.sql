@@ -41,7 +41,7 @@ create index bulk_operation_running on bulk_operation (id) where state = 'runnin
 
 alter table bulk_operation enable row level security;
 
-create policy tenant_only on bulk_operation to crewline_api using (tenant_id = current_tenant()) with check (tenant_id = current_tenant());
+create policy tenant_only on bulk_operation to crewline_api using (tenant_id = (select current_tenant())) with check (tenant_id = (select current_tenant()));
 create policy worker_sees_all on bulk_operation to crewline_worker using (true) with check (true);
 
 -- What was asked for, by whom and when, nobody can change afterwards.

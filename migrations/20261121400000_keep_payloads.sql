@@ -27,7 +27,7 @@ create table tenant_key (
     primary key (tenant_id, number)
 );
 alter table tenant_key enable row level security;
-create policy tenant_only on tenant_key to crewline_api using (tenant_id = current_tenant());
+create policy tenant_only on tenant_key to crewline_api using (tenant_id = (select current_tenant()));
 create policy worker_sees_all on tenant_key to crewline_worker using (true);
 grant select on tenant_key to crewline_api, crewline_worker;
 
@@ -51,7 +51,7 @@ create table retention (
 );
 create unique index retention_rule on retention (tenant_id, coalesce(kind, ''));
 alter table retention enable row level security;
-create policy tenant_only on retention to crewline_api using (tenant_id = current_tenant()) with check (tenant_id = current_tenant());
+create policy tenant_only on retention to crewline_api using (tenant_id = (select current_tenant())) with check (tenant_id = (select current_tenant()));
 create policy worker_sees_all on retention to crewline_worker using (true);
 grant select, insert, delete on retention to crewline_api;
 grant select on retention to crewline_worker;

@@ -25,6 +25,9 @@ use crate::{
     resource,
 };
 
+/// How often the line is looked at while it grows.
+const GATHER_TURNS_MAX: usize = 32;
+
 type Outcome = Result<Submitted, Arc<StoreError>>;
 
 struct Waiting {
@@ -90,8 +93,24 @@ impl Intake {
     }
 
     async fn work_off(self, tenant: TenantId) {
-        while let Some(group) = self.next_group(tenant) {
+        loop {
+            self.gather(tenant).await;
+            let Some(group) = self.next_group(tenant) else { return };
             self.commit(tenant, group).await;
+        }
+    }
+
+    /// Lets requests that are being read right now line up too, for as long as the line grows from one turn of the runtime
+    /// to the next. Whoever comes alone waits for one turn.
+    async fn gather(&self, tenant: TenantId) {
+        let mut before = 0;
+        for _ in 0..GATHER_TURNS_MAX {
+            let waiting = self.lines().get(&tenant).map_or(0, VecDeque::len);
+            if waiting <= before || waiting >= GROUP_MAX {
+                return;
+            }
+            before = waiting;
+            tokio::task::yield_now().await;
         }
     }
 
@@ -199,7 +218,7 @@ mod tests {
         };
         let intake = Intake::new(Db::connect(&options).unwrap());
         let (tenant, keys) = (TenantId::new(), InFlight::default());
-        let answer = Answer { status: 202, location: None, body: json!({}) };
+        let answer = Answer::of(202, None, &json!({}));
         let submission = Submission { jobs: Vec::new(), idempotency: None, answer };
         let take = |_| intake.take(tenant, submission.clone(), keys.take(tenant, None).unwrap());
         let answers = join_all((0..WAITING_MAX + 5).map(take)).await;

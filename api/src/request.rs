@@ -40,8 +40,11 @@ pub(crate) async fn observe(request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let span = span(&request, &route, &id);
     let limit = time_limit(&request, &route);
+    let traceparent =
+        request.headers().get("traceparent").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let answering = AssertUnwindSafe(tokio::time::timeout(limit, next.run(request)));
-    let mut response = match answering.catch_unwind().instrument(span.clone()).await {
+    let answering = trace_context::carry(traceparent.as_deref(), answering.catch_unwind());
+    let mut response = match answering.instrument(span.clone()).await {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => too_slow(limit),
         Err(panic) => panicked(&*panic),

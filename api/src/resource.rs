@@ -239,29 +239,23 @@ pub(crate) fn location(job: JobId) -> String {
     format!("/v1/jobs/{job}")
 }
 
-fn to_value(resource: &JobResource) -> Value {
-    serde_json::to_value(resource).unwrap_or_default()
-}
-
 /// The answer to a submission of one job that is new.
 pub(crate) fn answer_accepted(new: &NewJob) -> Answer {
-    Answer { status: 202, location: Some(location(new.id)), body: to_value(&JobResource::of_new(new)) }
+    Answer::of(202, Some(location(new.id)), &JobResource::of_new(new))
 }
 
 /// The answer to a submission of one job that exists already, as `id`.
 pub(crate) fn answer_existing(id: JobId, record: Option<&JobRecord>) -> Answer {
-    let resource = record.cloned().and_then(|record| JobResource::of(record).ok());
-    // Its history may have been pruned; its id still stands for the work.
-    let body = resource.map_or_else(
-        || json!({ "id": id, "existing": true }),
-        |resource| to_value(&JobResource { existing: true, ..resource }),
-    );
-    Answer { status: 200, location: Some(location(id)), body }
+    match record.cloned().and_then(|record| JobResource::of(record).ok()) {
+        Some(resource) => Answer::of(200, Some(location(id)), &JobResource { existing: true, ..resource }),
+        // Its history may have been pruned; its id still stands for the work.
+        None => Answer::of(200, Some(location(id)), &json!({ "id": id, "existing": true })),
+    }
 }
 
 /// The answer to a batch some of whose jobs exist already.
 pub(crate) fn answer_batch(answer: &Answer, jobs: &[NewJob], enqueued: &[Enqueued]) -> Answer {
-    let mut body = answer.body.clone();
+    let mut body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
     let items = body.get_mut("jobs").and_then(Value::as_array_mut).into_iter().flatten();
     let accepted = items.filter(|item| item.get("outcome").is_some_and(|outcome| outcome == "accepted"));
     let mut existing = 0_u64;
@@ -276,5 +270,5 @@ pub(crate) fn answer_batch(answer: &Answer, jobs: &[NewJob], enqueued: &[Enqueue
     let accepted = jobs.len() as u64 - existing;
     body["accepted"] = accepted.into();
     body["existing"] = existing.into();
-    Answer { status: if accepted > 0 { 202 } else { 200 }, location: None, body }
+    Answer::of(if accepted > 0 { 202 } else { 200 }, None, &body)
 }

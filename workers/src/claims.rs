@@ -26,7 +26,7 @@ pub struct Claims {
     /// How long a lease lasts unless it is renewed.
     pub ttl: Duration,
     /// Runs what was claimed.
-    pub executor: Executor,
+    pub executor: Arc<Executor>,
     /// Knows what is held.
     pub held: Arc<Held>,
     /// Wakes the release when there may be more to hand out.
@@ -90,7 +90,7 @@ impl Claims {
         let most = usize::from(self.queue.claim_max()).min(self.slots_max);
         for _ in 0..GATHER_TIMES {
             let free = self.slots.available_permits() + 1;
-            if free >= most / 2 {
+            if free >= most * 3 / 4 {
                 break;
             }
             tokio::time::sleep(GATHER).await;

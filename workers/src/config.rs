@@ -49,7 +49,7 @@ pub struct RunArgs {
     /// Queues to listen to, separated by commas: default, media, media_bulk
     #[arg(long, env = "CREWLINE_QUEUES", value_delimiter = ',', default_value = "default,media,media_bulk")]
     pub queues: Vec<Queue>,
-    /// Jobs at once by queue, such as media=2,default=64; a queue that is not named gets 64 if its jobs are small, else
+    /// Jobs at once by queue, such as media=2,default=256; a queue that is not named gets 256 if its jobs are small, else
     /// one per core
     #[arg(long, env = "CREWLINE_CONCURRENCY", value_delimiter = ',', value_parser = concurrency)]
     pub concurrency: Vec<(Queue, usize)>,
@@ -113,7 +113,7 @@ pub struct RunArgs {
 }
 
 /// Slots of a queue whose jobs are small.
-const SMALL_SLOTS: usize = 64;
+const SMALL_SLOTS: usize = 256;
 
 impl RunArgs {
     /// Slots of each queue listened to.

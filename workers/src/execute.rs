@@ -4,8 +4,8 @@ use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use jobs::{Policy, failure::Problem};
-use store::claim::Claimed;
-use telemetry::metrics as names;
+use serde_json::Value;
+use store::{claim::Claimed, payload::Payload};
 use tracing::Instrument;
 
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
     faults::{Faults, Point},
     knows::Knows,
     large,
+    meters::{self, Meters},
     registry::{self, Start},
     settler::Settler,
     speaker::Speaker,
@@ -22,7 +23,6 @@ use crate::{
 };
 
 /// What every attempt needs.
-#[derive(Clone)]
 pub struct Executor {
     /// The outside.
     pub deps: Arc<Deps>,
@@ -34,11 +34,16 @@ pub struct Executor {
     pub knows: Arc<Knows>,
     /// What this process was told to suffer.
     pub faults: Faults,
+    /// Counts attempts.
+    pub meters: Arc<Meters>,
 }
 
 impl Executor {
     /// Works on `job` until it ends or `stop` is given, and settles it.
-    pub async fn execute(&self, job: Claimed, stop: Arc<Stop>) {
+    ///
+    /// What is rare is boxed in here and below: the future of every job is moved when it is spawned, so its size counts.
+    pub async fn execute(&self, mut job: Claimed, stop: Arc<Stop>) {
+        let args = std::mem::replace(&mut job.args, Payload::Inline(Value::Null));
         let span = tracing::info_span!(
             "job.work",
             job.id = %job.id, job.kind = job.kind, job.attempt = job.attempt, tenant.id = %job.tenant
@@ -48,13 +53,13 @@ impl Executor {
         }
         async {
             let began = tokio::time::Instant::now();
-            let (ended, after) = self.attempt(&job, &stop).await;
+            let (ended, after) = self.attempt(&job, args, &stop).await;
             let policy = policy_of(&job.kind);
             let verdict =
                 verdict::decide(ended, job.attempt, job.max_attempts, policy.backoff, &mut rand::rng());
-            report(&job, verdict.as_ref(), began.elapsed());
+            report(&self.meters, &job, verdict.as_ref(), began.elapsed());
             if after.has_spoken {
-                self.speaker.last_words().await;
+                Box::pin(self.speaker.last_words()).await;
             }
             self.settler.settle(&job, verdict, after).await;
         }
@@ -63,7 +68,7 @@ impl Executor {
     }
 
     /// Runs the handler within its time, catching its panics, until it is told to stop.
-    async fn attempt(&self, job: &Claimed, stop: &Stop) -> (Ended, After) {
+    async fn attempt(&self, job: &Claimed, args: Payload, stop: &Stop) -> (Ended, After) {
         if let Some(problem) = self.knows.why_not(&job.kind, job.kind_version) {
             return (Ended::Unknown(problem), After::default());
         }
@@ -75,7 +80,7 @@ impl Executor {
         let cx = Cx::new(job, &self.deps, &self.speaker, self.faults);
         self.faults.reach(Point::AfterClaim);
         let ended = {
-            let work = AssertUnwindSafe(self.work(start, job, &cx)).catch_unwind();
+            let work = AssertUnwindSafe(self.work(start, job, args, &cx)).catch_unwind();
             tokio::select! {
                 biased;
                 reason = stop.requested() => Ended::Stopped(reason),
@@ -88,8 +93,8 @@ impl Executor {
         };
         let mut after = cx.into_after();
         let ended = match ended {
-            Ended::Returned(Ok(result)) => {
-                let stowed = large::follow_ups(&self.deps, job.tenant, &mut after.follow_ups).await;
+            Ended::Returned(Ok(result)) if !after.follow_ups.is_empty() => {
+                let stowed = Box::pin(large::follow_ups(&self.deps, job.tenant, &mut after.follow_ups)).await;
                 Ended::Returned(stowed.map(|()| result))
             }
             ended => ended,
@@ -98,8 +103,8 @@ impl Executor {
     }
 
     /// The handler's work, with what is too large for a row fetched before and stowed after it.
-    async fn work(&self, start: Start, job: &Claimed, cx: &Cx<'_>) -> Ended {
-        let args = match large::args(&self.deps, job).await {
+    async fn work(&self, start: Start, job: &Claimed, args: Payload, cx: &Cx<'_>) -> Ended {
+        let args = match large::args(&self.deps, job, args).await {
             Ok(args) => args,
             Err(ended) => return ended,
         };
@@ -140,15 +145,12 @@ fn promise(job: &Claimed, verdict: Option<&store::settle::Verdict>) -> Option<&'
 }
 
 /// The one place where attempts are counted and logged.
-fn report(job: &Claimed, verdict: Option<&store::settle::Verdict>, took: Duration) {
-    let outcome = verdict.map_or("lost", store::settle::Verdict::outcome);
-    let wait = (chrono::Utc::now() - job.scheduled_at).to_std().unwrap_or_default().saturating_sub(took);
-    let kind = jobs::spec(&job.kind).map_or("unknown", |spec| spec.kind);
-    metrics::counter!(names::JOB_ATTEMPTS_TOTAL, "kind" => kind, "outcome" => outcome).increment(1);
-    metrics::histogram!(names::JOB_DURATION_SECONDS, "kind" => kind).record(took.as_secs_f64());
-    metrics::histogram!(names::JOB_WAIT_SECONDS, "kind" => kind).record(wait.as_secs_f64());
+fn report(meters: &Meters, job: &Claimed, verdict: Option<&store::settle::Verdict>, took: Duration) {
+    let outcome = verdict.map_or(meters::LOST, store::settle::Verdict::outcome);
+    let waited = (chrono::Utc::now() - job.scheduled_at).to_std().unwrap_or_default().saturating_sub(took);
+    meters.count(&job.kind, verdict, waited, took);
     if let Some(outcome) = promise(job, verdict) {
-        metrics::counter!(names::PROMISES_TOTAL, "kind" => kind, "outcome" => outcome).increment(1);
+        meters.count_promise(&job.kind, outcome);
     }
     let took_ms = took.as_millis() as u64;
     match verdict {

@@ -23,6 +23,8 @@ struct Lease {
 #[derive(Default)]
 struct Inner {
     leases: HashMap<LeaseId, Lease>,
+    /// Leases whose jobs were settled by several groups side by side: nothing is under them, and they are still there.
+    emptied: Vec<LeaseId>,
     jobs: HashMap<JobId, (TenantId, LeaseId, Arc<Stop>)>,
 }
 
@@ -55,20 +57,24 @@ impl Held {
             .collect()
     }
 
-    /// The leases to drop once `jobs` are settled: nothing else is under them.
+    /// The leases to drop with the settling of `jobs`: nothing else is under them, or nothing was before.
     pub fn done_after(&self, jobs: &[(JobId, LeaseId)]) -> Vec<LeaseId> {
         let mut settling: HashMap<LeaseId, usize> = HashMap::new();
         for (_, lease) in jobs {
             *settling.entry(*lease).or_default() += 1;
         }
-        let inner = self.lock();
-        settling
-            .into_iter()
-            .filter(|(id, n)| {
-                inner.leases.get(id).is_some_and(|lease| lease.unsettled == *n && !lease.given_up)
-            })
-            .map(|(lease, _)| lease)
-            .collect()
+        let mut inner = self.lock();
+        let mut done = std::mem::take(&mut inner.emptied);
+        let emptied = settling.into_iter().filter(|(id, n)| {
+            inner.leases.get(id).is_some_and(|lease| lease.unsettled == *n && !lease.given_up)
+        });
+        done.extend(emptied.map(|(lease, _)| lease));
+        done
+    }
+
+    /// The leases to drop under which nothing is any more.
+    pub fn take_emptied(&self) -> Vec<LeaseId> {
+        std::mem::take(&mut self.lock().emptied)
     }
 
     /// Gives `lease` up: renews it no more, drops it never, and stops whatever else runs under it.
@@ -82,9 +88,10 @@ impl Held {
         }
     }
 
-    /// Lets go of jobs.
-    pub fn release(&self, jobs: &[(JobId, LeaseId)]) {
+    /// Lets go of jobs, with whose settling the leases in `dropped` were.
+    pub fn release(&self, jobs: &[(JobId, LeaseId)], dropped: &[LeaseId]) {
         let mut inner = self.lock();
+        let inner = &mut *inner;
         for (job, lease) in jobs {
             // A job may be claimed again by this process before an older run of it is let go.
             if inner.jobs.get(job).is_some_and(|(_, held, _)| held == lease) {
@@ -93,6 +100,9 @@ impl Held {
             if let Some(held) = inner.leases.get_mut(lease) {
                 held.unsettled -= 1;
                 if held.unsettled == 0 {
+                    if !held.given_up && !dropped.contains(lease) {
+                        inner.emptied.push(*lease);
+                    }
                     inner.leases.remove(lease);
                 }
             }

@@ -20,11 +20,11 @@ use crate::{
 /// Wait of a job whose arguments are out of reach. It has not begun, so no attempt is used up.
 const OUT_OF_REACH_WAIT: Duration = Duration::from_secs(10);
 
-/// The arguments of `job`; or how the run ends without them.
-pub(crate) async fn args(deps: &Deps, job: &Claimed) -> Result<Value, Ended> {
+/// The arguments of `job`, of which its row held `args`; or how the run ends without them.
+pub(crate) async fn args(deps: &Deps, job: &Claimed, args: Payload) -> Result<Value, Ended> {
     let of = Of { tenant: job.tenant, job: job.id, field: Field::Args };
     let problem = |code: &str, error: &PayloadError| Problem::of(code, error);
-    payloads::fetch(&deps.db, &deps.blobs, of, job.args.clone()).await.map_err(|error| {
+    payloads::fetch(&deps.db, &deps.blobs, of, args).await.map_err(|error| {
         if error.is_for_another() {
             return Ended::Unknown(problem("no_key", &error));
         }

@@ -20,6 +20,7 @@ mod large;
 pub mod maintenance;
 pub mod media_child;
 pub mod media_pool;
+pub mod meters;
 pub mod registry;
 pub mod runtime;
 pub mod scratch;

@@ -54,7 +54,7 @@ struct Core {
     more: Arc<Notify>,
     /// Rung when a bulk operation was asked for.
     bulk: Arc<Notify>,
-    executor: Executor,
+    executor: Arc<Executor>,
     worker: Arc<str>,
     speaking: JoinHandle<()>,
     /// Ends what must outlive the drain: renewal, notices, speaking.
@@ -79,7 +79,8 @@ impl Core {
         let (speaker, speaking) = Speaker::start(db, last.clone());
         let worker = args.worker_name.clone().unwrap_or_else(fresh_name).into();
         let knows = Arc::new(args.knows());
-        let executor = Executor { deps: deps.clone(), settler, speaker, knows, faults: args.faults() };
+        let (faults, meters) = (args.faults(), Arc::default());
+        let executor = Arc::new(Executor { deps: deps.clone(), settler, speaker, knows, faults, meters });
         let bulk = Arc::default();
         Ok(Self { deps, held, more, bulk, executor, worker, speaking, last })
     }

@@ -8,7 +8,10 @@ use store::{
     claim::Claimed,
     settle::{self, Settle, Verdict},
 };
-use tokio::sync::{Notify, mpsc};
+use tokio::{
+    sync::{Notify, mpsc},
+    task::JoinSet,
+};
 
 use crate::{
     cx::After,
@@ -18,6 +21,8 @@ use crate::{
 
 /// Most jobs in one group.
 const GROUP_MAX: usize = 500;
+/// Groups that are settled side by side.
+const GROUPS_MAX: usize = 2;
 /// Verdicts that may wait for their group; handlers that end then wait too.
 const WAITING_MAX: usize = 4_096;
 
@@ -45,7 +50,8 @@ impl Settler {
     /// Calls `more` when jobs that a limit counts are gone.
     pub fn start(db: Db, held: Arc<Held>, faults: Faults, patience: Duration, more: Arc<Notify>) -> Self {
         let (wanted, waiting) = mpsc::channel(WAITING_MAX);
-        tokio::spawn(settle_all(db.clone(), held, waiting, faults, patience, more));
+        let desk = Desk { db: db.clone(), held, faults, patience, more };
+        tokio::spawn(settle_all(Arc::new(desk), waiting));
         Self { wanted, db, faults, patience }
     }
 
@@ -54,7 +60,7 @@ impl Settler {
         let next = match verdict {
             None => Wanted::GiveUp(job.id, job.lease),
             Some(verdict) if matches!(verdict, Verdict::Completed { .. }) && !after.is_empty() => {
-                match self.settle_alone(&Settle::of(job, verdict), &after).await {
+                match Box::pin(self.settle_alone(&Settle::of(job, verdict), &after)).await {
                     Answered::Yes => Wanted::LetGo(job.id, job.lease, job.limited),
                     Answered::No => Wanted::GiveUp(job.id, job.lease),
                 }
@@ -91,20 +97,58 @@ impl After {
     }
 }
 
-async fn settle_all(
+/// What settling needs.
+struct Desk {
     db: Db,
     held: Arc<Held>,
-    mut waiting: mpsc::Receiver<Wanted>,
     faults: Faults,
     patience: Duration,
     more: Arc<Notify>,
-) {
-    let mut group = Vec::with_capacity(GROUP_MAX);
-    while waiting.recv_many(&mut group, GROUP_MAX).await > 0 {
+}
+
+/// Up to [`GROUPS_MAX`] groups are settled side by side, so that a processor has work while a disk writes. The second only
+/// begins when it is large: many small groups cost more than they win.
+async fn settle_all(desk: Arc<Desk>, mut waiting: mpsc::Receiver<Wanted>) {
+    let (mut group, mut under_way) = (Vec::with_capacity(GROUP_MAX), JoinSet::new());
+    let mut is_open = true;
+    while is_open || !group.is_empty() || !under_way.is_empty() {
+        let large_enough = if under_way.is_empty() { 1 } else { GROUP_MAX / 2 };
+        if group.len() >= large_enough && under_way.len() < GROUPS_MAX {
+            let group = std::mem::replace(&mut group, Vec::with_capacity(GROUP_MAX));
+            under_way.spawn(desk.clone().settle(group));
+            continue;
+        }
+        let room = GROUP_MAX - group.len();
+        tokio::select! {
+            Some(settled) = under_way.join_next() => {
+                if let Err(error) = settled
+                    && let Ok(panic) = error.try_into_panic()
+                {
+                    std::panic::resume_unwind(panic);
+                }
+                if under_way.is_empty() && group.is_empty() {
+                    desk.tidy().await;
+                }
+            }
+            came = waiting.recv_many(&mut group, room), if is_open && room > 0 => is_open = came > 0,
+        }
+    }
+}
+
+impl Desk {
+    /// Drops the leases that no later group will drop, because there is none.
+    async fn tidy(&self) {
+        let emptied = self.held.take_emptied();
+        if let Err(error) = settle::drop_done(&self.db, &emptied).await {
+            report(&error, 0);
+        }
+    }
+
+    async fn settle(self: Arc<Self>, group: Vec<Wanted>) {
         let mut batch = Vec::with_capacity(group.len());
         let mut jobs = Vec::with_capacity(group.len());
         let mut makes_room = false;
-        for wanted in group.drain(..) {
+        for wanted in group {
             match wanted {
                 Wanted::Settle(settle, limited) => {
                     makes_room |= limited;
@@ -116,20 +160,20 @@ async fn settle_all(
                     jobs.push((job, lease));
                 }
                 Wanted::GiveUp(job, lease) => {
-                    held.give_up(lease);
+                    self.held.give_up(lease);
                     jobs.push((job, lease));
                 }
             }
         }
-        let done = held.done_after(&jobs);
-        faults.reach(Point::BeforeSettle);
-        for lease in settle_group(&db, &batch, &done, patience).await {
-            held.give_up(lease);
+        let done = self.held.done_after(&jobs);
+        self.faults.reach(Point::BeforeSettle);
+        for lease in settle_group(&self.db, &batch, &done, self.patience).await {
+            self.held.give_up(lease);
         }
-        faults.reach(Point::AfterSettle);
-        held.release(&jobs);
+        self.faults.reach(Point::AfterSettle);
+        self.held.release(&jobs, &done);
         if makes_room {
-            more.notify_one();
+            self.more.notify_one();
         }
     }
 }

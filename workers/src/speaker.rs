@@ -44,9 +44,7 @@ impl Speaker {
 
     /// Passes on what `job` says.
     pub fn say(&self, job: &Claimed, said: Said) {
-        // The arguments may be large and are not needed any more.
-        let job = Box::new(Claimed { args: serde_json::Value::Null.into(), ..job.clone() });
-        if self.words.try_send(Word::Said(job, said)).is_err() {
+        if self.words.try_send(Word::Said(Box::new(job.clone()), said)).is_err() {
             metrics::counter!(telemetry::metrics::JOB_WORDS_LOST_TOTAL).increment(1);
         }
     }

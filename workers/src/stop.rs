@@ -1,8 +1,6 @@
 //! Why a running job should stop, and the signal that it should.
 
-use std::sync::OnceLock;
-
-use tokio_util::sync::CancellationToken;
+use tokio::sync::SetOnce;
 
 /// Why a running job should stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,26 +15,22 @@ pub enum Reason {
 
 /// A signal that carries its reason. The first reason stands.
 #[derive(Debug, Default)]
-pub struct Stop {
-    token: CancellationToken,
-    reason: OnceLock<Reason>,
-}
+pub struct Stop(SetOnce<Reason>);
 
 impl Stop {
     /// Gives the signal.
     pub fn now(&self, reason: Reason) {
-        let _ = self.reason.set(reason);
-        self.token.cancel();
+        // Refused when it was given before.
+        let _ = self.0.set(reason);
     }
 
     /// Waits for the signal.
     pub async fn requested(&self) -> Reason {
-        self.token.cancelled().await;
-        self.reason.get().copied().unwrap_or(Reason::Requested)
+        *self.0.wait().await
     }
 
     /// The reason, once the signal was given.
     pub fn reason(&self) -> Option<Reason> {
-        self.reason.get().copied()
+        self.0.get().copied()
     }
 }

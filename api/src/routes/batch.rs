@@ -90,8 +90,7 @@ pub(crate) async fn submit_batch(
     if body.jobs.is_empty() || body.jobs.len() > BATCH_JOBS_MAX {
         return Err(Problem::invalid(vec![FieldError::new("/jobs", format!("1 to {BATCH_JOBS_MAX} jobs"))]));
     }
-    let wanted = serde_json::to_value(&body).map_err(Problem::internal)?;
-    let key = idempotency::read(&headers, ROUTE, &wanted, app.settings.idempotency_required)?;
+    let key = idempotency::read(&headers, ROUTE, &body, app.settings.idempotency_required)?;
     let held = app.in_flight.take(caller.tenant, key.as_ref())?;
     let (jobs, answer) = check(body.jobs);
     let kinds: Vec<_> = jobs.iter().map(|job| (job.kind, job.queue)).collect();
@@ -143,7 +142,7 @@ fn check(wanted: Vec<Value>) -> (Vec<NewJob>, Answer) {
     let invalid = items.len() - jobs.len();
     let body = json!({ "accepted": jobs.len(), "existing": 0, "invalid": invalid, "jobs": items });
     let status = if jobs.is_empty() { 200 } else { 202 };
-    (jobs, Answer { status, location: None, body })
+    (jobs, Answer::of(status, None, &body))
 }
 
 fn read(wanted: Value) -> Result<NewJobBody, Vec<FieldError>> {

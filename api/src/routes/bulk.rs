@@ -57,8 +57,7 @@ pub(crate) async fn begin_bulk_operation(
         let preview = bulk::preview(&app.db, caller.tenant, &wanted.filter).await?;
         return Ok(Answer(PreviewResource::of(preview)?).into_response());
     }
-    let asked = serde_json::to_value(&body).map_err(Problem::internal)?;
-    let key = idempotency::read(&headers, ROUTE, &asked, app.settings.idempotency_required)?;
+    let key = idempotency::read(&headers, ROUTE, &body, app.settings.idempotency_required)?;
     let _held = app.in_flight.take(caller.tenant, key.as_ref())?;
     let (wanted, expected) = body.check().map_err(Problem::invalid)?;
     let by = caller.key.to_string();
@@ -75,11 +74,12 @@ pub(crate) async fn begin_bulk_operation(
     .await?;
     match begun {
         Begun::New(answer) => {
-            let id = answer.body["id"].as_str().unwrap_or_default();
+            let operation: serde_json::Value = serde_json::from_str(&answer.body).unwrap_or_default();
+            let id = operation["id"].as_str().unwrap_or_default();
             tracing::info!(
                 bulk.id = id,
                 requested_by = by,
-                matched = answer.body["matched"].as_i64(),
+                matched = operation["matched"].as_i64(),
                 "{id} ({}) was asked for",
                 wanted.action.name()
             );
@@ -103,12 +103,8 @@ pub(crate) async fn begin_bulk_operation(
 }
 
 fn answer(begun: &Operation) -> submit::Answer {
-    let body = BulkResource::of(begun).ok().and_then(|resource| serde_json::to_value(resource).ok());
-    submit::Answer {
-        status: 202,
-        location: Some(format!("/v1/bulk-operations/{}", begun.id())),
-        body: body.unwrap_or_default(),
-    }
+    let location = format!("/v1/bulk-operations/{}", begun.id());
+    submit::Answer::of(202, Some(location), &BulkResource::of(begun).ok())
 }
 
 /// Where to go on.

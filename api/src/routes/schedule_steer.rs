@@ -143,8 +143,7 @@ pub(crate) async fn run_schedule(
     let (by, trace) = (caller.key.to_string(), current_traceparent());
     let answer = |run: &Run| {
         let body = RunResource { schedule: id, at: run.at, job: run.job, existing: run.is_duplicate };
-        let body = serde_json::to_value(body).unwrap_or_default();
-        Answer { status: 202, location: Some(resource::location(run.job)), body }
+        Answer::of(202, Some(resource::location(run.job)), &body)
     };
     let ran =
         schedules::run_now(&app.db, caller.tenant, id, &by, trace.as_deref(), key.as_ref(), answer).await?;

@@ -51,8 +51,7 @@ pub(crate) async fn create_schedule(
     headers: HeaderMap,
     Json(body): Json<ScheduleBody>,
 ) -> Result<Response, Problem> {
-    let asked = serde_json::to_value(&body).map_err(Problem::internal)?;
-    let key = idempotency::read(&headers, ROUTE, &asked, app.settings.idempotency_required)?;
+    let key = idempotency::read(&headers, ROUTE, &body, app.settings.idempotency_required)?;
     let _held = app.in_flight.take(caller.tenant, key.as_ref())?;
     let wanted = body.check().map_err(Problem::invalid)?;
     let by = caller.key.to_string();
@@ -71,8 +70,7 @@ pub(crate) async fn create_schedule(
 }
 
 fn answer(made: &Schedule) -> Answer {
-    let body = serde_json::to_value(ScheduleResource::of(made)).unwrap_or_default();
-    Answer { status: 201, location: Some(format!("/v1/schedules/{}", made.id())), body }
+    Answer::of(201, Some(format!("/v1/schedules/{}", made.id())), &ScheduleResource::of(made))
 }
 
 fn name_taken(name: &str) -> Problem {

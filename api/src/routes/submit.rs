@@ -8,6 +8,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use serde::Deserialize;
 use store::{
     enqueue::Enqueued,
     reads::{self, JobRecord},
@@ -19,7 +20,7 @@ use crate::{
     AppState,
     auth::Writer,
     extract::Json,
-    idempotency::{self, REPLAYED, write_canonical},
+    idempotency::{self, REPLAYED},
     intake, large, prefer,
     problem::{Code, Problem, ProblemDocument},
     resource::{self, JobResource},
@@ -54,8 +55,7 @@ pub(crate) async fn submit_job(
     headers: HeaderMap,
     Json(body): Json<NewJobBody>,
 ) -> Result<Response, Problem> {
-    let wanted = serde_json::to_value(&body).map_err(Problem::internal)?;
-    let key = idempotency::read(&headers, ROUTE, &wanted, app.settings.idempotency_required)?;
+    let key = idempotency::read(&headers, ROUTE, &body, app.settings.idempotency_required)?;
     let held = app.in_flight.take(caller.tenant, key.as_ref())?;
     let new = body.check(current_traceparent(), LARGE_ARGS_BYTES_MAX).map_err(Problem::invalid)?;
     let new = large::stow(&app, caller.tenant, new).await?;
@@ -99,17 +99,21 @@ pub(crate) fn mismatch() -> Problem {
     )
 }
 
-/// The answer, to the byte the same every time: what Postgres kept has its members in another order.
+/// The answer, to the byte the same every time.
 pub(crate) fn respond(answer: Answer) -> Response {
-    let mut body = String::new();
-    write_canonical(&answer.body, &mut body);
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::ACCEPTED);
     let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-    let mut response = (status, json, body).into_response();
+    let mut response = (status, json, answer.body).into_response();
     if let Some(location) = answer.location.and_then(|location| HeaderValue::try_from(location).ok()) {
         response.headers_mut().insert(header::LOCATION, location);
     }
     response
+}
+
+/// What every answer about one job has.
+#[derive(Deserialize)]
+struct Named {
+    id: JobId,
 }
 
 /// The finished job if it ends in time, else `answer`.
@@ -119,13 +123,11 @@ async fn waited(
     answer: Answer,
     wait: Duration,
 ) -> Result<Response, Problem> {
-    let id = answer.body.get("id").and_then(|id| id.as_str()?.parse::<JobId>().ok());
-    let Some(id) = id else { return Ok(respond(answer)) };
+    let Ok(Named { id }) = serde_json::from_str(&answer.body) else { return Ok(respond(answer)) };
     let Some(record) = finished(app, tenant, id, wait).await? else { return Ok(respond(answer)) };
     let mut job = JobResource::of(record)?;
     large::link(app, &mut job).await?;
-    let body = serde_json::to_value(job).map_err(Problem::internal)?;
-    Ok(respond(Answer { status: 200, location: Some(resource::location(id)), body }))
+    Ok(respond(Answer::of(200, Some(resource::location(id)), &job)))
 }
 
 /// The job once it has ended; none if that takes longer than `wait` or the process stops.

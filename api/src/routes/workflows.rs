@@ -173,8 +173,7 @@ pub(crate) async fn begin_workflow(
     headers: HeaderMap,
     LargeJson { body, place }: LargeJson<WorkflowBody>,
 ) -> Result<Response, Problem> {
-    let asked = serde_json::to_value(&body).map_err(Problem::internal)?;
-    let key = idempotency::read(&headers, ROUTE, &asked, app.settings.idempotency_required)?;
+    let key = idempotency::read(&headers, ROUTE, &body, app.settings.idempotency_required)?;
     let held = app.in_flight.take(caller.tenant, key.as_ref())?;
     let new = body.check(current_traceparent()).map_err(Problem::invalid)?;
     let answer = answer(&new);
@@ -197,7 +196,7 @@ fn answer(new: &NewWorkflow) -> store::submit::Answer {
         })
         .collect();
     let body = json!({ "id": new.id, "name": new.name, "state": "running", "created_at": new.id.created_at(), "steps": steps });
-    store::submit::Answer { status: 202, location: Some(format!("/v1/workflows/{}", new.id)), body }
+    store::submit::Answer::of(202, Some(format!("/v1/workflows/{}", new.id)), &body)
 }
 
 /// Which workflows to list.

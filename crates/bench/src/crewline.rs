@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::{
     cpu,
-    http::Connection,
+    http::{Connection, is_success},
     process::Process,
     sql::Sql,
     stage::{Stage, until},
@@ -177,7 +177,7 @@ impl<'a> Crewline<'a> {
                 let mut client = self.connect().await?;
                 for batch in (connection..batches).step_by(FILLING as usize) {
                     let key = format!("fill-{run}-{batch}");
-                    client.submit("/v1/jobs/batch", &key, body.clone()).await?;
+                    client.submit("/v1/jobs/batch", &key, &body).await?;
                 }
                 anyhow::Ok(())
             }
@@ -266,7 +266,7 @@ async fn ready(address: SocketAddr, process: &mut Process) -> anyhow::Result<()>
     let what = format!("http://{address}/readyz to answer 200");
     let waited = until(&what, START, Duration::from_millis(20), || async {
         let mut client = Connection::open(address, "").await.ok()?;
-        client.get("/readyz").await.ok().filter(|(status, _)| status.is_success()).map(drop)
+        client.get("/readyz").await.ok().filter(|(status, _)| is_success(*status)).map(drop)
     });
     waited.await.with_context(|| {
         format!(

@@ -4,12 +4,11 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
 use crate::{
     crewline::{BATCH, Crewline, PROCESSES, job_of},
     figure::{Figure, median, median_ratio, percentile},
     goals,
+    http::is_success,
     stage::Stage,
 };
 
@@ -97,7 +96,7 @@ async fn sizes(deep: &Crewline<'_>) -> anyhow::Result<Vec<f64>> {
 /// The questions that people and dashboards ask while much is waiting.
 async fn read(stage: &Stage, deep: &Crewline<'_>) -> anyhow::Result<Vec<Figure>> {
     let mut client = deep.connect().await?;
-    let answer = client.submit("/v1/jobs", "asked-about", Bytes::from(job_of(0).to_string())).await?;
+    let answer = client.submit("/v1/jobs", "asked-about", job_of(0).to_string().as_bytes()).await?;
     let id = answer["id"].as_str().unwrap_or_default().to_owned();
     let questions = [
         ("GET /v1/jobs", "/v1/jobs?limit=50".to_owned()),
@@ -111,7 +110,7 @@ async fn read(stage: &Stage, deep: &Crewline<'_>) -> anyhow::Result<Vec<Figure>>
         for _ in 0..READS {
             let asked = Instant::now();
             let (status, answer) = client.get(&path).await?;
-            anyhow::ensure!(status.is_success(), "GET {path}: {status} {}", String::from_utf8_lossy(&answer));
+            anyhow::ensure!(is_success(status), "GET {path}: {status} {}", String::from_utf8_lossy(&answer));
             took_ms.push(asked.elapsed().as_secs_f64() * 1e3);
         }
         let p95 = percentile(&took_ms, 0.95);

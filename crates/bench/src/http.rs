@@ -1,35 +1,39 @@
-//! A client that costs little: one keep-alive connection a value, one request at a time.
+//! A client that costs little, so that what is measured is the server: one keep-alive connection a value, one request at
+//! a time, written and read in as few calls as there can be. It speaks as much HTTP as our API does.
 
 use std::net::SocketAddr;
 
 use anyhow::Context;
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::{
-    Method, Request, StatusCode,
-    client::conn::http1::{SendRequest, handshake},
-    header,
-};
-use hyper_util::rt::TokioIo;
+use bytes::{Bytes, BytesMut};
 use serde_json::Value;
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+/// Headers that an answer may have.
+const HEADERS_MAX: usize = 64;
+/// Longest answer that is read.
+const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// A connection to a server.
 pub(crate) struct Connection {
-    sender: SendRequest<Full<Bytes>>,
-    host: String,
-    bearer: String,
+    stream: TcpStream,
+    /// What goes with every request.
+    common: String,
+    read: BytesMut,
 }
+
+/// Status of an answer, and its body.
+pub(crate) type Answered = (u16, Bytes);
 
 impl Connection {
     /// Connects; `key` goes with every request.
     pub(crate) async fn open(address: SocketAddr, key: &str) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        // Ends when the value goes; an error shows at the next request.
-        tokio::spawn(connection);
-        Ok(Self { sender, host: address.to_string(), bearer: format!("Bearer {key}") })
+        let common = format!("Host: {address}\r\nAuthorization: Bearer {key}\r\n");
+        Ok(Self { stream, common, read: BytesMut::new() })
     }
 
     /// Submits under `idempotency_key`.
@@ -37,24 +41,24 @@ impl Connection {
         &mut self,
         path: &str,
         idempotency_key: &str,
-        body: Bytes,
-    ) -> anyhow::Result<(StatusCode, Bytes)> {
-        let request = Request::builder()
-            .method(Method::POST)
-            .uri(path)
-            .header(header::HOST, &self.host)
-            .header(header::AUTHORIZATION, &self.bearer)
-            .header(header::CONTENT_TYPE, "application/json")
-            .header("idempotency-key", idempotency_key)
-            .body(Full::new(body))?;
-        self.send(request).await
+        body: &[u8],
+    ) -> anyhow::Result<Answered> {
+        let mut request = format!(
+            "POST {path} HTTP/1.1\r\n{}Content-Type: application/json\r\nIdempotency-Key: {idempotency_key}\r\n\
+             Content-Length: {}\r\n\r\n",
+            self.common,
+            body.len()
+        )
+        .into_bytes();
+        request.extend_from_slice(body);
+        self.send(&request).await
     }
 
     /// The same for JSON that has to be accepted.
-    pub(crate) async fn submit(&mut self, path: &str, key: &str, body: Bytes) -> anyhow::Result<Value> {
+    pub(crate) async fn submit(&mut self, path: &str, key: &str, body: &[u8]) -> anyhow::Result<Value> {
         let (status, answer) = self.post(path, key, body).await?;
         anyhow::ensure!(
-            status.is_success(),
+            is_success(status),
             "POST {path} answered {status}: {}",
             String::from_utf8_lossy(&answer[..answer.len().min(600)])
         );
@@ -62,19 +66,46 @@ impl Connection {
     }
 
     /// Reads.
-    pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<(StatusCode, Bytes)> {
-        let request = Request::builder()
-            .uri(path)
-            .header(header::HOST, &self.host)
-            .header(header::AUTHORIZATION, &self.bearer)
-            .body(Full::default())?;
-        self.send(request).await
+    pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<Answered> {
+        let request = format!("GET {path} HTTP/1.1\r\n{}\r\n", self.common);
+        self.send(request.as_bytes()).await
     }
 
-    async fn send(&mut self, request: Request<Full<Bytes>>) -> anyhow::Result<(StatusCode, Bytes)> {
-        self.sender.ready().await?;
-        let answer = self.sender.send_request(request).await?;
-        let status = answer.status();
-        Ok((status, answer.into_body().collect().await?.to_bytes()))
+    async fn send(&mut self, request: &[u8]) -> anyhow::Result<Answered> {
+        self.stream.write_all(request).await?;
+        let (status, head, length) = loop {
+            if let Some(head) = head_of(&self.read)? {
+                break head;
+            }
+            self.fill().await?;
+        };
+        while self.read.len() < head + length {
+            self.fill().await?;
+        }
+        let answer = self.read.split_to(head + length).freeze();
+        Ok((status, answer.slice(head..)))
     }
+
+    async fn fill(&mut self) -> anyhow::Result<()> {
+        anyhow::ensure!(self.read.len() < ANSWER_BYTES_MAX, "the answer does not end");
+        self.read.reserve(16 * 1024);
+        anyhow::ensure!(self.stream.read_buf(&mut self.read).await? > 0, "the server hung up");
+        Ok(())
+    }
+}
+
+/// Whether `status` is one of those that say yes.
+pub(crate) const fn is_success(status: u16) -> bool {
+    matches!(status, 200..300)
+}
+
+/// Status, length of the head, and length of the body, once the whole head is there.
+fn head_of(read: &[u8]) -> anyhow::Result<Option<(u16, usize, usize)>> {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut answer = httparse::Response::new(&mut headers);
+    let httparse::Status::Complete(head) = answer.parse(read)? else { return Ok(None) };
+    let length = answer.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
+    let length = length.context("the answer does not say how long it is")?;
+    let length = std::str::from_utf8(length.value)?.parse()?;
+    Ok(Some((answer.code.context("the answer has no status")?, head, length)))
 }

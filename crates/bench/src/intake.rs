@@ -10,6 +10,7 @@ use crate::{
     crewline::{BATCH, Crewline, batch_of, job_of},
     figure::{Figure, median, median_ratio, percentile},
     goals,
+    http::is_success,
     peers::Rival,
     stage::Stage,
     yardsticks,
@@ -113,9 +114,9 @@ async fn submit(
                     break;
                 }
                 let key = format!("intake-{client}-{number}");
-                let (status, answer) = connection.post(path, &key, body.clone()).await?;
+                let (status, answer) = connection.post(path, &key, &body).await?;
                 anyhow::ensure!(
-                    status.is_success(),
+                    is_success(status),
                     "POST {path} answered {status}: {}",
                     String::from_utf8_lossy(&answer[..answer.len().min(400)])
                 );

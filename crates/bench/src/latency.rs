@@ -93,7 +93,7 @@ async fn idle(stage: &Stage) -> anyhow::Result<Idle> {
     let mut sent = Vec::new();
     for number in 0..WARM_UP + stage.pace.probes {
         let (asked, at_us) = (Instant::now(), now_us());
-        let answer = client.submit("/v1/jobs", &format!("probe-{number}"), body.clone()).await?;
+        let answer = client.submit("/v1/jobs", &format!("probe-{number}"), &body).await?;
         let id = answer["id"].as_str().context("an answer without an id")?.to_owned();
         sent.push((id, at_us, asked.elapsed().as_secs_f64() * 1e3));
         tokio::time::sleep_until((asked + PAUSE).into()).await;

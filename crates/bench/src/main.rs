@@ -115,7 +115,7 @@ fn set_stage(args: &QueueArgs) -> anyhow::Result<Stage> {
     let quick = args.quick;
     let pace = Pace {
         rounds: args.rounds.unwrap_or(if quick { 1 } else { 3 }),
-        jobs: if quick { 30_000 } else { 150_000 },
+        jobs: if quick { 30_000 } else { 400_000 },
         jobs_of_slow: if quick { 10_000 } else { 50_000 },
         intake: Duration::from_secs(if quick { 2 } else { 5 }),
         probes: if quick { 100 } else { 300 },

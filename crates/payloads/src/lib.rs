@@ -61,6 +61,9 @@ impl Of {
 /// When it is larger than is taken at all, or cannot be written.
 pub async fn stow(db: &Db, blobs: &Blobs, of: Of, value: Value) -> Result<Payload, PayloadError> {
     let (row_bytes_max, bytes_max) = of.bytes_max();
+    if is_surely_within(&value, &mut { row_bytes_max }) {
+        return Ok(Payload::Inline(value));
+    }
     let plain = value.to_string().into_bytes();
     let bytes = plain.len();
     if bytes <= row_bytes_max {
@@ -69,7 +72,26 @@ pub async fn stow(db: &Db, blobs: &Blobs, of: Of, value: Value) -> Result<Payloa
     if bytes > bytes_max {
         return Err(PayloadError::TooLarge { field: of.field, bytes, bytes_max });
     }
-    put(db, blobs, of, plain).await.map(Payload::Object)
+    Box::pin(put(db, blobs, of, plain)).await.map(Payload::Object)
+}
+
+/// Whether the JSON of `value` takes no more bytes than `left`, however much of it has to be escaped. Most payloads are so
+/// small that this shows without writing them.
+fn is_surely_within(value: &Value, left: &mut usize) -> bool {
+    const NUMBER: usize = 32;
+    let text = |text: &str| 6 * text.len() + 4;
+    let take = |left: &mut usize, bytes: usize| left.checked_sub(bytes).map(|rest| *left = rest).is_some();
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => take(left, NUMBER),
+        Value::String(string) => take(left, text(string)),
+        Value::Array(items) => {
+            take(left, 2) && items.iter().all(|item| take(left, 1) && is_surely_within(item, left))
+        }
+        Value::Object(members) => {
+            take(left, 2)
+                && members.iter().all(|(name, item)| take(left, text(name)) && is_surely_within(item, left))
+        }
+    }
 }
 
 async fn put(db: &Db, blobs: &Blobs, of: Of, plain: Vec<u8>) -> Result<Object, PayloadError> {
@@ -96,7 +118,8 @@ pub async fn fetch(db: &Db, blobs: &Blobs, of: Of, payload: Payload) -> Result<V
         Payload::Unopened(_) => return Err(PayloadError::Closed),
         Payload::Object(object) => object,
     };
-    let plain = read(db, blobs, of, &object).await?;
+    // Boxed, so that what is rare does not make larger what is not.
+    let plain = Box::pin(read(db, blobs, of, &object)).await?;
     serde_json::from_slice(&plain).map_err(|_| PayloadError::Damaged { key: object.key })
 }
 

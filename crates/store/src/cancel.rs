@@ -126,7 +126,7 @@ pub(crate) async fn end_waiting(
     .fetch_all(&mut **tx)
     .await
     .or_failed("end waiting jobs")?;
-    progress::count(tx, &removed).await?;
+    progress::count(tx, removed.iter().filter_map(Ended::member)).await?;
     if let [one] = removed.as_slice() {
         announce(tx, &one.job().to_string()).await?;
     } else if !removed.is_empty() {

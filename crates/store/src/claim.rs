@@ -139,7 +139,7 @@ pub async fn claim(
     .bind(lease.as_uuid())
     .bind(worker)
     .bind(ttl.as_millis() as i32)
-    .fetch_all(db.pool())
+    .fetch_all(db.busy())
     .await
     .or_failed("claim jobs")?;
     let mut claimed = Vec::with_capacity(rows.len());

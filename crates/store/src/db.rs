@@ -70,10 +70,19 @@ const LANE_KNOWN_FOR: Duration = Duration::from_hours(1);
 /// Lanes that a process remembers.
 const LANES_KNOWN_MAX: usize = 50_000;
 
-/// A pool of connections under one role. Cheap to clone.
+/// Connections for what is done for every job: accepting, claiming, settling. A server's process plans a statement once
+/// and fills its caches, so few that are always busy cost less than many that take turns; and a rush of reads does not
+/// hold up a verdict.
+///
+/// A worker's: two groups of verdicts and a claim. An API's are half of all it may have, because tenants do not wait for
+/// each other.
+const BUSY_CONNECTIONS_OF_WORKER: u32 = 3;
+
+/// Connections under one role. Cheap to clone.
 #[derive(Clone)]
 pub struct Db {
     pool: PgPool,
+    busy: PgPool,
     lanes: Lanes,
     keyring: Arc<Keyring>,
 }
@@ -86,12 +95,21 @@ impl Db {
             .application_name("crewline")
             .statement_cache_capacity(200)
             .options(settings(options));
-        let pool = PgPoolOptions::new()
-            .max_connections(options.connections_max)
-            .acquire_timeout(Duration::from_millis(options.acquire_ms))
-            .test_before_acquire(false)
-            .connect_lazy_with(connect);
-        Ok(Self { pool, lanes: Arc::default(), keyring: Arc::default() })
+        let pool = |connections: u32| {
+            PgPoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(Duration::from_millis(options.acquire_ms))
+                .test_before_acquire(false)
+                .connect_lazy_with(connect.clone())
+        };
+        let half = (options.connections_max / 2).max(1);
+        let busy = if options.role == Role::Worker { half.min(BUSY_CONNECTIONS_OF_WORKER) } else { half };
+        Ok(Self {
+            pool: pool(options.connections_max.saturating_sub(busy).max(1)),
+            busy: pool(busy),
+            lanes: Arc::default(),
+            keyring: Arc::default(),
+        })
     }
 
     /// Lets this process read and write payloads that are encrypted at rest. Without, it refuses to.
@@ -106,9 +124,17 @@ impl Db {
 
     /// Begins a transaction that sees and writes rows of `tenant` only.
     pub async fn tenant(&self, tenant: TenantId) -> Result<Tx, StoreError> {
-        // One round trip. The id is a UUID, so nothing of a caller's can be spelled here.
-        let begin = format!("begin; set local crewline.tenant_id = '{}'", tenant.as_uuid());
-        self.pool.begin_with(AssertSqlSafe(begin)).await.or_failed("begin a transaction")
+        begin_for(&self.pool, tenant).await
+    }
+
+    /// The same on one of the connections for what is done for every job.
+    pub(crate) async fn busy_tenant(&self, tenant: TenantId) -> Result<Tx, StoreError> {
+        begin_for(&self.busy, tenant).await
+    }
+
+    /// The connections for what is done for every job.
+    pub(crate) fn busy(&self) -> &PgPool {
+        &self.busy
     }
 
     /// Begins a transaction that acts for no tenant.
@@ -124,6 +150,7 @@ impl Db {
 
     /// Closes every connection, waiting for those in use.
     pub async fn close(&self) {
+        self.busy.close().await;
         self.pool.close().await;
     }
 
@@ -159,6 +186,12 @@ impl Db {
         lanes.insert(wanted, (lane, Instant::now()));
         Ok(lane)
     }
+}
+
+async fn begin_for(pool: &PgPool, tenant: TenantId) -> Result<Tx, StoreError> {
+    // One round trip. The id is a UUID, so nothing of a caller's can be spelled here.
+    let begin = format!("begin; set local crewline.tenant_id = '{}'", tenant.as_uuid());
+    pool.begin_with(AssertSqlSafe(begin)).await.or_failed("begin a transaction")
 }
 
 /// Commits, naming what was being done if that fails.

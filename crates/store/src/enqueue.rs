@@ -1,6 +1,9 @@
 //! Putting jobs into the ledger, inside the caller's transaction.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::{
+    borrow::{Borrow, Cow},
+    collections::HashMap,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use jobs::{
@@ -15,6 +18,7 @@ use crate::{
     error::{OrFailed, StoreError},
     payload::{Field, Payload},
     sealing::Place,
+    submit::Keys,
 };
 
 /// A job that is about to be.
@@ -134,10 +138,11 @@ pub async fn insert(
     db: &Db,
     tx: &mut Tx,
     tenant: TenantId,
-    new: &[NewJob],
+    new: &[impl Borrow<NewJob> + Sync],
 ) -> Result<Vec<Enqueued>, StoreError> {
-    let mut answers = HashMap::new();
-    for job in new {
+    let new: Vec<&NewJob> = new.iter().map(Borrow::borrow).collect();
+    let mut answers = HashMap::with_capacity(new.len());
+    for job in &new {
         if let Some(Unique { key, lasts: UniqueFor::Seconds(seconds) }) = &job.unique
             && let Some(holder) = open_window(tx, tenant, job, key, *seconds).await?
         {
@@ -146,11 +151,12 @@ pub async fn insert(
     }
     // A unique holder may be done between the refusal and the look-up; then its place is free, and we try again.
     for _ in 0..4 {
-        let missing: Vec<&NewJob> = new.iter().filter(|job| !answers.contains_key(&job.id)).collect();
+        let missing: Vec<&NewJob> =
+            new.iter().copied().filter(|job| !answers.contains_key(&job.id)).collect();
         if missing.is_empty() {
             break;
         }
-        for id in insert_rows(db, tx, tenant, &missing).await? {
+        for id in insert_rows(db, tx, tenant, &missing, None).await? {
             answers.insert(id, Enqueued::Inserted);
         }
         for job in missing {
@@ -174,15 +180,81 @@ pub async fn insert(
 
 /// Tells whoever waits for it that `queue` has work. Heard when the transaction commits.
 pub(crate) async fn ring(tx: &mut Tx, queues: impl Iterator<Item = Queue>) -> Result<(), StoreError> {
-    let mut names: Vec<&str> = queues.map(Queue::name).collect();
-    names.sort_unstable();
-    names.dedup();
     sqlx::query("select pg_notify('crewline_jobs', name) from unnest($1::text[]) as name")
-        .bind(&names)
+        .bind(names(queues))
         .execute(&mut **tx)
         .await
         .or_failed("ring the doorbell")?;
     Ok(())
+}
+
+/// Each queue's name once.
+fn names(queues: impl Iterator<Item = Queue>) -> Vec<&'static str> {
+    let mut names: Vec<_> = queues.map(Queue::name).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+macro_rules! insert_sql {
+    ($before:literal, $conflict:literal) => {
+        concat!(
+            "with ",
+            $before,
+            "woken as (
+                 update lane set asleep_since = null where id = any ($5) and asleep_since is not null
+             ),
+             inserted as (
+             insert into job (tenant_id, id, pos, created_at, scheduled_at, lane_id, kind_version, max_attempts, kind, args,
+                              unique_key, traceparent, tags, metadata, due_at, hop_at, hop_queue, workflow_id, step)
+             select $1, x.id, case when x.scheduled_at <= clock_timestamp() then nextval('job_pos') end, x.created_at,
+                    x.scheduled_at, x.lane_id, x.kind_version, x.max_attempts, x.kind, x.args, x.unique_key, x.traceparent,
+                    case when x.tags is not null then
+                        (select array_agg(tag) from jsonb_array_elements_text(x.tags) as tag) end,
+                    x.metadata, x.due_at, x.hop_at, x.hop_queue, x.workflow_id, x.step
+             from (
+                 select unnest($2::uuid[]) as id, unnest($3::timestamptz[]) as created_at,
+                     unnest($4::timestamptz[]) as scheduled_at, unnest($5::int[]) as lane_id,
+                     unnest($6::smallint[]) as kind_version, unnest($7::smallint[]) as max_attempts,
+                     unnest($8::text[]) as kind, unnest($9::jsonb[]) as args, unnest($10::text[]) as unique_key,
+                     unnest($11::text[]) as traceparent, unnest($12::jsonb[]) as tags, unnest($13::jsonb[]) as metadata,
+                     unnest($14::timestamptz[]) as due_at, unnest($15::timestamptz[]) as hop_at,
+                     unnest($16::text[]) as hop_queue, unnest($17::uuid[]) as workflow_id, unnest($18::smallint[]) as step
+             ) x ",
+            $conflict,
+            " returning id)
+             select coalesce((select array_agg(id) from inserted), '{}'),
+                 (select count(pg_notify('crewline_jobs', name)) from unnest($19::text[]) as name)"
+        )
+    };
+}
+
+const INSERT: &str = insert_sql!("", "");
+/// For jobs that may be the same work as another. Costs more for each row, so the others go without.
+const INSERT_UNLESS_THERE: &str = insert_sql!("", "on conflict do nothing");
+/// Together with idempotency keys, none of which may be there.
+const INSERT_WITH_KEYS: &str = insert_sql!(
+    "keys as (
+         insert into idempotency (tenant_id, route, key, fingerprint, status, location, body, expires_at)
+         select $1, unnest($20::text[]), unnest($21::text[]), unnest($22::bytea[]), unnest($23::smallint[]),
+             unnest($24::text[]), unnest($25::text[]), unnest($26::timestamptz[])
+     ),
+     ",
+    ""
+);
+
+/// Inserts jobs none of which is the same work as another, together with idempotency keys, in one statement.
+///
+/// # Errors
+/// When the database fails, or one of the keys is there already; then nothing is inserted.
+pub(crate) async fn insert_with_keys(
+    db: &Db,
+    tx: &mut Tx,
+    tenant: TenantId,
+    new: &[&NewJob],
+    keys: &Keys<'_>,
+) -> Result<(), StoreError> {
+    insert_rows(db, tx, tenant, new, Some(keys)).await.map(drop)
 }
 
 async fn insert_rows(
@@ -190,6 +262,7 @@ async fn insert_rows(
     tx: &mut Tx,
     tenant: TenantId,
     new: &[&NewJob],
+    keys: Option<&Keys<'_>>,
 ) -> Result<Vec<JobId>, StoreError> {
     let mut lanes = Vec::with_capacity(new.len());
     for job in new {
@@ -202,45 +275,43 @@ async fn insert_rows(
         Some(Unique { key, lasts: UniqueFor::UntilDone }) => Some(key.clone()),
         _ => None,
     };
-    let inserted: Vec<Uuid> = sqlx::query_scalar(
-        "with woken as (
-             update lane set asleep_since = null where id = any ($5) and asleep_since is not null
-         )
-         insert into job (tenant_id, id, pos, created_at, scheduled_at, lane_id, kind_version, max_attempts, kind, args,
-                          unique_key, traceparent, tags, metadata, due_at, hop_at, hop_queue, workflow_id, step)
-         select $1, x.id, case when x.scheduled_at <= clock_timestamp() then nextval('job_pos') end, x.created_at,
-                x.scheduled_at, x.lane_id, x.kind_version, x.max_attempts, x.kind, x.args, x.unique_key, x.traceparent,
-                (select array_agg(tag) from jsonb_array_elements_text(x.tags) as tag), x.metadata, x.due_at, x.hop_at,
-                x.hop_queue, x.workflow_id, x.step
-         from unnest($2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::int[], $6::smallint[], $7::smallint[],
-                     $8::text[], $9::jsonb[], $10::text[], $11::text[], $12::jsonb[], $13::jsonb[], $14::timestamptz[],
-                     $15::timestamptz[], $16::text[], $17::uuid[], $18::smallint[])
-              as x (id, created_at, scheduled_at, lane_id, kind_version, max_attempts, kind, args, unique_key, traceparent,
-                    tags, metadata, due_at, hop_at, hop_queue, workflow_id, step)
-         on conflict do nothing returning id",
-    )
-    .bind(tenant.as_uuid())
-    .bind(new.iter().map(|job| job.id.as_uuid()).collect::<Vec<_>>())
-    .bind(new.iter().map(|job| job.created_at).collect::<Vec<_>>())
-    .bind(new.iter().map(|job| job.scheduled_at).collect::<Vec<_>>())
-    .bind(lanes)
-    .bind(new.iter().map(|job| job.kind_version as i16).collect::<Vec<_>>())
-    .bind(new.iter().map(|job| job.max_attempts as i16).collect::<Vec<_>>())
-    .bind(new.iter().map(|job| job.kind).collect::<Vec<_>>())
-    .bind(args.iter().map(Json).collect::<Vec<_>>())
-    .bind(new.iter().map(|job| until_done(job)).collect::<Vec<_>>())
-    .bind(new.iter().map(|job| job.traceparent.as_deref()).collect::<Vec<_>>())
-    .bind(tags.iter().map(|tags| tags.as_ref().map(Json)).collect::<Vec<_>>())
-    .bind(new.iter().map(|job| job.metadata.as_ref().map(Json)).collect::<Vec<_>>())
-    .bind(new.iter().map(|job| job.after(job.promise_s)).collect::<Vec<_>>())
-    .bind(new.iter().map(|job| job.after(job.hop.map(|hop| hop.after_s))).collect::<Vec<_>>())
-    .bind(new.iter().map(|job| job.hop.map(|hop| hop.queue.name())).collect::<Vec<_>>())
-    .bind(new.iter().map(|job| job.member_of.map(|member| member.workflow.as_uuid())).collect::<Vec<_>>())
-    .bind(new.iter().map(|job| job.member_of.map(|member| member.step)).collect::<Vec<_>>())
-    .fetch_all(&mut **tx)
-    .await
-    .or_failed("insert jobs")?;
-    ring(tx, new.iter().map(|job| job.queue)).await?;
+    let sql = match keys {
+        Some(_) => INSERT_WITH_KEYS,
+        None if new.iter().any(|job| job.unique.is_some()) => INSERT_UNLESS_THERE,
+        None => INSERT,
+    };
+    // The doorbell is rung by the same statement.
+    let mut insert = sqlx::query_as(sql)
+        .bind(tenant.as_uuid())
+        .bind(new.iter().map(|job| job.id.as_uuid()).collect::<Vec<_>>())
+        .bind(new.iter().map(|job| job.created_at).collect::<Vec<_>>())
+        .bind(new.iter().map(|job| job.scheduled_at).collect::<Vec<_>>())
+        .bind(lanes)
+        .bind(new.iter().map(|job| job.kind_version as i16).collect::<Vec<_>>())
+        .bind(new.iter().map(|job| job.max_attempts as i16).collect::<Vec<_>>())
+        .bind(new.iter().map(|job| job.kind).collect::<Vec<_>>())
+        .bind(args.iter().map(Json).collect::<Vec<_>>())
+        .bind(new.iter().map(|job| until_done(job)).collect::<Vec<_>>())
+        .bind(new.iter().map(|job| job.traceparent.as_deref()).collect::<Vec<_>>())
+        .bind(tags.iter().map(|tags| tags.as_ref().map(Json)).collect::<Vec<_>>())
+        .bind(new.iter().map(|job| job.metadata.as_ref().map(Json)).collect::<Vec<_>>())
+        .bind(new.iter().map(|job| job.after(job.promise_s)).collect::<Vec<_>>())
+        .bind(new.iter().map(|job| job.after(job.hop.map(|hop| hop.after_s))).collect::<Vec<_>>())
+        .bind(new.iter().map(|job| job.hop.map(|hop| hop.queue.name())).collect::<Vec<_>>())
+        .bind(new.iter().map(|job| job.member_of.map(|member| member.workflow.as_uuid())).collect::<Vec<_>>())
+        .bind(new.iter().map(|job| job.member_of.map(|member| member.step)).collect::<Vec<_>>())
+        .bind(names(new.iter().map(|job| job.queue)));
+    if let Some(keys) = keys {
+        insert = insert
+            .bind(&keys.routes)
+            .bind(&keys.texts)
+            .bind(&keys.fingerprints)
+            .bind(&keys.statuses)
+            .bind(&keys.locations)
+            .bind(&keys.bodies)
+            .bind(&keys.expiries);
+    }
+    let (inserted, _): (Vec<Uuid>, i64) = insert.fetch_one(&mut **tx).await.or_failed("insert jobs")?;
     Ok(inserted.into_iter().map(JobId::from_uuid).collect())
 }
 

@@ -46,6 +46,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether a row was refused because one with the same key is there.
+    pub(crate) fn is_duplicate(&self) -> bool {
+        matches!(self, Self::Operation { source: sqlx::Error::Database(error), .. } if error.is_unique_violation())
+    }
+
     /// Whether the database was out of reach or overloaded, so that the same call may work in a moment.
     pub fn is_transient(&self) -> bool {
         let Self::Operation { source, .. } = self else { return false };

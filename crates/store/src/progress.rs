@@ -21,19 +21,25 @@ impl Ended {
     pub(crate) fn job(&self) -> JobId {
         JobId::from_uuid(self.job_id)
     }
+
+    /// The workflow it belongs to, its step, and the state it ended in.
+    pub(crate) fn member(&self) -> Option<(Uuid, i16, &str)> {
+        Some((self.workflow_id?, self.step?, self.final_state.as_deref()?))
+    }
 }
 
-/// Adds the jobs that ended to the counts of their steps, once per step. Costs nothing for jobs of no workflow.
+/// Adds jobs that ended to the counts of their steps, once per step: of each its workflow, its step, and the state it
+/// ended in.
 ///
 /// Steps are locked in one order, so that groups which end jobs of the same steps do not wait for each other in a ring.
-pub(crate) async fn count(tx: &mut PgConnection, ended: &[Ended]) -> Result<(), StoreError> {
+pub(crate) async fn count<'a>(
+    tx: &mut PgConnection,
+    members: impl Iterator<Item = (Uuid, i16, &'a str)>,
+) -> Result<(), StoreError> {
     let mut counts: BTreeMap<(Uuid, i16), [i32; 3]> = BTreeMap::new();
-    for job in ended {
-        let (Some(workflow), Some(step), Some(state)) = (job.workflow_id, job.step, &job.final_state) else {
-            continue;
-        };
+    for (workflow, step, state) in members {
         let [completed, discarded, cancelled] = counts.entry((workflow, step)).or_default();
-        match state.as_str() {
+        match state {
             "completed" => *completed += 1,
             "discarded" => *discarded += 1,
             _ => *cancelled += 1,

@@ -128,8 +128,7 @@ pub async fn rescue(db: &Db, from: From<'_>) -> Result<Vec<Rescued>, StoreError>
         .fetch_all(&mut *tx)
         .await
         .or_failed("rescue jobs")?;
-    let ended: Vec<Ended> = rows.iter().map(|row| row.ended.clone()).collect();
-    progress::count(&mut tx, &ended).await?;
+    progress::count(&mut tx, rows.iter().filter_map(|row| row.ended.member())).await?;
     if !rows.is_empty() {
         sqlx::query("select pg_notify('crewline_jobs', ''), pg_notify('crewline_moved', '')")
             .execute(&mut *tx)

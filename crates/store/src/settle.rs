@@ -4,7 +4,7 @@
 use std::{borrow::Cow, collections::HashSet, time::Duration};
 
 use jobs::{JobId, LeaseId, TenantId, failure::Problem};
-use sqlx::{PgConnection, types::Json};
+use sqlx::{FromRow, PgConnection, types::Json};
 use uuid::Uuid;
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     media,
     parking::{PARK_FIRST, PARK_LONGEST},
     payload::{Field, Payload},
-    progress::{self, Ended},
+    progress,
     sealing::Place,
 };
 
@@ -134,7 +134,7 @@ pub async fn settle(db: &Db, batch: &[Settle], done: &[LeaseId]) -> Result<HashS
     let (ending, returning): (Vec<&Settle>, Vec<&Settle>) =
         batch.iter().partition(|settle| settle.verdict.is_final());
     let results = sealed(db, &ending).await?;
-    let mut tx = db.begin().await?;
+    let mut tx = db.busy().begin().await.or_failed("settle jobs")?;
     let mut accepted = HashSet::with_capacity(batch.len());
     if !ending.is_empty() {
         accepted.extend(end(&mut tx, &ending, &results).await?);
@@ -181,23 +181,31 @@ pub async fn drop_done(db: &Db, done: &[LeaseId]) -> Result<(), StoreError> {
     drop_leases(&mut connection, done).await
 }
 
-/// The arrays that every settling statement starts from.
+/// The arrays that every settling statement starts from. Statements unnest them side by side in a list of columns: in
+/// FROM, each array would be copied into a store of its own first.
 struct Columns {
     tenants: Vec<Uuid>,
     jobs: Vec<Uuid>,
     fences: Vec<i32>,
     leases: Vec<Uuid>,
+    /// Each of `leases` once.
+    distinct: Vec<Uuid>,
     outcomes: Vec<&'static str>,
     problems: Vec<Option<Json<Problem>>>,
 }
 
 impl Columns {
     fn of(batch: &[&Settle]) -> Self {
+        let leases: Vec<Uuid> = batch.iter().map(|s| s.lease.as_uuid()).collect();
+        let mut distinct = leases.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
         Self {
+            leases,
+            distinct,
             tenants: batch.iter().map(|s| s.tenant.as_uuid()).collect(),
             jobs: batch.iter().map(|s| s.job.as_uuid()).collect(),
             fences: batch.iter().map(|s| s.fence).collect(),
-            leases: batch.iter().map(|s| s.lease.as_uuid()).collect(),
             outcomes: batch.iter().map(|s| s.verdict.outcome()).collect(),
             problems: batch.iter().map(|s| s.verdict.problem().cloned().map(Json)).collect(),
         }
@@ -227,32 +235,44 @@ async fn end(
     batch: &[&Settle],
     results: &[Option<Cow<'_, Payload>>],
 ) -> Result<Vec<JobId>, StoreError> {
-    let Columns { tenants, jobs, fences, leases, outcomes, problems } = Columns::of(batch);
+    let Columns { tenants, jobs, fences, leases, distinct, outcomes, problems } = Columns::of(batch);
     let results: Vec<Option<Json<&Payload>>> =
         results.iter().map(|result| result.as_ref().map(|result| Json(&**result))).collect();
-    let ended: Vec<Ended> = sqlx::query_as(
-        "with x as materialized (
-             select * from unnest($1::uuid[], $2::uuid[], $3::int[], $4::uuid[], $5::text[], $6::jsonb[], $7::jsonb[])
-                  as x (tenant_id, id, fence, lease_id, outcome, problem, result)
-         ),
-         held as materialized (
-             select id, worker, claimed_at from lease where id in (select lease_id from x) order by id for key share
+    // One row of arrays, not a row for each job: that is cheaper on both sides.
+    let ended: EndedJobs = sqlx::query_as(
+        "with held as materialized (
+             select id, worker, claimed_at from lease where id = any ($8) order by id for key share
          ),
          gone as (
-             delete from job j using x, held
+             delete from job j
+             using held, (
+                 select unnest($1::uuid[]) as tenant_id, unnest($2::uuid[]) as id, unnest($3::int[]) as fence,
+                     unnest($4::uuid[]) as lease_id, unnest($5::text[]) as outcome, unnest($6::jsonb[]) as problem,
+                     unnest($7::jsonb[]) as result) x
              where j.tenant_id = x.tenant_id and j.id = x.id and j.fence = x.fence and held.id = x.lease_id
-             returning j.*, x.outcome, x.problem, x.result, held.worker, held.claimed_at
+             returning j.lane_id, j.tenant_id, j.id, j.fence, j.attempt + 1 as attempt, j.kind_version, j.max_attempts,
+                 j.created_at, j.scheduled_at, held.claimed_at, x.outcome, j.kind, j.due_at, held.worker, j.args,
+                 x.result, x.problem, j.unique_key, j.traceparent, j.tags, j.metadata, j.workflow_id, j.step
          ),
-         lane as materialized (select * from public.lane where id in (select lane_id from gone))
-         insert into attempt (tenant_id, job_id, fence, attempt, kind_version, max_attempts, priority, created_at,
-             scheduled_at, started_at, outcome, final_state, kind, queue, key, promise_s, due_at, worker, args, result, error,
-             unique_key, traceparent, tags, metadata, workflow_id, step)
-         select gone.tenant_id, gone.id, gone.fence, gone.attempt + 1, gone.kind_version, gone.max_attempts, lane.priority,
-             gone.created_at, gone.scheduled_at, gone.claimed_at, gone.outcome, gone.outcome, gone.kind, lane.queue,
-             lane.key, lane.promise_s, gone.due_at, gone.worker, gone.args, gone.result, gone.problem, gone.unique_key, gone.traceparent, gone.tags, gone.metadata,
-             gone.workflow_id, gone.step
-         from gone join lane on lane.id = gone.lane_id
-         returning job_id, workflow_id, step, final_state",
+         lane as materialized (
+             select id, priority, queue, key, promise_s from public.lane where id = any (array(select lane_id from gone))
+         ),
+         ended as (
+             insert into attempt (tenant_id, job_id, fence, attempt, kind_version, max_attempts, created_at, scheduled_at,
+                 started_at, outcome, final_state, kind, due_at, worker, args, result, error, unique_key, traceparent, tags,
+                 metadata, workflow_id, step, priority, queue, key, promise_s)
+             select gone.tenant_id, gone.id, gone.fence, gone.attempt, gone.kind_version, gone.max_attempts,
+                 gone.created_at, gone.scheduled_at, gone.claimed_at, gone.outcome, gone.outcome, gone.kind, gone.due_at,
+                 gone.worker, gone.args, gone.result, gone.problem, gone.unique_key, gone.traceparent, gone.tags,
+                 gone.metadata, gone.workflow_id, gone.step, lane.priority, lane.queue, lane.key, lane.promise_s
+             from gone join lane on lane.id = gone.lane_id
+             returning job_id, workflow_id, step, final_state
+         )
+         select coalesce(array_agg(job_id), '{}') as jobs,
+             coalesce(array_agg(workflow_id) filter (where workflow_id is not null), '{}') as workflows,
+             coalesce(array_agg(step) filter (where workflow_id is not null), '{}') as steps,
+             coalesce(array_agg(final_state) filter (where workflow_id is not null), '{}') as states
+         from ended",
     )
     .bind(tenants)
     .bind(jobs)
@@ -261,24 +281,37 @@ async fn end(
     .bind(outcomes)
     .bind(problems)
     .bind(results)
-    .fetch_all(&mut *tx)
+    .bind(distinct)
+    .fetch_one(&mut *tx)
     .await
     .or_failed("settle jobs that ended")?;
-    progress::count(tx, &ended).await?;
-    Ok(ended.into_iter().map(|ended| ended.job()).collect())
+    progress::count(tx, ended.members()).await?;
+    Ok(ended.jobs.into_iter().map(JobId::from_uuid).collect())
+}
+
+/// Jobs that ended; of those that belong to a workflow also which, their step, and the state they ended in.
+#[derive(FromRow)]
+struct EndedJobs {
+    jobs: Vec<Uuid>,
+    workflows: Vec<Uuid>,
+    steps: Vec<i16>,
+    states: Vec<String>,
+}
+
+impl EndedJobs {
+    fn members(&self) -> impl Iterator<Item = (Uuid, i16, &str)> {
+        let places = self.workflows.iter().zip(&self.steps).zip(&self.states);
+        places.map(|((workflow, step), state)| (*workflow, *step, state.as_str()))
+    }
 }
 
 /// Live rows back to waiting under the next fence, history rows in.
 async fn put_back(tx: &mut PgConnection, batch: &[&Settle]) -> Result<Vec<JobId>, StoreError> {
-    let Columns { tenants, jobs, fences, leases, outcomes, problems } = Columns::of(batch);
+    let Columns { tenants, jobs, fences, leases, distinct, outcomes, problems } = Columns::of(batch);
     let delays_ms: Vec<f64> = batch.iter().map(|s| s.verdict.delay().as_millis() as f64).collect();
     let accepted: Vec<Uuid> = sqlx::query_scalar(
-        "with x as materialized (
-             select * from unnest($1::uuid[], $2::uuid[], $3::int[], $4::uuid[], $5::text[], $6::jsonb[], $7::float8[])
-                  as x (tenant_id, id, fence, lease_id, outcome, problem, delay_ms)
-         ),
-         held as materialized (
-             select id, worker, claimed_at from lease where id in (select lease_id from x) order by id for key share
+        "with held as materialized (
+             select id, worker, claimed_at from lease where id = any ($10) order by id for key share
          ),
          back as (
              update job j set
@@ -293,7 +326,10 @@ async fn put_back(tx: &mut PgConnection, batch: &[&Settle]) -> Result<Vec<JobId>
                  parks = case when x.outcome = 'parked' then least(coalesce(j.parks, 0) + 1, 1000) end,
                  progress_percent = null, progress_message = null,
                  last_error = coalesce(x.problem, j.last_error)
-             from x, held
+             from held, (
+                 select unnest($1::uuid[]) as tenant_id, unnest($2::uuid[]) as id, unnest($3::int[]) as fence,
+                     unnest($4::uuid[]) as lease_id, unnest($5::text[]) as outcome, unnest($6::jsonb[]) as problem,
+                     unnest($7::float8[]) as delay_ms) x
              where j.tenant_id = x.tenant_id and j.id = x.id and j.fence = x.fence and held.id = x.lease_id
              returning j.*, x.outcome, x.problem, held.worker, held.claimed_at
          )
@@ -314,6 +350,7 @@ async fn put_back(tx: &mut PgConnection, batch: &[&Settle]) -> Result<Vec<JobId>
     .bind(delays_ms)
     .bind(PARK_FIRST.as_millis() as f64)
     .bind(PARK_LONGEST.as_millis() as f64)
+    .bind(distinct)
     .fetch_all(&mut *tx)
     .await
     .or_failed("settle jobs that wait again")?;

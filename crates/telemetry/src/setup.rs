@@ -57,15 +57,16 @@ where
         source: Arc::new(source),
     })?;
     let provider = provider(options)?;
-    let traces = tracing_opentelemetry::layer()
-        .with_tracer(provider.tracer("crewline"))
-        .with_location(false)
-        .with_threads(false)
-        .with_filter(trace_filter());
-    let subscriber = tracing_subscriber::registry()
-        .with(traces)
-        .with(log_layer(options.log_format, log).with_filter(log_filter));
-    Ok((provider, subscriber))
+    let mut layers = vec![log_layer(options.log_format, log).with_filter(log_filter).boxed()];
+    // A span that nobody reads still costs as much as a small job.
+    if options.otlp_endpoint.is_some() {
+        let traces = tracing_opentelemetry::layer()
+            .with_tracer(provider.tracer("crewline"))
+            .with_location(false)
+            .with_threads(false);
+        layers.insert(0, traces.with_filter(trace_filter()).boxed());
+    }
+    Ok((provider, tracing_subscriber::registry().with(layers)))
 }
 
 // Traces have a filter of their own: a quiet log must not cut the thread that joins a request to its jobs.
@@ -78,16 +79,7 @@ fn trace_filter() -> Targets {
         .with_targets(left_out.map(|target| (target, LevelFilter::OFF)))
 }
 
-type Traced = tracing_subscriber::layer::Layered<
-    tracing_subscriber::filter::Filtered<
-        tracing_opentelemetry::OpenTelemetryLayer<Registry, opentelemetry_sdk::trace::SdkTracer>,
-        Targets,
-        Registry,
-    >,
-    Registry,
->;
-
-fn log_layer<W>(format: LogFormat, log: W) -> Box<dyn Layer<Traced> + Send + Sync>
+fn log_layer<W>(format: LogFormat, log: W) -> Box<dyn Layer<Registry> + Send + Sync>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -110,9 +102,7 @@ fn provider(options: &Options) -> Result<SdkTracerProvider, TelemetryError> {
         .build();
     let builder = SdkTracerProvider::builder().with_resource(resource);
     let Some(endpoint) = &options.otlp_endpoint else {
-        // Spans still get their ids, for a job to carry. Nobody would read them, so none says it is recorded.
-        let sampler = Sampler::ParentBased(Box::new(Sampler::AlwaysOff));
-        return Ok(builder.with_sampler(sampler).build());
+        return Ok(builder.build());
     };
     let config = BatchConfigBuilder::default()
         .with_scheduled_delay(Duration::from_millis(options.export_interval_ms))
@@ -155,10 +145,13 @@ mod tests {
         time::{Duration, Instant},
     };
 
+    use tracing::Instrument;
     use tracing_subscriber::util::SubscriberInitExt;
 
     use super::{Guard, build};
-    use crate::trace_context::{current, current_traceparent, set_parent, set_parent_with_state, trace_id};
+    use crate::trace_context::{
+        carry, current, current_traceparent, set_parent, set_parent_with_state, trace_id,
+    };
     use crate::{LogFormat, Options, TelemetryError, fields};
 
     fn options() -> Options {
@@ -177,16 +170,38 @@ mod tests {
 
     const SAMPLED: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-    #[test]
-    fn a_trace_goes_through_a_row_without_any_collector() {
+    /// Spans are made, and go nowhere.
+    fn collected() -> Options {
+        Options { otlp_endpoint: Some("http://127.0.0.1:9".to_owned()), ..options() }
+    }
+
+    #[tokio::test]
+    async fn a_trace_goes_through_a_row_without_any_collector() {
         let (_provider, subscriber) = build(&options(), std::io::sink).unwrap();
         let _default = subscriber.set_default();
         assert_eq!(current_traceparent(), None);
 
-        let carried = tracing::info_span!("request").in_scope(|| current_traceparent().unwrap());
+        let told = async || tracing::info_span!("request").in_scope(|| current_traceparent().unwrap());
+        let carried = carry(None, told()).await;
         assert_eq!((carried.len(), &carried[..3]), (55, "00-"));
-        let trace = trace_id(&carried).unwrap();
+        // Nobody records here, so nobody downstream is told that somebody does.
+        assert!(carried.ends_with("-00"), "{carried}");
+        assert_ne!(carried, carry(None, told()).await);
 
+        let next = carry(Some(&carried), told()).await;
+        assert_ne!(next, carried);
+        assert_eq!(trace_id(&next), trace_id(&carried));
+        assert!(carry(Some(SAMPLED), told()).await.ends_with("-01"), "as its beginning has it");
+        assert_eq!(carry(Some("hello"), told()).await.len(), 55);
+    }
+
+    #[tokio::test]
+    async fn a_trace_goes_through_a_row_to_a_collector() {
+        let (_provider, subscriber) = build(&collected(), std::io::sink).unwrap();
+        let _default = subscriber.set_default();
+        let told = async || current_traceparent().unwrap();
+        let carried = carry(None, told().instrument(tracing::info_span!("request"))).await;
+        let trace = trace_id(&carried).unwrap();
         let attempt = tracing::info_span!("attempt");
         assert!(set_parent(&attempt, &carried));
         let (inner, deeper) = attempt.in_scope(|| {
@@ -197,13 +212,11 @@ mod tests {
         assert_eq!(trace_id(&deeper).as_ref(), Some(&trace));
         assert_ne!(inner, carried);
         assert_ne!(inner, deeper);
-        // Nobody records here, so nobody downstream is told that somebody does.
-        assert!(carried.ends_with("-00"), "{carried}");
     }
 
     #[test]
     fn what_the_caller_began_is_carried_on_as_it_was() {
-        let (_provider, subscriber) = build(&options(), std::io::sink).unwrap();
+        let (_provider, subscriber) = build(&collected(), std::io::sink).unwrap();
         let _default = subscriber.set_default();
         let span = tracing::info_span!("request");
         assert!(set_parent_with_state(&span, SAMPLED, Some("vendor=1")));
@@ -217,7 +230,7 @@ mod tests {
 
     #[test]
     fn what_is_no_traceparent_changes_nothing() {
-        let (_provider, subscriber) = build(&options(), std::io::sink).unwrap();
+        let (_provider, subscriber) = build(&collected(), std::io::sink).unwrap();
         let _default = subscriber.set_default();
         for text in [
             "",

@@ -1,23 +1,48 @@
 //! Carrying a trace across the queue: the row of a job holds the context of the request that made it, so that request,
 //! attempts and webhooks are one trace. W3C Trace Context, version 00.
+//!
+//! Where nobody collects spans there are none; then [`carry`] keeps the thread in hand.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, future::Future};
 
 use opentelemetry::{
     Context,
     propagation::TextMapPropagator,
     trace::{SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId},
 };
-use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::{
+    propagation::TraceContextPropagator,
+    trace::{IdGenerator, RandomIdGenerator},
+};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 const TRACEPARENT: &str = "traceparent";
 const TRACESTATE: &str = "tracestate";
 
-/// The `traceparent` of the current span, `None` outside of any.
+tokio::task_local! {
+    static CARRIED: String;
+}
+
+/// Runs `future` as a part of the trace that `parent` names, or of a new one, for [`current_traceparent`] to tell. A span
+/// that is collected knows better and goes before.
+pub fn carry<F: Future>(parent: Option<&str>, future: F) -> impl Future<Output = F::Output> {
+    CARRIED.scope(child_of(parent), future)
+}
+
+/// A new span's `traceparent`. Nobody records it, so a trace that begins with it is not sampled.
+fn child_of(parent: Option<&str>) -> String {
+    let context = parent.and_then(|parent| extract(parent, None));
+    let begun = context.as_ref().map(|context| context.span().span_context().clone());
+    let ids = RandomIdGenerator::default();
+    let trace = begun.as_ref().map_or_else(|| ids.new_trace_id(), SpanContext::trace_id);
+    let flags = begun.map_or(TraceFlags::default(), |begun| begun.trace_flags());
+    format!("00-{trace}-{}-{:02x}", ids.new_span_id(), flags.to_u8())
+}
+
+/// The `traceparent` of the current span, or of what is [carried](carry); `None` outside of any.
 pub fn current_traceparent() -> Option<String> {
-    current().0
+    current().0.or_else(|| CARRIED.try_with(Clone::clone).ok())
 }
 
 /// The `traceparent` and, where the trace brought one along, the `tracestate` of the current span.
@@ -44,7 +69,8 @@ pub fn set_parent(span: &Span, traceparent: &str) -> bool {
 
 /// As [`set_parent`], with the `tracestate` that came along.
 pub fn set_parent_with_state(span: &Span, traceparent: &str, tracestate: Option<&str>) -> bool {
-    extract(traceparent, tracestate).is_some_and(|context| span.set_parent(context).is_ok())
+    !span.is_disabled()
+        && extract(traceparent, tracestate).is_some_and(|context| span.set_parent(context).is_ok())
 }
 
 fn extract(traceparent: &str, tracestate: Option<&str>) -> Option<Context> {

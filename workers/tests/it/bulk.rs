@@ -20,7 +20,7 @@ fn wanted(action: Action, state: jobs::State) -> Wanted {
 
 impl World {
     async fn begin(&self, wanted: &Wanted) -> BulkOperationId {
-        let answer = |made: &Operation| Answer { status: 202, location: None, body: json!(made.id()) };
+        let answer = |made: &Operation| Answer::of(202, None, &json!(made.id()));
         let begun =
             bulk::begin(&self.api, self.tenant, wanted, None, "key_x", 10, None, answer).await.unwrap();
         let answer = match begun {
@@ -28,7 +28,7 @@ impl World {
             _ => None,
         };
         let answer = answer.expect("the operation was not begun");
-        serde_json::from_value(answer.body).unwrap()
+        serde_json::from_str(&answer.body).unwrap()
     }
 
     async fn operation(&self, id: BulkOperationId) -> Operation {

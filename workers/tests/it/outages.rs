@@ -50,19 +50,19 @@ async fn work_goes_on_while_tickets_wait_that_nobody_can_take() {
     let world = World::new().await;
     let worker = world.start(&["--queues", "default", "--concurrency", "default=50"]);
     worker.ready().await;
-    // Tickets wait already, so that a top-up has nothing to write and does not notice.
+    // More jobs than one claim takes: tickets wait already, so a top-up has nothing to write and does not notice.
     let ring = world.ring();
-    world.enqueue(&probes(300, &working(300))).await;
+    world.enqueue(&probes(1_200, &working(100))).await;
     eventually("tickets", SOON, || async {
         (ring.waiting(jobs::Queue::Default).await.unwrap() > 0).then_some(())
     })
     .await;
     world.redis.tell("CONFIG SET maxmemory 1").unwrap();
-    world.all_done(300, SOON).await;
+    world.all_done(1_200, SOON).await;
     world.redis.tell("CONFIG SET maxmemory 0").unwrap();
     worker.ready().await;
     world.enqueue(&probes(100, &working(5))).await;
-    world.all_done(400, SOON).await;
+    world.all_done(1_300, SOON).await;
 }
 
 #[tokio::test]

@@ -28,12 +28,15 @@ async fn a_schedule_loses_no_second_and_repeats_none_while_workers_die() {
         overlap: Overlap::Allow,
         catch_up: CatchUpRule { policy: CatchUp::None, slots_max: 1, age_s: 60 },
     };
-    let answer =
-        |made: &schedules::Schedule| Answer { status: 201, location: None, body: json!({"id": made.id()}) };
+    let answer = |made: &schedules::Schedule| Answer::of(201, None, &json!({"id": made.id()}));
     let created =
         schedules::create(&world.api, world.tenant, &wanted, "test", 1, None, answer).await.unwrap();
     let Created::New(answer) = created else { panic!("{created:?}") };
-    let id = answer.body["id"].as_str().unwrap().parse().unwrap();
+    let id = serde_json::from_str::<serde_json::Value>(&answer.body).unwrap()["id"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
 
     let _steady = world.start(&["--queues", "default"]);
     let mut victim = world.start(&["--queues", "default"]);

@@ -37,7 +37,7 @@ async fn a_join_runs_once_whatever_dies() {
     let id = WorkflowId::new();
     let steps = vec![step("many", &[], 600), step("middle", &[0], 3), step("join", &[1], 1)];
     let new = NewWorkflow { id, name: "shoot".into(), metadata: None, traceparent: None, steps };
-    let answer = Answer { status: 202, location: None, body: json!({}) };
+    let answer = Answer::of(202, None, &json!({}));
     workflows::create(&world.api, world.tenant, &new, None, answer).await.unwrap();
     let over = async || {
         let (workflow, _) = workflows::get(&world.api, world.tenant, id).await.unwrap().unwrap();

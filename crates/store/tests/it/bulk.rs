@@ -60,7 +60,7 @@ impl World {
         let mut id = None;
         let answer = |made: &Operation| {
             id = Some(made.id());
-            Answer { status: 202, location: None, body: json!(made.id()) }
+            Answer::of(202, None, &json!(made.id()))
         };
         bulk::begin(&self.api, self.tenant, wanted, None, "key_x", 10, None, answer).await.unwrap()
     }
@@ -72,7 +72,7 @@ impl World {
             _ => None,
         };
         let answer = answer.expect("the operation was not begun");
-        serde_json::from_value(answer.body).unwrap()
+        serde_json::from_str(&answer.body).unwrap()
     }
 
     pub(crate) async fn operation(&self, id: BulkOperationId) -> Operation {

@@ -86,7 +86,7 @@ async fn a_count_that_moved_is_told_before_anything_is_done() {
     world.many(100).await;
     let wish = wanted(Action::Cancel, in_states(&[State::Available]));
     let ask = async |expected| {
-        let answer = |_: &Operation| Answer { status: 202, location: None, body: json!(null) };
+        let answer = |_: &Operation| Answer::of(202, None, &json!(null));
         let expected = Some(Expected(expected));
         bulk::begin(&world.api, world.tenant, &wish, expected, "key_x", 10, None, answer).await.unwrap()
     };

@@ -40,7 +40,7 @@ pub(crate) fn far_from_now() -> String {
 }
 
 fn answer(schedule: &Schedule) -> Answer {
-    Answer { status: 201, location: None, body: json!({"id": schedule.id(), "version": schedule.version}) }
+    Answer::of(201, None, &json!({"id": schedule.id(), "version": schedule.version}))
 }
 
 impl World {
@@ -51,7 +51,11 @@ impl World {
     pub(crate) async fn schedule(&self, wanted: &Wanted) -> ScheduleId {
         let created = self.create(wanted).await;
         let Created::New(answer) = &created else { unreachable!("{created:?}") };
-        answer.body["id"].as_str().unwrap().parse().unwrap()
+        serde_json::from_str::<serde_json::Value>(&answer.body).unwrap()["id"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap()
     }
 
     pub(crate) async fn stands(&self, id: ScheduleId) -> Schedule {
@@ -226,8 +230,7 @@ async fn a_run_by_hand_does_not_move_the_slots() {
     schedules::pause(&world.api, world.tenant, id, "off", "key_1").await.unwrap();
     let before = world.stands(id).await.next_fire_at;
     let run_now = async || {
-        let run =
-            |run: &schedules::Run| Answer { status: 202, location: None, body: json!({"job": run.job}) };
+        let run = |run: &schedules::Run| Answer::of(202, None, &json!({"job": run.job}));
         schedules::run_now(&world.api, world.tenant, id, "key_9", None, None, run).await.unwrap()
     };
     for _ in 0..2 {

@@ -94,7 +94,7 @@ async fn answers_that_are_kept_and_steps_that_wait_are_sealed_too() {
         fingerprint: [7; 32],
         expires_at: Utc::now() + TimeDelta::hours(1),
     };
-    let answer = Answer { status: 202, location: None, body: json!({"args": {"echo": SECRET}}) };
+    let answer = Answer::of(202, None, &json!({"args": {"echo": SECRET}}));
     let submission = Submission { jobs: vec![secret()], idempotency: Some(key), answer: answer.clone() };
     let mut kept = Vec::new();
     for _ in 0..2 {

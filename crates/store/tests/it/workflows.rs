@@ -41,7 +41,7 @@ impl World {
     pub(crate) async fn begin_workflow(&self, steps: Vec<NewStep>) -> WorkflowId {
         let id = WorkflowId::new();
         let new = NewWorkflow { id, name: "shoot".into(), metadata: None, traceparent: None, steps };
-        let answer = Answer { status: 202, location: None, body: json!({}) };
+        let answer = Answer::of(202, None, &json!({}));
         let created = workflows::create(&self.api, self.tenant, &new, None, answer).await.unwrap();
         assert!(matches!(created, Created::New(_)));
         id
