@@ -154,8 +154,7 @@ end;
 -- enough is found.
 create function plan_claim(of_queue text, of_quarantine smallint, wanted integer)
 returns table (
-    place integer, lane_id integer, tenant_id uuid, kind text, key text, front bigint, allowed integer,
-    start double precision, limited boolean, ready_at timestamptz
+    lane_id integer, front bigint, allowed integer, start double precision, limited boolean, ready_at timestamptz
 )
 language plpgsql stable as $$
 #variable_conflict use_column
@@ -193,7 +192,6 @@ begin
               select from pause where (pause.tenant_id is null or pause.tenant_id = lane.tenant_id)
                 and (pause.queue is null or pause.queue = lane.queue) and (pause.kind is null or pause.kind = lane.kind)
                 and (pause.expires_at is null or pause.expires_at > clock_timestamp()))) c;
-    place := 0;
     while total < wanted and seen < ranks[cardinality(ranks)] loop
         for heads in
             select lane.id, lane.tenant_id, lane.cursor, lane.key, lane.kind, c.start
@@ -212,11 +210,7 @@ begin
                          extract(epoch from clock_timestamp() - head.scheduled_at) / ageing_step_s)) end,
                 head.due_at, lane.turn, lane.id
         loop
-            place := place + 1;
             lane_id := heads.id;
-            tenant_id := heads.tenant_id;
-            kind := heads.kind;
-            key := heads.key;
             front := heads.cursor;
             start := coalesce(heads.start, 0);
             limited := false;

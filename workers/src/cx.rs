@@ -13,7 +13,7 @@ use store::{
     claim::Claimed,
     enqueue::NewJob,
     logs::{Level, Said},
-    settle::Write,
+    verdict::Write,
 };
 
 use crate::{

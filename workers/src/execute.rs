@@ -135,18 +135,20 @@ fn words(panic: &(dyn Any + Send)) -> String {
 }
 
 /// How the job's promise went, once that is decided.
-fn promise(job: &Claimed, verdict: Option<&store::settle::Verdict>) -> Option<&'static str> {
+fn promise(job: &Claimed, verdict: Option<&store::verdict::Verdict>) -> Option<&'static str> {
     let due_at = job.due_at?;
     match verdict? {
-        store::settle::Verdict::Completed { .. } if chrono::Utc::now() <= due_at => Some("kept"),
-        store::settle::Verdict::Completed { .. } | store::settle::Verdict::Discarded { .. } => Some("broken"),
+        store::verdict::Verdict::Completed { .. } if chrono::Utc::now() <= due_at => Some("kept"),
+        store::verdict::Verdict::Completed { .. } | store::verdict::Verdict::Discarded { .. } => {
+            Some("broken")
+        }
         _ => None,
     }
 }
 
 /// The one place where attempts are counted and logged.
-fn report(meters: &Meters, job: &Claimed, verdict: Option<&store::settle::Verdict>, took: Duration) {
-    let outcome = verdict.map_or(meters::LOST, store::settle::Verdict::outcome);
+fn report(meters: &Meters, job: &Claimed, verdict: Option<&store::verdict::Verdict>, took: Duration) {
+    let outcome = verdict.map_or(meters::LOST, store::verdict::Verdict::outcome);
     let waited = (chrono::Utc::now() - job.scheduled_at).to_std().unwrap_or_default().saturating_sub(took);
     meters.count(&job.kind, verdict, waited, took);
     if let Some(outcome) = promise(job, verdict) {
@@ -154,7 +156,7 @@ fn report(meters: &Meters, job: &Claimed, verdict: Option<&store::settle::Verdic
     }
     let took_ms = took.as_millis() as u64;
     match verdict {
-        Some(store::settle::Verdict::Completed { .. }) => {
+        Some(store::verdict::Verdict::Completed { .. }) => {
             tracing::debug!(job.outcome = outcome, job.duration_ms = took_ms, "Completed {}", job.id);
         }
         Some(verdict) => {

@@ -158,3 +158,78 @@ impl Held {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A lease with jobs of nobody.
+    fn claimed(lease: LeaseId, count: usize) -> Vec<Claimed> {
+        let job = |_| Claimed {
+            tenant: TenantId::new(),
+            id: JobId::new(),
+            lease,
+            fence: 0,
+            attempt: 1,
+            max_attempts: 1,
+            kind: "probe.work".to_owned(),
+            kind_version: 1,
+            args: serde_json::Value::Null.into(),
+            created_at: chrono::DateTime::UNIX_EPOCH,
+            scheduled_at: chrono::DateTime::UNIX_EPOCH,
+            due_at: None,
+            traceparent: None,
+            limited: false,
+            cancel_requested: false,
+        };
+        (0..count).map(job).collect()
+    }
+
+    fn named(claimed: &[Claimed]) -> Vec<(JobId, LeaseId)> {
+        claimed.iter().map(|job| (job.id, job.lease)).collect()
+    }
+
+    #[test]
+    fn the_group_that_settles_the_last_of_a_lease_drops_it() {
+        let (held, lease) = (Held::default(), LeaseId::new());
+        let jobs = named(&{
+            let claimed = claimed(lease, 3);
+            held.take(&claimed);
+            claimed
+        });
+        assert_eq!(held.done_after(&jobs[..2]), []);
+        held.release(&jobs[..2], &[]);
+        assert_eq!(held.done_after(&jobs[2..]), [lease]);
+        held.release(&jobs[2..], &[lease]);
+        assert_eq!(held.take_emptied(), [], "it was dropped");
+    }
+
+    /// Neither group sees that it is the last, so the next one drops it.
+    #[test]
+    fn a_lease_settled_by_two_groups_side_by_side_is_dropped_once() {
+        let (held, lease) = (Held::default(), LeaseId::new());
+        let claimed = claimed(lease, 4);
+        held.take(&claimed);
+        let jobs = named(&claimed);
+        let (one, other) = jobs.split_at(2);
+        assert_eq!(held.done_after(one), []);
+        assert_eq!(held.done_after(other), []);
+        held.release(one, &[]);
+        assert_eq!(held.take_emptied(), [], "half of it is still under way");
+        held.release(other, &[]);
+        assert_eq!(held.done_after(&[]), [lease]);
+        assert_eq!(held.take_emptied(), [], "once");
+    }
+
+    #[test]
+    fn a_lease_that_was_given_up_is_never_dropped() {
+        let (held, lease) = (Held::default(), LeaseId::new());
+        let claimed = claimed(lease, 1);
+        held.take(&claimed);
+        held.give_up(lease);
+        let jobs = named(&claimed);
+        assert_eq!(held.done_after(&jobs), []);
+        held.release(&jobs, &[]);
+        assert_eq!(held.take_emptied(), []);
+    }
+}

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use metrics::{Counter, Histogram};
-use store::settle::Verdict;
+use store::verdict::Verdict;
 use telemetry::metrics as names;
 
 /// What an attempt without a verdict is counted as: its lease was lost.

@@ -6,7 +6,8 @@ use jobs::{JobId, LeaseId, failure::Problem};
 use store::{
     Db, StoreError,
     claim::Claimed,
-    settle::{self, Settle, Verdict},
+    settle,
+    verdict::{Settle, Verdict},
 };
 use tokio::{
     sync::{Notify, mpsc},

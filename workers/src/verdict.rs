@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jobs::{Backoff, Failure, failure::Problem};
 use rand::Rng;
-use store::{payload::Payload, settle::Verdict};
+use store::{payload::Payload, verdict::Verdict};
 
 use crate::stop::Reason;
 

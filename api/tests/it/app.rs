@@ -12,8 +12,9 @@ use store::{
     Db, Role,
     claim::{Claimed, Pick, claim},
     keys::NewKey,
-    settle::{Settle, Verdict, settle},
+    settle::settle,
     testing::TestDatabase,
+    verdict::{Settle, Verdict},
 };
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};

@@ -3,7 +3,7 @@
 use jobs::failure::Problem;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use store::{bulk, settle::Verdict};
+use store::{bulk, verdict::Verdict};
 
 use crate::app::{Answer, TestApp, completed, fresh};
 

@@ -8,7 +8,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use store::{
     logs::{Level, Said, say},
-    settle::{Settle, Verdict, settle},
+    settle::settle,
+    verdict::{Settle, Verdict},
 };
 
 use crate::app::{Answer, BOUND, TestApp, completed, settings};

@@ -3,7 +3,7 @@
 use jobs::AssetId;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use store::settle::Verdict;
+use store::verdict::Verdict;
 
 use crate::app::{Answer, TestApp, completed, fresh};
 
@@ -37,7 +37,7 @@ async fn a_job_is_taken_in_worked_and_read() {
     assert_eq!(app.get(&format!("/v1/jobs/{id}")).await.body["state"], "running");
     store::settle::settle(
         &app.worker,
-        &[store::settle::Settle::of(&claimed[0], completed())],
+        &[store::verdict::Settle::of(&claimed[0], completed())],
         &[claimed[0].lease],
     )
     .await
@@ -166,7 +166,7 @@ async fn a_job_is_stopped_and_begun_again() {
     assert_eq!((asked.status, asked.body["state"].as_str()), (StatusCode::ACCEPTED, Some("running")));
     assert!(asked.body["cancel_requested_at"].is_string());
     let problem = jobs::failure::Problem::new("broken", "it broke");
-    let settled = store::settle::Settle::of(&claimed[0], Verdict::Discarded { problem });
+    let settled = store::verdict::Settle::of(&claimed[0], Verdict::Discarded { problem });
     store::settle::settle(&app.worker, &[settled], &[claimed[0].lease]).await.unwrap();
     app.post(&cancel, &json!({})).await.problem(409, "too_late");
     let gone = app.get(&format!("/v1/jobs/{id}/result")).await.problem(410, "job_discarded");

@@ -6,7 +6,8 @@ use payloads::Of;
 use serde_json::{Value, json};
 use store::{
     payload::{Field, Payload},
-    settle::{Settle, Verdict, settle},
+    settle::settle,
+    verdict::{Settle, Verdict},
 };
 
 use crate::app::{TestApp, fresh};

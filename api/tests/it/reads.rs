@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use store::{
     logs::{Level, Said, say},
-    settle::Verdict,
+    verdict::Verdict,
 };
 
 use crate::app::{TestApp, completed};
@@ -74,7 +74,7 @@ async fn log_lines_come_in_pages_and_attempts_in_order() {
 
     let problem = jobs::failure::Problem::new("flaky", "try again");
     let settle =
-        store::settle::Settle::of(&claimed, Verdict::Retried { problem, delay: std::time::Duration::ZERO });
+        store::verdict::Settle::of(&claimed, Verdict::Retried { problem, delay: std::time::Duration::ZERO });
     store::settle::settle(&app.worker, &[settle], &[claimed.lease]).await.unwrap();
     assert_eq!(app.get(&format!("/v1/jobs/{id}")).await.body["state"], "retryable");
     store::release::promote_due(&app.worker).await.unwrap();

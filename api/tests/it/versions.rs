@@ -1,7 +1,7 @@
 //! Versions of arguments: older ones are brought up to date, newer ones are not taken.
 
 use serde_json::json;
-use store::settle::Verdict;
+use store::verdict::Verdict;
 
 use crate::app::TestApp;
 

@@ -35,7 +35,7 @@ async fn a_workflow_is_begun_followed_and_ends() {
     app.post_keyed("/v1/workflows", &other, "one").await.problem(422, "idempotency_key_reused");
     let path = begun.header("location").unwrap().to_owned();
 
-    let left = store::settle::Verdict::Completed { result: json!({"echo": "hello", "attempt": 1}).into() };
+    let left = store::verdict::Verdict::Completed { result: json!({"echo": "hello", "attempt": 1}).into() };
     for (runs, percent) in [(1, 25), (2, 75), (1, 100)] {
         let seen = app.get("/v1/jobs?state=available").await;
         assert_eq!(seen.body["jobs"][0]["workflow"], begun.body["id"]);

@@ -12,13 +12,14 @@ use bytes::Bytes;
 use futures::future::try_join_all;
 use serde_json::json;
 use tempfile::TempDir;
+use testkit::until;
 
 use crate::{
     cpu,
     http::{Connection, is_success},
     process::Process,
     sql::Sql,
-    stage::{Stage, until},
+    stage::Stage,
 };
 
 /// Worker processes, ours and theirs.

@@ -145,6 +145,6 @@ async fn work(stage: &Stage, crewline: &Crewline<'_>, jobs: u64) -> anyhow::Resu
 fn words(count: u64) -> String {
     match count {
         count if count >= 1_000_000 && count % 100_000 == 0 => format!("{} M", count as f64 / 1e6),
-        count => crate::figure::number(count as f64),
+        count => testkit::number(count as f64),
     }
 }

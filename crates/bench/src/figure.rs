@@ -1,6 +1,7 @@
 //! Figures: what was measured, of whom, and whether it is what it has to be.
 
 use serde::Serialize;
+use testkit::number;
 
 use crate::goals::{Bound, Goal, Judged};
 
@@ -121,22 +122,6 @@ impl Figure {
             self.verdict.word()
         )
     }
-}
-
-/// With thousands apart, and no more digits than matter.
-pub(crate) fn number(value: f64) -> String {
-    if value.fract().abs() > f64::EPSILON && value.abs() < 100.0 {
-        return if value.abs() < 10.0 { format!("{value:.2}") } else { format!("{value:.1}") };
-    }
-    let whole = format!("{:.0}", value.abs());
-    let mut text = String::new();
-    for (index, digit) in whole.chars().enumerate() {
-        if index > 0 && (whole.len() - index) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    if value < 0.0 { format!("-{text}") } else { text }
 }
 
 /// The middle of `values`; 0 of nothing.

@@ -11,13 +11,14 @@ use anyhow::Context;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use testkit::until;
 
 use crate::{
     crewline::{Crewline, PROCESSES, Worker, job_of},
     figure::{Figure, median, median_ratio, percentile},
     goals::{self, Goal},
     peers::{Probes, now_us},
-    stage::{Stage, until},
+    stage::Stage,
 };
 
 /// Between two jobs: long enough for everybody to fall asleep.

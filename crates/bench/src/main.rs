@@ -28,40 +28,20 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
-use tokio::signal::unix::{SignalKind, signal};
+use testkit::{line, unless_told_to_stop};
 
 use crate::{
     config::{Cli, Part, QueueArgs, Subject},
     figure::{Figure, Verdict},
     peers::Peers,
     servers::Servers,
-    stage::{Pace, Stage, line},
+    stage::{Pace, Stage},
 };
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     let Subject::Queue(args) = Cli::parse().subject;
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    // Dropping the run ends what it started.
-    tokio::select! {
-        measured = queue(&args) => measured,
-        _ = terminate.recv() => Ok(told_to_stop()),
-        _ = interrupt.recv() => Ok(told_to_stop()),
-        () = orphaned() => Ok(told_to_stop()),
-    }
-}
-
-fn told_to_stop() -> ExitCode {
-    line("Told to stop; ended what was started.");
-    ExitCode::from(130)
-}
-
-/// Until whoever started this is gone: then nobody waits for the table any more.
-async fn orphaned() {
-    let parent = rustix::process::getppid();
-    while rustix::process::getppid() == parent {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
+    unless_told_to_stop(queue(&args)).await
 }
 
 async fn queue(args: &QueueArgs) -> anyhow::Result<ExitCode> {

@@ -11,12 +11,9 @@ use std::{
 };
 
 use anyhow::Context;
+use testkit::{line, until};
 
-use crate::{
-    process::Process,
-    sql::Sql,
-    stage::{Stage, line, until},
-};
+use crate::{process::Process, sql::Sql, stage::Stage};
 
 /// The database of whoever's turn it is.
 const DATABASE: &str = "peer";

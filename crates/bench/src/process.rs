@@ -10,8 +10,7 @@ use std::{
 
 use anyhow::Context;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
-
-use crate::stage::until;
+use testkit::until;
 
 /// Longest that a program which was asked to end may take.
 const END_MAX: Duration = Duration::from_secs(40);

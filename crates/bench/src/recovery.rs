@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use testkit::until;
+
 use crate::{
     crewline::{Crewline, PROCESSES},
     figure::Figure,
     goals,
-    stage::{Stage, until},
+    stage::Stage,
 };
 
 /// Jobs, and how long each works: enough for both workers to be busy when one dies.

@@ -1,7 +1,6 @@
 //! What every measurement is given: servers, programs, how thorough to be, and how to say what happens.
 
 use std::{
-    io::Write,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -51,31 +50,6 @@ impl Stage {
     /// Says what is happening.
     pub(crate) fn say(&self, what: &str) {
         let elapsed = self.began.elapsed().as_secs();
-        line(&format!("  {:02}:{:02}  {what}", elapsed / 60, elapsed % 60));
-    }
-}
-
-/// One line for whoever watches. If nobody does any more, that is no reason to stop.
-pub(crate) fn line(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
-}
-
-/// Asks `look` until it answers.
-pub(crate) async fn until<T, Fut>(
-    what: &str,
-    bound: Duration,
-    pause: Duration,
-    mut look: impl FnMut() -> Fut,
-) -> anyhow::Result<T>
-where
-    Fut: Future<Output = Option<T>>,
-{
-    let give_up = Instant::now() + bound;
-    loop {
-        if let Some(answer) = look().await {
-            return Ok(answer);
-        }
-        anyhow::ensure!(Instant::now() < give_up, "waited {} s in vain for {what}", bound.as_secs());
-        tokio::time::sleep(pause).await;
+        testkit::line(&format!("  {:02}:{:02}  {what}", elapsed / 60, elapsed % 60));
     }
 }

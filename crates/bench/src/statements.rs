@@ -1,7 +1,9 @@
 //! Where Postgres spends its time, statement by statement, for whoever wants to make it less. Watching costs a little, so
 //! it has to be asked for.
 
-use crate::{servers::Servers, stage::line};
+use testkit::line;
+
+use crate::servers::Servers;
 
 /// Makes Postgres count.
 pub(crate) const SETTINGS: [&str; 3] = [

@@ -6,8 +6,9 @@ use std::{
 };
 
 use anyhow::Context;
+use testkit::line;
 
-use crate::{figure::Figure, stage::line};
+use crate::figure::Figure;
 
 /// Between these the page holds the table.
 const BEGIN: &str = "<!-- figures of the queue: written by ./dev bench queue --write -->";

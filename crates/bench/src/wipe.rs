@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use testkit::until;
+
 use crate::{
     crewline::{Crewline, PROCESSES},
     figure::Figure,
     goals,
-    stage::{Stage, until},
+    stage::Stage,
 };
 
 /// Jobs that wait when it happens.

@@ -3,12 +3,9 @@
 use std::{process::Command, time::Duration};
 
 use anyhow::Context;
+use testkit::until;
 
-use crate::{
-    figure::Figure,
-    process::Process,
-    stage::{Stage, until},
-};
+use crate::{figure::Figure, process::Process, stage::Stage};
 
 /// The database of the yardstick.
 const DATABASE: &str = "yardstick";

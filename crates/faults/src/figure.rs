@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use serde::Serialize;
+use testkit::number;
 
 /// What a figure has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -124,22 +125,6 @@ impl fmt::Display for Figure {
     }
 }
 
-/// With thousands apart, and no more digits than matter.
-pub(crate) fn number(value: f64) -> String {
-    if value.fract().abs() > f64::EPSILON && value.abs() < 100.0 {
-        return if value.abs() < 10.0 { format!("{value:.2}") } else { format!("{value:.1}") };
-    }
-    let whole = format!("{:.0}", value.abs());
-    let mut text = String::new();
-    for (index, digit) in whole.chars().enumerate() {
-        if index > 0 && (whole.len() - index) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    if value < 0.0 { format!("-{text}") } else { text }
-}
-
 /// The value below which `share` of `values` lie; nothing of nothing.
 pub(crate) fn percentile(values: &mut [Duration], share: f64) -> Duration {
     values.sort_unstable();
@@ -160,13 +145,6 @@ mod tests {
         let quick = Figure::within("pick-up", Duration::from_micros(3_250), Duration::from_millis(20));
         assert_eq!((quick.to_string().as_str(), quick.holds()), ("pick-up 3.25 ms (≤ 20)", true));
         assert!(!Figure::at_least("kills", 3, 4).holds());
-    }
-
-    #[test]
-    fn numbers_read_well() {
-        assert_eq!(number(1_234_567.0), "1,234,567");
-        assert_eq!(number(12.345), "12.3");
-        assert_eq!(number(-1_000.0), "-1,000");
     }
 
     #[test]

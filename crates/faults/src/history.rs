@@ -1,8 +1,9 @@
 //! What a row wrote into the ledger, walked through the rules of the model.
 
 use store::testing::TestDatabase;
+use testkit::line;
 
-use crate::{figure::Figure, ledger, stage::line};
+use crate::{figure::Figure, ledger};
 
 /// Runs whose history is still read as a whole. The statement sorts all of it.
 const RUNS_MAX: usize = 1_000_000;

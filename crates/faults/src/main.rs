@@ -30,13 +30,13 @@ use std::{
 use anyhow::Context;
 use clap::Parser;
 use futures::FutureExt;
-use tokio::signal::unix::{SignalKind, signal};
+use testkit::{line, unless_told_to_stop};
 
 use crate::{
     config::Cli,
     pace::Pace,
     rows::{Ended, ROWS, Row},
-    stage::{Stage, line},
+    stage::Stage,
     table::{Line, Verdict},
 };
 
@@ -58,27 +58,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         anyhow::bail!("another TLS provider was installed already");
     }
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    // Dropping the rows ends what they started.
-    tokio::select! {
-        played = play(&cli) => played,
-        _ = terminate.recv() => Ok(told_to_stop()),
-        _ = interrupt.recv() => Ok(told_to_stop()),
-        () = orphaned() => Ok(told_to_stop()),
-    }
-}
-
-fn told_to_stop() -> ExitCode {
-    line("Told to stop; ended what was started.");
-    ExitCode::from(130)
-}
-
-/// Until whoever started this is gone: then nobody waits for the table any more.
-async fn orphaned() {
-    let parent = rustix::process::getppid();
-    while rustix::process::getppid() == parent {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
+    unless_told_to_stop(play(&cli)).await
 }
 
 async fn play(cli: &Cli) -> anyhow::Result<ExitCode> {

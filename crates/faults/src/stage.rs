@@ -1,7 +1,6 @@
 //! The stage on which a row plays: how long it may take, where its things are, and how it says what happens.
 
 use std::{
-    io::Write,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
@@ -50,7 +49,7 @@ impl Stage {
     /// Says what is happening.
     pub(crate) fn say(&self, what: &str) {
         let elapsed = self.began.elapsed().as_secs();
-        line(&format!("  {:<4} {:02}:{:02}  {what}", self.row, elapsed / 60, elapsed % 60));
+        testkit::line(&format!("  {:<4} {:02}:{:02}  {what}", self.row, elapsed / 60, elapsed % 60));
     }
 
     /// How long it has been going on.
@@ -59,26 +58,13 @@ impl Stage {
     }
 }
 
-/// One line for whoever watches. If nobody does any more, that is no reason to stop.
-pub(crate) fn line(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
-}
+/// How often is looked whether something happened.
+const LOOK_EVERY: Duration = Duration::from_millis(25);
 
 /// Asks `look` until it answers.
-pub(crate) async fn until<T, Fut>(
-    what: &str,
-    bound: Duration,
-    mut look: impl FnMut() -> Fut,
-) -> anyhow::Result<T>
+pub(crate) async fn until<T, Fut>(what: &str, bound: Duration, look: impl FnMut() -> Fut) -> anyhow::Result<T>
 where
     Fut: Future<Output = Option<T>>,
 {
-    let give_up = Instant::now() + bound;
-    loop {
-        if let Some(answer) = look().await {
-            return Ok(answer);
-        }
-        anyhow::ensure!(Instant::now() < give_up, "waited {} s in vain for {what}", bound.as_secs());
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
+    testkit::until(what, bound, LOOK_EVERY, look).await
 }

@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use anyhow::Context;
 use serde::Serialize;
+use testkit::line;
 
-use crate::{figure::Figure, pace::Pace, rows::Row, stage::line};
+use crate::{figure::Figure, pace::Pace, rows::Row};
 
 const BEGIN: &str = "<!-- table: begin -->";
 const END: &str = "<!-- table: end -->";

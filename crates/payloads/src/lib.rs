@@ -154,3 +154,44 @@ pub async fn remove(blobs: &Blobs, object: &Object) -> Result<(), PayloadError> 
     blobs.delete(&Key::parse(&object.key)?).await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".*".prop_map(Value::from),
+            "[\\x00-\\x1f\"\\\\]*".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 24, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::hash_map("[\\x00-\\x7f]{0,8}", inner, 0..6)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        /// Or a row would take more than it may hold.
+        #[test]
+        fn what_surely_fits_fits(value in any_value()) {
+            let bytes = value.to_string().len();
+            prop_assert!(!is_surely_within(&value, &mut { bytes - 1 }), "{bytes} bytes do not fit into one less");
+        }
+    }
+
+    #[test]
+    fn small_payloads_need_not_be_written_to_be_measured() {
+        let value = serde_json::json!({ "work_ms": 0, "echo": "hello", "list": [true, null] });
+        assert!(is_surely_within(&value, &mut { 512 }));
+    }
+}

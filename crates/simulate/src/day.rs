@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, ensure};
 use jobs::{JobId, LeaseId, Queue};
 use serde::{Deserialize, Serialize};
-use store::{claim::Claimed, settle::Settle, testing::TestDatabase};
+use store::{claim::Claimed, testing::TestDatabase, verdict::Settle};
 
 use crate::{
     costs,
@@ -345,7 +345,7 @@ impl Day<'_> {
     }
 
     fn wait_again(&mut self, running: &Running, now_ms: i64) {
-        if let (Some(known), store::settle::Verdict::Retried { delay, .. }) =
+        if let (Some(known), store::verdict::Verdict::Retried { delay, .. }) =
             (self.known.get_mut(&running.job.job), &running.job.verdict)
         {
             known.since_ms = now_ms + delay.as_millis() as i64;

@@ -12,8 +12,9 @@ use store::{
     enqueue::{self, NewJob},
     housekeeping, lanes,
     release::{self, Passed},
-    settle::{self, Settle, Verdict},
+    settle,
     testing::{TestDatabase, virtual_time::VirtualClock},
+    verdict::{Settle, Verdict},
 };
 use uuid::Uuid;
 

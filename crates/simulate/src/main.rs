@@ -1,6 +1,6 @@
 //! `simulate`: lives through busy days, and writes down what came of them.
 
-use std::{io::Write, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::Parser;
 use simulate::{
@@ -8,8 +8,7 @@ use simulate::{
     page, plot,
     study::{self, Simulated},
 };
-use testkit::PostgresServer;
-use tokio::signal::unix::{SignalKind, signal};
+use testkit::{PostgresServer, line, unless_told_to_stop};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
@@ -17,16 +16,10 @@ async fn main() -> anyhow::Result<ExitCode> {
     anyhow::ensure!(cli.step_ms > 0 && cli.claim_max > 0, "a step and a claim have to be more than nothing");
     anyhow::ensure!(cli.scale.iter().all(|scale| *scale > 0.0), "a scale has to be more than nothing");
     anyhow::ensure!(cli.cores.iter().all(|cores| *cores > 0), "without a core nothing is ever done");
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    // Dropping the days ends the server that was started for them.
-    tokio::select! {
-        lived = live(&cli) => lived.map(|()| ExitCode::SUCCESS),
-        _ = terminate.recv() => Ok(ExitCode::from(130)),
-        _ = interrupt.recv() => Ok(ExitCode::from(130)),
-    }
+    unless_told_to_stop(live(&cli)).await
 }
 
-async fn live(cli: &Cli) -> anyhow::Result<()> {
+async fn live(cli: &Cli) -> anyhow::Result<ExitCode> {
     let mut kept = cli.keep.as_deref().map_or_else(|| Ok(Vec::new()), study::kept)?;
     let setups = study::setups(cli);
     let mut server = None;
@@ -59,10 +52,5 @@ async fn live(cli: &Cli) -> anyhow::Result<()> {
             page::write(&folder.join("scaling.md"), *scale, &tables)?;
         }
     }
-    Ok(())
-}
-
-/// One line for whoever watches. If nobody does any more, that is no reason to stop.
-fn line(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+    Ok(ExitCode::SUCCESS)
 }

@@ -42,6 +42,7 @@ pub mod submit;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod uploads;
+pub mod verdict;
 pub mod why;
 pub mod workflow_retry;
 pub mod workflows;

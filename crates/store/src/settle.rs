@@ -1,14 +1,13 @@
 //! Settling: a job's fate and everything that follows from it, in one transaction, accepted only under a standing
 //! lease and the fence the job was claimed with.
 
-use std::{borrow::Cow, collections::HashSet, time::Duration};
+use std::{borrow::Cow, collections::HashSet};
 
-use jobs::{JobId, LeaseId, TenantId, failure::Problem};
+use jobs::{JobId, LeaseId, failure::Problem};
 use sqlx::{FromRow, PgConnection, types::Json};
 use uuid::Uuid;
 
 use crate::{
-    claim::Claimed,
     db::{Db, commit},
     enqueue::{self, NewJob},
     error::{OrFailed, StoreError},
@@ -17,116 +16,8 @@ use crate::{
     payload::{Field, Payload},
     progress,
     sealing::Place,
+    verdict::{Settle, Verdict, Write},
 };
-
-/// How a run ended.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Verdict {
-    /// Well.
-    Completed {
-        /// What it left behind.
-        result: Payload,
-    },
-    /// Badly, and there are attempts left.
-    Retried {
-        /// What went wrong.
-        problem: Problem,
-        /// Runs again after this long.
-        delay: Duration,
-    },
-    /// Not yet; no attempt is used up.
-    Snoozed {
-        /// Why.
-        problem: Problem,
-        /// Runs again after this long.
-        delay: Duration,
-    },
-    /// This worker does not know its kind or version; another may. No attempt is used up, and it waits longer each time.
-    Parked {
-        /// What the worker does know.
-        problem: Problem,
-    },
-    /// The worker is shutting down; no attempt is used up and the job waits again at once.
-    Returned,
-    /// Stopped.
-    Cancelled {
-        /// By whom or why.
-        problem: Problem,
-    },
-    /// Given up.
-    Discarded {
-        /// What went wrong.
-        problem: Problem,
-    },
-}
-
-impl Verdict {
-    /// The word in history rows, logs and metrics.
-    pub const fn outcome(&self) -> &'static str {
-        match self {
-            Self::Completed { .. } => "completed",
-            Self::Retried { .. } => "retried",
-            Self::Snoozed { .. } => "snoozed",
-            Self::Parked { .. } => "parked",
-            Self::Returned => "returned",
-            Self::Cancelled { .. } => "cancelled",
-            Self::Discarded { .. } => "discarded",
-        }
-    }
-
-    /// Whether the job ends here.
-    pub const fn is_final(&self) -> bool {
-        matches!(self, Self::Completed { .. } | Self::Cancelled { .. } | Self::Discarded { .. })
-    }
-
-    /// What went wrong, unless nothing did.
-    pub const fn problem(&self) -> Option<&Problem> {
-        match self {
-            Self::Completed { .. } | Self::Returned => None,
-            Self::Retried { problem, .. }
-            | Self::Snoozed { problem, .. }
-            | Self::Parked { problem }
-            | Self::Cancelled { problem }
-            | Self::Discarded { problem } => Some(problem),
-        }
-    }
-
-    const fn delay(&self) -> Duration {
-        match self {
-            Self::Retried { delay, .. } | Self::Snoozed { delay, .. } => *delay,
-            _ => Duration::ZERO,
-        }
-    }
-}
-
-/// A verdict on a claimed job.
-#[derive(Debug, Clone)]
-pub struct Settle {
-    /// Whose it is.
-    pub tenant: TenantId,
-    /// Which it is.
-    pub job: JobId,
-    /// The fence it was claimed with.
-    pub fence: i32,
-    /// The lease it was claimed under.
-    pub lease: LeaseId,
-    /// How the run ended.
-    pub verdict: Verdict,
-}
-
-impl Settle {
-    /// A verdict on `job`.
-    pub fn of(job: &Claimed, verdict: Verdict) -> Self {
-        Self { tenant: job.tenant, job: job.id, fence: job.fence, lease: job.lease, verdict }
-    }
-}
-
-/// A business row that belongs to a result and is written with it or not at all.
-#[derive(Debug, Clone)]
-pub enum Write {
-    /// Pictures made from an asset, and what was learned about it.
-    Renditions(Box<media::NewRenditions>),
-}
 
 /// Settles many jobs in one transaction and drops the leases in `done`, whose jobs are then all settled. Answers the
 /// jobs whose settling was accepted; a stale one is left out and does not disturb the others.

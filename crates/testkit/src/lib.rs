@@ -1,4 +1,5 @@
-//! For tests only: real servers of their own, networks that misbehave, and waiting without sleeping.
+//! For tests, and for the programs that play on a whole Crewline: real servers of their own, networks that misbehave,
+//! waiting without sleeping, and what such programs say and how they end.
 //!
 //! **Invariant:** nothing that ships depends on this crate.
 
@@ -7,9 +8,13 @@ mod http_proxy;
 mod postgres_server;
 mod proxy;
 mod redis_server;
+mod stopping;
+mod words;
 
-pub use eventually::eventually;
+pub use eventually::{eventually, until};
 pub use http_proxy::{HttpProxy, Service};
 pub use postgres_server::PostgresServer;
 pub use proxy::{Proxy, Weather};
 pub use redis_server::RedisServer;
+pub use stopping::unless_told_to_stop;
+pub use words::{line, number};

@@ -12,7 +12,7 @@ use jobs::{
 use store::{
     logs::Level,
     media::{self, Asset, Made, NewRendition, NewRenditions},
-    settle::Write,
+    verdict::Write,
 };
 
 use crate::{

@@ -8,7 +8,7 @@ use store::{
     Role,
     claim::{self, Pick},
     rescue,
-    settle::Verdict,
+    verdict::Verdict,
 };
 use workers::{cx::After, faults::Faults, held::Held, settler::Settler, stop::Reason};
 

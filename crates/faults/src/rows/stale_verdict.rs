@@ -5,8 +5,8 @@ use std::time::Duration;
 use jobs::{JobId, LeaseId, TenantId};
 use serde_json::Value;
 use store::{
-    Db, Role,
-    settle::{self, Settle, Verdict},
+    Db, Role, settle,
+    verdict::{Settle, Verdict},
 };
 
 use super::Ended;

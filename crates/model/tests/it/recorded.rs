@@ -8,9 +8,9 @@ use store::{
     Db, Role, cancel,
     claim::{self, Claimed, Pick},
     enqueue::{self, NewJob},
-    keys, release, rescue, retry,
-    settle::{self, Settle, Verdict},
+    keys, release, rescue, retry, settle,
     testing::TestDatabase,
+    verdict::{Settle, Verdict},
 };
 
 const LEASE: Duration = Duration::from_mins(1);

@@ -7,9 +7,9 @@ use store::{
     bulk::{self, Action, Begun, Cancelled, Filter, Operation, OperationState, Wanted},
     claim::Claimed,
     enqueue::NewJob,
-    lanes,
-    settle::{self, Settle, Verdict},
+    lanes, settle,
     submit::Answer,
+    verdict::{Settle, Verdict},
 };
 
 use crate::world::{World, done, probe, retry_now, trouble};

@@ -8,8 +8,8 @@ use serde_json::json;
 use store::{
     bulk::{self, Action, Begun, Expected, Filter, Operation, OperationState, Wanted},
     enqueue::NewJob,
-    settle::Verdict,
     submit::Answer,
+    verdict::Verdict,
 };
 
 use crate::{

@@ -2,7 +2,8 @@ use futures::future::join_all;
 use jobs::State;
 use store::{
     cancel::{self, Cancelled},
-    settle::{self, Settle},
+    settle,
+    verdict::Settle,
 };
 
 use crate::world::{World, done, probe, retry_now, trouble};

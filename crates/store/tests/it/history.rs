@@ -1,6 +1,6 @@
 use chrono::{Days, Utc};
 use jobs::{JobId, State};
-use store::{housekeeping, reads, reads::Filter, settle::Verdict};
+use store::{housekeeping, reads, reads::Filter, verdict::Verdict};
 
 use crate::world::{World, done, probe, trouble};
 

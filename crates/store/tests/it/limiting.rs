@@ -10,8 +10,8 @@ use store::{
     enqueue::NewJob,
     limits::{self, Algorithm, Limit, Rate},
     pauses::{self, Scope},
-    release, rescue,
-    settle::{self, Settle, Verdict},
+    release, rescue, settle,
+    verdict::{Settle, Verdict},
     why,
 };
 

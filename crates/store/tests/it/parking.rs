@@ -3,7 +3,7 @@
 use jobs::{State, failure::Problem};
 use store::{
     parking::{Known, Which, unpark},
-    settle::Verdict,
+    verdict::Verdict,
 };
 
 use crate::world::{World, done, probe};

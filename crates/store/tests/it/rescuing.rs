@@ -4,7 +4,7 @@ use jobs::State;
 use store::{
     claim::{self, Pick},
     rescue,
-    settle::Verdict,
+    verdict::Verdict,
 };
 
 use crate::world::{LEASE, NO_LEASE, World, done, probe, trouble};
@@ -72,7 +72,7 @@ async fn a_lost_batch_gives_back_only_what_was_not_settled() {
     let new: Vec<_> = (0..5).map(|_| probe()).collect();
     world.enqueue_all(world.tenant, &new).await;
     let batch = world.claim_for(5, NO_LEASE).await;
-    let settle = |job: usize, verdict| store::settle::Settle::of(&batch[job], verdict);
+    let settle = |job: usize, verdict| store::verdict::Settle::of(&batch[job], verdict);
     // One is done, one went back to waiting and is running again elsewhere; three are lost.
     let verdicts = [settle(0, done()), settle(1, Verdict::Returned)];
     store::settle::settle(&world.worker, &verdicts, &[]).await.unwrap();

@@ -4,7 +4,7 @@ use chrono::{Days, NaiveDate, Utc};
 use jobs::{JobId, TenantId};
 use store::{
     retention::{self, Rules},
-    settle::Verdict,
+    verdict::Verdict,
 };
 
 use crate::{

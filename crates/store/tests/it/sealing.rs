@@ -9,8 +9,8 @@ use store::{
     payload::Payload,
     reads,
     sealing::{self, MasterKeys, Rewrapped, Stale},
-    settle::Verdict,
     submit::{Answer, Idempotency, Submission, Submitted, submit},
+    verdict::Verdict,
 };
 
 use crate::{workflows::step, world::World};
@@ -149,7 +149,7 @@ async fn a_result_is_not_kept_plain_when_the_key_is_missing() {
     sealing::encrypt(&with, world.tenant).await.unwrap();
     // This process has learned of it: as every process does within seconds.
     let fresh = world.database.db(Role::Worker).unwrap();
-    let settle = store::settle::Settle::of(&claimed, left());
+    let settle = store::verdict::Settle::of(&claimed, left());
     let refused = store::settle::settle(&fresh, &[settle], &[]).await.unwrap_err();
     assert!(matches!(refused, StoreError::NoMasterKey { .. }), "{refused}");
     assert_eq!((world.shown("attempt").await, world.state(id).await), (0, State::Running));

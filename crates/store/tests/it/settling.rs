@@ -5,7 +5,8 @@ use serde_json::json;
 use store::{
     claim, logs, release,
     retry::{self, Retried},
-    settle::{self, Settle, Verdict},
+    settle,
+    verdict::{Settle, Verdict},
 };
 
 use crate::world::{LEASE, World, done, probe, retry_now, trouble};

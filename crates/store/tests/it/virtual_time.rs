@@ -8,9 +8,9 @@ use store::{
     Role,
     claim::{self, Pick},
     enqueue::{self, NewJob},
-    keys, release, rescue,
-    settle::{self, Settle, Verdict},
+    keys, release, rescue, settle,
     testing::TestDatabase,
+    verdict::{Settle, Verdict},
 };
 
 #[tokio::test]

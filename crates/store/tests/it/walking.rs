@@ -9,7 +9,8 @@ use store::{
     claim::{self, Claimed, Pick},
     reads, release, rescue,
     retry::{self, Retried},
-    settle::{self, Settle, Verdict},
+    settle,
+    verdict::{Settle, Verdict},
 };
 
 use crate::world::{LEASE, NO_LEASE, World, done, probe, retry_now, trouble};

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use store::{
     bulk::Action,
     retry::{self, Retried},
-    settle::{self, Settle, Verdict},
-    stepping,
+    settle, stepping,
     submit::Answer,
+    verdict::{Settle, Verdict},
     workflow_retry::{self, WorkflowRetried},
     workflows::{self, Created, NewStep, NewWorkflow, Spec, Step, WorkflowState},
 };

@@ -6,9 +6,8 @@ use jobs::{JobId, Queue};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use store::{
     claim::{self, Claimed, Pick},
-    release, rescue,
-    settle::{self, Settle},
-    stepping,
+    release, rescue, settle, stepping,
+    verdict::Settle,
     workflows::{NewStep, WorkflowState},
 };
 

@@ -8,9 +8,9 @@ use store::{
     Db, Role, claim,
     claim::{Claimed, Pick},
     enqueue::{self, Enqueued, NewJob},
-    keys, reads,
-    settle::{self, Settle, Verdict},
+    keys, reads, settle,
     testing::TestDatabase,
+    verdict::{Settle, Verdict},
 };
 
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
