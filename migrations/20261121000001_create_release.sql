@@ -272,9 +272,12 @@ $$;
 -- claim lost in a crash of the server never happened. A rate is the exception, because work that was begun was begun.
 create function claim_jobs(of_queue text, of_quarantine smallint, wanted integer, as_lease uuid, by_worker text, ttl_ms integer)
 returns table (
-    tenant_id uuid, id uuid, fence integer, attempt smallint, max_attempts smallint, kind text, kind_version smallint,
-    args jsonb, created_at timestamptz, scheduled_at timestamptz, due_at timestamptz, traceparent text,
-    cancel_requested boolean, limited boolean
+    -- Of the lanes that were claimed from.
+    tenant_ids uuid[], kinds text[], are_limited boolean[],
+    -- Of the jobs, and each one's place among the lanes.
+    places integer[], ids uuid[], fences integer[], attempts smallint[], max_attempts smallint[], kind_versions smallint[],
+    args jsonb[], created_at timestamptz[], scheduled_at timestamptz[], due_at timestamptz[], traceparents text[],
+    are_cancelled boolean[]
 )
 language plpgsql volatile as $$
 #variable_conflict use_column
@@ -282,7 +285,7 @@ declare
     lanes integer[];
     fronts bigint[];
     counts integer[];
-    are_limited boolean[];
+    owners uuid[];
     planned record;
     total integer;
     now_at double precision;
@@ -302,15 +305,17 @@ begin
         return;
     end if;
     select pace.vtime into now_at from pace where pace.queue = of_queue;
+    select array_agg(lane.tenant_id order by l.place), array_agg(lane.kind order by l.place) into tenant_ids, kinds
+    from unnest(lanes) with ordinality as l (id, place) join lane on lane.id = l.id;
     -- Counted and picked by two statements: what was committed in between takes the place of what stands behind it, so
-    -- only what is picked says how far the cursor goes.
-    return query
+    -- only what is picked says how far the cursor goes. Answered as one row of arrays: that is cheaper on both sides.
     with picked as materialized (
-        select j.*, l.id as lane_id, l.limited, l.place
-        from unnest(lanes, fronts, counts, are_limited) with ordinality as l (id, front, allowed, limited, place)
+        select j.*, l.id as lane_id, l.tenant_id, l.limited, l.place::integer
+        from unnest(lanes, fronts, counts, are_limited, tenant_ids) with ordinality
+            as l (id, front, allowed, limited, tenant_id, place)
         cross join lateral (
-            select job.tenant_id, job.id, job.fence, job.attempt, job.max_attempts, job.kind, job.kind_version, job.args,
-                job.created_at, job.scheduled_at, job.due_at, job.traceparent, job.cancel_requested_at, job.pos
+            select job.id, job.fence, job.attempt, job.max_attempts, job.kind_version, job.args, job.created_at,
+                job.scheduled_at, job.due_at, job.traceparent, job.cancel_requested_at, job.pos
             from job where job.lane_id = l.id and job.pos > l.front
             order by job.pos limit l.allowed) j
     ),
@@ -324,17 +329,20 @@ begin
               from (select picked.lane_id, max(picked.pos) as pos, bool_or(picked.limited) as limited
                     from picked group by 1 order by min(picked.place)) served) front
         where lane.id = front.lane_id
-    ),
-    leased as (
-        insert into lease (id, queue, worker, until, tenant_ids, job_ids, fences)
-        select as_lease, of_queue, by_worker, clock_timestamp() + ttl_ms * interval '1 ms',
-               array_agg(picked.tenant_id), array_agg(picked.id), array_agg(picked.fence)
-        from picked having count(*) > 0
     )
-    select p.tenant_id, p.id, p.fence, p.attempt, p.max_attempts, p.kind, p.kind_version, p.args, p.created_at,
-           p.scheduled_at, p.due_at, p.traceparent, p.cancel_requested_at is not null, p.limited
+    select array_agg(p.place), array_agg(p.id), array_agg(p.fence), array_agg(p.attempt), array_agg(p.max_attempts),
+           array_agg(p.kind_version), array_agg(p.args), array_agg(p.created_at), array_agg(p.scheduled_at),
+           array_agg(p.due_at), array_agg(p.traceparent), array_agg(p.cancel_requested_at is not null),
+           array_agg(p.tenant_id)
+    into places, ids, fences, attempts, max_attempts, kind_versions, args, created_at, scheduled_at, due_at,
+         traceparents, are_cancelled, owners
     from picked p;
-    get diagnostics total = row_count;
+    total := cardinality(ids);
+    if total > 0 then
+        insert into lease (id, queue, worker, until, tenant_ids, job_ids, fences)
+        values (as_lease, of_queue, by_worker, clock_timestamp() + ttl_ms * interval '1 ms', owners, ids, fences);
+        return next;
+    end if;
     for planned in
         select lane.tenant_id, lane.kind, lane.key, l.jobs, l.limited
         from unnest(lanes, counts, are_limited) with ordinality as l (id, jobs, limited, place)
@@ -358,7 +366,7 @@ begin
             on conflict (rule_id, key) do update set tokens = excluded.tokens, filled_at = excluded.filled_at;
         end if;
     end loop;
-    insert into pace (queue, vtime, claims, per_s) values (of_queue, started, 1, total / 60.0)
+    insert into pace (queue, vtime, claims, per_s) values (of_queue, started, 1, coalesce(total, 0) / 60.0)
     on conflict (queue) do update set
         vtime = greatest(pace.vtime, excluded.vtime), claims = pace.claims + 1, rated_at = clock_timestamp(),
         per_s = pace.per_s * exp(-least(extract(epoch from clock_timestamp() - pace.rated_at), 3600) / 60) + excluded.per_s;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use jobs::{JobId, LeaseId, Queue, TenantId};
 use serde_json::Value;
-use sqlx::{FromRow, Row as _, postgres::PgRow, types::Json};
+use sqlx::{FromRow, types::Json};
 use uuid::Uuid;
 
 use crate::{
@@ -50,43 +50,25 @@ pub struct Claimed {
     pub cancel_requested: bool,
 }
 
-struct Row {
-    tenant_id: Uuid,
-    id: Uuid,
-    fence: i32,
-    attempt: i16,
-    max_attempts: i16,
-    kind: String,
-    kind_version: i16,
-    args: Json<Payload>,
-    created_at: DateTime<Utc>,
-    scheduled_at: DateTime<Utc>,
-    due_at: Option<DateTime<Utc>>,
-    traceparent: Option<String>,
-    cancel_requested: bool,
-    limited: bool,
-}
-
-/// By place and not by name: this is read for every job, and looking fourteen names up cost more than the values.
-impl FromRow<'_, PgRow> for Row {
-    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
-        Ok(Self {
-            tenant_id: row.try_get(0)?,
-            id: row.try_get(1)?,
-            fence: row.try_get(2)?,
-            attempt: row.try_get(3)?,
-            max_attempts: row.try_get(4)?,
-            kind: row.try_get(5)?,
-            kind_version: row.try_get(6)?,
-            args: row.try_get(7)?,
-            created_at: row.try_get(8)?,
-            scheduled_at: row.try_get(9)?,
-            due_at: row.try_get(10)?,
-            traceparent: row.try_get(11)?,
-            cancel_requested: row.try_get(12)?,
-            limited: row.try_get(13)?,
-        })
-    }
+/// What was claimed, side by side: one row of arrays is read for less than a row for each job.
+#[derive(FromRow)]
+struct Batch {
+    tenant_ids: Vec<Uuid>,
+    kinds: Vec<String>,
+    are_limited: Vec<bool>,
+    /// From 1.
+    places: Vec<i32>,
+    ids: Vec<Uuid>,
+    fences: Vec<i32>,
+    attempts: Vec<i16>,
+    max_attempts: Vec<i16>,
+    kind_versions: Vec<i16>,
+    args: Vec<Json<Payload>>,
+    created_at: Vec<DateTime<Utc>>,
+    scheduled_at: Vec<DateTime<Utc>>,
+    due_at: Vec<Option<DateTime<Utc>>>,
+    traceparents: Vec<Option<String>>,
+    are_cancelled: Vec<bool>,
 }
 
 /// Which jobs of a queue to claim.
@@ -128,25 +110,19 @@ pub async fn claim(
     ttl: Duration,
 ) -> Result<Vec<Claimed>, StoreError> {
     let lease = LeaseId::new();
-    let rows: Vec<Row> = sqlx::query_as(
-        "select tenant_id, id, fence, attempt, max_attempts, kind, kind_version, args, created_at, scheduled_at, due_at,
-                traceparent, cancel_requested, limited
-         from claim_jobs($1, $2, $3, $4, $5, $6)",
-    )
-    .bind(queue.name())
-    .bind(pick.level())
-    .bind(i32::from(wanted))
-    .bind(lease.as_uuid())
-    .bind(worker)
-    .bind(ttl.as_millis() as i32)
-    .fetch_all(db.busy())
-    .await
-    .or_failed("claim jobs")?;
-    let mut claimed = Vec::with_capacity(rows.len());
-    for row in rows {
-        let mut job = row.under(lease);
-        open(db, &mut job).await;
-        claimed.push(job);
+    let batch: Option<Batch> = sqlx::query_as("select * from claim_jobs($1, $2, $3, $4, $5, $6)")
+        .bind(queue.name())
+        .bind(pick.level())
+        .bind(i32::from(wanted))
+        .bind(lease.as_uuid())
+        .bind(worker)
+        .bind(ttl.as_millis() as i32)
+        .fetch_optional(db.busy())
+        .await
+        .or_failed("claim jobs")?;
+    let mut claimed = batch.map(|batch| batch.under(lease)).unwrap_or_default();
+    for job in &mut claimed {
+        open(db, job).await;
     }
     Ok(claimed)
 }
@@ -165,26 +141,33 @@ async fn open(db: &Db, job: &mut Claimed) {
     }
 }
 
-impl Row {
-    fn under(self, lease: LeaseId) -> Claimed {
-        Claimed {
-            tenant: TenantId::from_uuid(self.tenant_id),
-            id: JobId::from_uuid(self.id),
-            lease,
-            fence: self.fence,
-            // Counted from the claim on: a worker that is killed must still use one up.
-            attempt: self.attempt as u16 + 1,
-            max_attempts: self.max_attempts as u16,
-            kind: self.kind,
-            kind_version: self.kind_version as u16,
-            args: self.args.0,
-            created_at: self.created_at,
-            scheduled_at: self.scheduled_at,
-            due_at: self.due_at,
-            traceparent: self.traceparent,
-            limited: self.limited,
-            cancel_requested: self.cancel_requested,
-        }
+impl Batch {
+    fn under(self, lease: LeaseId) -> Vec<Claimed> {
+        let payloads = self.args.into_iter().zip(self.traceparents);
+        payloads
+            .enumerate()
+            .map(|(at, (args, traceparent))| {
+                let lane = self.places[at] as usize - 1;
+                Claimed {
+                    tenant: TenantId::from_uuid(self.tenant_ids[lane]),
+                    id: JobId::from_uuid(self.ids[at]),
+                    lease,
+                    fence: self.fences[at],
+                    // Counted from the claim on: a worker that is killed must still use one up.
+                    attempt: self.attempts[at] as u16 + 1,
+                    max_attempts: self.max_attempts[at] as u16,
+                    kind: self.kinds[lane].clone(),
+                    kind_version: self.kind_versions[at] as u16,
+                    args: args.0,
+                    created_at: self.created_at[at],
+                    scheduled_at: self.scheduled_at[at],
+                    due_at: self.due_at[at],
+                    traceparent,
+                    limited: self.are_limited[lane],
+                    cancel_requested: self.are_cancelled[at],
+                }
+            })
+            .collect()
     }
 }
 

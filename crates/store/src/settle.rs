@@ -82,6 +82,7 @@ struct Columns {
     /// Each of `leases` once.
     distinct: Vec<Uuid>,
     outcomes: Vec<&'static str>,
+    /// Empty when there is none, for then each is null.
     problems: Vec<Option<Json<Problem>>>,
 }
 
@@ -91,14 +92,15 @@ impl Columns {
         let mut distinct = leases.clone();
         distinct.sort_unstable();
         distinct.dedup();
+        let problems: Vec<_> = batch.iter().map(|s| s.verdict.problem().cloned().map(Json)).collect();
         Self {
             leases,
             distinct,
+            problems: if problems.iter().all(Option::is_none) { Vec::new() } else { problems },
             tenants: batch.iter().map(|s| s.tenant.as_uuid()).collect(),
             jobs: batch.iter().map(|s| s.job.as_uuid()).collect(),
             fences: batch.iter().map(|s| s.fence).collect(),
             outcomes: batch.iter().map(|s| s.verdict.outcome()).collect(),
-            problems: batch.iter().map(|s| s.verdict.problem().cloned().map(Json)).collect(),
         }
     }
 }
