@@ -125,11 +125,14 @@ async fn memory(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
     let hogs = stage.pace.pick(1, 3, 30);
     stage.say(&format!("{hogs} jobs that are too much for their worker"));
     let scene = Scene::set(stage).await?;
-    let usual = scene.world.workers(1, &SLOTS).await?;
-    let bytes = memory_bytes(&usual[0])? + MEMORY_LEFT_BYTES;
-    drop(usual);
-    let limit = format!("--data={bytes}");
-    let how = How { under: &["prlimit", "--core=0", &limit], arguments: &SLOTS, ..How::default() };
+    // Or the allocator would have set room aside before it is counted.
+    let environment = [("MIMALLOC_DISALLOW_ARENA_ALLOC", "1")];
+    let usual = How { environment: &environment, arguments: &SLOTS, ..How::default() };
+    let worker = scene.world.worker_as(&usual)?;
+    worker.ready().await?;
+    let limit = format!("--data={}", memory_bytes(&worker)? + MEMORY_LEFT_BYTES);
+    drop(worker);
+    let how = How { under: &["prlimit", "--core=0", &limit], ..usual };
     let mut worker = scene.world.worker_as(&how)?;
     let mut deaths = 0;
     for _ in 0..hogs {
