@@ -1,17 +1,21 @@
 //! Settling in groups: whatever ended while the last group was being committed is the next group.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use jobs::{JobId, LeaseId, failure::Problem};
 use store::{
     Db, StoreError,
     claim::Claimed,
-    settle,
+    settle::{self, News},
     verdict::{Settle, Verdict},
 };
 use tokio::{
     sync::{Notify, mpsc},
     task::JoinSet,
+    time::Instant,
 };
 
 use crate::{
@@ -24,6 +28,8 @@ use crate::{
 const GROUP_MAX: usize = 500;
 /// Groups that are settled side by side.
 const GROUPS_MAX: usize = 2;
+/// Readers are told of large groups at most so often.
+const TELL_EVERY: Duration = Duration::from_millis(50);
 /// Verdicts that may wait for their group; handlers that end then wait too.
 const WAITING_MAX: usize = 4_096;
 
@@ -51,7 +57,7 @@ impl Settler {
     /// Calls `more` when jobs that a limit counts are gone.
     pub fn start(db: Db, held: Arc<Held>, faults: Faults, patience: Duration, more: Arc<Notify>) -> Self {
         let (wanted, waiting) = mpsc::channel(WAITING_MAX);
-        let desk = Desk { db: db.clone(), held, faults, patience, more };
+        let desk = Desk { db: db.clone(), held, faults, patience, more, bell: Bell::default() };
         tokio::spawn(settle_all(Arc::new(desk), waiting));
         Self { wanted, db, faults, patience }
     }
@@ -105,6 +111,41 @@ struct Desk {
     faults: Faults,
     patience: Duration,
     more: Arc<Notify>,
+    bell: Bell,
+}
+
+/// When readers were told last. A large group names nobody, so one notice does for all that come soon after each other.
+#[derive(Default)]
+struct Bell {
+    state: Mutex<Rung>,
+}
+
+#[derive(Default)]
+struct Rung {
+    last: Option<Instant>,
+    /// Something was settled of which nobody was told.
+    owed: bool,
+}
+
+impl Bell {
+    /// Whether a group of so many is told with its commit.
+    fn for_group(&self, jobs: usize) -> News {
+        let mut rung = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if jobs <= settle::NAMED_MAX {
+            return News::Told;
+        }
+        if rung.last.is_some_and(|last| last.elapsed() < TELL_EVERY) {
+            rung.owed = true;
+            return News::Later;
+        }
+        *rung = Rung { last: Some(Instant::now()), owed: false };
+        News::Told
+    }
+
+    /// Whether somebody has to be told still; they will be now.
+    fn take_owed(&self) -> bool {
+        std::mem::take(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner).owed)
+    }
 }
 
 /// Up to [`GROUPS_MAX`] groups are settled side by side, so that a processor has work while a disk writes. The second only
@@ -137,10 +178,15 @@ async fn settle_all(desk: Arc<Desk>, mut waiting: mpsc::Receiver<Wanted>) {
 }
 
 impl Desk {
-    /// Drops the leases that no later group will drop, because there is none.
+    /// Drops the leases that no later group will drop, and tells what no later group will tell, because there is none.
     async fn tidy(&self) {
         let emptied = self.held.take_emptied();
         if let Err(error) = settle::drop_done(&self.db, &emptied).await {
+            report(&error, 0);
+        }
+        if self.bell.take_owed()
+            && let Err(error) = settle::tell(&self.db).await
+        {
             report(&error, 0);
         }
     }
@@ -168,7 +214,9 @@ impl Desk {
         }
         let done = self.held.done_after(&jobs);
         self.faults.reach(Point::BeforeSettle);
-        for lease in settle_group(&self.db, &batch, &done, self.patience).await {
+        for lease in
+            settle_group(&self.db, &batch, &done, self.bell.for_group(batch.len()), self.patience).await
+        {
             self.held.give_up(lease);
         }
         self.faults.reach(Point::AfterSettle);
@@ -180,8 +228,14 @@ impl Desk {
 }
 
 /// Settles `batch` and drops the leases that are `done`; answers the leases of which a job got no answer.
-async fn settle_group(db: &Db, batch: &[Settle], done: &[LeaseId], patience: Duration) -> Vec<LeaseId> {
-    match persist(patience, || settle::settle(db, batch, done)).await {
+async fn settle_group(
+    db: &Db,
+    batch: &[Settle],
+    done: &[LeaseId],
+    news: News,
+    patience: Duration,
+) -> Vec<LeaseId> {
+    match persist(patience, || settle::settle_and(db, batch, done, news)).await {
         Ok(accepted) => {
             for late in batch.iter().filter(|settle| !accepted.contains(&settle.job)) {
                 tracing::warn!(job.id = %late.job, "A verdict came too late and was refused");

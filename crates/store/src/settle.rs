@@ -19,9 +19,31 @@ use crate::{
     verdict::{Settle, Verdict, Write},
 };
 
+/// Jobs that one notice can name: it holds less than 8,000 bytes, an id 36.
+pub const NAMED_MAX: usize = 200;
+
 /// Settles many jobs in one transaction and drops the leases in `done`, whose jobs are then all settled. Answers the
 /// jobs whose settling was accepted; a stale one is left out and does not disturb the others.
 pub async fn settle(db: &Db, batch: &[Settle], done: &[LeaseId]) -> Result<HashSet<JobId>, StoreError> {
+    settle_and(db, batch, done, News::Told).await
+}
+
+/// Who hears of what was settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// Readers are told with the commit.
+    Told,
+    /// Somebody calls [`tell`] soon. Postgres commits one at a time what comes with a notice.
+    Later,
+}
+
+/// As [`settle`], with a say in whether readers are told.
+pub async fn settle_and(
+    db: &Db,
+    batch: &[Settle],
+    done: &[LeaseId],
+    news: News,
+) -> Result<HashSet<JobId>, StoreError> {
     let (ending, returning): (Vec<&Settle>, Vec<&Settle>) =
         batch.iter().partition(|settle| settle.verdict.is_final());
     let results = sealed(db, &ending).await?;
@@ -34,9 +56,17 @@ pub async fn settle(db: &Db, batch: &[Settle], done: &[LeaseId]) -> Result<HashS
         accepted.extend(put_back(&mut tx, &returning).await?);
     }
     drop_leases(&mut tx, done).await?;
-    announce(&mut tx, &accepted).await?;
+    if news == News::Told {
+        announce(&mut tx, &accepted).await?;
+    }
     commit(tx, "settle jobs").await?;
     Ok(accepted)
+}
+
+/// Tells readers that jobs moved, without naming them.
+pub async fn tell(db: &Db) -> Result<(), StoreError> {
+    sqlx::query("select pg_notify('crewline_moved', '')").execute(db.pool()).await.or_failed("announce")?;
+    Ok(())
 }
 
 /// Settles one job together with its follow-up jobs and business rows, in one transaction. False when it came too
@@ -274,8 +304,7 @@ pub(crate) async fn announce(tx: &mut PgConnection, moved: &HashSet<JobId>) -> R
     if moved.is_empty() {
         return Ok(());
     }
-    // A notice holds less than 8,000 bytes, an id 36.
-    let named = if moved.len() <= 200 {
+    let named = if moved.len() <= NAMED_MAX {
         moved.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
     } else {
         String::new()
