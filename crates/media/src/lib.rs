@@ -32,12 +32,14 @@ mod raster;
 mod render;
 mod resize;
 mod rights;
+mod shot;
 mod sniff;
 mod webp;
 
 pub use error::MediaError;
 pub use ladder::{Format, Ladder, Rung};
 pub use limits::Limits;
-pub use probe::{Probe, probe};
+pub use probe::{Inspected, Probe, inspect, probe};
 pub use render::{Output, Rendered, render};
+pub use shot::{Position, Shot};
 pub use sniff::{SourceKind, sniff};

@@ -9,6 +9,7 @@ use crate::ladder::Size;
 use crate::orient::Turn;
 use crate::resize::Extent;
 use crate::rights::{Blocks, Mark};
+use crate::shot::{self, Position, Shot};
 use crate::{Limits, MediaError, SourceKind, exif, heif, jpeg, raster, sniff};
 
 /// What a source is and how it is displayed.
@@ -40,10 +41,30 @@ pub fn probe(source: &[u8], limits: &Limits) -> Result<Probe, MediaError> {
     Opened::open(source, limits).map(|opened| opened.probe)
 }
 
+/// Everything that is known of a source without decoding it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Inspected {
+    /// What it is.
+    pub probe: Probe,
+    /// How it was taken.
+    pub shot: Shot,
+    /// Where it was taken. Personal: to be kept apart from everything else.
+    pub position: Option<Position>,
+}
+
+/// Reads the header of a source, and what its camera wrote down. As cheap as [`probe`].
+pub fn inspect(source: &[u8], limits: &Limits) -> Result<Inspected, MediaError> {
+    let opened = Opened::open(source, limits)?;
+    let tiff = if opened.probe.kind == SourceKind::Tiff { Some(source.to_vec()) } else { opened.exif };
+    let (shot, position) = tiff.map(shot::read).unwrap_or_default();
+    Ok(Inspected { probe: opened.probe, shot, position })
+}
+
 /// A source whose header has been read and accepted.
 pub(crate) struct Opened<'a> {
     pub(crate) probe: Probe,
     pub(crate) mark: Mark,
+    exif: Option<Vec<u8>>,
     source: &'a [u8],
     container: Container,
     profile: Option<Profile>,
@@ -120,7 +141,7 @@ impl<'a> Opened<'a> {
             credit: mark.credit.clone(),
         };
         let profile = profile.filter(|profile| !profile.is_srgb());
-        Self { probe, mark, source, container: facts.container, profile }
+        Self { probe, mark, exif: facts.blocks.exif, source, container: facts.container, profile }
     }
 
     pub(crate) fn displayed(&self) -> Size {

@@ -9,6 +9,7 @@ mod color;
 mod damage;
 mod fixtures;
 mod formats;
+mod inspection;
 mod limits;
 mod metadata;
 mod orientation;

@@ -43,6 +43,7 @@ const NAMED_BY: &[(&str, &[&str])] = &[
     ("fast_image_resize", &["media"]),
     ("moxcms", &["media"]),
     ("thumbhash", &["media"]),
+    ("kamadak-exif", &["media"]),
     ("utoipa*", &["api"]),
     ("axum", &["api", "workers"]),
     ("reqwest", &["telemetry", "faults"]),
