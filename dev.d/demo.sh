@@ -38,6 +38,7 @@ demonstrate() {
 send_photo() {
     local photo=$1 asset job started took reused
     asset=$(uploaded_before "$photo") || asset=$(upload_photo "$photo") || return 1
+    scanned "$asset" || return 1
     started=$(now_ms)
     job=$(render "$asset") || return 1
     took=$(($(now_ms) - started))
@@ -51,7 +52,7 @@ send_photo() {
 uploaded_before() {
     local asset
     asset=$(awk -v photo="$1" '$1 == photo { found = $2 } END { print found }' "$DEV/demo" 2>/dev/null)
-    [[ -n $asset ]] && call GET "/v1/assets/$asset" 2>/dev/null | jq -er .id
+    [[ -n $asset ]] && call GET "/v1/assets/$asset" 2>/dev/null | jq -er 'select(.state == "clean") | .id'
 }
 
 # Prints the id of the asset that the file became.
@@ -65,6 +66,22 @@ upload_photo() {
     asset=$(call POST "/v1/uploads/$(jq -r .id <<<"$announced")/complete" | jq -er .id) || return 1
     printf '%s %s\n' "$photo" "$asset" >>"$DEV/demo"
     printf '%s' "$asset"
+}
+
+# Waits until the virus scanner has let the file go.
+scanned() {
+    local asset=$1 state deadline=$((SECONDS + PHOTO_LIMIT))
+    while :; do
+        state=$(call GET "/v1/assets/$asset" | jq -r '[.state, .finding] | map(values) | join(": ")') || return 1
+        [[ $state == quarantined ]] || break
+        if ((SECONDS > deadline)); then
+            printf 'still in quarantine after %s s; does clamd run?\n' $PHOTO_LIMIT >&2
+            return 1
+        fi
+        sleep 0.2
+    done
+    [[ $state == clean ]] || printf '%s is held: %s\n' "$asset" "$state" >&2
+    [[ $state == clean ]]
 }
 
 # Prints the job when it is completed. Every run asks anew; the workers know what they made before.

@@ -78,6 +78,8 @@ install_packages() {
     local silence=() log
     [[ -z $(missing_of postgresql-common) ]] || silence+=(postgresql)
     [[ -z $(missing_of redis-server) ]] || silence+=(redis-server)
+    # The second fetches hundreds of megabytes of signatures as soon as it runs.
+    [[ -z $(missing_of clamav-daemon) ]] || silence+=(clamav-daemon clamav-freshclam)
     log=$DEV/log/apt.log
     if ! as_root env DEBIAN_FRONTEND=noninteractive bash -c "$APT_PROGRAM" apt "$*" "${silence[*]}" \
         "$(packages_of codec | tr '\n' ' ')" >"$log" 2>&1 </dev/null; then

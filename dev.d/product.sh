@@ -39,6 +39,7 @@ load_ports() {
     POSTGRES_PORT=${CREWLINE_POSTGRES_PORT:-15432}
     REDIS_PORT=${CREWLINE_REDIS_PORT:-16379}
     S3_PORT=${CREWLINE_S3_PORT:-19000}
+    CLAMD_PORT=${CREWLINE_CLAMD_PORT:-13310}
 }
 
 port_variable() {
@@ -77,7 +78,9 @@ settings() {
     AWS_SECRET_ACCESS_KEY=$S3_SECRET
     AWS_REGION=us-east-1
     S3_PATH_STYLE=true
+    CREWLINE_CLAMD_ADDRESS=127.0.0.1:$CLAMD_PORT
     export DATABASE_URL REDIS_URL S3_ENDPOINT AWS_S3_BUCKET AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_REGION S3_PATH_STYLE
+    export CREWLINE_CLAMD_ADDRESS
     export LOG_FORMAT=${LOG_FORMAT:-pretty} CREWLINE_GRACE_S=${CREWLINE_GRACE_S:-5}
 }
 
@@ -87,6 +90,7 @@ start_servers() {
     settings
     running postgres || start_postgres "$PG_HOME/postgres" "$POSTGRES_PORT" "$POSTGRES_SECRET"
     running redis || start_redis "$DEV/redis" "$REDIS_PORT" "$REDIS_SECRET"
+    running clamd || start_clamd "$DEV/clamd" "$CLAMD_PORT"
     restart_if_rebuilt s3 api
     if ! running s3; then
         launch s3 "$BIN/api" s3 --listen "127.0.0.1:$S3_PORT" --dir "$DEV/s3"
@@ -155,7 +159,7 @@ write_env() {
     (
         umask 077
         for name in CREWLINE_URL CREWLINE_API_KEY DATABASE_URL REDIS_URL S3_ENDPOINT AWS_S3_BUCKET AWS_ACCESS_KEY_ID \
-            AWS_SECRET_ACCESS_KEY AWS_REGION S3_PATH_STYLE; do
+            AWS_SECRET_ACCESS_KEY AWS_REGION S3_PATH_STYLE CREWLINE_CLAMD_ADDRESS; do
             printf 'export %s=%s\n' "$name" "${!name}"
         done >"$DEV/env"
     )

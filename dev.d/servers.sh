@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# A private Postgres and a private Redis: the real programs, on data, ports and passwords of our own.
+# A private Postgres, a private Redis and a private ClamAV: the real programs, on data, ports and passwords of our own.
 
 # The folder of the newest Postgres on this machine, 14 or later.
 postgres_programs() {
@@ -108,4 +108,28 @@ CONF
 
 redis_answers() {
     [[ $(redis-cli -h 127.0.0.1 -p "$1" ping) == PONG ]]
+}
+
+# start_clamd FOLDER PORT: with the signatures of dev.d/clamav and no others.
+start_clamd() {
+    local folder=$1 port=$2
+    mkdir -p "$folder/tmp"
+    # A copy of the program: under its own path, AppArmor lets it read next to nothing.
+    cp -f "$(PATH=$PATH:/usr/sbin command -v clamd)" "$folder/clamd"
+    cat - "$ROOT/dev.d/clamd.conf" >"$folder/clamd.conf" <<CONF
+DatabaseDirectory $ROOT/dev.d/clamav
+TemporaryDirectory $folder/tmp
+TCPAddr 127.0.0.1
+TCPSocket $port
+Foreground yes
+CONF
+    launch clamd "$folder/clamd" --config-file="$folder/clamd.conf"
+    wait_for clamd 60 clamd_answers "$port"
+}
+
+clamd_answers() {
+    local word
+    exec 8<>"/dev/tcp/127.0.0.1/$1" && printf 'nPING\n' >&8 && read -r -t 5 word <&8
+    exec 8>&-
+    [[ $word == PONG ]]
 }

@@ -173,6 +173,11 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
+    /// Whether it may do everything.
+    pub(crate) fn is_admin(&self) -> bool {
+        self.may(&[Scope::Admin]).is_ok()
+    }
+
     fn may(&self, any_of: &[Scope]) -> Result<(), Problem> {
         let has = |scope: Scope| self.scopes.iter().any(|held| held == scope.name());
         if has(Scope::Admin) || any_of.iter().any(|scope| has(*scope)) {

@@ -73,6 +73,12 @@ codes! {
         "`error` says why. POST /v1/jobs/{id}/retry runs it again.";
     JobDiscarded = "job_discarded", GONE, "The job was given up and has no result",
         "`error` says what went wrong. Fix the cause, then POST /v1/jobs/{id}/retry.";
+    AssetQuarantined = "asset_quarantined", CONFLICT, "The virus scanner has not looked at the file yet",
+        "Wait as long as `Retry-After` says and ask again. While the scanner is away, files wait.";
+    AssetHeld = "asset_held", CONFLICT, "The virus scanner found something, or could not look at all of the file",
+        "GET the asset: `finding` says what. An administrator may release it or delete it.";
+    AssetRetained = "asset_retained", CONFLICT, "The file has to be kept for longer",
+        "GET the asset: `retain_until` says until when. An administrator may make that earlier.";
     UploadExpired = "upload_expired", GONE, "The upload was not completed in time",
         "Announce the file again with POST /v1/uploads.";
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large",

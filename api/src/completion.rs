@@ -3,18 +3,20 @@
 //! The client's URL keeps working until it expires, so the bytes could change under our eyes. They are copied to a name
 //! that nobody else may write first, and only that copy is looked at and kept.
 
-use ::jobs::{AssetId, TenantId, UploadId, failure::Problem as Rejection};
+use ::jobs::{AssetId, Job, TenantId, UploadId, failure::Problem as Rejection, kinds::media_scan::MediaScan};
 use blob::{BlobError, Key};
 use chrono::Utc;
 use serde::{Deserialize, Serialize};
 use store::{
+    enqueue::{Enqueued, NewJob},
     media::NewAsset,
     uploads::{self, Upload},
 };
+use telemetry::trace_context::current_traceparent;
 use utoipa::ToSchema;
 
 use crate::{
-    AppState,
+    AppState, intake,
     problem::{Code, FieldError, Problem},
     routes::uploads::part_sizes,
     sniff,
@@ -200,8 +202,22 @@ async fn keep(
 ) -> Result<(), Problem> {
     let original = Key::parse(&asset.object_key).map_err(Problem::internal)?;
     app.blobs.copy(sealed, &original).await?;
-    uploads::complete_upload(&app.db, tenant, id, asset).await?;
+    let scan = follow_up(&MediaScan { asset: asset.id })?;
+    if uploads::complete_upload(&app.db, tenant, id, asset, std::slice::from_ref(&scan)).await? {
+        intake::count(&[(scan.kind, scan.queue)], &[Enqueued::Inserted]);
+    }
+    // The same bytes may have been deleted, and their object removed, between the copy and the row.
+    if app.blobs.head(&original).await?.is_none() {
+        app.blobs.copy(sealed, &original).await?;
+    }
     Ok(())
+}
+
+/// A job that this request makes of itself.
+pub(crate) fn follow_up<K: Job>(args: &K) -> Result<NewJob, Problem> {
+    let mut new = NewJob::of(args).map_err(Problem::internal)?;
+    new.traceparent = current_traceparent();
+    Ok(new)
 }
 
 /// What stays behind is swept with everything else that nobody completed.

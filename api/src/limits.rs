@@ -60,6 +60,14 @@ pub(crate) const UPLOAD_TTL: Duration = Duration::from_hours(1);
 pub(crate) const UPLOAD_SLACK: Duration = Duration::from_mins(10);
 /// How long the URLs of pictures work.
 pub(crate) const READ_URL_TTL: Duration = Duration::from_mins(15);
+/// After how many seconds to ask again for a file that has not been scanned.
+pub(crate) const SCAN_RETRY_S: u64 = 2;
+/// Characters of the reason for releasing a file.
+pub(crate) const RELEASE_REASON_CHARS_MAX: usize = 500;
+/// Days for which an original may be retained, or after which it may go.
+pub(crate) const KEEP_DAYS_MAX: u16 = 3_650;
+/// Characters of a licence.
+pub(crate) const LICENSE_CHARS_MAX: usize = 500;
 /// Longest life of an event stream; the client comes back with `Last-Event-ID`.
 pub(crate) const STREAM_AGE_MAX: Duration = Duration::from_hours(1);
 /// How often a silent event stream says that it is alive.

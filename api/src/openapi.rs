@@ -10,8 +10,9 @@ use crate::{
     problem::Problem,
     request,
     routes::{
-        assets, attempts, batch, bulk, events, health, job_events, jobs, kinds, limits, pages, pauses,
-        promises, retention, schedule_steer, schedules, steer, submit, uploads, why, workflows,
+        asset_list, asset_terms, assets, attempts, batch, bulk, events, health, job_events, jobs, kinds,
+        limits, pages, pauses, promises, retention, schedule_steer, schedules, steer, submit, uploads, why,
+        workflows,
     },
 };
 
@@ -68,7 +69,10 @@ fn keyed() -> OpenApiRouter<AppState> {
         .routes(routes!(uploads::announce_upload))
         .routes(routes!(uploads::get_upload))
         .routes(routes!(uploads::complete_upload))
-        .routes(routes!(assets::get_asset))
+        .routes(routes!(asset_list::list_assets))
+        .routes(routes!(assets::get_asset, asset_terms::change_asset, asset_terms::delete_asset))
+        .routes(routes!(assets::get_original))
+        .routes(routes!(assets::release_asset))
         .routes(routes!(retention::get_retention, retention::set_retention))
         .routes(routes!(kinds::list_kinds))
         .routes(routes!(kinds::get_kind))

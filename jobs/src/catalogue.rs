@@ -13,7 +13,9 @@ use crate::{Invalid, Job, Policy, Queue, Unique, limits::ARGS_BYTES_MAX};
 macro_rules! for_each_kind {
     ($apply:ident) => {
         $apply! {
+            $crate::kinds::media_probe::MediaProbe,
             $crate::kinds::media_rendition::MediaRendition,
+            $crate::kinds::media_scan::MediaScan,
             $crate::kinds::probe_work::ProbeWork,
         }
     };

@@ -5,6 +5,7 @@
 //!
 //! **Invariant:** the list of kinds exists once, in [`for_each_kind!`].
 
+pub mod asset;
 pub mod catalogue;
 pub mod failure;
 pub mod id;
@@ -17,6 +18,7 @@ pub mod preset;
 pub mod queue;
 pub mod state;
 
+pub use asset::{AssetState, UnknownAssetState};
 pub use catalogue::{KindSpec, Parsed, parse, parse_kept, parse_up_to, spec, specs};
 pub use failure::{Classify, Failure, Outcome};
 pub use id::{

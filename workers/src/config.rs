@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use settings::{DatabaseArgs, LogArgs, MasterKeyArgs, S3Args};
 
 use crate::{
+    clamd::Address,
     faults::{Faults, Point},
     knows::Knows,
 };
@@ -74,6 +75,9 @@ pub struct RunArgs {
     /// Most memory one decoding child may use, in MiB
     #[arg(long, env = "CREWLINE_MEDIA_MEMORY_MIB", default_value_t = 2_048, value_parser = clap::value_parser!(u64).range(256..=65_536))]
     pub media_memory_mib: u64,
+    /// Where ClamAV's daemon listens, host:port or the path of a socket; while it is away, uploads wait in quarantine
+    #[arg(long, env = "CREWLINE_CLAMD_ADDRESS", default_value = "127.0.0.1:3310")]
+    pub clamd_address: Address,
     /// Redis: redis://[:password@]host:port[/db]
     #[arg(long, env = "REDIS_URL", hide_env_values = true, help_heading = "Redis")]
     pub redis_url: SecretString,

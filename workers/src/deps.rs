@@ -3,7 +3,7 @@
 use blob::Blobs;
 use store::Db;
 
-use crate::{media_pool::MediaPool, scratch::Scratch};
+use crate::{clamd::Clamd, media_pool::MediaPool, scratch::Scratch};
 
 /// Everything a handler may reach.
 pub struct Deps {
@@ -13,6 +13,8 @@ pub struct Deps {
     pub blobs: Blobs,
     /// Child processes that decode pictures.
     pub media: MediaPool,
+    /// The virus scanner.
+    pub clamd: Clamd,
     /// Room for files, gone when the attempt is.
     pub scratch: Scratch,
 }

@@ -7,6 +7,7 @@
 //! the ledger has accepted it under the lease the job was claimed with.
 
 pub mod claims;
+pub mod clamd;
 pub mod config;
 pub mod cx;
 pub mod deps;
@@ -21,6 +22,7 @@ pub mod maintenance;
 pub mod media_child;
 pub mod media_pool;
 pub mod meters;
+mod originals;
 pub mod registry;
 pub mod runtime;
 pub mod scratch;

@@ -1,17 +1,17 @@
 //! The child process that decodes pictures. Decoders are C code fed with strangers' bytes: when one crashes, hangs or
 //! eats memory, it is this process that dies, and the worker hears why.
 //!
-//! Protocol: one JSON request a line on stdin, JSON answers a line on stdout, the last of a request being `done` or
-//! `failed`. Files travel by path.
+//! Protocol: one JSON request a line on stdin, JSON answers a line on stdout, the last of a request being `done`,
+//! `inspected` or `failed`. Files travel by path.
 
 use std::{
     io::{BufRead, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::atomic::AtomicBool,
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use media::{Format, Ladder, Limits, Probe};
+use media::{Format, Inspected, Ladder, Limits, Probe};
 use serde::{Deserialize, Serialize};
 
 /// Bounds on one source photograph.
@@ -22,6 +22,16 @@ pub const LIMITS: Limits = Limits {
     alloc_bytes_max: 1_200 * 1024 * 1024,
     jpeg_scans_max: 100,
 };
+
+/// What a child may be asked.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Question {
+    /// To make a ladder.
+    Render(Request),
+    /// What a file is, and how and where it was taken.
+    Inspect(PathBuf),
+}
 
 /// A ladder to make.
 #[derive(Debug, Serialize, Deserialize)]
@@ -47,7 +57,9 @@ pub enum Answer {
     },
     /// The pictures are there.
     Done(Box<Ladders>),
-    /// There will be no pictures.
+    /// This is what the file is.
+    Inspected(Box<Inspected>),
+    /// It cannot be done.
     Failed {
         /// A stable word.
         code: String,
@@ -96,7 +108,8 @@ pub fn serve() -> std::io::Result<()> {
     let mut answers = std::io::stdout().lock();
     for line in std::io::stdin().lock().lines() {
         let answer = match serde_json::from_str(&line?) {
-            Ok(request) => render(&request, &mut answers),
+            Ok(Question::Render(request)) => render(&request, &mut answers),
+            Ok(Question::Inspect(source)) => inspect(&source),
             Err(error) => failed("bad_request", error.to_string(), true),
         };
         say(&mut answers, &answer)?;
@@ -114,10 +127,23 @@ fn failed(code: &str, message: String, permanent: bool) -> Answer {
     Answer::Failed { code: code.to_owned(), message, permanent }
 }
 
+fn read(source: &Path) -> Result<Vec<u8>, Answer> {
+    std::fs::read(source)
+        .map_err(|error| failed("scratch", format!("could not read the photograph: {error}"), false))
+}
+
+fn inspect(source: &Path) -> Answer {
+    match read(source).map(|source| media::inspect(&source, &LIMITS)) {
+        Ok(Ok(inspected)) => Answer::Inspected(Box::new(inspected)),
+        Ok(Err(error)) => failed(error.code(), error.to_string(), error.is_permanent()),
+        Err(answer) => answer,
+    }
+}
+
 fn render(request: &Request, answers: &mut impl Write) -> Answer {
-    let source = match std::fs::read(&request.source) {
+    let source = match read(&request.source) {
         Ok(source) => source,
-        Err(error) => return failed("scratch", format!("could not read the photograph: {error}"), false),
+        Err(answer) => return answer,
     };
     // A parent that is gone shows at the next answer; until then there is nobody to tell.
     let mut progress = |percent: u8, message: &str| {

@@ -8,14 +8,15 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use media::Inspected;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},
 };
 
-use crate::media_child::{Answer, Ladders, Request};
+use crate::media_child::{Answer, Ladders, Question, Request};
 
-/// Ladders after which a child is replaced, so that what a decoder leaks stays small.
+/// Answers after which a child is replaced, so that what a decoder leaks stays small.
 const USES_MAX: u32 = 200;
 /// Idle children kept.
 const IDLE_MAX: usize = 64;
@@ -66,14 +67,34 @@ impl MediaPool {
         Self { program, memory_bytes, idle: Mutex::default() }
     }
 
-    /// Makes a ladder. Dropping the future kills the child: nothing of a cancelled job goes on.
+    /// Makes a ladder.
     pub async fn render(
         &self,
-        request: &Request,
-        mut progress: impl FnMut(u8, String),
+        request: Request,
+        progress: impl FnMut(u8, String),
     ) -> Result<Ladders, MediaFailure> {
+        match self.ask(&Question::Render(request), progress).await? {
+            Answer::Done(ladders) => Ok(*ladders),
+            other => Err(strange(&other)),
+        }
+    }
+
+    /// Looks at the header of a file.
+    pub async fn inspect(&self, source: PathBuf) -> Result<Inspected, MediaFailure> {
+        match self.ask(&Question::Inspect(source), |_, _| ()).await? {
+            Answer::Inspected(inspected) => Ok(*inspected),
+            other => Err(strange(&other)),
+        }
+    }
+
+    /// The last answer to a question. Dropping the future kills the child: nothing of a cancelled job goes on.
+    async fn ask(
+        &self,
+        question: &Question,
+        mut progress: impl FnMut(u8, String),
+    ) -> Result<Answer, MediaFailure> {
         let mut decoder = self.take()?;
-        let line = serde_json::to_string(request).map_err(io::Error::other)? + "\n";
+        let line = serde_json::to_string(question).map_err(io::Error::other)? + "\n";
         let asked = decoder.requests.write_all(line.as_bytes()).await;
         loop {
             let answer = match asked.as_ref().map(|()| decoder.answers.next_line()) {
@@ -86,13 +107,13 @@ impl MediaPool {
             }
             match serde_json::from_str(&line).map_err(io::Error::other)? {
                 Answer::Progress { percent, message } => progress(percent, message),
-                Answer::Done(ladders) => {
-                    self.put_back(decoder);
-                    return Ok(*ladders);
-                }
                 Answer::Failed { code, message, permanent } => {
                     self.put_back(decoder);
                     return Err(MediaFailure::Refused { code, message, permanent });
+                }
+                last => {
+                    self.put_back(decoder);
+                    return Ok(last);
                 }
             }
         }
@@ -128,6 +149,17 @@ impl MediaPool {
         };
         Ok(Decoder { child, requests, answers: BufReader::new(answers).lines(), uses: 0 })
     }
+}
+
+/// An answer to another question.
+fn strange(answer: &Answer) -> MediaFailure {
+    let what = match answer {
+        Answer::Progress { .. } => "progress",
+        Answer::Done(_) => "pictures",
+        Answer::Inspected(_) => "a description",
+        Answer::Failed { .. } => "a failure",
+    };
+    MediaFailure::Crashed { how: format!("it answered with {what}") }
 }
 
 async fn crashed(mut decoder: Decoder) -> MediaFailure {

@@ -16,13 +16,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     claims::Claims,
+    clamd::Clamd,
     config::RunArgs,
     deps::Deps,
     execute::Executor,
     health::{self, Asked},
     held::Held,
     maintenance::{
-        abandoned, bulk, housekeeper, leases, parking, payloads, presence,
+        abandoned, bulk, graves, housekeeper, leases, parking, payloads, presence,
         quarantine::{Parent, Quarantine},
         release::Release,
         rescuer, resealing, retention, scheduler,
@@ -70,6 +71,7 @@ impl Core {
             db: db.clone(),
             blobs: blob::Blobs::connect(&args.s3.options())?,
             media: MediaPool::new(program, args.media_memory_mib * 1024 * 1024),
+            clamd: Clamd::at(args.clamd_address.clone()),
             scratch: Scratch::open(&args.scratch).context("could not open the scratch folder")?,
         });
         let held = Arc::new(Held::default());
@@ -168,6 +170,7 @@ pub async fn run(
     services.spawn(retention::run(core.deps.db.clone(), args.history_days, stop.clone()));
     services.spawn(bulk::run(core.deps.db.clone(), core.bulk.clone(), stop.clone()));
     services.spawn(abandoned::run(core.deps.clone(), stop.clone()));
+    services.spawn(graves::run(core.deps.clone(), stop.clone()));
     services.spawn(payloads::run(core.deps.clone(), stop.clone()));
     services.spawn(resealing::run(core.deps.clone(), stop.clone()));
     services.spawn(parking::run(core.deps.db.clone(), args.knows(), stop.clone()));

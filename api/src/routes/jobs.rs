@@ -158,7 +158,6 @@ pub(crate) fn link_next(path: &str, limit: u16, next: &str) -> Option<HeaderValu
 }
 
 fn link(params: &ListParams, limit: u16, next: &str) -> String {
-    let mut link = format!("</v1/jobs?limit={limit}");
     let filters = [
         ("state", params.state.map(|state| state.name().to_owned())),
         ("kind", params.kind.clone()),
@@ -166,6 +165,12 @@ fn link(params: &ListParams, limit: u16, next: &str) -> String {
         ("tag", params.tag.clone()),
         ("cursor", Some(next.to_owned())),
     ];
+    link_filtered("/v1/jobs", limit, &filters)
+}
+
+/// The `Link` to the page after, with what was filtered by.
+pub(crate) fn link_filtered(path: &str, limit: u16, filters: &[(&str, Option<String>)]) -> String {
+    let mut link = format!("<{path}?limit={limit}");
     for (name, value) in filters {
         let Some(value) = value else { continue };
         let _ = write!(link, "&{name}=");

@@ -1,5 +1,7 @@
 //! The endpoints, by what they are about.
 
+pub(crate) mod asset_list;
+pub(crate) mod asset_terms;
 pub(crate) mod assets;
 pub(crate) mod attempts;
 pub(crate) mod batch;

@@ -303,7 +303,7 @@ pub(crate) async fn complete_upload(
     MaybeJson(body): MaybeJson<CompletionBody>,
 ) -> Result<Json<AssetResource>, Problem> {
     let asset = Box::pin(completion::complete(&app, caller.tenant, id, body.parts)).await?;
-    Ok(Json(assets::show(&app, caller.tenant, asset).await?))
+    Ok(Json(assets::show(&app, &caller, asset).await?))
 }
 
 #[cfg(test)]

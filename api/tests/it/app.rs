@@ -12,9 +12,10 @@ use store::{
     Db, Role,
     claim::{Claimed, Pick, claim},
     keys::NewKey,
-    settle::settle,
+    scans::NewScan,
+    settle::{drop_done, settle, settle_with},
     testing::TestDatabase,
-    verdict::{Settle, Verdict},
+    verdict::{Settle, Verdict, Write},
 };
 use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
@@ -144,6 +145,24 @@ impl TestApp {
         let batch: Vec<Settle> = claimed.iter().map(|job| Settle::of(job, verdict.clone())).collect();
         let leases: Vec<_> = claimed.iter().map(|job| job.lease).take(1).collect();
         settle(&self.worker, &batch, &leases).await.unwrap().len()
+    }
+
+    /// Says what the scanner thinks of an original, as a worker would.
+    pub(crate) async fn scan(&self, verdict: jobs::AssetState, finding: Option<&str>) {
+        let claimed = claim(&self.worker, Queue::Media, Pick::Regular, 1, "wrk_test", LEASE).await.unwrap();
+        let job = claimed.first().expect("something to be scanned");
+        let asset = job.args.inline().unwrap()["asset"].as_str().unwrap().parse().unwrap();
+        let (finding, scanner) = (finding.map(str::to_owned), "ClamAV test".to_owned());
+        let result = json!({ "asset": asset, "verdict": verdict, "finding": finding, "scanner": scanner });
+        let scan = NewScan { asset, verdict, finding, scanner };
+        let settled = Settle::of(job, Verdict::Completed { result: result.into() });
+        assert!(settle_with(&self.worker, &settled, &[], &[Write::Scan(Box::new(scan))]).await.unwrap());
+        drop_done(&self.worker, &[job.lease]).await.unwrap();
+    }
+
+    /// Does what no request can.
+    pub(crate) async fn execute(&self, sql: &str) {
+        self.database.execute(sql).await.unwrap();
     }
 
     pub(crate) fn database_url(&self) -> String {

@@ -7,6 +7,7 @@
 )]
 
 mod app;
+mod assets;
 mod auth;
 mod bulk;
 mod commands;

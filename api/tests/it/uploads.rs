@@ -1,6 +1,7 @@
 //! Files: announced, put, completed, refused.
 
 use bytes::Bytes;
+use jobs::AssetState;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -82,16 +83,52 @@ async fn a_file_becomes_an_asset_once() {
 
     let upload = app.get(&format!("/v1/uploads/{}", announced["id"].as_str().unwrap())).await;
     assert_eq!((upload.body["state"].as_str(), &upload.body["asset"]), (Some("completed"), &asset["id"]));
-    let read = app.get(&format!("/v1/assets/{}", asset["id"].as_str().unwrap())).await;
-    assert_eq!(read.body["renditions"], json!([]));
+    let path = format!("/v1/assets/{}", asset["id"].as_str().unwrap());
+    assert_eq!((asset["state"].as_str(), &asset["url"]), (Some("quarantined"), &Value::Null));
+    app.get(&format!("{path}/original")).await.problem(409, "asset_quarantined");
+    app.scan(AssetState::Clean, None).await;
+    let read = app.get(&path).await;
+    assert_eq!((read.body["state"].as_str(), &read.body["renditions"]), (Some("clean"), &json!([])));
     let original = app.http.get(read.body["url"].as_str().unwrap()).send().await.unwrap();
     assert_eq!(original.bytes().await.unwrap(), content);
+    assert_eq!(app.get(&format!("{path}/original")).await.status, StatusCode::OK, "led there by a redirect");
     let expected = blob::Key::original(&app.tenant.to_string(), &sha256).unwrap().to_string();
     assert_eq!(objects(&app).await, [expected], "nothing else stays behind");
 
     // The URL still works for a while. What is put there now changes nothing.
     put(&app, &announced, picture(5_000)).await;
     assert_eq!(complete(&app, &announced).await.body["id"], asset["id"]);
+}
+
+#[tokio::test]
+async fn a_held_file_is_let_go_by_an_administrator_only() {
+    let mut app = TestApp::start().await;
+    let content = picture(3_000);
+    let announced = announce(&app, &content, json!({})).await;
+    put(&app, &announced, content).await;
+    let asset = complete(&app, &announced).await.body["id"].as_str().unwrap().to_owned();
+    let (path, release) = (format!("/v1/assets/{asset}"), format!("/v1/assets/{asset}/release"));
+    let reason = json!({"reason": "a false alarm"});
+    app.post(&release, &reason).await.problem(409, "asset_quarantined");
+    app.scan(AssetState::Infected, Some("Some.Virus")).await;
+    let shown = app.get(&path).await.body;
+    assert_eq!((shown["state"].as_str(), shown["finding"].as_str()), (Some("infected"), Some("Some.Virus")));
+    assert_eq!((&shown["url"], &shown["renditions"]), (&Value::Null, &json!([])));
+    app.get(&format!("{path}/original")).await.problem(409, "asset_held");
+
+    let admin = app.key.clone();
+    app.key = app.key_of(app.tenant, &["jobs:write", "jobs:read", "queue:operate"]).await;
+    app.post(&release, &reason).await.problem(403, "missing_scope");
+    app.key = app.stranger().await;
+    app.post(&release, &reason).await.problem(404, "not_found");
+    app.get(&format!("{path}/original")).await.problem(404, "not_found");
+    app.key = admin;
+    for _ in 0..2 {
+        let released = app.post(&release, &reason).await;
+        assert_eq!((released.status, released.body["state"].as_str()), (StatusCode::OK, Some("clean")));
+        assert_eq!(released.body["released"]["reason"], "a false alarm");
+        assert_eq!(released.body["finding"], "Some.Virus", "what was found stays told");
+    }
 }
 
 #[tokio::test]

@@ -24,4 +24,4 @@ pub use multipart::{PART_BYTES_MIN, PART_NUMBER_MAX, UploadId};
 pub use objects::{Head, Listed, Listing};
 pub use options::Options;
 pub use presign::Presigned;
-pub use transfer::Downloaded;
+pub use transfer::{Body, Downloaded};

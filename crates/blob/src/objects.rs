@@ -183,7 +183,8 @@ impl Blobs {
         })
     }
 
-    pub(crate) async fn open(&self, key: &Key, bytes_max: u64) -> Result<Body, BlobError> {
+    /// Reads an object piece by piece. One of more than `bytes_max` is refused before its content is read.
+    pub async fn open(&self, key: &Key, bytes_max: u64) -> Result<Body, BlobError> {
         let request = self.inner.s3.get_object().bucket(&self.inner.bucket).key(key.as_str());
         let sent = request.checksum_mode(ChecksumMode::Enabled).send().await;
         let output = sent.map_err(|error| BlobError::Get { key: key.clone(), source: Fault::of(error) })?;

@@ -165,7 +165,7 @@ async fn write_file(mut body: Body, path: &Path) -> Result<Downloaded, BlobError
 }
 
 /// The content of an object as it arrives: bounded in size, in silence, and complete or an error.
-pub(crate) struct Body {
+pub struct Body {
     key: Key,
     stream: ByteStream,
     bytes_read: u64,
@@ -196,7 +196,7 @@ impl Body {
     }
 
     /// The next piece, `None` after the last one. Never more in all than was announced.
-    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, BlobError> {
+    pub async fn next(&mut self) -> Result<Option<Bytes>, BlobError> {
         let idle = Duration::from_secs(self.idle_timeout_s);
         let broken = |source| BlobError::Get { key: self.key.clone(), source };
         let chunk = match tokio::time::timeout(idle, self.stream.next()).await {

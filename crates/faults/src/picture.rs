@@ -1,13 +1,17 @@
 //! Pictures that nobody has sent before.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 
-use crate::{client::Client, world::World};
+use crate::{client::Client, stage::until, world::World};
 
 /// Pictures that a ladder may have, of which a small original gets those that are not larger than itself.
 const LISTING: &str = "listing@1";
+/// Longest wait for a picture to be scanned and probed.
+const LOOKED_INTO_MAX: Duration = Duration::from_mins(1);
 
 /// A PNG of noise, `side` pixels wide and high.
 pub(crate) fn png(side: u32) -> anyhow::Result<Vec<u8>> {
@@ -35,6 +39,15 @@ fn encoded(pixels: &[u8], side: u32) -> anyhow::Result<Vec<u8>> {
 pub(crate) async fn asset(client: &Client, png: Vec<u8>) -> anyhow::Result<String> {
     let upload = client.upload(png, "image/png").await?;
     client.complete(&upload).await
+}
+
+/// Waits until nothing works on a new picture any more by itself.
+pub(crate) async fn looked_into(client: &Client, asset: &str) -> anyhow::Result<()> {
+    until("a picture to be looked into", LOOKED_INTO_MAX, || async {
+        let shown = client.get(&format!("/v1/assets/{asset}")).await.ok()?;
+        shown["probe"].is_object().then_some(())
+    })
+    .await
 }
 
 /// The job that makes its ladder.

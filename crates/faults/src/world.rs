@@ -16,7 +16,7 @@ use chrono::{DateTime, Utc};
 use jobs::TenantId;
 use store::testing::TestDatabase;
 use tempfile::TempDir;
-use testkit::{PostgresServer, Proxy, RedisServer};
+use testkit::{ClamdServer, PostgresServer, Proxy, RedisServer};
 use tokio::net::TcpStream;
 
 use crate::{
@@ -31,6 +31,10 @@ use crate::{
 
 /// Long enough for a program to start on a busy machine.
 pub(crate) const START: Duration = Duration::from_mins(1);
+
+/// Pictures are scanned like any, and need not wait for it: what a row does to them must not depend on who was first.
+const SCANNED_BEFORE: &str =
+    "alter table asset alter column state set default 'clean', alter column scanned_at set default now()";
 
 /// Where the programs find their servers. A row that puts a proxy in between changes it before it starts them.
 #[derive(Debug, Clone)]
@@ -80,6 +84,7 @@ pub(crate) struct World {
     standbys: Mutex<Vec<PostgresServer>>,
     /// The doorbell.
     pub(crate) redis: RedisServer,
+    clamd: ClamdServer,
     /// Where programs that start from now on find the servers.
     pub(crate) route: Route,
     /// Where the API answers.
@@ -125,6 +130,7 @@ impl World {
             postgres,
             standbys: Mutex::default(),
             redis: scene.redis,
+            clamd: tokio::task::block_in_place(ClamdServer::start)?,
             route,
             api_address,
             s3_address,
@@ -139,6 +145,7 @@ impl World {
         };
         world.start_s3().await?;
         world.start_api().await?;
+        world.database.execute(SCANNED_BEFORE).await?;
         Ok(world)
     }
 
@@ -194,6 +201,7 @@ impl World {
             .env("AWS_S3_BUCKET", "crewline")
             .env("AWS_ACCESS_KEY_ID", "faults")
             .env("AWS_SECRET_ACCESS_KEY", "faults-secret")
+            .env("CREWLINE_CLAMD_ADDRESS", self.clamd.address())
             .env("CREWLINE_SCRATCH", self.scratch())
             .env("CREWLINE_REQUESTS_MAX", "1000000")
             .env("LOG_FORMAT", "pretty")

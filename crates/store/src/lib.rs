@@ -6,6 +6,7 @@
 //! **Invariant:** nothing outside this crate can spell SQL, and a request sees rows of one tenant only, because the
 //! role it acts under cannot see more.
 
+pub mod assets;
 pub mod attempts;
 pub mod bulk;
 pub mod cancel;
@@ -13,6 +14,7 @@ pub mod claim;
 mod db;
 pub mod enqueue;
 mod error;
+pub mod graves;
 pub mod hop;
 pub mod housekeeping;
 pub mod keys;
@@ -26,6 +28,7 @@ pub mod parking;
 pub mod pauses;
 pub mod payload;
 pub mod presence;
+pub mod probes;
 mod progress;
 pub mod promises;
 pub mod reads;
@@ -33,6 +36,7 @@ pub mod release;
 pub mod rescue;
 pub mod retention;
 pub mod retry;
+pub mod scans;
 pub mod schedules;
 pub mod sealing;
 pub mod settle;

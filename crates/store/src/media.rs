@@ -1,12 +1,13 @@
 //! Verified originals, and pictures made from them.
 
 use chrono::{DateTime, Utc};
-use jobs::{AssetId, RenditionId, TenantId};
+use jobs::{AssetId, AssetState, RenditionId, TenantId};
 use serde_json::Value;
 use sqlx::{FromRow, PgConnection, types::Json};
 use uuid::Uuid;
 
 use crate::{
+    assets::Terms,
     db::Db,
     error::{OrFailed, StoreError},
 };
@@ -15,6 +16,7 @@ use crate::{
 #[derive(Debug, Clone, FromRow)]
 pub struct Asset {
     id: Uuid,
+    state: String,
     /// SHA-256 of its bytes, hexadecimal.
     pub sha256: String,
     /// Its size.
@@ -33,6 +35,23 @@ pub struct Asset {
     pub thumbhash: Option<Vec<u8>>,
     /// What else was learned.
     pub details: Option<Json<Value>>,
+    /// What is in it, once something has looked inside.
+    pub probe: Option<Json<Value>>,
+    /// What the virus scanner found, or why it could not scan.
+    pub finding: Option<String>,
+    /// Which scanner it was.
+    pub scanner: Option<String>,
+    /// When it was scanned.
+    pub scanned_at: Option<DateTime<Utc>>,
+    /// Which key let it go although it was held.
+    pub released_by: Option<String>,
+    /// Why.
+    pub released_because: Option<String>,
+    /// When.
+    pub released_at: Option<DateTime<Utc>>,
+    /// On which terms it is kept.
+    #[sqlx(flatten)]
+    pub terms: Terms,
     /// When it was verified.
     pub created_at: DateTime<Utc>,
 }
@@ -41,6 +60,15 @@ impl Asset {
     /// Which it is.
     pub fn id(&self) -> AssetId {
         AssetId::from_uuid(self.id)
+    }
+
+    /// Whether it may be served.
+    ///
+    /// # Errors
+    /// When its row holds a word that this version does not know.
+    pub fn state(&self) -> Result<AssetState, StoreError> {
+        let unreadable = |_| StoreError::Unreadable { table: "asset", found: self.state.clone() };
+        self.state.parse().map_err(unreadable)
     }
 }
 
@@ -61,18 +89,20 @@ pub struct NewAsset {
     pub object_key: String,
 }
 
+pub(crate) const ASSET: &str =
+    "select id, state, sha256, bytes, media_type, filename, object_key, width, height, thumbhash, details, probe, finding,
+         scanner, scanned_at, released_by, released_because, released_at, license, retain_until, delete_at, created_at
+     from asset";
+
 /// The asset of `tenant` with this id.
 pub async fn asset(db: &Db, tenant: TenantId, asset: AssetId) -> Result<Option<Asset>, StoreError> {
     let mut tx = db.tenant(tenant).await?;
-    sqlx::query_as(
-        "select id, sha256, bytes, media_type, filename, object_key, width, height, thumbhash, details, created_at
-         from asset where tenant_id = $1 and id = $2",
-    )
-    .bind(tenant.as_uuid())
-    .bind(asset.as_uuid())
-    .fetch_optional(&mut *tx)
-    .await
-    .or_failed("read an asset")
+    sqlx::query_as(sqlx::AssertSqlSafe(format!("{ASSET} where tenant_id = $1 and id = $2")))
+        .bind(tenant.as_uuid())
+        .bind(asset.as_uuid())
+        .fetch_optional(&mut *tx)
+        .await
+        .or_failed("read an asset")
 }
 
 /// A picture made from an asset.

@@ -14,7 +14,7 @@ use crate::{
     media,
     parking::{PARK_FIRST, PARK_LONGEST},
     payload::{Field, Payload},
-    progress,
+    probes, progress, scans,
     sealing::Place,
     verdict::{Settle, Verdict, Write},
 };
@@ -86,6 +86,8 @@ pub async fn settle_with(
     for write in writes {
         match write {
             Write::Renditions(new) => media::insert_renditions(&mut tx, settle.tenant, new).await?,
+            Write::Probe(new) => probes::record(&mut tx, settle.tenant, new).await?,
+            Write::Scan(new) => scans::record(&mut tx, settle.tenant, new).await?,
         }
     }
     if !follow_ups.is_empty() {

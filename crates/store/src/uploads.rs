@@ -7,7 +7,9 @@ use uuid::Uuid;
 
 use crate::{
     db::{Db, commit},
+    enqueue::{self, NewJob},
     error::{OrFailed, StoreError},
+    graves,
     media::NewAsset,
 };
 
@@ -134,14 +136,16 @@ pub async fn forget_upload(db: &Db, upload: UploadId) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// Turns a pending upload into an asset. False when somebody else completed or rejected it first.
+/// Turns a pending upload into an asset in quarantine, and enqueues `next` with it. False when somebody else completed or rejected it first.
 pub async fn complete_upload(
     db: &Db,
     tenant: TenantId,
     upload: UploadId,
     new: &NewAsset,
+    next: &[NewJob],
 ) -> Result<bool, StoreError> {
-    let mut tx = db.tenant(tenant).await?;
+    // Not of the pool that lanes are looked up with: uploads completed at once would wait for each other's connections.
+    let mut tx = db.busy_tenant(tenant).await?;
     let taken = sqlx::query(
         "update upload set state = 'completed', asset_id = $3 where tenant_id = $1 and id = $2 and state = 'pending'",
     )
@@ -168,6 +172,8 @@ pub async fn complete_upload(
     .execute(&mut *tx)
     .await
     .or_failed("store an asset")?;
+    graves::close(&mut tx, tenant, &new.sha256).await?;
+    enqueue::insert(db, &mut tx, tenant, next).await?;
     commit(tx, "complete an upload").await?;
     Ok(true)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jobs::{JobId, LeaseId, TenantId, failure::Problem};
 
-use crate::{claim::Claimed, media, payload::Payload};
+use crate::{claim::Claimed, media, payload::Payload, probes, scans};
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,4 +114,8 @@ impl Settle {
 pub enum Write {
     /// Pictures made from an asset, and what was learned about it.
     Renditions(Box<media::NewRenditions>),
+    /// What is in an asset.
+    Probe(Box<probes::NewProbe>),
+    /// What a virus scanner thinks of an asset.
+    Scan(Box<scans::NewScan>),
 }

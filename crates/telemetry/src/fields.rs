@@ -31,6 +31,8 @@ pub const WORKER_NAME: &str = "worker.name";
 pub const SCHEDULE_ID: &str = "schedule.id";
 /// A bulk operation, as `blk_…`.
 pub const BULK_ID: &str = "bulk.id";
+/// An original, as `ast_…`.
+pub const ASSET_ID: &str = "asset.id";
 /// The request, as the client sees it.
 pub const REQUEST_ID: &str = "request.id";
 /// Method of the request.

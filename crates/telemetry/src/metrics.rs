@@ -41,6 +41,8 @@ pub const JOBS_RESCUED_TOTAL: &str = "jobs_rescued_total";
 pub const SCHEDULE_FIRES_TOTAL: &str = "schedule_fires_total";
 /// Counter `{action,outcome}`: jobs that bulk operations met.
 pub const BULK_JOBS_TOTAL: &str = "bulk_jobs_total";
+/// Counter `{outcome}`: originals that the virus scanner gave its opinion of.
+pub const ASSETS_SCANNED_TOTAL: &str = "assets_scanned_total";
 /// Counter: log lines and progress that could not be stored in time.
 pub const JOB_WORDS_LOST_TOTAL: &str = "job_words_lost_total";
 
@@ -102,6 +104,7 @@ fn describe() {
     describe_counter!(JOBS_RESCUED_TOTAL, Unit::Count, "Jobs taken back from dead workers.");
     describe_counter!(SCHEDULE_FIRES_TOTAL, Unit::Count, "Slots of schedules that were decided about.");
     describe_counter!(BULK_JOBS_TOTAL, Unit::Count, "Jobs that bulk operations met.");
+    describe_counter!(ASSETS_SCANNED_TOTAL, Unit::Count, "Originals scanned for viruses, by verdict.");
     describe_counter!(
         JOB_WORDS_LOST_TOTAL,
         Unit::Count,

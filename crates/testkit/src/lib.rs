@@ -3,6 +3,7 @@
 //!
 //! **Invariant:** nothing that ships depends on this crate.
 
+mod clamd_server;
 mod eventually;
 mod http_proxy;
 mod postgres_server;
@@ -11,6 +12,7 @@ mod redis_server;
 mod stopping;
 mod words;
 
+pub use clamd_server::{ClamdServer, VIRUS, VIRUS_NAME};
 pub use eventually::{eventually, until};
 pub use http_proxy::{HttpProxy, Service};
 pub use postgres_server::PostgresServer;

@@ -1,11 +1,10 @@
 //! Does `media.rendition`: fetch, decode once, put every rung, and store the rows with the result.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use blob::{BlobError, Key};
+use blob::Key;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use jobs::{
     Classify, Failure, Outcome, RenditionId,
-    failure::Problem,
     kinds::media_rendition::{MediaRendition, RenditionMade, Renditions},
     preset::{self, PictureFormat, Preset},
 };
@@ -18,8 +17,8 @@ use store::{
 use crate::{
     cx::Cx,
     faults::Point,
-    media_child::{LIMITS, Ladders, Picture, Request},
-    media_pool::MediaFailure,
+    media_child::{Ladders, Picture, Request},
+    originals::{fetch, need_clean, refusal, stored},
     registry::Handle,
 };
 
@@ -36,6 +35,7 @@ impl Handle for MediaRendition {
         let asset = media::asset(&cx.deps.db, cx.tenant(), self.asset).await?.ok_or_else(|| {
             Failure::discard("asset_not_found", "the photograph was deleted or never existed")
         })?;
+        need_clean(&asset)?;
         if let Some(made) = media::made_before(&cx.deps.db, cx.tenant(), &asset.sha256, &self.preset).await?
             && made.renditions.len() == preset.rungs.len() * preset.formats.len()
         {
@@ -44,19 +44,12 @@ impl Handle for MediaRendition {
         let room = cx.deps.scratch.room().retry("scratch")?;
         let source = room.path().join("source");
         cx.progress(1, "fetching the photograph");
-        let key = Key::parse(&asset.object_key).discard("bad_key")?;
-        let fetched = cx.deps.blobs.download(&key, &source, LIMITS.bytes_max).await.map_err(stored)?;
-        if fetched.sha256_hex != asset.sha256 {
-            return Err(Failure::discard(
-                "original_changed",
-                "the stored original is not the file that was verified",
-            ));
-        }
+        fetch(cx, &asset, &source).await?;
         let request = Request { source, folder: room.path().to_path_buf(), ladder: ladder(preset) };
         let ladders = cx
             .deps
             .media
-            .render(&request, |percent, message| cx.progress((u16::from(percent) * 4 / 5) as u8, message))
+            .render(request, |percent, message| cx.progress((u16::from(percent) * 4 / 5) as u8, message))
             .await;
         let ladders = ladders.map_err(refusal)?;
         if let Some(degraded) = &ladders.degraded {
@@ -64,24 +57,6 @@ impl Handle for MediaRendition {
         }
         let made = put_all(cx, &asset, &self.preset, &ladders).await?;
         finish(cx, &asset, &self.preset, &ladders, made)
-    }
-}
-
-/// A crash may be the machine's fault, so it is tried again; a refusal of the file itself is final.
-fn refusal(failure: MediaFailure) -> Failure {
-    match failure {
-        MediaFailure::Refused { code, message, permanent: true } => Failure::discard(&code, message),
-        MediaFailure::Refused { code, message, .. } => Failure::retry(&code, message),
-        MediaFailure::Crashed { .. } => Failure::retry("decoder_crashed", failure.to_string()),
-        MediaFailure::Io(error) => error.into(),
-    }
-}
-
-/// A full disk is told apart from S3: another machine may have room.
-fn stored(error: BlobError) -> Failure {
-    match error {
-        BlobError::File { .. } => Failure::Retry { problem: Problem::of("scratch", &error), after: None },
-        _ => error.into(),
     }
 }
 
@@ -226,26 +201,4 @@ fn remade(old: &media::Rendition, same: bool) -> Outcome<RenditionMade> {
         bytes: old.bytes.unsigned_abs(),
         key: old.object_key.clone(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{io, path::PathBuf};
-
-    use super::*;
-
-    #[test]
-    fn a_full_disk_has_a_word_of_its_own() {
-        let full = BlobError::File {
-            path: PathBuf::from("source"),
-            step: "write",
-            source: io::Error::from(io::ErrorKind::StorageFull),
-        };
-        let code = |error| match stored(error) {
-            Failure::Retry { problem, .. } => problem.code,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(code(full), "scratch");
-        assert_eq!(code(BlobError::UploadId), "error");
-    }
 }

@@ -3,6 +3,7 @@
 
 pub mod abandoned;
 pub mod bulk;
+pub mod graves;
 pub mod housekeeper;
 pub mod leases;
 pub mod parking;

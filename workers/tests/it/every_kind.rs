@@ -1,7 +1,10 @@
 //! What every kind in the catalogue has to bear, for nothing: run twice, and die at every named point.
 
 use clap::ValueEnum;
-use jobs::{Job, JobId, State, for_each_kind, kinds::media_rendition::MediaRendition};
+use jobs::{
+    Job, JobId, State, for_each_kind,
+    kinds::{media_probe::MediaProbe, media_rendition::MediaRendition, media_scan::MediaScan},
+};
 use store::enqueue::NewJob;
 use workers::faults::Point;
 
@@ -21,6 +24,14 @@ async fn job_of(world: &World, kind: &str) -> NewJob {
         let asset = world.asset(photo("FreshFlower.jpg")).await;
         return NewJob::of(&MediaRendition { asset, preset: MediaRendition::default_preset() }).unwrap();
     }
+    if kind == MediaScan::KIND {
+        let asset = world.asset(photo("FreshFlower.jpg")).await;
+        return NewJob::of(&MediaScan { asset }).unwrap();
+    }
+    if kind == MediaProbe::KIND {
+        let asset = world.asset(photo("FreshFlower.jpg")).await;
+        return NewJob::of(&MediaProbe { asset }).unwrap();
+    }
     for_each_kind!(example)
 }
 
@@ -39,7 +50,7 @@ async fn left_behind(world: &World, job: JobId) -> (i64, usize, serde_json::Valu
 
 #[tokio::test]
 async fn a_job_that_runs_twice_leaves_what_it_left_once() {
-    let world = World::new().await;
+    let world = World::scanned().await;
     let _worker = world.start(&[]);
     for spec in jobs::specs() {
         let new = job_of(&world, spec.kind).await;
@@ -56,15 +67,16 @@ async fn a_job_that_runs_twice_leaves_what_it_left_once() {
 #[tokio::test]
 async fn a_worker_that_dies_anywhere_leaves_what_it_would_have_left_alive() {
     for spec in jobs::specs() {
-        let world = World::new().await;
+        let world = World::scanned().await;
         let calm = world.start(&[]);
         let job = world.enqueue(&[job_of(&world, spec.kind).await]).await[0];
         world.reaches(job, State::Completed).await;
         let expected = left_behind(&world, job).await;
+        let jobs = all_ended(&world).await;
         calm.kill();
 
         for point in Point::ALL {
-            let world = World::new().await;
+            let world = World::scanned().await;
             let name = point.to_possible_value().unwrap().get_name().to_owned();
             let doomed = world.start(&["--die-at", &name]);
             let job = world.enqueue(&[job_of(&world, spec.kind).await]).await[0];
@@ -79,9 +91,20 @@ async fn a_worker_that_dies_anywhere_leaves_what_it_would_have_left_alive() {
             // Another world has another tenant, whose name is in the keys.
             left.2 = masked(&left.2);
             assert_eq!(left, (expected.0, expected.1, masked(&expected.2)), "{} at {name}", spec.kind);
-            world.all_done(1, SOON).await;
+            world.all_done(jobs, SOON).await;
         }
     }
+}
+
+/// Waits until nothing is left to do; answers how many jobs there were, with those that followed from others.
+async fn all_ended(world: &World) -> i64 {
+    testkit::eventually("every job to end", SOON, || async {
+        let live = world.database.number("select count(*) from job").await.unwrap();
+        (live == 0).then_some(())
+    })
+    .await;
+    let ended = "select count(distinct job_id) from attempt where final_state is not null";
+    world.database.number(ended).await.unwrap()
 }
 
 fn masked(result: &serde_json::Value) -> serde_json::Value {

@@ -16,7 +16,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    async fn post(&self, path: &str, body: Value) -> (u16, Value) {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> (u16, Value) {
         let request = self
             .http
             .post(format!("{}{path}", self.url))
@@ -28,15 +28,21 @@ impl Client {
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
-    async fn get(&self, path: &str) -> Value {
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        self.get_with_status(path).await.1
+    }
+
+    /// With null for a body that is not JSON.
+    pub(crate) async fn get_with_status(&self, path: &str) -> (u16, Value) {
         let request = self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.key);
-        request.send().await.unwrap().json().await.unwrap()
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap_or_default())
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_photo_from_one_request_to_renditions() {
-    let world = World::new().await;
+    let world = World::scanned().await;
     let _worker = world.start(&[]);
     let (client, stop) = serve(&world).await;
     let bytes = photo("TwoWings.jpg");

@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod bulk;
+mod clamd;
 mod crashes;
+mod deleting;
 mod documents;
 mod encryption;
 mod endings;
@@ -11,7 +13,9 @@ mod housekeeping;
 mod journeys;
 mod outages;
 mod payloads;
+mod probing;
 mod renditions;
+mod scanning;
 mod schedules;
 mod settling;
 mod steering;

@@ -7,7 +7,10 @@ use std::{
 };
 
 use blob::{Blobs, Key};
-use jobs::{AssetId, JobId, State, TenantId, UploadId, kinds::probe_work::ProbeWork};
+use jobs::{
+    AssetId, JobId, State, TenantId, UploadId,
+    kinds::{media_scan::MediaScan, probe_work::ProbeWork},
+};
 use queue::{Ring, RingOptions};
 use rustix::process::{Pid, Signal, kill_process};
 use secrecy::SecretString;
@@ -19,17 +22,21 @@ use store::{
     uploads,
 };
 use tempfile::TempDir;
-use testkit::{RedisServer, eventually};
+use testkit::{ClamdServer, RedisServer, eventually};
 
 /// Long enough for a busy machine with two cores.
 pub(crate) const SOON: Duration = Duration::from_mins(1);
 /// Leases of the workers here, and how often they are looked at.
 pub(crate) const LEASE_MS: u64 = 2_000;
 const SWEEP_MS: u64 = 250;
+/// Where nobody listens.
+const NOWHERE: &str = "127.0.0.1:1";
 
 pub(crate) struct World {
     pub(crate) database: TestDatabase,
     pub(crate) redis: RedisServer,
+    /// None: the scanner is away.
+    pub(crate) clamd: Option<ClamdServer>,
     pub(crate) blobs: Blobs,
     pub(crate) s3: blob::Options,
     pub(crate) api: Db,
@@ -57,6 +64,7 @@ impl World {
         let tenant = keys::create_tenant(&database.db(Role::Owner).unwrap(), "acme", "Acme").await.unwrap();
         Self {
             redis: RedisServer::start().unwrap(),
+            clamd: None,
             api: database.db(Role::Api).unwrap(),
             database,
             blobs,
@@ -64,6 +72,15 @@ impl World {
             tenant,
             folder,
         }
+    }
+
+    /// A world with a virus scanner.
+    pub(crate) async fn scanned() -> Self {
+        Self::scanned_by(ClamdServer::start().unwrap()).await
+    }
+
+    pub(crate) async fn scanned_by(clamd: ClamdServer) -> Self {
+        Self { clamd: Some(clamd), ..Self::new().await }
     }
 
     /// Starts `workers run` with `arguments` added.
@@ -81,6 +98,10 @@ impl World {
             .env("AWS_S3_BUCKET", &self.s3.bucket)
             .env("AWS_ACCESS_KEY_ID", "key")
             .env("AWS_SECRET_ACCESS_KEY", "secret")
+            .env(
+                "CREWLINE_CLAMD_ADDRESS",
+                self.clamd.as_ref().map_or(NOWHERE.to_owned(), ClamdServer::address),
+            )
             .env("CREWLINE_SCRATCH", self.folder.path().join("scratch"))
             .env("RUST_LOG", std::env::var("WORKERS_LOG").unwrap_or_else(|_| "error".into()))
             .stdin(Stdio::null())
@@ -158,9 +179,25 @@ impl World {
         model::replay(&trace).unwrap()
     }
 
-    /// Stores `bytes` as a verified original, as the intake would.
+    /// Stores `bytes` as an original that was verified, and scanned some time ago.
     pub(crate) async fn asset(&self, bytes: Vec<u8>) -> AssetId {
-        let (upload, asset) = (UploadId::new(), AssetId::new());
+        let asset = AssetId::new();
+        self.verify(asset, bytes, &[]).await;
+        let clean = "update asset set state = 'clean', scanned_at = now() where id";
+        self.database.execute(&format!("{clean} = '{}'", asset.as_uuid())).await.unwrap();
+        asset
+    }
+
+    /// Stores `bytes` as a verified original, as the intake would; answers the job that scans it too.
+    pub(crate) async fn uploaded(&self, bytes: Vec<u8>) -> (AssetId, JobId) {
+        let asset = AssetId::new();
+        let scan = NewJob::of(&MediaScan { asset }).unwrap();
+        self.verify(asset, bytes, std::slice::from_ref(&scan)).await;
+        (asset, scan.id)
+    }
+
+    async fn verify(&self, asset: AssetId, bytes: Vec<u8>, next: &[NewJob]) {
+        let upload = UploadId::new();
         let staged = Key::upload(&self.tenant.to_string(), &upload.to_string()).unwrap();
         self.blobs.put(&staged, bytes.into(), "image/jpeg", "no-store").await.unwrap();
         let (sha256, size) = self.blobs.sha256(&staged, u64::MAX).await.unwrap();
@@ -186,8 +223,7 @@ impl World {
             filename: None,
             object_key: key.to_string(),
         };
-        assert!(uploads::complete_upload(&self.api, self.tenant, upload, &new).await.unwrap());
-        asset
+        assert!(uploads::complete_upload(&self.api, self.tenant, upload, &new, next).await.unwrap());
     }
 }
 

@@ -49,7 +49,10 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
     figures.extend(in_a_decoder(stage, &world, &client, &book, workers[0].process.id()).await?);
     figures.extend(between_steps(stage, &world, &client).await?);
     let mut all = world.audit(&book, SOON).await?;
-    let otherwise = "select count(*) from attempt where final_state is not null and final_state <> 'cancelled' and workflow_id is null";
+    // A picture is scanned and looked into by itself, and nobody cancels that.
+    let otherwise =
+        "select count(*) from attempt where final_state is not null and final_state <> 'cancelled' and workflow_id is null
+             and kind not in ('media.scan', 'media.probe')";
     all.push(Figure::none("ended otherwise", world.number(otherwise).await?));
     all.extend(figures);
     Ok(Ended::Seen(all))
@@ -119,10 +122,11 @@ async fn in_a_decoder(
     for round in 1..=rounds {
         stage.say(&format!("a decoder at work, round {round} of {rounds}"));
         let asset = picture::asset(client, picture::plain_png(SIDE_PX)?).await?;
+        picture::looked_into(client, &asset).await?;
         let told = load::submit(client, book, picture::job(&asset)).await;
         let id = told.job().map(|job| job.to_string()).unwrap_or_default();
         let decoder = until("a decoder to work", SOON, || async {
-            (rooms(world) > 0).then(|| children(worker)).and_then(|children| children.first().copied())
+            (rooms(world) > 0).then(|| children(worker))?.into_iter().find(|child| works(*child))
         })
         .await?;
         let began = Instant::now();
@@ -161,6 +165,12 @@ fn children(parent: u32) -> Vec<u32> {
         fields.next() != Some("Z") && fields.next() == Some(&parent.to_string())
     };
     listed.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_child).collect()
+}
+
+/// Whether a process computes. A decoder that waits for its next picture does not.
+fn works(process: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('R'))
 }
 
 /// Cancels workflows somewhere on their way. What has not begun then never does.

@@ -62,7 +62,7 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
         figures.push(Figure::at_least(format!("deaths {name}"), deaths, wanted));
     }
     let pictures = picture::verify(&world, &client).await?;
-    let follow_ups = "select count(*) from attempt where final_state is not null and metadata is null";
+    let follow_ups = "select count(*) from attempt where final_state is not null and metadata is null and kind = 'probe.work'";
     let parents =
         "select count(*) from attempt where final_state is not null and (args ->> 'follow_ups')::int = 2";
     let (follow_ups, parents) = (world.number(follow_ups).await?, world.number(parents).await?);

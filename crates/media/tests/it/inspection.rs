@@ -114,6 +114,18 @@ fn what_a_camera_left_out_is_not_made_up() {
     assert_eq!(look(&half).position, None);
 }
 
+/// The thumbnail has a directory of its own, which may say what it likes.
+#[test]
+fn what_a_thumbnail_says_is_not_said_of_the_picture() {
+    let thumbnail = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(thumbnail.path(), jpeg(&swirl(16, 12), Subsamp::Sub2x2)).unwrap();
+    let with = format!("-ThumbnailImage<={}", thumbnail.path().display());
+    let tags = [&with[..], "-IFD0:Orientation#=6", "-IFD1:Orientation#=3", "-IFD0:Model=EOS R5"];
+    let seen = look(&written(&jpeg(&swirl(64, 48), Subsamp::Sub2x2), "jpg", &tags));
+    assert_eq!((seen.probe.orientation, seen.shot.model.as_deref()), (6, Some("EOS R5")));
+    assert_eq!((seen.probe.width, seen.probe.height), (48, 64));
+}
+
 /// Every byte of the metadata turned over, one at a time: it may say less, and is never a reason to refuse the picture.
 #[test]
 fn damaged_metadata_says_less_and_refuses_nothing() {

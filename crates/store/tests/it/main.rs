@@ -6,6 +6,7 @@ mod bulk_asking;
 mod bulk_racing;
 mod cancelling;
 mod enqueueing;
+mod graves;
 mod history;
 mod limiting;
 mod parking;

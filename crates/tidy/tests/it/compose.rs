@@ -23,14 +23,14 @@ fn every_part_is_a_service() {
     let compose = compose();
     let services: BTreeSet<&str> =
         compose["services"].as_object().expect("services").keys().map(String::as_str).collect();
-    let wanted = ["postgres", "redis", "s3", "bucket", "migrate", "api", WORKERS[0], WORKERS[1]];
+    let wanted = ["postgres", "redis", "s3", "clamd", "bucket", "migrate", "api", WORKERS[0], WORKERS[1]];
     assert_eq!(services, BTreeSet::from(wanted));
 }
 
 #[test]
 fn everything_that_stays_up_is_asked_whether_it_is_well() {
     let compose = compose();
-    for name in ["postgres", "redis", "s3", WORKERS[0], WORKERS[1]] {
+    for name in ["postgres", "redis", "s3", "clamd", WORKERS[0], WORKERS[1]] {
         let check = &service(&compose, name)["healthcheck"];
         assert!(check["test"].is_array() && check["interval"].is_string(), "{name} needs a healthcheck");
     }
@@ -62,6 +62,17 @@ fn nothing_starts_before_what_it_needs() {
     for (name, other, condition) in waits.into_iter().chain(workers_wait) {
         let found = &service(&compose, name)["depends_on"][other]["condition"];
         assert_eq!(found.as_str(), Some(condition), "{name} has to wait for {other}");
+    }
+}
+
+#[test]
+fn the_virus_scanner_is_told_the_same_everywhere() {
+    let told = text(&compose()["configs"]["clamd"]["content"]).to_owned();
+    let wanted = read("dev.d/clamd.conf");
+    let mut lines = wanted.lines().filter(|line| !line.starts_with('#')).peekable();
+    assert!(lines.peek().is_some(), "dev.d/clamd.conf says something");
+    for line in lines {
+        assert!(told.lines().any(|other| other == line), "docker-compose.yml should tell clamd {line:?}");
     }
 }
 

@@ -1,0 +1,96 @@
+//! `media.probe`: what is in a file, from its bytes.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{AssetId, Backoff, Job, Policy, Priority, Queue, Unique, UniqueFor};
+
+/// Learns what an original is, how it is displayed and how it was taken, from its bytes alone. Every original that the
+/// virus scanner calls clean gets one by itself. Where it was taken is kept apart and is not in the result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MediaProbe {
+    /// The original, as `POST /v1/uploads/{id}/complete` returned it.
+    pub asset: AssetId,
+}
+
+/// What is in a file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Probed {
+    /// `jpeg`, `png`, `webp`, `gif`, `tiff`, `heic` or `avif`.
+    pub kind: String,
+    /// Width as displayed, after orientation, in pixels.
+    pub width: u32,
+    /// Height as displayed, in pixels.
+    pub height: u32,
+    /// EXIF orientation, 1 to 8. Of HEIC and AVIF always 1.
+    pub orientation: u8,
+    /// Whether there is an alpha channel, used or not.
+    pub has_alpha: bool,
+    /// Colour model, such as `YCbCr 4:2:0`, `CMYK`, `Gray`, `RGBA 16-bit`.
+    pub color: String,
+    /// Description of the embedded ICC profile.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub color_profile: Option<String>,
+    /// Copyright notice, from EXIF, IPTC or XMP.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub copyright: Option<String>,
+    /// Credit line.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub credit: Option<String>,
+    /// How it was taken.
+    pub shot: Shot,
+}
+
+/// How a picture was taken, as its camera wrote it down. What it did not write down is not there.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Shot {
+    /// Maker of the camera.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub make: Option<String>,
+    /// The camera.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub model: Option<String>,
+    /// The lens.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub lens: Option<String>,
+    /// How long the shutter was open, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub exposure_s: Option<f64>,
+    /// The aperture.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub f_number: Option<f64>,
+    /// The sensitivity.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub iso: Option<u32>,
+    /// The focal length, in millimetres.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub focal_length_mm: Option<f64>,
+    /// When, by the camera's clock, as in RFC 3339; without a zone where the camera did not write one down.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub taken_at: Option<String>,
+}
+
+impl Job for MediaProbe {
+    const KIND: &'static str = "media.probe";
+    const VERSION: u16 = 1;
+    const SUMMARY: &'static str = "Learns what is in a file, from its bytes";
+    const QUEUE: Queue = Queue::Media;
+    const POLICY: Policy = Policy {
+        // Nobody is there to ask again when S3 was away for a while.
+        max_attempts: 20,
+        timeout_s: 120,
+        backoff: Backoff { base_ms: 2_000, cap_s: 300 },
+        priority: Priority::NORMAL,
+        promise_s: None,
+    };
+    type Output = Probed;
+
+    fn unique(&self) -> Option<Unique> {
+        Some(Unique { key: self.asset.to_string(), lasts: UniqueFor::UntilDone })
+    }
+
+    fn example() -> Self {
+        Self { asset: AssetId::new() }
+    }
+}

@@ -1,0 +1,87 @@
+//! `media.probe`: what is in a file, and where it was taken, kept apart.
+
+use std::process::Command;
+
+use jobs::{AssetId, JobId, State, failure::Problem, kinds::media_probe::MediaProbe};
+use store::{enqueue::NewJob, media, probes};
+use testkit::eventually;
+
+use crate::world::{SOON, World, photo};
+
+async fn probe(world: &World, asset: AssetId) -> JobId {
+    world.enqueue(&[NewJob::of(&MediaProbe { asset }).unwrap()]).await[0]
+}
+
+/// A photograph as a camera writes it, by a program that is not ours.
+fn taken() -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("photo.jpg");
+    std::fs::write(&path, photo("LadyBird.jpg")).unwrap();
+    let told = Command::new("exiftool")
+        .args([
+            "-n",
+            "-overwrite_original",
+            "-Orientation=8",
+            "-Model=EOS R5",
+            "-DateTimeOriginal=2026:05:01 10:20:30",
+        ])
+        .args(["-GPSLatitude=45.8125", "-GPSLatitudeRef=N", "-GPSLongitude=15.977", "-GPSLongitudeRef=E"])
+        .arg(&path)
+        .output()
+        .expect("exiftool is not installed; ./dev test installs it");
+    assert!(told.status.success(), "{told:?}");
+    std::fs::read(path).unwrap()
+}
+
+#[tokio::test]
+async fn an_upload_is_scanned_and_then_looked_into() {
+    let world = World::scanned().await;
+    let _worker = world.start(&[]);
+    let upright = ::media::probe(&photo("LadyBird.jpg"), &workers::media_child::LIMITS).unwrap();
+    let (asset, _) = world.uploaded(taken()).await;
+    let seen = eventually("the file to be looked into", SOON, || async {
+        let seen = media::asset(&world.api, world.tenant, asset).await.unwrap().unwrap();
+        seen.probe.is_some().then_some(seen)
+    })
+    .await;
+    let side = |side: u32| Some(side as i32);
+    assert_eq!((seen.width, seen.height), (side(upright.height), side(upright.width)), "8 turns it");
+    let known = seen.probe.unwrap().0;
+    assert_eq!((known["kind"].as_str(), known["orientation"].as_u64()), (Some("jpeg"), Some(8)));
+    assert_eq!(known["shot"]["model"], "EOS R5");
+    assert_eq!(known["shot"]["taken_at"], "2026-05-01T10:20:30");
+    let position = probes::position(&world.api, world.tenant, asset).await.unwrap().unwrap();
+    assert!((position.latitude - 45.8125).abs() < 1e-4 && (position.longitude - 15.977).abs() < 1e-4);
+}
+
+/// Neither the result, nor the row, nor what the job said has it.
+#[tokio::test]
+async fn where_it_was_taken_is_nowhere_else() {
+    let world = World::new().await;
+    let _worker = world.start(&[]);
+    let asset = world.asset(taken()).await;
+    world.reaches(probe(&world, asset).await, State::Completed).await;
+    for table in ["asset", "attempt", "job_log"] {
+        let told =
+            format!("select count(*) from {table} t where t::text like '%45.8%' or t::text like '%15.97%'");
+        assert_eq!(world.database.number(&told).await.unwrap(), 0, "{table}");
+    }
+    let kept = "select count(*) from asset_position where latitude > 45.8";
+    assert_eq!(world.database.number(kept).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_picture_is_told_so() {
+    let world = World::new().await;
+    let _worker = world.start(&[]);
+    let whole = photo("Garden.jpg");
+    for (bytes, code) in [
+        (whole[..whole.len() / 2].to_vec(), "truncated"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'><script>1</script></svg>".to_vec(), "unsupported_format"),
+    ] {
+        let job = probe(&world, world.asset(bytes).await).await;
+        let discarded = world.reaches(job, State::Discarded).await;
+        let problem: Problem = serde_json::from_value(discarded.error.unwrap().0).unwrap();
+        assert_eq!(problem.code, code, "{problem:?}");
+    }
+}
