@@ -32,6 +32,34 @@ demonstrate() {
         send_photo "$photo" || fail $FAILED "the photograph $photo did not come through" "./dev logs api, ./dev logs workers"
     done
     note "every picture was fetched by its signed URL, and the rows in Postgres agree"
+    deliver || fail $FAILED "the photographs were not delivered" "./dev logs api, ./dev logs workers"
+    note "a page shows them to whoever has its link, and the archive of all of them was fetched through it"
+}
+
+# Hands the photographs over, and fetches the page and everything in one file as its reader would. Sets DELIVERY_LINK.
+deliver() {
+    local files made delivery deadline=$((SECONDS + PHOTO_LIMIT)) packed came
+    files=$(awk '{ asset[$1] = $2 } END { for (photo in asset) print asset[photo] }' "$DEV/demo" |
+        jq -Rnc '[inputs | {asset: .}]')
+    made=$(call POST /v1/deliveries -H "Idempotency-Key: demo-$(random_hex 8)" \
+        -d "$(jq -nc --argjson files "$files" '{title: "A first delivery", files: $files}')") || return 1
+    while :; do
+        delivery=$(call GET "/v1/deliveries/$(jq -r .id <<<"$made")") || return 1
+        packed=$(jq -r '.archives[] | select(.variant == "mls") | .bytes' <<<"$delivery")
+        [[ -n $packed ]] && break
+        if ((SECONDS > deadline)); then
+            printf 'not packed after %s s: %s\n' $PHOTO_LIMIT "$(jq -c '{id, state}' <<<"$delivery")" >&2
+            return 1
+        fi
+        sleep 0.5
+    done
+    DELIVERY_LINK=$(jq -r .link <<<"$delivery")
+    curl -sS --fail -m 60 -o /dev/null "$DELIVERY_LINK" || return 1
+    came=$(curl -sSL --fail -m 60 -o /dev/null -w '%{size_download}' "$DELIVERY_LINK/archive/mls") || return 1
+    if [[ $came != "$packed" ]]; then
+        printf 'the archive has %s bytes, and should have %s\n' "$came" "$packed" >&2
+        return 1
+    fi
 }
 
 # send_photo FILE: announced, put, completed, rendered, verified; one line of the table.
@@ -132,6 +160,7 @@ tell_addresses() {
     cat <<TEXT
 
 ${BOLD}Crewline is up${PLAIN}
+  the photographs $DELIVERY_LINK
   API reference   $CREWLINE_URL/docs
   health          $CREWLINE_URL/readyz   http://127.0.0.1:$WORKERS_PORT/readyz
   metrics         $CREWLINE_URL/metrics  http://127.0.0.1:$WORKERS_PORT/metrics

@@ -10,6 +10,7 @@ mod auth;
 mod bulk;
 mod code;
 mod completion;
+mod delivery;
 mod extract;
 mod hub;
 mod idempotency;

@@ -58,6 +58,16 @@ pub(crate) const COMPLETING_MAX: usize = 8;
 pub(crate) const UPLOAD_TTL: Duration = Duration::from_hours(1);
 /// How long after that an upload may still be completed.
 pub(crate) const UPLOAD_SLACK: Duration = Duration::from_mins(10);
+/// Files of a delivery.
+pub(crate) const DELIVERY_FILES_MAX: usize = 500;
+/// Characters of a delivery's title.
+pub(crate) const DELIVERY_TITLE_CHARS_MAX: usize = 200;
+/// Characters of a file's name in a delivery.
+pub(crate) const DELIVERY_NAME_CHARS_MAX: usize = 255;
+/// Longest life of a delivery's link.
+pub(crate) const DELIVERY_DAYS_MAX: u16 = 365;
+/// How long a delivery's link lives unless the request says otherwise.
+pub(crate) const DELIVERY_DAYS_DEFAULT: u16 = 30;
 /// How long the URLs of pictures work.
 pub(crate) const READ_URL_TTL: Duration = Duration::from_mins(15);
 /// After how many seconds to ask again for a file that has not been scanned.

@@ -6,13 +6,13 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    AppState, auth,
+    AppState, auth, delivery,
     problem::Problem,
     request,
     routes::{
-        asset_list, asset_terms, assets, attempts, batch, bulk, events, health, job_events, jobs, kinds,
-        limits, pages, pauses, promises, retention, schedule_steer, schedules, steer, submit, uploads, why,
-        workflows,
+        asset_list, asset_terms, assets, attempts, batch, bulk, deliveries, events, health, job_events, jobs,
+        kinds, limits, pages, pauses, promises, retention, schedule_steer, schedules, steer, submit, uploads,
+        why, workflows,
     },
 };
 
@@ -73,6 +73,9 @@ fn keyed() -> OpenApiRouter<AppState> {
         .routes(routes!(assets::get_asset, asset_terms::change_asset, asset_terms::delete_asset))
         .routes(routes!(assets::get_original))
         .routes(routes!(assets::release_asset))
+        .routes(routes!(deliveries::create_delivery, deliveries::list_deliveries))
+        .routes(routes!(deliveries::get_delivery, deliveries::remove_delivery))
+        .routes(routes!(deliveries::revoke_delivery))
         .routes(routes!(retention::get_retention, retention::set_retention))
         .routes(routes!(kinds::list_kinds))
         .routes(routes!(kinds::get_kind))
@@ -115,7 +118,8 @@ pub fn router(app: AppState) -> Router {
         .route("/openapi.json", get(pages::openapi_json))
         .route("/docs", get(pages::docs))
         .route("/docs/problems", get(pages::problems))
-        .route("/docs/style.css", get(pages::style));
+        .route("/docs/style.css", get(pages::style))
+        .merge(delivery::router());
     let keyed = keyed.route_layer(middleware::from_fn_with_state(app.clone(), auth::authenticate));
     keyed
         .merge(open)

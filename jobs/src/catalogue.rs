@@ -13,6 +13,8 @@ use crate::{Invalid, Job, Policy, Queue, Unique, limits::ARGS_BYTES_MAX};
 macro_rules! for_each_kind {
     ($apply:ident) => {
         $apply! {
+            $crate::kinds::delivery_publish::DeliveryPublish,
+            $crate::kinds::delivery_zip::DeliveryZip,
             $crate::kinds::media_probe::MediaProbe,
             $crate::kinds::media_rendition::MediaRendition,
             $crate::kinds::media_scan::MediaScan,

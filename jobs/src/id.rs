@@ -127,6 +127,8 @@ ids! {
     UploadId = "upl",
     /// A picture made from an asset.
     RenditionId = "rnd",
+    /// Files that are handed over behind a link.
+    DeliveryId = "dlv",
     /// A limit on how much may run.
     LimitId = "lim",
     /// A pause of a queue or a kind.

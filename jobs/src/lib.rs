@@ -17,16 +17,18 @@ pub mod policy;
 pub mod preset;
 pub mod queue;
 pub mod state;
+pub mod variant;
 
 pub use asset::{AssetState, UnknownAssetState};
 pub use catalogue::{KindSpec, Parsed, parse, parse_kept, parse_up_to, spec, specs};
 pub use failure::{Classify, Failure, Outcome};
 pub use id::{
-    ApiKeyId, AssetId, BulkOperationId, JobId, LeaseId, LimitId, PauseId, RenditionId, ScheduleId, TenantId,
-    UploadId, WorkflowId,
+    ApiKeyId, AssetId, BulkOperationId, DeliveryId, JobId, LeaseId, LimitId, PauseId, RenditionId,
+    ScheduleId, TenantId, UploadId, WorkflowId,
 };
 pub use invalid::Invalid;
 pub use job::{Job, Unique, UniqueFor};
 pub use policy::{Backoff, Policy, Priority};
 pub use queue::Queue;
 pub use state::State;
+pub use variant::Variant;

@@ -53,6 +53,8 @@ const LISTING_RUNGS: &[RungPreset] = &[
     RungPreset { name: "thumb_320", long_edge_px: 320, quality: 80 },
 ];
 
+const PRINT_RUNGS: &[RungPreset] = &[RungPreset { name: "print_4500", long_edge_px: 4500, quality: 90 }];
+
 /// Every preset there is, oldest first. Old versions stay readable for as long as rows name them.
 pub const PRESETS: &[Preset] = &[
     Preset {
@@ -67,6 +69,7 @@ pub const PRESETS: &[Preset] = &[
         rungs: LISTING_RUNGS,
         formats: &[PictureFormat::Jpeg, PictureFormat::Webp, PictureFormat::Avif],
     },
+    Preset { name: "print", version: 1, rungs: PRINT_RUNGS, formats: &[PictureFormat::Jpeg] },
 ];
 
 /// The preset called `id` (`name@version`).

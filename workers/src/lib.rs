@@ -6,6 +6,7 @@
 //! **Invariant:** no handler holds a database transaction while it works, and nothing a handler decides counts before
 //! the ledger has accepted it under the lease the job was claimed with.
 
+pub mod archive;
 pub mod claims;
 pub mod clamd;
 pub mod config;

@@ -6,6 +6,7 @@ pub(crate) mod assets;
 pub(crate) mod attempts;
 pub(crate) mod batch;
 pub(crate) mod bulk;
+pub(crate) mod deliveries;
 pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod job_events;

@@ -11,6 +11,7 @@ mod assets;
 mod auth;
 mod bulk;
 mod commands;
+mod deliveries;
 mod encryption;
 mod events;
 mod hostile;

@@ -72,6 +72,17 @@ impl Key {
         Self::join(&[tenant, "p", job, &format!("{field}-{}", check_sha256(sha256_hex)?)])
     }
 
+    /// Everything of a delivery in one file, named by what is in it: `{tenant}/d/{delivery}/{sha256}-{variant}.zip`.
+    pub fn archive(
+        tenant: &str,
+        delivery: &str,
+        manifest_sha256_hex: &str,
+        variant: &str,
+    ) -> Result<Self, KeyError> {
+        let file = format!("{}-{variant}.zip", check_sha256(manifest_sha256_hex)?);
+        Self::join(&[tenant, "d", delivery, &file])
+    }
+
     /// What a preset made of an original: `{tenant}/r/{sha256}/{preset}={version}/{rung}.{ext}`.
     ///
     /// `preset_at_version` is `name@version`. The version is in the name, so a changed preset writes beside the old
@@ -164,6 +175,10 @@ mod tests {
         assert_eq!(
             Key::payload("acme", "job_1", "args", SHA).unwrap().as_str(),
             format!("acme/p/job_1/args-{SHA}")
+        );
+        assert_eq!(
+            Key::archive("acme", "dlv_1", SHA, "mls").unwrap().as_str(),
+            format!("acme/d/dlv_1/{SHA}-mls.zip")
         );
         assert_eq!(
             Key::rendition("acme", SHA, "web@3", "2048", "webp").unwrap().as_str(),

@@ -14,6 +14,7 @@ mod key;
 mod multipart;
 mod objects;
 mod options;
+mod part_writer;
 mod presign;
 mod transfer;
 
@@ -23,5 +24,6 @@ pub use key::{Key, KeyError};
 pub use multipart::{PART_BYTES_MIN, PART_NUMBER_MAX, UploadId};
 pub use objects::{Head, Listed, Listing};
 pub use options::Options;
+pub use part_writer::PartWriter;
 pub use presign::Presigned;
 pub use transfer::{Body, Downloaded};

@@ -108,29 +108,34 @@ impl Blobs {
             let body =
                 read.map_err(|source| BlobError::File { path: path.to_owned(), step: "read", source })?;
             left -= body.len() as u64;
-            let mut part_hash = Sha256::new();
-            hash_all(&mut [&mut hash, &mut part_hash], &body).await;
-            let sha256 = STANDARD.encode(part_hash.finalize());
-            let number = parts.len() as i32 + 1;
-            let sent = self
-                .inner
-                .s3
-                .upload_part()
-                .bucket(&self.inner.bucket)
-                .key(key.as_str())
-                .upload_id(upload.as_str())
-                .part_number(number)
-                .content_length(body.len() as i64)
-                .checksum_sha256(&sha256)
-                .body(ByteStream::from(body))
-                .send()
-                .await;
-            let etag = unquoted(sent.map_err(part_error(key, "send a part of"))?.e_tag());
-            parts.push(
-                CompletedPart::builder().part_number(number).e_tag(etag).checksum_sha256(sha256).build(),
-            );
+            parts.push(self.put_part(key, upload, parts.len() as i32 + 1, body, &mut hash).await?);
         }
         Ok((parts, hex::encode(hash.finalize())))
+    }
+
+    /// Sends one part with the SHA-256 of what it holds, and adds it to the hash of the whole.
+    pub(crate) async fn put_part(
+        &self,
+        key: &Key,
+        upload: &UploadId,
+        number: i32,
+        body: Bytes,
+        whole: &mut Sha256,
+    ) -> Result<CompletedPart, BlobError> {
+        let mut hash = Sha256::new();
+        hash_all(&mut [whole, &mut hash], &body).await;
+        let sha256 = STANDARD.encode(hash.finalize());
+        let request = self.inner.s3.upload_part().bucket(&self.inner.bucket).key(key.as_str());
+        let sent = request
+            .upload_id(upload.as_str())
+            .part_number(number)
+            .content_length(body.len() as i64)
+            .checksum_sha256(&sha256)
+            .body(ByteStream::from(body))
+            .send()
+            .await;
+        let etag = unquoted(sent.map_err(part_error(key, "send a part of"))?.e_tag());
+        Ok(CompletedPart::builder().part_number(number).e_tag(etag).checksum_sha256(sha256).build())
     }
 }
 
@@ -165,6 +170,7 @@ async fn write_file(mut body: Body, path: &Path) -> Result<Downloaded, BlobError
 }
 
 /// The content of an object as it arrives: bounded in size, in silence, and complete or an error.
+#[derive(Debug)]
 pub struct Body {
     key: Key,
     stream: ByteStream,
@@ -191,7 +197,8 @@ impl Body {
         Ok(Self { key: key.clone(), stream: output.body, bytes_read: 0, bytes_expected, idle_timeout_s })
     }
 
-    pub(crate) fn bytes_expected(&self) -> u64 {
+    /// How long it is.
+    pub fn bytes_expected(&self) -> u64 {
         self.bytes_expected
     }
 

@@ -12,6 +12,7 @@ pub mod bulk;
 pub mod cancel;
 pub mod claim;
 mod db;
+pub mod deliveries;
 pub mod enqueue;
 mod error;
 pub mod graves;

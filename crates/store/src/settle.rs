@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     db::{Db, commit},
+    deliveries,
     enqueue::{self, NewJob},
     error::{OrFailed, StoreError},
     media,
@@ -86,6 +87,10 @@ pub async fn settle_with(
     for write in writes {
         match write {
             Write::Renditions(new) => media::insert_renditions(&mut tx, settle.tenant, new).await?,
+            Write::Publication(delivery, manifest, sha256) => {
+                deliveries::publish(&mut tx, settle.tenant, *delivery, manifest, sha256).await?;
+            }
+            Write::Archive(new) => deliveries::insert_archive(&mut tx, settle.tenant, new).await?,
             Write::Probe(new) => probes::record(&mut tx, settle.tenant, new).await?,
             Write::Scan(new) => scans::record(&mut tx, settle.tenant, new).await?,
         }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use jobs::{JobId, LeaseId, TenantId, failure::Problem};
+use jobs::{DeliveryId, JobId, LeaseId, TenantId, failure::Problem};
 
-use crate::{claim::Claimed, media, payload::Payload, probes, scans};
+use crate::{claim::Claimed, deliveries, media, payload::Payload, probes, scans};
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,6 +114,10 @@ impl Settle {
 pub enum Write {
     /// Pictures made from an asset, and what was learned about it.
     Renditions(Box<media::NewRenditions>),
+    /// What a delivery's link shows from now on, and the SHA-256 of that.
+    Publication(DeliveryId, Box<deliveries::Manifest>, String),
+    /// Everything of a delivery in one file.
+    Archive(Box<deliveries::NewArchive>),
     /// What is in an asset.
     Probe(Box<probes::NewProbe>),
     /// What a virus scanner thinks of an asset.

@@ -15,7 +15,8 @@ use crate::{
 pub struct MediaRendition {
     /// The photograph, as `POST /v1/uploads/{id}/complete` returned it.
     pub asset: AssetId,
-    /// Which ladder: `listing@1` (JPEG and WebP at 2048, 1600, 640 and 320 px) or `listing_avif@1` (AVIF too).
+    /// Which ladder: `listing@1` (JPEG and WebP at 2048, 1600, 640 and 320 px) `listing_avif@1` (AVIF too), or
+    /// `print@1` (one JPEG of 4500 px).
     #[serde(default = "MediaRendition::default_preset")]
     pub preset: String,
 }

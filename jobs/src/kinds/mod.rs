@@ -1,5 +1,7 @@
 //! The contracts, one file per kind.
 
+pub mod delivery_publish;
+pub mod delivery_zip;
 pub mod media_probe;
 pub mod media_rendition;
 pub mod media_scan;

@@ -1,5 +1,7 @@
 //! The handlers, one file per kind.
 
+mod delivery_publish;
+mod delivery_zip;
 mod media_probe;
 mod media_rendition;
 mod media_scan;

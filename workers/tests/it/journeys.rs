@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::world::{World, photo};
 
 pub(crate) struct Client {
-    http: reqwest::Client,
+    pub(crate) http: reqwest::Client,
     pub(crate) url: String,
     pub(crate) key: String,
 }

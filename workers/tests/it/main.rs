@@ -5,6 +5,7 @@ mod bulk;
 mod clamd;
 mod crashes;
 mod deleting;
+mod deliveries;
 mod documents;
 mod encryption;
 mod endings;

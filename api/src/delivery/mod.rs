@@ -1,0 +1,9 @@
+//! The page of a delivery: for people who have its link and nothing else.
+
+mod assets;
+mod link;
+mod page;
+mod placeholder;
+mod routes;
+
+pub(crate) use self::{link::address, routes::router};

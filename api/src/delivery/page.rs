@@ -1,0 +1,129 @@
+//! What the page says. It works without script, by the links on it.
+
+use chrono::{DateTime, Utc};
+use jobs::Variant;
+use maud::{DOCTYPE, Markup, html};
+use store::deliveries::{Archived, Delivery, File, Manifest};
+
+/// The page of `delivery` under the path `link`.
+pub(super) fn page(link: &str, delivery: &Delivery, manifest: &Manifest, archives: &[Archived]) -> Markup {
+    let base = format!("/d/{link}");
+    let files = &manifest.files;
+    let body = html! {
+        header {
+            h1 { (delivery.title) }
+            p.soft { (count(files.len())) ", here until " (day(delivery.expires_at)) }
+            ul.downloads aria-label="Download everything" {
+                @for archive in archives {
+                    @if let Ok(variant) = archive.variant.parse::<Variant>() {
+                        li {
+                            a href={ (base) "/archive/" (variant) } {
+                                "Download all, " (words(variant)) " (" (size(archive.bytes as u64)) ")"
+                            }
+                        }
+                    }
+                }
+                @if archives.is_empty() { li { span.soft { "The files are being packed; look again in a moment." } } }
+            }
+        }
+        main {
+            ul.gallery {
+                @for (place, file) in (1..).zip(files) { (tile(&base, place, file)) }
+            }
+            @for (place, file) in (1..).zip(files) {
+                @if file.screen.is_some() { (large(&base, place, files, file)) }
+            }
+        }
+    };
+    document(&delivery.title, Some(&base), &body)
+}
+
+/// A page that says one thing.
+pub(super) fn notice(title: &str, what: &str) -> Markup {
+    document(title, None, &html! { main { h1 { (title) } p { (what) } } })
+}
+
+fn document(title: &str, base: Option<&str>, body: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="robots" content="noindex";
+                title { (title) }
+                link rel="stylesheet" href="/d/style.css";
+                @if let Some(base) = base {
+                    link rel="stylesheet" href={ (base) "/placeholders.css" };
+                    script src="/d/page.js" defer {}
+                }
+            }
+            body { (body) }
+        }
+    }
+}
+
+fn tile(base: &str, place: usize, file: &File) -> Markup {
+    let original = format!("{base}/files/{place}/original");
+    html! {
+        li id={ "g" (place) } {
+            @match &file.grid {
+                Some(grid) => a href={ "#p" (place) } {
+                    img src={ (base) "/files/" (place) "/grid" } alt=(file.name) loading="lazy" decoding="async"
+                        width=[grid.width] height=[grid.height];
+                },
+                None => a.file href=(original) { (file.media_type) },
+            }
+            p.name {
+                span title=(file.name) { (file.name) }
+                a href=(original) { "Download" span.soft { " " (size(file.original.bytes)) } }
+            }
+        }
+    }
+}
+
+fn large(base: &str, place: usize, files: &[File], file: &File) -> Markup {
+    let is_shown = |place: &usize| files.get(place - 1).is_some_and(|file| file.screen.is_some());
+    let before = (1..place).rev().find(is_shown);
+    let after = (place + 1..=files.len()).find(is_shown);
+    html! {
+        section.large id={ "p" (place) } aria-label=(file.name) {
+            nav {
+                a data-role="close" href={ "#g" (place) } { "Close" }
+                span { (file.name) " · " (place) " of " (files.len()) }
+                a href={ (base) "/files/" (place) "/mls" } { "Download" }
+            }
+            img src={ (base) "/files/" (place) "/screen" } alt=(file.name) loading="lazy" decoding="async";
+            nav {
+                @if let Some(before) = before { a data-role="prev" rel="prev" href={ "#p" (before) } { "Previous" } }
+                @else { span {} }
+                @if let Some(after) = after { a data-role="next" rel="next" href={ "#p" (after) } { "Next" } }
+            }
+        }
+    }
+}
+
+fn words(variant: Variant) -> &'static str {
+    match variant {
+        Variant::Mls => "for listings",
+        Variant::Print => "for print",
+        Variant::Original => "originals",
+    }
+}
+
+fn count(files: usize) -> String {
+    if files == 1 { "1 file".to_owned() } else { format!("{files} files") }
+}
+
+fn day(at: DateTime<Utc>) -> String {
+    at.format("%-d %B %Y").to_string()
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..=999_999 => format!("{} kB", bytes.div_ceil(1_000)),
+        1_000_000..=999_999_999 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}

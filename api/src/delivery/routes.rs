@@ -1,0 +1,151 @@
+//! What a link opens: the page, its pictures, and its downloads.
+
+use axum::{
+    Router,
+    extract::{Path, State},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use blob::Key;
+use jobs::Variant;
+use maud::Markup;
+use store::deliveries::{self, Delivery, File, Manifest, Stored};
+
+use super::{
+    assets,
+    link::{self, Closed},
+    page, placeholder,
+};
+use crate::{AppState, limits::READ_URL_TTL, problem::Problem};
+
+/// Whoever reads a link over somebody's shoulder should not find it in a search engine or in a log of another site.
+const PRIVATE: [(HeaderName, HeaderValue); 3] = [
+    (header::CACHE_CONTROL, HeaderValue::from_static("private, no-store")),
+    (HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+];
+
+/// Everything under `/d`. Needs no key: a link is one.
+pub(crate) fn router() -> Router<AppState> {
+    Router::new()
+        .route("/d/style.css", get(assets::style))
+        .route("/d/page.js", get(assets::script))
+        .route("/d/{link}", get(show))
+        .route("/d/{link}/placeholders.css", get(placeholders))
+        .route("/d/{link}/files/{place}/{what}", get(file))
+        .route("/d/{link}/archive/{variant}", get(archive))
+}
+
+async fn show(State(app): State<AppState>, Path(text): Path<String>) -> Result<Response, Closed> {
+    let (delivery, manifest) = opened(&app, &text).await?;
+    let archives = deliveries::archives(&app.db, delivery.tenant(), delivery.id()).await?;
+    let elsewhere = origin_of_files(&app, &manifest).await?;
+    let csp = format!(
+        "default-src 'none'; img-src 'self' {elsewhere}; style-src 'self'; script-src 'self'; base-uri 'none'; \
+         form-action 'none'; frame-ancestors 'none'"
+    );
+    let mut response = html(StatusCode::OK, &page::page(&text, &delivery, &manifest, &archives));
+    if let Ok(csp) = HeaderValue::try_from(csp) {
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, csp);
+    }
+    Ok(response)
+}
+
+async fn placeholders(State(app): State<AppState>, Path(text): Path<String>) -> Result<Response, Closed> {
+    let (_, manifest) = opened(&app, &text).await?;
+    let kind = (header::CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"));
+    Ok((PRIVATE, [kind], placeholder::style_sheet(&manifest.files)).into_response())
+}
+
+async fn file(
+    State(app): State<AppState>,
+    Path((text, place, what)): Path<(String, usize, String)>,
+) -> Result<Response, Closed> {
+    let (_, manifest) = opened(&app, &text).await?;
+    let file = place.checked_sub(1).and_then(|at| manifest.files.get(at)).ok_or(Closed::Unknown)?;
+    let (stored, name) = match what.as_str() {
+        "grid" => (file.grid.as_ref().ok_or(Closed::Unknown)?, None),
+        "screen" => (file.screen.as_ref().ok_or(Closed::Unknown)?, None),
+        variant => {
+            let variant = variant.parse().map_err(|_| Closed::Unknown)?;
+            (file.in_variant(variant), Some(download_name(file, variant)))
+        }
+    };
+    lead_to(&app, &stored.key, name.as_deref()).await
+}
+
+fn download_name(file: &File, variant: Variant) -> String {
+    if file.in_variant(variant) == &file.original {
+        return file.name.clone();
+    }
+    let stem = file.name.rsplit_once('.').map_or(file.name.as_str(), |(stem, _)| stem);
+    format!("{stem}.jpg")
+}
+
+async fn archive(
+    State(app): State<AppState>,
+    Path((text, variant)): Path<(String, String)>,
+) -> Result<Response, Closed> {
+    let (delivery, _) = opened(&app, &text).await?;
+    let variant = variant.parse().map_err(|_| Closed::Unknown)?;
+    let archive = deliveries::archive(&app.db, delivery.tenant(), delivery.id(), variant).await?;
+    let archive = archive.ok_or(Closed::NotYet)?;
+    let name = format!("{} {variant}.zip", delivery.title);
+    lead_to(&app, &archive.object_key, Some(&name)).await
+}
+
+async fn opened(app: &AppState, text: &str) -> Result<(Delivery, Manifest), Closed> {
+    let mut delivery = link::open(app, text).await?;
+    let manifest = delivery.manifest.take().ok_or(Closed::NotYet)?;
+    Ok((delivery, manifest.0))
+}
+
+/// To the object itself, for a few minutes: each time the link is asked anew, so it ends when the link does.
+async fn lead_to(app: &AppState, key: &str, name: Option<&str>) -> Result<Response, Closed> {
+    let key = Key::parse(key).map_err(Problem::internal)?;
+    let url = app.blobs.presign_get(&key, READ_URL_TTL, name).await?.url;
+    let to = HeaderValue::try_from(url).map_err(Problem::internal)?;
+    Ok((StatusCode::SEE_OTHER, PRIVATE, [(header::LOCATION, to)]).into_response())
+}
+
+/// Where the browser will be led for pictures, which a page has to name.
+async fn origin_of_files(app: &AppState, manifest: &Manifest) -> Result<String, Closed> {
+    let Some(Stored { key, .. }) = manifest.files.first().map(|file| &file.original) else {
+        return Ok(String::new());
+    };
+    let key = Key::parse(key).map_err(Problem::internal)?;
+    let url = app.blobs.presign_get(&key, READ_URL_TTL, None).await?.url;
+    let end = url.match_indices('/').nth(2).map_or(url.len(), |(at, _)| at);
+    Ok(url[..end].to_owned())
+}
+
+fn html(status: StatusCode, markup: &Markup) -> Response {
+    let kind = (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    (status, PRIVATE, [kind], markup.0.clone()).into_response()
+}
+
+impl IntoResponse for Closed {
+    fn into_response(self) -> Response {
+        let (status, title, what) = match self {
+            Self::Unknown => (
+                StatusCode::NOT_FOUND,
+                "Nothing is here",
+                "The link may have been cut: copy all of it, to the last character.",
+            ),
+            Self::Ended => {
+                (StatusCode::GONE, "This link has ended", "Ask whoever sent it to you for a new one.")
+            }
+            Self::NotYet => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Not ready yet",
+                "The files are still being prepared. Come back in a few minutes.",
+            ),
+            Self::Failed(problem) => return problem.into_response(),
+        };
+        let mut response = html(status, &page::notice(title, what));
+        let csp = "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'";
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(csp));
+        response
+    }
+}

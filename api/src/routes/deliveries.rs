@@ -1,0 +1,398 @@
+//! Deliveries: making, reading, revoking and removing them.
+
+use ::jobs::{
+    AssetId, DeliveryId, Variant,
+    kinds::{delivery_publish::DeliveryPublish, media_rendition::MediaRendition},
+};
+use axum::{
+    Json as Body,
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use blob::Key;
+use chrono::{DateTime, TimeDelta, Utc};
+use rand::{TryRngCore, rngs::OsRng};
+use serde::{Deserialize, Serialize};
+use store::{
+    deliveries::{self, Created, Delivery, NewDelivery},
+    enqueue::NewJob,
+    submit::Answer,
+};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{
+    jobs::{link_next, page_size, read_cursor, write_cursor},
+    schedules::PageParams,
+    submit::{mismatch, replayed, respond},
+};
+use crate::{
+    AppState,
+    auth::{Reader, Writer},
+    delivery::address,
+    extract::{Id, Json, Params},
+    idempotency,
+    limits::{
+        DELIVERY_DAYS_DEFAULT, DELIVERY_DAYS_MAX, DELIVERY_FILES_MAX, DELIVERY_NAME_CHARS_MAX,
+        DELIVERY_TITLE_CHARS_MAX, PAGE_DEFAULT, PAGE_MAX, READ_URL_TTL,
+    },
+    problem::{FieldError, Problem, ProblemDocument},
+};
+
+const ROUTE: &str = "POST /v1/deliveries";
+
+/// Files to hand over.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewDelivery)]
+pub(crate) struct DeliveryBody {
+    /// What it is called, on its page and in names of archives.
+    #[schema(example = "12 Elm Street", max_length = 200)]
+    title: String,
+    /// The files, in the order in which they are shown; at most 500.
+    files: Vec<FileBody>,
+    /// Days until its link ends, 1 to 365; 30 unless given.
+    #[serde(default)]
+    #[schema(minimum = 1, maximum = 365)]
+    expires_in_days: Option<u16>,
+    /// The archives to pack: `mls`, `print`, `original`; `mls` and `original` unless given.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>, example = json!(["mls", "original"]))]
+    archives: Option<Vec<Variant>>,
+}
+
+/// A file to hand over.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewDeliveryFile)]
+pub(crate) struct FileBody {
+    /// The asset.
+    #[schema(value_type = String, example = "ast_0192f3c47a1b7c3d8e4f5a6b7c8d9e0f")]
+    asset: AssetId,
+    /// What it is called; as it was uploaded unless given.
+    #[serde(default)]
+    #[schema(example = "Kitchen.jpg", max_length = 255)]
+    name: Option<String>,
+}
+
+impl DeliveryBody {
+    fn check(&self) -> Result<(), Problem> {
+        let mut errors = Vec::new();
+        let mut unless = |holds: bool, pointer: &str, detail: String| {
+            if !holds {
+                errors.push(FieldError::new(pointer, detail));
+            }
+        };
+        let is_line = |text: &str, max: usize| {
+            (1..=max).contains(&text.trim().chars().count()) && !text.chars().any(char::is_control)
+        };
+        unless(
+            is_line(&self.title, DELIVERY_TITLE_CHARS_MAX),
+            "/title",
+            format!("takes 1 to {DELIVERY_TITLE_CHARS_MAX} characters on one line"),
+        );
+        unless(
+            (1..=DELIVERY_FILES_MAX).contains(&self.files.len()),
+            "/files",
+            format!("takes 1 to {DELIVERY_FILES_MAX} files"),
+        );
+        unless(
+            self.expires_in_days.is_none_or(|days| (1..=DELIVERY_DAYS_MAX).contains(&days)),
+            "/expires_in_days",
+            format!("takes 1 to {DELIVERY_DAYS_MAX} days"),
+        );
+        let archives = self.archives.as_deref().unwrap_or_default();
+        unless(
+            archives.iter().enumerate().all(|(at, archive)| !archives[..at].contains(archive)),
+            "/archives",
+            "takes each of mls, print and original once".to_owned(),
+        );
+        for (at, file) in self.files.iter().enumerate() {
+            unless(
+                file.name.as_deref().is_none_or(|name| is_line(name, DELIVERY_NAME_CHARS_MAX)),
+                &format!("/files/{at}/name"),
+                format!("takes 1 to {DELIVERY_NAME_CHARS_MAX} characters on one line"),
+            );
+        }
+        if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(errors)) }
+    }
+
+    /// What has to be done for it: the pictures that are not there yet, and then to publish it.
+    fn jobs(&self, delivery: DeliveryId, media_types: &[String]) -> Result<Vec<NewJob>, Problem> {
+        let archives = self.archives.clone().unwrap_or_else(DeliveryPublish::default_archives);
+        let mut presets: Vec<&str> =
+            [Variant::Mls].iter().chain(&archives).filter_map(|variant| Some(variant.rung()?.0)).collect();
+        presets.dedup();
+        let mut jobs = Vec::new();
+        for (file, media_type) in self.files.iter().zip(media_types) {
+            if media_type.starts_with("image/") {
+                for preset in &presets {
+                    let wanted = MediaRendition { asset: file.asset, preset: (*preset).to_owned() };
+                    jobs.push(NewJob::of(&wanted).map_err(Problem::internal)?);
+                }
+            }
+        }
+        let publish = DeliveryPublish { delivery, archives };
+        jobs.push(NewJob::of(&publish).map_err(Problem::internal)?);
+        Ok(jobs)
+    }
+}
+
+/// A delivery as it is.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Delivery)]
+pub(crate) struct DeliveryResource {
+    /// Which it is.
+    #[schema(value_type = String, example = "dlv_0192f3c47a1b7c3d8e4f5a6b7c8d9e0f")]
+    id: DeliveryId,
+    /// What it is called.
+    title: String,
+    /// `preparing`, `open`, `expired` or `revoked`.
+    state: &'static str,
+    /// The page. Whoever has this link sees what is delivered.
+    link: String,
+    /// When the link ends.
+    expires_at: DateTime<Utc>,
+    /// When it was published last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    published_at: Option<DateTime<Utc>>,
+    /// When it was made.
+    created_at: DateTime<Utc>,
+}
+
+impl DeliveryResource {
+    fn of(delivery: &Delivery, public_url: &str) -> Self {
+        let state = match delivery {
+            gone if gone.revoked_at.is_some() => "revoked",
+            gone if gone.expires_at <= Utc::now() => "expired",
+            open if open.published_at.is_some() => "open",
+            _ => "preparing",
+        };
+        Self {
+            id: delivery.id(),
+            title: delivery.title.clone(),
+            state,
+            link: address(public_url, delivery),
+            expires_at: delivery.expires_at,
+            published_at: delivery.published_at,
+            created_at: delivery.created_at,
+        }
+    }
+}
+
+/// A delivery with what is in it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DeliveryDetail {
+    #[serde(flatten)]
+    delivery: DeliveryResource,
+    /// What was put in, in order.
+    files: Vec<DeliveredFile>,
+    /// The archives that are packed.
+    archives: Vec<DeliveryArchive>,
+}
+
+/// A file of a delivery.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DeliveredFile {
+    /// The asset.
+    #[schema(value_type = String)]
+    asset: AssetId,
+    /// What it is called.
+    name: String,
+}
+
+/// Everything of a delivery in one file.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DeliveryArchive {
+    /// `mls`, `print` or `original`.
+    variant: String,
+    /// Its size.
+    bytes: i64,
+    /// Files in it.
+    files: i32,
+    /// SHA-256 of it, hexadecimal.
+    sha256: String,
+    /// Where to GET it; works for 15 minutes.
+    url: String,
+}
+
+/// Hand files over.
+///
+/// Makes the pictures that are missing, publishes the delivery when they are there, and packs its archives. The link works
+/// from then on.
+#[utoipa::path(
+    post, path = "/v1/deliveries", tag = "Files", operation_id = "create_delivery", request_body = DeliveryBody,
+    params(("Idempotency-Key" = String, Header, description = "Fresh for every new request, the same for its retries; kept 24 h")),
+    responses(
+        (status = 201, description = "It is being prepared", body = DeliveryResource),
+        (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["jobs:write"])),
+)]
+pub(crate) async fn create_delivery(
+    State(app): State<AppState>,
+    Writer(caller): Writer,
+    headers: HeaderMap,
+    Json(body): Json<DeliveryBody>,
+) -> Result<Response, Problem> {
+    let key = idempotency::read(&headers, ROUTE, &body, app.settings.idempotency_required)?;
+    let _held = app.in_flight.take(caller.tenant, key.as_ref())?;
+    body.check()?;
+    let mut link_secret = [0; 32];
+    OsRng.try_fill_bytes(&mut link_secret).map_err(Problem::internal)?;
+    let days = i64::from(body.expires_in_days.unwrap_or(DELIVERY_DAYS_DEFAULT));
+    let new = NewDelivery {
+        id: DeliveryId::new(),
+        title: body.title.trim().to_owned(),
+        link_secret,
+        expires_at: Utc::now() + TimeDelta::days(days),
+        items: body.files.iter().map(|file| (file.asset, file.name.clone())).collect(),
+        by: caller.key.to_string(),
+    };
+    let jobs = |media_types: &[String]| body.jobs(new.id, media_types);
+    let answer = |made: &Delivery| {
+        let resource = DeliveryResource::of(made, &app.settings.public_url);
+        Answer::of(201, Some(format!("/v1/deliveries/{}", made.id())), &resource)
+    };
+    match deliveries::create(&app.db, caller.tenant, &new, key.as_ref(), jobs, answer).await? {
+        Created::New(answer) => Ok(respond(answer)),
+        Created::Replayed(answer) => Ok(replayed(respond(answer))),
+        Created::Mismatch => Err(mismatch()),
+        Created::NoAsset(at) => {
+            let pointer = format!("/files/{at}/asset");
+            Err(Problem::invalid(vec![FieldError::new(pointer, "there is no such asset")]))
+        }
+    }
+}
+
+/// A page of deliveries, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DeliveryPage {
+    /// The deliveries, without what is in them.
+    deliveries: Vec<DeliveryResource>,
+    /// The cursor of the next page; none on the last one.
+    next: Option<String>,
+}
+
+/// List deliveries, newest first.
+#[utoipa::path(
+    get, path = "/v1/deliveries", tag = "Files", operation_id = "list_deliveries", params(PageParams),
+    responses(
+        (status = 200, description = "A page", body = DeliveryPage),
+        (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["jobs:read"])),
+)]
+pub(crate) async fn list_deliveries(
+    State(app): State<AppState>,
+    Reader(caller): Reader,
+    Params(params): Params<PageParams>,
+) -> Result<Response, Problem> {
+    let limit = page_size(params.limit, PAGE_DEFAULT, PAGE_MAX)?;
+    let before = params.cursor.as_deref().map(read_cursor::<DeliveryId>).transpose()?;
+    let before: Option<Uuid> = before.map(|id| id.as_uuid());
+    let mut found = deliveries::list(&app.db, caller.tenant, before, i64::from(limit) + 1).await?;
+    let has_more = found.len() > usize::from(limit);
+    found.truncate(usize::from(limit));
+    let next = found.last().filter(|_| has_more).map(|last| write_cursor(last.id()));
+    let link = next.as_ref().and_then(|next| link_next("/v1/deliveries", limit, next));
+    let url = &app.settings.public_url;
+    let deliveries = found.iter().map(|delivery| DeliveryResource::of(delivery, url)).collect();
+    let mut response = Body(DeliveryPage { deliveries, next }).into_response();
+    response.headers_mut().extend(link.map(|link| (header::LINK, link)));
+    Ok(response)
+}
+
+/// Look at a delivery.
+#[utoipa::path(
+    get, path = "/v1/deliveries/{id}", tag = "Files", operation_id = "get_delivery",
+    params(("id" = String, Path, description = "The delivery")),
+    responses(
+        (status = 200, description = "The delivery with what is in it", body = DeliveryDetail),
+        (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["jobs:read"])),
+)]
+pub(crate) async fn get_delivery(
+    State(app): State<AppState>,
+    Reader(caller): Reader,
+    Id(id): Id<DeliveryId>,
+) -> Result<Body<DeliveryDetail>, Problem> {
+    let (db, tenant) = (&app.db, caller.tenant);
+    let delivery = deliveries::delivery(db, tenant, id).await?.ok_or_else(no_delivery)?;
+    let items = deliveries::items(db, tenant, id).await?;
+    let mut archives = Vec::new();
+    for archive in deliveries::archives(db, tenant, id).await? {
+        let key = Key::parse(&archive.object_key).map_err(Problem::internal)?;
+        let name = format!("{} {}.zip", delivery.title, archive.variant);
+        archives.push(DeliveryArchive {
+            url: app.blobs.presign_get(&key, READ_URL_TTL, Some(&name)).await?.url,
+            variant: archive.variant,
+            bytes: archive.bytes,
+            files: archive.files,
+            sha256: archive.sha256,
+        });
+    }
+    Ok(Body(DeliveryDetail {
+        delivery: DeliveryResource::of(&delivery, &app.settings.public_url),
+        files: items.into_iter().map(|item| DeliveredFile { asset: item.asset(), name: item.name }).collect(),
+        archives,
+    }))
+}
+
+/// Take a link back.
+///
+/// It shows nothing from now on. What was downloaded stays where it is.
+#[utoipa::path(
+    post, path = "/v1/deliveries/{id}/revoke", tag = "Files", operation_id = "revoke_delivery",
+    params(("id" = String, Path, description = "The delivery")),
+    responses(
+        (status = 204, description = "The link shows nothing any more"),
+        (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["jobs:write"])),
+)]
+pub(crate) async fn revoke_delivery(
+    State(app): State<AppState>,
+    Writer(caller): Writer,
+    Id(id): Id<DeliveryId>,
+) -> Result<StatusCode, Problem> {
+    if !deliveries::revoke(&app.db, caller.tenant, id).await? {
+        return Err(no_delivery());
+    }
+    tracing::info!(delivery.id = %id, "The link of {id} was taken back");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Remove a delivery.
+///
+/// With its archives. The assets in it stay.
+#[utoipa::path(
+    delete, path = "/v1/deliveries/{id}", tag = "Files", operation_id = "remove_delivery",
+    params(("id" = String, Path, description = "The delivery")),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["jobs:write"])),
+)]
+pub(crate) async fn remove_delivery(
+    State(app): State<AppState>,
+    Writer(caller): Writer,
+    Id(id): Id<DeliveryId>,
+) -> Result<StatusCode, Problem> {
+    let archives = deliveries::remove(&app.db, caller.tenant, id).await?.ok_or_else(no_delivery)?;
+    for archive in archives {
+        let key = Key::parse(&archive).map_err(Problem::internal)?;
+        if let Err(error) = app.blobs.delete(&key).await {
+            tracing::warn!(blob.key = %key, %error, "An archive of {id} could not be deleted");
+        }
+    }
+    tracing::info!(delivery.id = %id, "{id} was removed");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn no_delivery() -> Problem {
+    Problem::not_found("delivery")
+}

@@ -1,0 +1,96 @@
+//! From what was put into a delivery to what its link shows.
+
+use std::collections::HashMap;
+
+use jobs::{AssetId, DeliveryId, TenantId};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection, types::Json};
+use uuid::Uuid;
+
+use super::{Item, manifest::Manifest};
+use crate::{
+    db::Db,
+    error::{OrFailed, StoreError},
+    media::{ASSET, Asset, Rendition},
+};
+
+/// A file of a delivery with what was made from it so far.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// What it is called in the delivery.
+    pub name: String,
+    /// The original.
+    pub asset: Asset,
+    /// The pictures of it.
+    pub renditions: Vec<Rendition>,
+}
+
+#[derive(FromRow)]
+struct RenditionRow {
+    asset_id: Uuid,
+    #[sqlx(flatten)]
+    rendition: Rendition,
+}
+
+/// What is in a delivery, in order, with everything that was made from it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn candidates(db: &Db, tenant: TenantId, id: DeliveryId) -> Result<Vec<Candidate>, StoreError> {
+    let items = super::items(db, tenant, id).await?;
+    let mut tx = db.tenant(tenant).await?;
+    let sql = format!(
+        "{ASSET} where tenant_id = $1 and id in (select asset_id from delivery_item where delivery_id = $2)"
+    );
+    let assets: Vec<Asset> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(tenant.as_uuid())
+        .bind(id.as_uuid())
+        .fetch_all(&mut *tx)
+        .await
+        .or_failed("read the files of a delivery")?;
+    let renditions: Vec<RenditionRow> = sqlx::query_as(
+        "select asset_id, id, preset, rung, format, width, height, bytes, object_key from rendition
+         where tenant_id = $1 and asset_id in (select asset_id from delivery_item where delivery_id = $2)",
+    )
+    .bind(tenant.as_uuid())
+    .bind(id.as_uuid())
+    .fetch_all(&mut *tx)
+    .await
+    .or_failed("read the pictures of a delivery")?;
+    let mut made: HashMap<AssetId, Vec<Rendition>> = HashMap::new();
+    for row in renditions {
+        made.entry(AssetId::from_uuid(row.asset_id)).or_default().push(row.rendition);
+    }
+    let assets: HashMap<AssetId, Asset> = assets.into_iter().map(|asset| (asset.id(), asset)).collect();
+    // An asset may be in it twice, so nothing is taken out.
+    let candidate = |item: Item| {
+        let asset = assets.get(&item.asset())?.clone();
+        let renditions = made.get(&item.asset()).cloned().unwrap_or_default();
+        Some(Candidate { name: item.name, asset, renditions })
+    };
+    Ok(items.into_iter().filter_map(candidate).collect())
+}
+
+/// Makes `manifest` what the link of `id` shows. Part of the transaction that settles the job.
+///
+/// # Errors
+/// When the database fails.
+pub async fn publish(
+    tx: &mut PgConnection,
+    tenant: TenantId,
+    id: DeliveryId,
+    manifest: &Manifest,
+    manifest_sha256: &str,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update delivery set manifest = $3, manifest_sha256 = $4, published_at = clock_timestamp()
+         where tenant_id = $1 and id = $2",
+    )
+    .bind(tenant.as_uuid())
+    .bind(id.as_uuid())
+    .bind(Json(manifest))
+    .bind(manifest_sha256)
+    .execute(tx)
+    .await
+    .or_failed("publish a delivery")?;
+    Ok(())
+}

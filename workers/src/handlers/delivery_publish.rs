@@ -1,0 +1,127 @@
+//! Does `delivery.publish`: writes down what a delivery holds, once everything in it is made.
+
+use std::time::Duration;
+
+use jobs::{
+    AssetState, Classify, Failure, Outcome, Variant,
+    failure::Problem,
+    kinds::{
+        delivery_publish::{DeliveryPublish, Published},
+        delivery_zip::DeliveryZip,
+    },
+};
+use store::{
+    deliveries::{self, Candidate, File, Manifest, Stored},
+    media::Rendition,
+    verdict::Write,
+};
+
+use crate::{cx::Cx, registry::Handle};
+
+/// How soon it is looked again whether the pictures are made.
+const LOOK_AGAIN: Duration = Duration::from_secs(3);
+/// How long pictures may take to be made. Those that are not there by then will not come by themselves.
+const PATIENCE: chrono::TimeDelta = chrono::TimeDelta::hours(6);
+/// The preset and the rungs that the page of a delivery shows.
+const PAGE_PRESET: &str = "listing@1";
+const SCREEN_RUNG: &str = "screen_1600";
+const GRID_RUNG: &str = "grid_640";
+
+impl Handle for DeliveryPublish {
+    async fn run(self, cx: &Cx<'_>) -> Outcome<Published> {
+        let candidates = deliveries::candidates(&cx.deps.db, cx.tenant(), self.delivery).await?;
+        if candidates.is_empty() {
+            return Err(Failure::discard(
+                "delivery_not_found",
+                "the delivery was removed, or all its files were",
+            ));
+        }
+        wait_for_scans(cx, &candidates)?;
+        let manifest = Manifest { files: candidates.iter().map(file).collect() };
+        wait_for_pictures(&self.archives, cx, &manifest)?;
+        let manifest_sha256 = manifest.sha256().discard("unserialisable_manifest")?;
+        for variant in &self.archives {
+            cx.then(&DeliveryZip { delivery: self.delivery, variant: *variant })?;
+        }
+        let files = manifest.files.len() as u32;
+        cx.write(Write::Publication(self.delivery, Box::new(manifest), manifest_sha256.clone()));
+        Ok(Published { delivery: self.delivery, manifest_sha256, files })
+    }
+}
+
+/// Nothing is shown of a file that the virus scanner has not let go.
+fn wait_for_scans(cx: &Cx<'_>, candidates: &[Candidate]) -> Outcome<()> {
+    for candidate in candidates {
+        let (name, state) = (&candidate.name, candidate.asset.state()?);
+        match state {
+            AssetState::Clean => {}
+            AssetState::Quarantined => {
+                return Err(later(
+                    cx,
+                    "waiting_for_scan",
+                    format!("{name} has not been scanned for viruses yet"),
+                ));
+            }
+            AssetState::Infected | AssetState::Unscannable => {
+                let message = format!("{name} is {state}; leave it out, or release it after looking at it");
+                return Err(Failure::discard("file_held", message));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Not yet, or never when it has been waited for too long.
+fn later(cx: &Cx<'_>, code: &str, said: String) -> Failure {
+    if chrono::Utc::now() - cx.job.created_at > PATIENCE {
+        return Failure::discard(code, format!("{said}; see why those jobs ended, then publish again"));
+    }
+    Failure::Snooze { problem: Problem::new(code, said), wait: LOOK_AGAIN }
+}
+
+fn wait_for_pictures(archives: &[Variant], cx: &Cx<'_>, manifest: &Manifest) -> Outcome<()> {
+    let lacks =
+        |file: &&File| file.lacks(Variant::Mls) || archives.iter().any(|variant| file.lacks(*variant));
+    let lacking = manifest.files.iter().filter(lacks).count();
+    let Some(first) = manifest.files.iter().find(lacks) else { return Ok(()) };
+    let said = format!(
+        "{lacking} of {} files have no pictures yet, the first of them {}",
+        manifest.files.len(),
+        first.name
+    );
+    Err(later(cx, "waiting_for_pictures", said))
+}
+
+fn file(candidate: &Candidate) -> File {
+    let asset = &candidate.asset;
+    let made = |preset: &str, rung: &str, format: &str| {
+        let found = |made: &&Rendition| made.preset == preset && made.rung == rung && made.format == format;
+        candidate.renditions.iter().find(found).map(stored)
+    };
+    let in_variant = |variant: Variant| variant.rung().and_then(|(preset, rung)| made(preset, rung, "jpeg"));
+    File {
+        asset: asset.id(),
+        name: candidate.name.clone(),
+        media_type: asset.media_type.clone(),
+        original: Stored {
+            key: asset.object_key.clone(),
+            bytes: asset.bytes as u64,
+            width: asset.width.map(|width| width as u32),
+            height: asset.height.map(|height| height as u32),
+        },
+        mls: in_variant(Variant::Mls),
+        print: in_variant(Variant::Print),
+        screen: made(PAGE_PRESET, SCREEN_RUNG, "webp"),
+        grid: made(PAGE_PRESET, GRID_RUNG, "webp"),
+        colours: asset.thumbhash.as_deref().and_then(::media::colours),
+    }
+}
+
+fn stored(made: &Rendition) -> Stored {
+    Stored {
+        key: made.object_key.clone(),
+        bytes: made.bytes as u64,
+        width: Some(made.width as u32),
+        height: Some(made.height as u32),
+    }
+}

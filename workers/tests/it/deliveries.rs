@@ -1,0 +1,175 @@
+//! From photographs to a page that anybody with the link can open, and archives that any program can unpack.
+
+use std::process::Command;
+
+use blob::Key;
+use jobs::{DeliveryId, State, Variant, kinds::delivery_zip::DeliveryZip};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use store::enqueue::NewJob;
+use testkit::eventually;
+use workers::archive::{self, ArchiveError, Entry};
+
+use crate::{
+    journeys::{Client, serve},
+    world::{SOON, World, photo},
+};
+
+async fn deliver(client: &Client, body: &Value) -> Value {
+    let (status, made) = client.post("/v1/deliveries", body.clone()).await;
+    assert_eq!(status, 201, "{made}");
+    let path = format!("/v1/deliveries/{}", made["id"].as_str().unwrap());
+    let packed = body["archives"].as_array().map_or(2, Vec::len);
+    eventually("the delivery to be open and packed", SOON, || async {
+        let delivery = client.get(&path).await;
+        (delivery["archives"].as_array().unwrap().len() == packed && delivery["state"] == "open")
+            .then_some(delivery)
+    })
+    .await
+}
+
+/// What `program` answers about `archive`, once it finds nothing wrong with it.
+fn told(program: &str, arguments: &[&str], archive: &[u8]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("archive.zip");
+    std::fs::write(&path, archive).unwrap();
+    let told = Command::new(program).args(arguments).arg(&path).output().expect("./dev test installs it");
+    assert!(told.status.success(), "{told:?}");
+    String::from_utf8(told.stdout).unwrap()
+}
+
+/// Names, sizes and checksums by Python's own reader, which checks each file on the way.
+const LIST: &str = "import sys, zipfile, json\n\
+    z = zipfile.ZipFile(sys.argv[1])\n\
+    assert z.testzip() is None\n\
+    print(json.dumps([[i.filename, i.file_size, i.compress_type] for i in z.infolist()]))";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn photographs_become_a_page_and_archives() {
+    let world = World::new().await;
+    let _worker = world.start(&[]);
+    let (client, stop) = serve(&world).await;
+    let (kitchen, bath) =
+        (world.asset(photo("LadyBird.jpg")).await, world.asset(photo("TwoWings.jpg")).await);
+    let files = json!([
+        {"asset": kitchen, "name": "Küche.jpg"}, {"asset": bath, "name": "浴室.jpg"}, {"asset": kitchen, "name": "küche.JPG"},
+    ]);
+    let delivery = deliver(&client, &json!({"title": "12 Elm Street", "files": files})).await;
+
+    let link = delivery["link"].as_str().unwrap();
+    let page = client.http.get(link).send().await.unwrap();
+    assert_eq!(page.status(), StatusCode::OK);
+    let csp = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    assert!(csp.starts_with("default-src 'none';") && !csp.contains("unsafe"), "{csp}");
+    let page = page.text().await.unwrap();
+    assert!(page.contains("12 Elm Street") && page.contains("浴室.jpg"), "{page}");
+    let shown = client.http.get(format!("{link}/files/2/screen")).send().await.unwrap();
+    assert_eq!(
+        (shown.status(), shown.headers()["content-type"].to_str().unwrap()),
+        (StatusCode::OK, "image/webp")
+    );
+    let colours =
+        client.http.get(format!("{link}/placeholders.css")).send().await.unwrap().text().await.unwrap();
+    assert_eq!(colours.matches("linear-gradient").count(), 3, "{colours}");
+
+    for archive in delivery["archives"].as_array().unwrap() {
+        let variant = archive["variant"].as_str().unwrap();
+        let url = format!("{link}/archive/{variant}");
+        let bytes = client.http.get(url).send().await.unwrap().bytes().await.unwrap();
+        assert_eq!(bytes.len() as i64, archive["bytes"].as_i64().unwrap());
+        told("unzip", &["-tqq"], &bytes);
+        let listed: Value = serde_json::from_str(&told("python3", &["-c", LIST], &bytes)).unwrap();
+        let names: Vec<_> = listed.as_array().unwrap().iter().map(|file| file[0].as_str().unwrap()).collect();
+        let twice = if variant == "mls" { "küche (2).jpg" } else { "küche (2).JPG" };
+        assert_eq!(names, ["Küche.jpg", "浴室.jpg", twice]);
+        assert!(listed.as_array().unwrap().iter().all(|file| file[2] == 0), "stored, not deflated: {listed}");
+    }
+    let again = world.enqueue(&[zip(delivery["id"].as_str().unwrap().parse().unwrap())]).await[0];
+    let again = world.reaches(again, State::Completed).await.result.unwrap();
+    assert_eq!(again.0.inline().unwrap()["reused"], true, "an archive is not packed twice");
+    stop.cancel();
+}
+
+fn zip(delivery: DeliveryId) -> NewJob {
+    NewJob::of(&DeliveryZip { delivery, variant: Variant::Mls }).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_shows_nothing_once_it_is_taken_back_or_altered() {
+    let world = World::new().await;
+    let _worker = world.start(&[]);
+    let (client, stop) = serve(&world).await;
+    let asset = world.asset(photo("LadyBird.jpg")).await;
+    let body = json!({"title": "x", "files": [{"asset": asset}], "archives": ["mls"]});
+    let delivery = deliver(&client, &body).await;
+    let link = delivery["link"].as_str().unwrap();
+    let status = async |link: &str| client.http.get(link).send().await.unwrap().status();
+    let (page, name) = link.split_at(link.find("dlv_").unwrap());
+    let longer = format!("{page}{}", name.replacen(".1", ".2", 1));
+    for altered in [&link[..link.len() - 1], &longer, &format!("{link}.1"), &link.replace("dlv_0", "dlv_1")] {
+        assert_eq!(status(altered).await, StatusCode::NOT_FOUND, "{altered}");
+    }
+    for under in ["/files/1/grid", "/files/1/original", "/archive/mls", "/placeholders.css", ""] {
+        assert_eq!(status(&format!("{link}{under}")).await, StatusCode::OK, "{under}");
+    }
+    for nothing in ["/files/0/grid", "/files/2/grid", "/files/1/huge", "/archive/all"] {
+        assert_eq!(status(&format!("{link}{nothing}")).await, StatusCode::NOT_FOUND, "{nothing}");
+    }
+    let path = format!("/v1/deliveries/{}/revoke", delivery["id"].as_str().unwrap());
+    let revoked = client.http.post(format!("{}{path}", client.url)).bearer_auth(&client.key);
+    assert_eq!(revoked.send().await.unwrap().status(), StatusCode::NO_CONTENT);
+    for under in ["", "/files/1/grid", "/archive/mls", "/placeholders.css"] {
+        assert_eq!(status(&format!("{link}{under}")).await, StatusCode::GONE, "{under}");
+    }
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_waits_for_its_pictures() {
+    let world = World::new().await;
+    // Nobody makes pictures.
+    let _worker = world.start(&["--queues", "default"]);
+    let (client, stop) = serve(&world).await;
+    let asset = world.asset(photo("LadyBird.jpg")).await;
+    let (_, made) = client.post("/v1/deliveries", json!({"title": "x", "files": [{"asset": asset}]})).await;
+    let waits = "select count(*) from job where kind = 'delivery.publish' and last_error ->> 'code' = 'waiting_for_pictures'";
+    eventually("the delivery to wait", SOON, || async {
+        (world.database.number(waits).await.unwrap() == 1).then_some(())
+    })
+    .await;
+    let page = client.http.get(made["link"].as_str().unwrap()).send().await.unwrap();
+    assert_eq!(page.status(), StatusCode::SERVICE_UNAVAILABLE);
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn a_missing_file_leaves_no_archive_behind() {
+    let world = World::new().await;
+    let tenant = world.tenant.to_string();
+    let (there, gone) = (Key::upload(&tenant, "there").unwrap(), Key::upload(&tenant, "gone").unwrap());
+    let content = bytes::Bytes::from(vec![7; 20_000_000]);
+    world.blobs.put(&there, content.clone(), "image/jpeg", "no-store").await.unwrap();
+    let target = Key::archive(&tenant, "dlv_1", &"0".repeat(64), "mls").unwrap();
+    let entry = |key: &Key, bytes| Entry { name: "a.jpg", extension: None, key: key.clone(), bytes };
+    let pack = async |entries: &[Entry<'_>]| archive::write(&world.blobs, entries, &target, |_| {}).await;
+
+    let missing = pack(&[entry(&there, 20_000_000), entry(&gone, 1)]).await.unwrap_err();
+    assert!(matches!(missing, ArchiveError::Missing { .. }), "{missing:?}");
+    let changed = pack(&[entry(&there, 19_999_999)]).await.unwrap_err();
+    assert!(matches!(changed, ArchiveError::Changed { bytes: 20_000_000, .. }), "{changed:?}");
+    assert_eq!(world.blobs.head(&target).await.unwrap(), None);
+
+    let made = pack(&[entry(&there, 20_000_000), entry(&there, 20_000_000)]).await.unwrap();
+    let again = pack(&[entry(&there, 20_000_000), entry(&there, 20_000_000)]).await.unwrap();
+    assert_eq!(made.checksum_sha256, again.checksum_sha256, "the same files make the same archive");
+    told("unzip", &["-tqq"], &world.blobs.get(&target, 50_000_000).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_of_what_was_never_published_is_refused() {
+    let world = World::new().await;
+    let _worker = world.start(&[]);
+    let job = world.enqueue(&[zip(DeliveryId::new())]).await[0];
+    let discarded = world.reaches(job, State::Discarded).await;
+    assert_eq!(discarded.error.unwrap().0["code"], "delivery_not_found");
+}
