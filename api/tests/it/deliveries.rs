@@ -43,7 +43,7 @@ async fn a_delivery_is_made_once_with_the_jobs_that_complete_it() {
     assert_eq!((&listed["deliveries"][0]["id"], &listed["next"]), (&made.body["id"], &Value::Null));
     let jobs = app.get("/v1/jobs").await.body;
     let mut kinds: Vec<_> = jobs["jobs"].as_array().unwrap().iter().map(|job| &job["kind"]).collect();
-    kinds.sort_by_key(|kind| kind.to_string());
+    kinds.sort_by_key(ToString::to_string);
     assert_eq!(kinds, [&json!("delivery.publish"), &json!("media.rendition")], "each picture is made once");
 
     let stranger = app.stranger().await;
