@@ -2,10 +2,17 @@
 
 use clap::ValueEnum;
 use jobs::{
-    Job, JobId, State, for_each_kind,
-    kinds::{media_probe::MediaProbe, media_rendition::MediaRendition, media_scan::MediaScan},
+    DeliveryId, Job, JobId, State, Variant, for_each_kind,
+    kinds::{
+        delivery_publish::DeliveryPublish, delivery_zip::DeliveryZip, media_probe::MediaProbe,
+        media_rendition::MediaRendition, media_scan::MediaScan,
+    },
 };
-use store::enqueue::NewJob;
+use store::{
+    deliveries::{File, Manifest, Stored},
+    enqueue::NewJob,
+    media,
+};
 use workers::faults::Point;
 
 use crate::world::{SOON, World, photo};
@@ -28,11 +35,60 @@ async fn job_of(world: &World, kind: &str) -> NewJob {
         let asset = world.asset(photo("FreshFlower.jpg")).await;
         return NewJob::of(&MediaScan { asset }).unwrap();
     }
+    if kind == DeliveryPublish::KIND {
+        return NewJob::of(&DeliveryPublish { delivery: delivery(world).await, archives: Vec::new() })
+            .unwrap();
+    }
+    if kind == DeliveryZip::KIND {
+        let delivery = delivery(world).await;
+        return NewJob::of(&DeliveryZip { delivery, variant: Variant::Original }).unwrap();
+    }
     if kind == MediaProbe::KIND {
         let asset = world.asset(photo("FreshFlower.jpg")).await;
         return NewJob::of(&MediaProbe { asset }).unwrap();
     }
     for_each_kind!(example)
+}
+
+/// A published delivery of one photograph, of which there is a picture.
+async fn delivery(world: &World) -> DeliveryId {
+    let delivery = DeliveryId::new();
+    let asset = world.asset(photo("FreshFlower.jpg")).await;
+    let original = media::asset(&world.api, world.tenant, asset).await.unwrap().unwrap();
+    let stored =
+        Stored { key: original.object_key.clone(), bytes: original.bytes as u64, width: None, height: None };
+    let file = File {
+        asset,
+        name: "flower.jpg".to_owned(),
+        media_type: original.media_type,
+        mls: Some(stored.clone()),
+        original: stored,
+        print: None,
+        screen: None,
+        grid: None,
+        colours: None,
+    };
+    let manifest = serde_json::to_string(&Manifest { files: vec![file] }).unwrap();
+    let (id, tenant, asset) = (delivery.as_uuid(), world.tenant.as_uuid(), asset.as_uuid());
+    for sql in [
+        format!(
+            "insert into delivery (id, tenant_id, title, link_secret, expires_at, created_by, manifest, manifest_sha256,
+                 published_at)
+             values ('{id}', '{tenant}', 'x', sha256('x'), now() + interval '1 day', 'x', '{manifest}',
+                 repeat('0', 64), now())"
+        ),
+        format!("insert into delivery_item (tenant_id, delivery_id, place, asset_id, name)
+             values ('{tenant}', '{id}', 1, '{asset}', 'flower.jpg')"),
+        format!(
+            "insert into rendition (id, tenant_id, asset_id, source_sha256, preset, rung, format, width, height, bytes,
+                 object_key)
+             values (gen_random_uuid(), '{tenant}', '{asset}', 'x', 'listing@1', 'mls_2048', 'jpeg', 1, 1, 1, '{}')",
+            original.object_key
+        ),
+    ] {
+        world.database.execute(&sql).await.unwrap();
+    }
+    delivery
 }
 
 /// What the job left in the world, apart from ids and times.
@@ -109,8 +165,14 @@ async fn all_ended(world: &World) -> i64 {
 
 fn masked(result: &serde_json::Value) -> serde_json::Value {
     let mut result = result.clone();
-    if result.get("asset").is_some() {
-        result["asset"] = serde_json::Value::Null;
+    for named in ["asset", "delivery", "manifest_sha256"] {
+        if result.get(named).is_some() {
+            result[named] = serde_json::Value::Null;
+        }
+    }
+    // The key of an archive has its delivery in it.
+    if result.get("variant").is_some() {
+        result["key"] = serde_json::Value::Null;
     }
     for rendition in result["renditions"].as_array_mut().into_iter().flatten() {
         let key = rendition["key"].as_str().unwrap().split_once('/').unwrap().1.to_owned();

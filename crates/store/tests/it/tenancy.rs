@@ -90,7 +90,12 @@ async fn fill(database: &TestDatabase, tenants: [TenantId; 2]) {
              insert into asset_grave (tenant_id, sha256, due_at) values ('{id}', 'x', now());
              insert into asset_position (asset_id, tenant_id, latitude, longitude) values ('{id}', '{id}', 1, 1);
              insert into rendition (id, tenant_id, asset_id, source_sha256, preset, rung, format, width, height, bytes,
-                 object_key) values (gen_random_uuid(), '{id}', '{id}', 'x', 'x', 'x', 'x', 1, 1, 1, 'x');",
+                 object_key) values (gen_random_uuid(), '{id}', '{id}', 'x', 'x', 'x', 'x', 1, 1, 1, 'x');
+             insert into delivery (id, tenant_id, title, link_secret, expires_at, created_by)
+                 values ('{id}', '{id}', 'x', sha256('x'), now(), 'x');
+             insert into delivery_item (tenant_id, delivery_id, place, asset_id, name) values ('{id}', '{id}', 1, '{id}', 'x');
+             insert into delivery_archive (tenant_id, delivery_id, variant, manifest_sha256, object_key, bytes, files, sha256)
+                 values ('{id}', '{id}', 'mls', 'x', 'x', 1, 1, 'x');",
             slug = id.simple(),
             prefix = &id.simple().to_string()[20..],
         );
