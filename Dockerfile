@@ -25,14 +25,16 @@ COPY --from=manifests /src .
 ENV RUSTUP_TOOLCHAIN=${RUST_VERSION}
 RUN find . -name Cargo.toml -not -path ./Cargo.toml -printf '%h\n' | while read -r crate; do \
         mkdir -p "$crate/src" && : >"$crate/src/lib.rs"; \
-        if grep -q '^\[\[bin\]\]' "$crate/Cargo.toml"; then echo 'fn main() {}' >"$crate/src/main.rs"; fi; \
+        for bin in $(sed -n 's|^path = "\(src/.*\)"|\1|p' "$crate/Cargo.toml"); do \
+            mkdir -p "$crate/$(dirname "$bin")" && echo 'fn main() {}' >"$crate/$bin"; \
+        done; \
     done \
     && cargo build --release --locked -p api -p workers
 COPY . .
 # Cargo goes by time stamps, and the sources may be older than the empty crates compiled above.
 RUN find . -name '*.rs' -exec touch {} + \
     && cargo build --release --locked -p api -p workers \
-    && install -D -t /out target/release/api target/release/workers
+    && install -D -t /out target/release/api target/release/workers target/release/films
 
 FROM debian:${DEBIAN_RELEASE}-slim AS runtime
 COPY packages.txt /tmp/packages.txt

@@ -70,6 +70,8 @@ pub(crate) const DELIVERY_DAYS_MAX: u16 = 365;
 pub(crate) const DELIVERY_DAYS_DEFAULT: u16 = 30;
 /// How long the URLs of pictures work.
 pub(crate) const READ_URL_TTL: Duration = Duration::from_mins(15);
+/// Largest playlist of a film that a delivery's page passes on: two hours in segments of 6 s are some 100 kB.
+pub(crate) const PLAYLIST_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// After how many seconds to ask again for a file that has not been scanned.
 pub(crate) const SCAN_RETRY_S: u64 = 2;
 /// Characters of the reason for releasing a file.

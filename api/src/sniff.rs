@@ -3,11 +3,24 @@
 /// How many bytes [`media_type`] looks at, at most.
 pub(crate) const PREFIX_BYTES: u64 = 64;
 
-/// Pictures that may be uploaded.
-pub(crate) const ACCEPTED: [&str; 7] =
-    ["image/jpeg", "image/png", "image/webp", "image/gif", "image/tiff", "image/heic", "image/avif"];
+/// Pictures and films that may be uploaded.
+pub(crate) const ACCEPTED: [&str; 13] = [
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "image/gif",
+    "image/tiff",
+    "image/heic",
+    "image/avif",
+    "video/mp4",
+    "video/quicktime",
+    "video/x-matroska",
+    "video/webm",
+    "video/x-msvideo",
+    "video/mpeg",
+];
 
-/// The media type of a picture that begins with `prefix`; none when it is no picture we accept.
+/// The media type of a picture or a film that begins with `prefix`; none when it is neither, or not accepted.
 pub(crate) fn media_type(prefix: &[u8]) -> Option<&'static str> {
     match prefix {
         [0xFF, 0xD8, 0xFF, ..] => Some("image/jpeg"),
@@ -16,6 +29,9 @@ pub(crate) fn media_type(prefix: &[u8]) -> Option<&'static str> {
         // Little-endian, big-endian. BigTIFF (43) is not decoded, so it is not taken in.
         [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => Some("image/tiff"),
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'A', b'V', b'I', b' ', ..] => Some("video/x-msvideo"),
+        [0, 0, 1, 0xBA, ..] => Some("video/mpeg"),
+        [0x1A, 0x45, 0xDF, 0xA3, rest @ ..] => matroska(rest),
         _ if prefix.len() >= 12 && &prefix[4..8] == b"ftyp" => iso_brands(prefix),
         _ => None,
     }
@@ -30,8 +46,19 @@ fn iso_brands(prefix: &[u8]) -> Option<&'static str> {
     std::iter::once(major).chain(compatible).find_map(|brand| match brand {
         b"avif" | b"avis" => Some("image/avif"),
         b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" => Some("image/heic"),
+        b"qt  " => Some("video/quicktime"),
+        b"isom" | b"iso2" | b"iso4" | b"iso5" | b"iso6" | b"mp41" | b"mp42" | b"avc1" | b"M4V " | b"MSNV" => {
+            Some("video/mp4")
+        }
+        [b'3', b'g', b'p' | b'2', _] => Some("video/mp4"),
         _ => None,
     })
+}
+
+/// The header of Matroska names the kind of document; WebM is one.
+fn matroska(header: &[u8]) -> Option<&'static str> {
+    let holds = |name: &[u8]| header.windows(name.len()).any(|window| window == name);
+    if holds(b"webm") { Some("video/webm") } else { holds(b"matroska").then_some("video/x-matroska") }
 }
 
 #[cfg(test)]
@@ -39,8 +66,8 @@ mod tests {
     use super::media_type;
 
     #[test]
-    fn pictures_are_known_by_their_first_bytes() {
-        let cases: [(&[u8], &str); 9] = [
+    fn pictures_and_films_are_known_by_their_first_bytes() {
+        let cases: [(&[u8], &str); 16] = [
             (b"\xFF\xD8\xFF\xE0\x00\x10JFIF", "image/jpeg"),
             (b"\x89PNG\r\n\x1a\n\0\0", "image/png"),
             (b"GIF89a\x01\x00", "image/gif"),
@@ -50,6 +77,13 @@ mod tests {
             (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "image/heic"),
             (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf", "image/avif"),
             (b"\0\0\0\x14ftypavif\0\0\0\0", "image/avif"),
+            (b"\0\0\0\x18ftypisom\0\0\0\0isomavc1", "video/mp4"),
+            (b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", "video/quicktime"),
+            (b"\0\0\0\x14ftyp3gp4\0\0\0\0", "video/mp4"),
+            (b"\x1A\x45\xDF\xA3\xA3\x42\x86\x81\x01\x42\x82\x88matroska", "video/x-matroska"),
+            (b"\x1A\x45\xDF\xA3\x9F\x42\x86\x81\x01\x42\x82\x84webm", "video/webm"),
+            (b"RIFF\x10\0\0\0AVI LIST", "video/x-msvideo"),
+            (b"\0\0\x01\xBA\x44\0", "video/mpeg"),
         ];
         for (prefix, expected) in cases {
             assert_eq!(media_type(prefix), Some(expected));
@@ -64,7 +98,7 @@ mod tests {
             b"<svg xmlns=\"http://www.w3.org/2000/svg\">",
             b"%PDF-1.7",
             b"RIFF\x10\0\0\0WAVEfmt ",
-            b"\0\0\0\x18ftypisom\0\0\0\0isomavc1",
+            b"\x1A\x45\xDF\xA3\x9F\x42\x86",
             b"\xFF\xFF\xFF\xFFftyp",
             b"\0\0\0\0ftypmif1",
             b"<!doctype html><script>",

@@ -18,6 +18,7 @@ pub mod preset;
 pub mod queue;
 pub mod state;
 pub mod variant;
+pub mod video_preset;
 
 pub use asset::{AssetState, UnknownAssetState};
 pub use catalogue::{KindSpec, Parsed, parse, parse_kept, parse_up_to, spec, specs};

@@ -13,7 +13,7 @@ pub enum Queue {
     Default,
     /// Pixels and frames: a core each.
     Media,
-    /// Re-rendering that must never delay new uploads.
+    /// Films and re-rendering: long work that must never delay new photographs.
     MediaBulk,
 }
 

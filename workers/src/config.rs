@@ -78,6 +78,9 @@ pub struct RunArgs {
     /// Where ClamAV's daemon listens, host:port or the path of a socket; while it is away, uploads wait in quarantine
     #[arg(long, env = "CREWLINE_CLAMD_ADDRESS", default_value = "127.0.0.1:3310")]
     pub clamd_address: Address,
+    /// Most memory one child that makes a film may use, in MiB
+    #[arg(long, env = "CREWLINE_VIDEO_MEMORY_MIB", default_value_t = 6_144, value_parser = clap::value_parser!(u64).range(512..=65_536))]
+    pub video_memory_mib: u64,
     /// Redis: redis://[:password@]host:port[/db]
     #[arg(long, env = "REDIS_URL", hide_env_values = true, help_heading = "Redis")]
     pub redis_url: SecretString,

@@ -15,6 +15,8 @@ pub struct Deps {
     pub media: MediaPool,
     /// The virus scanner.
     pub clamd: Clamd,
+    /// Child processes that decode films: one for each, with more memory.
+    pub films: MediaPool,
     /// Room for files, gone when the attempt is.
     pub scratch: Scratch,
 }

@@ -2,14 +2,12 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::Parser;
-use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use workers::{
     config::{Cli, Command, RunArgs},
-    media_child, runtime,
+    media_child, picture_child, runtime,
 };
 
 #[global_allocator]
@@ -18,18 +16,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::MediaChild { memory_bytes } => {
-            limit(Resource::As, memory_bytes)?;
-            limit(Resource::Core, 0)?;
-            media_child::serve()?;
+            media_child::serve(memory_bytes, picture_child::answer)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Run(args) => tokio::runtime::Runtime::new()?.block_on(run(*args)),
     }
-}
-
-fn limit(resource: Resource, value: u64) -> anyhow::Result<()> {
-    setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })
-        .with_context(|| format!("could not limit {resource:?} to {value}"))
 }
 
 async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {

@@ -1,47 +1,33 @@
-//! The child process that decodes pictures. Decoders are C code fed with strangers' bytes: when one crashes, hangs or
-//! eats memory, it is this process that dies, and the worker hears why.
+//! The child process that decodes pictures and films. Decoders are C code fed with strangers' bytes: when one crashes,
+//! hangs or eats memory, it is this process that dies, and the worker hears why.
 //!
-//! Protocol: one JSON request a line on stdin, JSON answers a line on stdout, the last of a request being `done`,
-//! `inspected` or `failed`. Files travel by path.
+//! Protocol: one JSON request a line on stdin, JSON answers a line on stdout, the last of a request being none of
+//! `progress`, `ready` and `playable`. Files travel by path.
 
 use std::{
-    io::{BufRead, Write},
-    path::{Path, PathBuf},
-    sync::atomic::AtomicBool,
+    io::{BufRead, StdoutLock, Write},
+    path::PathBuf,
 };
 
-use base64::{Engine, prelude::BASE64_STANDARD};
-use media::{Format, Inspected, Ladder, Limits, Probe};
+use anyhow::Context;
+use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
-/// Bounds on one source photograph.
-pub const LIMITS: Limits = Limits {
-    bytes_max: 256 * 1024 * 1024,
-    side_px_max: 30_000,
-    pixels_max: 200_000_000,
-    alloc_bytes_max: 1_200 * 1024 * 1024,
-    jpeg_scans_max: 100,
+use crate::{
+    film_child::FilmRequest,
+    picture_child::{Ladders, PictureRequest},
 };
 
-/// What a child may be asked.
+/// What the parent asks for.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Question {
-    /// To make a ladder.
-    Render(Request),
+pub enum Request {
+    /// A ladder of pictures.
+    Pictures(PictureRequest),
+    /// A ladder of streams.
+    Film(FilmRequest),
     /// What a file is, and how and where it was taken.
     Inspect(PathBuf),
-}
-
-/// A ladder to make.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Request {
-    /// The photograph.
-    pub source: PathBuf,
-    /// Where the pictures go.
-    pub folder: PathBuf,
-    /// What to make.
-    pub ladder: Ladder,
 }
 
 /// What the child says.
@@ -55,61 +41,48 @@ pub enum Answer {
         /// A few words.
         message: String,
     },
+    /// These files of a film are there, and will not change.
+    Ready(Vec<video::FileMade>),
+    /// A film can be played; everything it takes is ready.
+    Playable {
+        /// Its playlist.
+        playlist: String,
+        /// The stream that is ready.
+        rung: String,
+    },
     /// The pictures are there.
-    Done(Box<Ladders>),
-    /// This is what the file is.
-    Inspected(Box<Inspected>),
-    /// It cannot be done.
+    Pictures(Box<Ladders>),
+    /// The film is there.
+    Film(Box<video::Made>),
+    /// This is what a picture is.
+    Picture(Box<media::Inspected>),
+    /// This is what a film is.
+    Recording(Box<video::Inspected>),
+    /// There will be nothing.
     Failed {
         /// A stable word.
         code: String,
-        /// A sentence for the photographer.
+        /// A sentence for whoever took the picture.
         message: String,
         /// Whether trying again is pointless.
         permanent: bool,
     },
 }
 
-/// What was made.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Ladders {
-    /// What the source is.
-    pub probe: Probe,
-    /// ThumbHash, base64.
-    pub thumbhash: String,
-    /// Why the pictures may show damage.
-    pub degraded: Option<String>,
-    /// The pictures.
-    pub pictures: Vec<Picture>,
-}
-
-/// One picture in the folder.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Picture {
-    /// Name of its rung.
-    pub rung: String,
-    /// Its format.
-    pub format: Format,
-    /// In pixels.
-    pub width: u32,
-    /// In pixels.
-    pub height: u32,
-    /// Size of the file.
-    pub bytes: u64,
-    /// The file.
-    pub path: PathBuf,
-}
-
-/// Answers requests until stdin ends.
+/// Answers requests by `work` until stdin ends. The process may use so much address space, and leaves no core files.
 ///
 /// # Errors
 /// When stdin or stdout break, which means that the parent is gone.
-pub fn serve() -> std::io::Result<()> {
+pub fn serve(
+    memory_bytes: u64,
+    work: impl Fn(Request, &mut StdoutLock<'static>) -> Answer,
+) -> anyhow::Result<()> {
+    limit(Resource::As, memory_bytes)?;
+    limit(Resource::Core, 0)?;
     let mut answers = std::io::stdout().lock();
     for line in std::io::stdin().lock().lines() {
         let answer = match serde_json::from_str(&line?) {
-            Ok(Question::Render(request)) => render(&request, &mut answers),
-            Ok(Question::Inspect(source)) => inspect(&source),
+            Ok(request) => work(request, &mut answers),
             Err(error) => failed("bad_request", error.to_string(), true),
         };
         say(&mut answers, &answer)?;
@@ -117,62 +90,22 @@ pub fn serve() -> std::io::Result<()> {
     Ok(())
 }
 
-fn say(answers: &mut impl Write, answer: &Answer) -> std::io::Result<()> {
+fn limit(resource: Resource, value: u64) -> anyhow::Result<()> {
+    setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })
+        .with_context(|| format!("could not limit {resource:?} to {value}"))
+}
+
+/// The answer of a child to what another kind of child is for.
+pub(crate) fn not_mine() -> Answer {
+    failed("bad_request", "this is not what this process is for".to_owned(), true)
+}
+
+pub(crate) fn say(answers: &mut impl Write, answer: &Answer) -> std::io::Result<()> {
     serde_json::to_writer(&mut *answers, answer)?;
     answers.write_all(b"\n")?;
     answers.flush()
 }
 
-fn failed(code: &str, message: String, permanent: bool) -> Answer {
+pub(crate) fn failed(code: &str, message: String, permanent: bool) -> Answer {
     Answer::Failed { code: code.to_owned(), message, permanent }
-}
-
-fn read(source: &Path) -> Result<Vec<u8>, Answer> {
-    std::fs::read(source)
-        .map_err(|error| failed("scratch", format!("could not read the photograph: {error}"), false))
-}
-
-fn inspect(source: &Path) -> Answer {
-    match read(source).map(|source| media::inspect(&source, &LIMITS)) {
-        Ok(Ok(inspected)) => Answer::Inspected(Box::new(inspected)),
-        Ok(Err(error)) => failed(error.code(), error.to_string(), error.is_permanent()),
-        Err(answer) => answer,
-    }
-}
-
-fn render(request: &Request, answers: &mut impl Write) -> Answer {
-    let source = match read(&request.source) {
-        Ok(source) => source,
-        Err(answer) => return answer,
-    };
-    // A parent that is gone shows at the next answer; until then there is nobody to tell.
-    let mut progress = |percent: u8, message: &str| {
-        let _ = say(answers, &Answer::Progress { percent, message: message.to_owned() });
-    };
-    let rendered =
-        match media::render(&source, &request.ladder, &LIMITS, &AtomicBool::new(false), &mut progress) {
-            Ok(rendered) => rendered,
-            Err(error) => return failed(error.code(), error.to_string(), error.is_permanent()),
-        };
-    let mut pictures = Vec::with_capacity(rendered.outputs.len());
-    for output in rendered.outputs {
-        let path = request.folder.join(format!("{}.{}", output.rung, output.format.extension()));
-        if let Err(error) = std::fs::write(&path, &output.bytes) {
-            return failed("scratch", format!("could not write a picture: {error}"), false);
-        }
-        pictures.push(Picture {
-            rung: output.rung,
-            format: output.format,
-            width: output.width,
-            height: output.height,
-            bytes: output.bytes.len() as u64,
-            path,
-        });
-    }
-    Answer::Done(Box::new(Ladders {
-        probe: rendered.probe,
-        thumbhash: BASE64_STANDARD.encode(rendered.thumbhash),
-        degraded: rendered.degraded,
-        pictures,
-    }))
 }

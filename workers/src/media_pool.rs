@@ -1,4 +1,4 @@
-//! Child processes that decode pictures, kept warm. A child that fails its parent in any way is replaced.
+//! Child processes that decode pictures and films, kept warm. A child that fails its parent in any way is replaced.
 
 use std::{
     io,
@@ -8,16 +8,24 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use media::Inspected;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},
 };
 
-use crate::media_child::{Answer, Ladders, Question, Request};
+use jobs::Failure;
+use video::{FileMade, Made};
 
-/// Answers after which a child is replaced, so that what a decoder leaks stays small.
-const USES_MAX: u32 = 200;
+use crate::{
+    film_child::FilmRequest,
+    media_child::{Answer, Request},
+    picture_child::{Ladders, PictureRequest},
+};
+
+/// Ladders of pictures after which a child is replaced, so that what a decoder leaks stays small.
+pub const USES_MAX: u32 = 200;
+/// Films after which a child is replaced.
+pub const FILM_USES_MAX: u32 = 1;
 /// Idle children kept.
 const IDLE_MAX: usize = 64;
 /// Longest line a child may say. An answer names a few dozen files.
@@ -47,6 +55,29 @@ pub enum MediaFailure {
     Io(#[from] io::Error),
 }
 
+impl MediaFailure {
+    /// A crash may be the machine's fault, so it is tried again; a refusal of the file itself is final.
+    pub fn into_failure(self) -> Failure {
+        match self {
+            Self::Refused { code, message, permanent: true } => Failure::discard(&code, message),
+            Self::Refused { code, message, .. } => Failure::retry(&code, message),
+            Self::Crashed { .. } => Failure::retry("decoder_crashed", self.to_string()),
+            Self::Io(error) => error.into(),
+        }
+    }
+}
+
+/// What is said about a film while it is made.
+#[derive(Debug)]
+pub enum FilmWord {
+    /// How far it is, from 0 to 100, and a few words.
+    Progress(u8, String),
+    /// These files are there, and will not change.
+    Ready(Vec<FileMade>),
+    /// It can be played with this playlist, which shows this stream; all it takes is ready.
+    Playable(String, String),
+}
+
 struct Decoder {
     child: Child,
     requests: ChildStdin,
@@ -54,47 +85,104 @@ struct Decoder {
     uses: u32,
 }
 
+/// What an answer was.
+enum Heard<T> {
+    /// There will be more.
+    Word,
+    /// The last one.
+    End(T),
+    /// Not an answer to what was asked.
+    Nonsense,
+}
+
+/// What children of a pool are.
+#[derive(Debug, Clone)]
+pub struct Kind {
+    /// The program.
+    pub program: PathBuf,
+    /// What it is told to be, if it can be several things.
+    pub role: Option<&'static str>,
+    /// Address space that each may use.
+    pub memory_bytes: u64,
+    /// Requests after which one is replaced.
+    pub uses_max: u32,
+}
+
 /// Decoders that wait for work.
 pub struct MediaPool {
-    program: PathBuf,
-    memory_bytes: u64,
+    kind: Kind,
     idle: Mutex<Vec<Decoder>>,
 }
 
 impl MediaPool {
-    /// A pool of children of `program` (this one), each of which may use `memory_bytes` of address space.
-    pub fn new(program: PathBuf, memory_bytes: u64) -> Self {
-        Self { program, memory_bytes, idle: Mutex::default() }
+    /// A pool without children yet.
+    pub fn new(kind: Kind) -> Self {
+        Self { kind, idle: Mutex::default() }
     }
 
-    /// Makes a ladder.
+    /// Makes a ladder of pictures. Dropping the future kills the child: nothing of a cancelled job goes on.
     pub async fn render(
         &self,
-        request: Request,
-        progress: impl FnMut(u8, String),
-    ) -> Result<Ladders, MediaFailure> {
-        match self.ask(&Question::Render(request), progress).await? {
-            Answer::Done(ladders) => Ok(*ladders),
-            other => Err(strange(&other)),
-        }
-    }
-
-    /// Looks at the header of a file.
-    pub async fn inspect(&self, source: PathBuf) -> Result<Inspected, MediaFailure> {
-        match self.ask(&Question::Inspect(source), |_, _| ()).await? {
-            Answer::Inspected(inspected) => Ok(*inspected),
-            other => Err(strange(&other)),
-        }
-    }
-
-    /// The last answer to a question. Dropping the future kills the child: nothing of a cancelled job goes on.
-    async fn ask(
-        &self,
-        question: &Question,
+        request: PictureRequest,
         mut progress: impl FnMut(u8, String),
-    ) -> Result<Answer, MediaFailure> {
+    ) -> Result<Ladders, MediaFailure> {
+        let hear = |answer| match answer {
+            Answer::Progress { percent, message } => {
+                progress(percent, message);
+                Heard::Word
+            }
+            Answer::Pictures(ladders) => Heard::End(*ladders),
+            _ => Heard::Nonsense,
+        };
+        self.converse(&Request::Pictures(request), hear).await
+    }
+
+    /// Makes a film. Dropping the future kills the child: nothing of a cancelled job goes on.
+    pub async fn transcode(
+        &self,
+        request: FilmRequest,
+        mut say: impl FnMut(FilmWord),
+    ) -> Result<Made, MediaFailure> {
+        let hear = |answer| {
+            let word = match answer {
+                Answer::Progress { percent, message } => FilmWord::Progress(percent, message),
+                Answer::Ready(files) => FilmWord::Ready(files),
+                Answer::Playable { playlist, rung } => FilmWord::Playable(playlist, rung),
+                Answer::Film(made) => return Heard::End(*made),
+                _ => return Heard::Nonsense,
+            };
+            say(word);
+            Heard::Word
+        };
+        self.converse(&Request::Film(request), hear).await
+    }
+
+    /// Looks at the header of a picture. For children that make pictures.
+    pub async fn inspect_picture(&self, source: PathBuf) -> Result<media::Inspected, MediaFailure> {
+        let hear = |answer| match answer {
+            Answer::Picture(inspected) => Heard::End(*inspected),
+            _ => Heard::Nonsense,
+        };
+        self.converse(&Request::Inspect(source), hear).await
+    }
+
+    /// Looks at the header of a film. For children that make films.
+    pub async fn inspect_film(&self, source: PathBuf) -> Result<video::Inspected, MediaFailure> {
+        let hear = |answer| match answer {
+            Answer::Recording(inspected) => Heard::End(*inspected),
+            _ => Heard::Nonsense,
+        };
+        self.converse(&Request::Inspect(source), hear).await
+    }
+
+    /// Asks, and listens until the last answer.
+    async fn converse<T>(
+        &self,
+        request: &Request,
+        mut hear: impl FnMut(Answer) -> Heard<T>,
+    ) -> Result<T, MediaFailure> {
         let mut decoder = self.take()?;
-        let line = serde_json::to_string(question).map_err(io::Error::other)? + "\n";
+        let line = serde_json::to_string(request).map_err(io::Error::other)? + "\n";
         let asked = decoder.requests.write_all(line.as_bytes()).await;
         loop {
             let answer = match asked.as_ref().map(|()| decoder.answers.next_line()) {
@@ -106,15 +194,20 @@ impl MediaPool {
                 return Err(MediaFailure::Crashed { how: "it said too much".to_owned() });
             }
             match serde_json::from_str(&line).map_err(io::Error::other)? {
-                Answer::Progress { percent, message } => progress(percent, message),
                 Answer::Failed { code, message, permanent } => {
                     self.put_back(decoder);
                     return Err(MediaFailure::Refused { code, message, permanent });
                 }
-                last => {
-                    self.put_back(decoder);
-                    return Ok(last);
-                }
+                answer => match hear(answer) {
+                    Heard::Word => {}
+                    Heard::End(made) => {
+                        self.put_back(decoder);
+                        return Ok(made);
+                    }
+                    Heard::Nonsense => {
+                        return Err(MediaFailure::Crashed { how: "it answered something else".to_owned() });
+                    }
+                },
             }
         }
     }
@@ -127,18 +220,21 @@ impl MediaPool {
     fn put_back(&self, mut decoder: Decoder) {
         decoder.uses += 1;
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if decoder.uses < USES_MAX && idle.len() < IDLE_MAX {
+        if decoder.uses < self.kind.uses_max && idle.len() < IDLE_MAX {
             idle.push(decoder);
         }
     }
 
     fn start(&self) -> io::Result<Decoder> {
-        let mut child = Command::new(&self.program)
-            .args(["media-child", "--memory-bytes", &self.memory_bytes.to_string()])
+        let mut child = Command::new(&self.kind.program)
+            .args(self.kind.role)
+            .args(["--memory-bytes", &self.kind.memory_bytes.to_string()])
             // Nothing of the worker's secrets is the decoder's business.
             .env_clear()
             // The allocator would set aside a GiB of address space at once, which is what the decoder's limit counts.
             .env("MIMALLOC_DISALLOW_ARENA_ALLOC", "1")
+            // So would the system's, 64 MiB for each of many threads.
+            .env("MALLOC_ARENA_MAX", "4")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -149,17 +245,6 @@ impl MediaPool {
         };
         Ok(Decoder { child, requests, answers: BufReader::new(answers).lines(), uses: 0 })
     }
-}
-
-/// An answer to another question.
-fn strange(answer: &Answer) -> MediaFailure {
-    let what = match answer {
-        Answer::Progress { .. } => "progress",
-        Answer::Done(_) => "pictures",
-        Answer::Inspected(_) => "a description",
-        Answer::Failed { .. } => "a failure",
-    };
-    MediaFailure::Crashed { how: format!("it answered with {what}") }
 }
 
 async fn crashed(mut decoder: Decoder) -> MediaFailure {

@@ -8,7 +8,10 @@ use chrono::Utc;
 use jobs::{AssetState, Classify, Failure, Outcome, failure::Problem};
 use store::media::Asset;
 
-use crate::{cx::Cx, media_child::LIMITS, media_pool::MediaFailure};
+use crate::cx::Cx;
+
+/// What is made is named by its content: what is at a key never changes.
+pub(crate) const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
 /// Shortest and longest pause before a job looks again whether its original has been scanned.
 const LOOK_AGAIN_MIN: Duration = Duration::from_millis(250);
@@ -34,10 +37,10 @@ pub(crate) fn need_clean(asset: &Asset) -> Outcome<()> {
     }
 }
 
-/// Puts the original into a file, and holds it against what was verified.
-pub(crate) async fn fetch(cx: &Cx<'_>, asset: &Asset, path: &Path) -> Outcome<()> {
+/// Puts the original into a file, and holds it against what was verified. A larger one than `bytes_max` is refused.
+pub(crate) async fn fetch(cx: &Cx<'_>, asset: &Asset, path: &Path, bytes_max: u64) -> Outcome<()> {
     let key = Key::parse(&asset.object_key).discard("bad_key")?;
-    let fetched = cx.deps.blobs.download(&key, path, LIMITS.bytes_max).await.map_err(stored)?;
+    let fetched = cx.deps.blobs.download(&key, path, bytes_max).await.map_err(stored)?;
     if fetched.sha256_hex != asset.sha256 {
         return Err(changed());
     }
@@ -47,16 +50,6 @@ pub(crate) async fn fetch(cx: &Cx<'_>, asset: &Asset, path: &Path) -> Outcome<()
 /// S3 holds something else under the name of what was verified.
 pub(crate) fn changed() -> Failure {
     Failure::discard("original_changed", "the stored original is not the file that was verified")
-}
-
-/// A crash may be the machine's fault, so it is tried again; a refusal of the file itself is final.
-pub(crate) fn refusal(failure: MediaFailure) -> Failure {
-    match failure {
-        MediaFailure::Refused { code, message, permanent: true } => Failure::discard(&code, message),
-        MediaFailure::Refused { code, message, .. } => Failure::retry(&code, message),
-        MediaFailure::Crashed { .. } => Failure::retry("decoder_crashed", failure.to_string()),
-        MediaFailure::Io(error) => error.into(),
-    }
 }
 
 /// A full disk is told apart from S3: another machine may have room.

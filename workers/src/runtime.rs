@@ -28,7 +28,7 @@ use crate::{
         release::Release,
         rescuer, resealing, retention, scheduler,
     },
-    media_pool::MediaPool,
+    media_pool::{self, Kind, MediaPool},
     scratch::Scratch,
     settler::Settler,
     speaker::Speaker,
@@ -46,6 +46,9 @@ const MISSED_MAX: usize = 4;
 const LOOK_MS: u64 = 1_000;
 /// Tickets of one queue answered at once by one process. Each waits for a slot before it claims.
 const TICKETS_AT_ONCE: usize = 2;
+
+/// Bytes of a MiB.
+const MIB: u64 = 1024 * 1024;
 
 /// What every way of running shares.
 struct Core {
@@ -70,8 +73,20 @@ impl Core {
         let deps = Arc::new(Deps {
             db: db.clone(),
             blobs: blob::Blobs::connect(&args.s3.options())?,
-            media: MediaPool::new(program, args.media_memory_mib * 1024 * 1024),
             clamd: Clamd::at(args.clamd_address.clone()),
+            // The program for films lies beside this one.
+            films: MediaPool::new(Kind {
+                program: program.with_file_name("films"),
+                role: None,
+                memory_bytes: args.video_memory_mib * MIB,
+                uses_max: media_pool::FILM_USES_MAX,
+            }),
+            media: MediaPool::new(Kind {
+                program,
+                role: Some("media-child"),
+                memory_bytes: args.media_memory_mib * MIB,
+                uses_max: media_pool::USES_MAX,
+            }),
             scratch: Scratch::open(&args.scratch).context("could not open the scratch folder")?,
         });
         let held = Arc::new(Held::default());

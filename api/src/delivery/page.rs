@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use jobs::Variant;
 use maud::{DOCTYPE, Markup, html};
-use store::deliveries::{Archived, Delivery, File, Manifest};
+use store::deliveries::{Archived, Delivery, File, Manifest, Part, Playable};
 
 /// The page of `delivery` under the path `link`.
 pub(super) fn page(link: &str, delivery: &Delivery, manifest: &Manifest, archives: &[Archived]) -> Markup {
@@ -31,7 +31,7 @@ pub(super) fn page(link: &str, delivery: &Delivery, manifest: &Manifest, archive
                 @for (place, file) in (1..).zip(files) { (tile(&base, place, file)) }
             }
             @for (place, file) in (1..).zip(files) {
-                @if file.screen.is_some() { (large(&base, place, files, file)) }
+                @if is_shown(file) { (large(&base, place, files, file)) }
             }
         }
     };
@@ -72,6 +72,7 @@ fn tile(base: &str, place: usize, file: &File) -> Markup {
                 Some(grid) => a href={ "#p" (place) } {
                     img src={ (base) "/files/" (place) "/grid" } alt=(file.name) loading="lazy" decoding="async"
                         width=[grid.width] height=[grid.height];
+                    @if let Some(film) = &file.film { span.length { "▶ " (length(film.duration_ms)) } }
                 },
                 None => a.file href=(original) { (file.media_type) },
             }
@@ -84,9 +85,9 @@ fn tile(base: &str, place: usize, file: &File) -> Markup {
 }
 
 fn large(base: &str, place: usize, files: &[File], file: &File) -> Markup {
-    let is_shown = |place: &usize| files.get(place - 1).is_some_and(|file| file.screen.is_some());
-    let before = (1..place).rev().find(is_shown);
-    let after = (place + 1..=files.len()).find(is_shown);
+    let can_be_seen = |place: &usize| files.get(place - 1).is_some_and(is_shown);
+    let before = (1..place).rev().find(can_be_seen);
+    let after = (place + 1..=files.len()).find(can_be_seen);
     html! {
         section.large id={ "p" (place) } aria-label=(file.name) {
             nav {
@@ -94,7 +95,10 @@ fn large(base: &str, place: usize, files: &[File], file: &File) -> Markup {
                 span { (file.name) " · " (place) " of " (files.len()) }
                 a href={ (base) "/files/" (place) "/mls" } { "Download" }
             }
-            img src={ (base) "/files/" (place) "/screen" } alt=(file.name) loading="lazy" decoding="async";
+            @match &file.film {
+                Some(film) => (player(base, place, film, &file.name)),
+                None => img src={ (base) "/files/" (place) "/screen" } alt=(file.name) loading="lazy" decoding="async";,
+            }
             nav {
                 @if let Some(before) = before { a data-role="prev" rel="prev" href={ "#p" (before) } { "Previous" } }
                 @else { span {} }
@@ -102,6 +106,28 @@ fn large(base: &str, place: usize, files: &[File], file: &File) -> Markup {
             }
         }
     }
+}
+
+fn is_shown(file: &File) -> bool {
+    file.screen.is_some() || file.film.is_some()
+}
+
+/// Browsers take the first source that they can play: streams where they know HLS, else the file.
+fn player(base: &str, place: usize, film: &Playable, name: &str) -> Markup {
+    let part = |kind: &str| film.parts.iter().find(|part| part.kind == kind);
+    let address = |part: &Part| format!("{base}/films/{place}/{}", part.name);
+    html! {
+        video controls playsinline preload="none" aria-label=(name) poster=[part("poster").map(address)] {
+            @for kind in ["master", "progressive"] {
+                @if let Some(part) = part(kind) { source src=(address(part)) type=(part.media_type); }
+            }
+        }
+    }
+}
+
+fn length(duration_ms: u64) -> String {
+    let seconds = duration_ms.div_ceil(1_000);
+    format!("{}:{:02}", seconds / 60, seconds % 60)
 }
 
 fn words(variant: Variant) -> &'static str {

@@ -10,14 +10,18 @@ use axum::{
 use blob::Key;
 use jobs::Variant;
 use maud::Markup;
-use store::deliveries::{self, Delivery, File, Manifest, Stored};
+use store::deliveries::{self, Delivery, File, Manifest, Part, Stored};
 
 use super::{
     assets,
     link::{self, Closed},
     page, placeholder,
 };
-use crate::{AppState, limits::READ_URL_TTL, problem::Problem};
+use crate::{
+    AppState,
+    limits::{PLAYLIST_BYTES_MAX, READ_URL_TTL},
+    problem::Problem,
+};
 
 /// Whoever reads a link over somebody's shoulder should not find it in a search engine or in a log of another site.
 const PRIVATE: [(HeaderName, HeaderValue); 3] = [
@@ -34,6 +38,7 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/d/{link}", get(show))
         .route("/d/{link}/placeholders.css", get(placeholders))
         .route("/d/{link}/files/{place}/{what}", get(file))
+        .route("/d/{link}/films/{place}/{name}", get(film_part))
         .route("/d/{link}/archive/{variant}", get(archive))
 }
 
@@ -42,7 +47,7 @@ async fn show(State(app): State<AppState>, Path(text): Path<String>) -> Result<R
     let archives = deliveries::archives(&app.db, delivery.tenant(), delivery.id()).await?;
     let elsewhere = origin_of_files(&app, &manifest).await?;
     let csp = format!(
-        "default-src 'none'; img-src 'self' {elsewhere}; style-src 'self'; script-src 'self'; base-uri 'none'; \
+        "default-src 'none'; img-src 'self' {elsewhere}; media-src 'self' {elsewhere}; style-src 'self'; script-src 'self'; base-uri 'none'; \
          form-action 'none'; frame-ancestors 'none'"
     );
     let mut response = html(StatusCode::OK, &page::page(&text, &delivery, &manifest, &archives));
@@ -76,11 +81,32 @@ async fn file(
 }
 
 fn download_name(file: &File, variant: Variant) -> String {
-    if file.in_variant(variant) == &file.original {
-        return file.name.clone();
-    }
+    let Some(extension) = file.extension(variant) else { return file.name.clone() };
     let stem = file.name.rsplit_once('.').map_or(file.name.as_str(), |(stem, _)| stem);
-    format!("{stem}.jpg")
+    format!("{stem}.{extension}")
+}
+
+/// What a player asks for. Playlists name their neighbours, so they come from here; everything else from where it lies.
+async fn film_part(
+    State(app): State<AppState>,
+    Path((text, place, name)): Path<(String, usize, String)>,
+) -> Result<Response, Closed> {
+    let (_, manifest) = opened(&app, &text).await?;
+    let file = place.checked_sub(1).and_then(|at| manifest.files.get(at)).ok_or(Closed::Unknown)?;
+    let parts = file.film.as_ref().map(|film| film.parts.as_slice()).unwrap_or_default();
+    let part = parts.iter().find(|part| part.name == name).ok_or(Closed::Unknown)?;
+    if !is_playlist(part) {
+        return lead_to(&app, &part.key, None).await;
+    }
+    let key = Key::parse(&part.key).map_err(Problem::internal)?;
+    let text = app.blobs.get(&key, PLAYLIST_BYTES_MAX).await?;
+    let kind = HeaderValue::try_from(&part.media_type).map_err(Problem::internal)?;
+    Ok((PRIVATE, [(header::CONTENT_TYPE, kind)], text).into_response())
+}
+
+/// Whether it names its neighbours: HLS playlists and WebVTT.
+fn is_playlist(part: &Part) -> bool {
+    matches!(part.media_type.as_str(), "application/vnd.apple.mpegurl" | "text/vtt")
 }
 
 async fn archive(

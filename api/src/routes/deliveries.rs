@@ -2,7 +2,9 @@
 
 use ::jobs::{
     AssetId, DeliveryId, Variant,
-    kinds::{delivery_publish::DeliveryPublish, media_rendition::MediaRendition},
+    kinds::{
+        delivery_publish::DeliveryPublish, media_rendition::MediaRendition, video_transcode::VideoTranscode,
+    },
 };
 use axum::{
     Json as Body,
@@ -118,7 +120,7 @@ impl DeliveryBody {
         if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(errors)) }
     }
 
-    /// What has to be done for it: the pictures that are not there yet, and then to publish it.
+    /// What has to be done for it: the pictures and films that are not there yet, and then to publish it.
     fn jobs(&self, delivery: DeliveryId, media_types: &[String]) -> Result<Vec<NewJob>, Problem> {
         let archives = self.archives.clone().unwrap_or_else(DeliveryPublish::default_archives);
         let mut presets: Vec<&str> =
@@ -126,11 +128,15 @@ impl DeliveryBody {
         presets.dedup();
         let mut jobs = Vec::new();
         for (file, media_type) in self.files.iter().zip(media_types) {
-            if media_type.starts_with("image/") {
-                for preset in &presets {
-                    let wanted = MediaRendition { asset: file.asset, preset: (*preset).to_owned() };
-                    jobs.push(NewJob::of(&wanted).map_err(Problem::internal)?);
-                }
+            let asset = file.asset;
+            if media_type.starts_with("video/") {
+                let wanted = VideoTranscode { asset, preset: VideoTranscode::default_preset() };
+                jobs.push(NewJob::of(&wanted).map_err(Problem::internal)?);
+                continue;
+            }
+            for preset in &presets {
+                let wanted = MediaRendition { asset, preset: (*preset).to_owned() };
+                jobs.push(NewJob::of(&wanted).map_err(Problem::internal)?);
             }
         }
         let publish = DeliveryPublish { delivery, archives };

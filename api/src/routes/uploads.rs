@@ -38,7 +38,8 @@ pub(crate) struct NewUploadBody {
     #[serde(default)]
     #[schema(example = "kitchen.jpg")]
     filename: Option<String>,
-    /// What it is: image/jpeg, image/png, image/webp, image/gif, image/tiff, image/heic or image/avif.
+    /// What it is: image/jpeg, image/png, image/webp, image/gif, image/tiff, image/heic or image/avif; video/mp4,
+    /// video/quicktime, video/x-matroska, video/webm, video/x-msvideo or video/mpeg.
     #[schema(example = "image/jpeg")]
     content_type: String,
     /// Its size, up to 256 MiB.

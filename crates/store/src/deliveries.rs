@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, FromRow, types::Json};
 use uuid::Uuid;
 
 pub use self::{
-    manifest::{File, Manifest, Stored},
+    manifest::{File, Manifest, Part, Playable, Stored},
     publishing::{Candidate, candidates, publish},
     writing::{Created, NewArchive, NewDelivery, create, insert_archive, remove, revoke},
 };

@@ -15,6 +15,7 @@ mod db;
 pub mod deliveries;
 pub mod enqueue;
 mod error;
+pub mod films;
 pub mod graves;
 pub mod hop;
 pub mod housekeeping;

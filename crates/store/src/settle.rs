@@ -12,7 +12,7 @@ use crate::{
     deliveries,
     enqueue::{self, NewJob},
     error::{OrFailed, StoreError},
-    media,
+    films, media,
     parking::{PARK_FIRST, PARK_LONGEST},
     payload::{Field, Payload},
     probes, progress, scans,
@@ -93,6 +93,7 @@ pub async fn settle_with(
             Write::Archive(new) => deliveries::insert_archive(&mut tx, settle.tenant, new).await?,
             Write::Probe(new) => probes::record(&mut tx, settle.tenant, new).await?,
             Write::Scan(new) => scans::record(&mut tx, settle.tenant, new).await?,
+            Write::Film(new) => films::insert_film(&mut tx, settle.tenant, new).await?,
         }
     }
     if !follow_ups.is_empty() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jobs::{DeliveryId, JobId, LeaseId, TenantId, failure::Problem};
 
-use crate::{claim::Claimed, deliveries, media, payload::Payload, probes, scans};
+use crate::{claim::Claimed, deliveries, films, media, payload::Payload, probes, scans};
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -122,4 +122,6 @@ pub enum Write {
     Probe(Box<probes::NewProbe>),
     /// What a virus scanner thinks of an asset.
     Scan(Box<scans::NewScan>),
+    /// What was made of a film.
+    Film(Box<films::NewFilm>),
 }

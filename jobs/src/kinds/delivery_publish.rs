@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Backoff, DeliveryId, Job, Policy, Priority, Queue, Unique, UniqueFor, variant::Variant};
 
-/// Writes down what a delivery holds, once all its pictures are made, and opens its link. Waits for pictures that are
+/// Writes down what a delivery holds, once all its pictures and films are made, and opens its link. Waits for what is
 /// still being made. Then has the archives packed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

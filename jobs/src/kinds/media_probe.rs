@@ -17,17 +17,19 @@ pub struct MediaProbe {
 /// What is in a file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Probed {
-    /// `jpeg`, `png`, `webp`, `gif`, `tiff`, `heic` or `avif`.
+    /// `jpeg`, `png`, `webp`, `gif`, `tiff`, `heic` or `avif`; of a film `mp4`, `quicktime`, `matroska`, `webm`, `avi` or
+    /// `mpeg`.
     pub kind: String,
     /// Width as displayed, after orientation, in pixels.
     pub width: u32,
     /// Height as displayed, in pixels.
     pub height: u32,
-    /// EXIF orientation, 1 to 8. Of HEIC and AVIF always 1.
+    /// Orientation as EXIF counts it, 1 to 8. Of HEIC and AVIF always 1.
     pub orientation: u8,
     /// Whether there is an alpha channel, used or not.
     pub has_alpha: bool,
-    /// Colour model, such as `YCbCr 4:2:0`, `CMYK`, `Gray`, `RGBA 16-bit`.
+    /// Colour model, such as `YCbCr 4:2:0`, `CMYK`, `Gray`, `RGBA 16-bit`; of a film the format of its pixels, such as
+    /// `yuv420p10le`.
     pub color: String,
     /// Description of the embedded ICC profile.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -40,6 +42,41 @@ pub struct Probed {
     pub credit: Option<String>,
     /// How it was taken.
     pub shot: Shot,
+    /// What only films have.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub film: Option<Moving>,
+}
+
+/// What only films have.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Moving {
+    /// How long it plays, by its header.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub duration_ms: Option<u64>,
+    /// Mean frames a second.
+    pub frame_rate: f64,
+    /// Whether frames come at no steady rate.
+    pub variable_frame_rate: bool,
+    /// How the picture is coded, such as `h264`.
+    pub codec: String,
+    /// Whether frames are two fields, taken one after the other.
+    pub interlaced: bool,
+    /// `sdr`, `pq` (HDR10, Dolby Vision) or `hlg`.
+    pub dynamic_range: String,
+    /// The sound, if it has some that can be read.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sound: Option<Sound>,
+}
+
+/// The sound of a film.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Sound {
+    /// How it is coded, such as `aac`.
+    pub codec: String,
+    /// How many channels.
+    pub channels: u32,
+    /// Samples a second.
+    pub sample_rate: u32,
 }
 
 /// How a picture was taken, as its camera wrote it down. What it did not write down is not there.

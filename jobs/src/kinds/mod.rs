@@ -6,3 +6,4 @@ pub mod media_probe;
 pub mod media_rendition;
 pub mod media_scan;
 pub mod probe_work;
+pub mod video_transcode;

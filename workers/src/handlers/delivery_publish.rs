@@ -8,19 +8,21 @@ use jobs::{
     kinds::{
         delivery_publish::{DeliveryPublish, Published},
         delivery_zip::DeliveryZip,
+        video_transcode::VideoTranscode,
     },
 };
 use store::{
-    deliveries::{self, Candidate, File, Manifest, Stored},
+    deliveries::{self, Candidate, File, Manifest, Part, Playable, Stored},
+    films::{Film, FilmFile},
     media::Rendition,
     verdict::Write,
 };
 
 use crate::{cx::Cx, registry::Handle};
 
-/// How soon it is looked again whether the pictures are made.
+/// How soon it is looked again whether everything is made.
 const LOOK_AGAIN: Duration = Duration::from_secs(3);
-/// How long pictures may take to be made. Those that are not there by then will not come by themselves.
+/// How long pictures and films may take to be made. Those that are not there by then will not come by themselves.
 const PATIENCE: chrono::TimeDelta = chrono::TimeDelta::hours(6);
 /// The preset and the rungs that the page of a delivery shows.
 const PAGE_PRESET: &str = "listing@1";
@@ -29,7 +31,9 @@ const GRID_RUNG: &str = "grid_640";
 
 impl Handle for DeliveryPublish {
     async fn run(self, cx: &Cx<'_>) -> Outcome<Published> {
-        let candidates = deliveries::candidates(&cx.deps.db, cx.tenant(), self.delivery).await?;
+        let film_preset = VideoTranscode::default_preset();
+        let candidates =
+            deliveries::candidates(&cx.deps.db, cx.tenant(), self.delivery, &film_preset).await?;
         if candidates.is_empty() {
             return Err(Failure::discard(
                 "delivery_not_found",
@@ -38,7 +42,7 @@ impl Handle for DeliveryPublish {
         }
         wait_for_scans(cx, &candidates)?;
         let manifest = Manifest { files: candidates.iter().map(file).collect() };
-        wait_for_pictures(&self.archives, cx, &manifest)?;
+        wait_for_what_is_made(&self.archives, cx, &manifest)?;
         let manifest_sha256 = manifest.sha256().discard("unserialisable_manifest")?;
         for variant in &self.archives {
             cx.then(&DeliveryZip { delivery: self.delivery, variant: *variant })?;
@@ -79,17 +83,17 @@ fn later(cx: &Cx<'_>, code: &str, said: String) -> Failure {
     Failure::Snooze { problem: Problem::new(code, said), wait: LOOK_AGAIN }
 }
 
-fn wait_for_pictures(archives: &[Variant], cx: &Cx<'_>, manifest: &Manifest) -> Outcome<()> {
+fn wait_for_what_is_made(archives: &[Variant], cx: &Cx<'_>, manifest: &Manifest) -> Outcome<()> {
     let lacks =
         |file: &&File| file.lacks(Variant::Mls) || archives.iter().any(|variant| file.lacks(*variant));
     let lacking = manifest.files.iter().filter(lacks).count();
     let Some(first) = manifest.files.iter().find(lacks) else { return Ok(()) };
     let said = format!(
-        "{lacking} of {} files have no pictures yet, the first of them {}",
+        "of {lacking} of {} files not everything is made yet, the first of them {}",
         manifest.files.len(),
         first.name
     );
-    Err(later(cx, "waiting_for_pictures", said))
+    Err(later(cx, "waiting_for_media", said))
 }
 
 fn file(candidate: &Candidate) -> File {
@@ -112,7 +116,8 @@ fn file(candidate: &Candidate) -> File {
         mls: in_variant(Variant::Mls),
         print: in_variant(Variant::Print),
         screen: made(PAGE_PRESET, SCREEN_RUNG, "webp"),
-        grid: made(PAGE_PRESET, GRID_RUNG, "webp"),
+        grid: made(PAGE_PRESET, GRID_RUNG, "webp").or_else(|| still(candidate)),
+        film: candidate.film.as_ref().and_then(|(film, files)| playable(film, files)),
         colours: asset.thumbhash.as_deref().and_then(::media::colours),
     }
 }
@@ -123,5 +128,34 @@ fn stored(made: &Rendition) -> Stored {
         bytes: made.bytes as u64,
         width: Some(made.width as u32),
         height: Some(made.height as u32),
+    }
+}
+
+fn still(candidate: &Candidate) -> Option<Stored> {
+    let (_, files) = candidate.film.as_ref()?;
+    files.iter().find(|file| file.kind == "poster").map(part_stored)
+}
+
+fn playable(film: &Film, files: &[FilmFile]) -> Option<Playable> {
+    let progressive = files.iter().find(|file| file.kind == "progressive")?;
+    let part = |file: &FilmFile| Part {
+        name: file.name.clone(),
+        kind: file.kind.clone(),
+        media_type: file.media_type.clone(),
+        key: file.object_key.clone(),
+    };
+    Some(Playable {
+        duration_ms: film.duration_ms as u64,
+        progressive: part_stored(progressive),
+        parts: files.iter().map(part).collect(),
+    })
+}
+
+fn part_stored(file: &FilmFile) -> Stored {
+    Stored {
+        key: file.object_key.clone(),
+        bytes: file.bytes as u64,
+        width: file.width.map(|width| width as u32),
+        height: file.height.map(|height| height as u32),
     }
 }

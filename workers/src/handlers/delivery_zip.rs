@@ -27,7 +27,7 @@ impl Handle for DeliveryZip {
         };
         if let Some(lacking) = manifest.0.files.iter().find(|file| file.lacks(self.variant)) {
             let message = format!(
-                "{} was published without a picture for {}; publish the delivery again with that archive",
+                "{} was published without a file for {}; publish the delivery again with that archive",
                 lacking.name, self.variant
             );
             return Err(Failure::discard("variant_not_made", message));
@@ -85,10 +85,9 @@ fn entries(manifest: &Manifest, variant: Variant) -> Outcome<Vec<Entry<'_>>> {
 
 fn entry(file: &File, variant: Variant) -> Outcome<Entry<'_>> {
     let stored = file.in_variant(variant);
-    let is_original = stored == &file.original;
     Ok(Entry {
         name: &file.name,
-        extension: (!is_original).then_some("jpg"),
+        extension: file.extension(variant),
         key: Key::parse(&stored.key).discard("bad_key")?,
         bytes: stored.bytes,
     })

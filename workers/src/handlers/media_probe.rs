@@ -2,9 +2,8 @@
 
 use jobs::{
     Classify, Failure, Outcome,
-    kinds::media_probe::{MediaProbe, Probed, Shot},
+    kinds::media_probe::{MediaProbe, Moving, Probed, Shot, Sound},
 };
-use media::Inspected;
 use store::{
     media as originals,
     probes::{NewProbe, Position},
@@ -13,7 +12,10 @@ use store::{
 
 use crate::{
     cx::Cx,
-    originals::{fetch, need_clean, refusal},
+    film_child,
+    media_pool::MediaFailure,
+    originals::{fetch, need_clean},
+    picture_child,
     registry::Handle,
 };
 
@@ -26,14 +28,16 @@ impl Handle for MediaProbe {
         let room = cx.deps.scratch.room().retry("scratch")?;
         let source = room.path().join("source");
         cx.progress(1, "fetching the file");
-        fetch(cx, &asset, &source).await?;
-        let inspected = cx.deps.media.inspect(source).await.map_err(refusal)?;
-        let position = inspected.position.map(|position| Position {
-            latitude: position.latitude,
-            longitude: position.longitude,
-            altitude_m: position.altitude_m,
-        });
-        let probed = probed(inspected)?;
+        // Its type was told by its first bytes when it came in.
+        let (probed, position) = if let Some(kind) = asset.media_type.strip_prefix("video/") {
+            fetch(cx, &asset, &source, film_child::LIMITS.bytes_max).await?;
+            let inspected = cx.deps.films.inspect_film(source).await;
+            film(kind, inspected.map_err(MediaFailure::into_failure)?)?
+        } else {
+            fetch(cx, &asset, &source, picture_child::LIMITS.bytes_max).await?;
+            let inspected = cx.deps.media.inspect_picture(source).await;
+            picture(inspected.map_err(MediaFailure::into_failure)?)?
+        };
         cx.write(Write::Probe(Box::new(NewProbe {
             asset: asset.id(),
             width: probed.width,
@@ -45,11 +49,17 @@ impl Handle for MediaProbe {
     }
 }
 
-/// Everything but where it was taken.
-fn probed(Inspected { probe, shot, position: _ }: Inspected) -> Outcome<Probed> {
-    let kind = serde_json::to_value(probe.kind)?;
-    Ok(Probed {
-        kind: kind.as_str().unwrap_or_default().to_owned(),
+/// The word that JSON has for it.
+fn word(value: impl serde::Serialize) -> Outcome<String> {
+    Ok(serde_json::to_value(value)?.as_str().unwrap_or_default().to_owned())
+}
+
+/// What may be told of a picture, and where it was taken.
+fn picture(
+    media::Inspected { probe, shot, position }: media::Inspected,
+) -> Outcome<(Probed, Option<Position>)> {
+    let probed = Probed {
+        kind: word(probe.kind)?,
         width: probe.width,
         height: probe.height,
         orientation: probe.orientation,
@@ -68,5 +78,56 @@ fn probed(Inspected { probe, shot, position: _ }: Inspected) -> Outcome<Probed> 
             focal_length_mm: shot.focal_length_mm,
             taken_at: shot.taken_at,
         },
-    })
+        film: None,
+    };
+    let position = position.map(|media::Position { latitude, longitude, altitude_m }| Position {
+        latitude,
+        longitude,
+        altitude_m,
+    });
+    Ok((probed, position))
+}
+
+/// What may be told of a film, and where it was recorded.
+fn film(
+    kind: &str,
+    video::Inspected { probe, recorded, position }: video::Inspected,
+) -> Outcome<(Probed, Option<Position>)> {
+    let kind = kind.strip_prefix("x-").unwrap_or(kind);
+    let probed = Probed {
+        kind: if kind == "msvideo" { "avi" } else { kind }.to_owned(),
+        width: probe.width,
+        height: probe.height,
+        orientation: probe.turn.orientation(),
+        has_alpha: false,
+        color: probe.pixel_format,
+        color_profile: None,
+        copyright: None,
+        credit: None,
+        shot: Shot {
+            make: recorded.make,
+            model: recorded.model,
+            taken_at: recorded.taken_at,
+            ..Shot::default()
+        },
+        film: Some(Moving {
+            duration_ms: probe.duration_ms,
+            frame_rate: probe.frame_rate,
+            variable_frame_rate: probe.variable_frame_rate,
+            codec: probe.codec,
+            interlaced: probe.interlaced,
+            dynamic_range: word(probe.transfer)?,
+            sound: probe.audio.map(|audio| Sound {
+                codec: audio.codec,
+                channels: audio.channels,
+                sample_rate: audio.sample_rate,
+            }),
+        }),
+    };
+    let position = position.map(|video::Position { latitude, longitude, altitude_m }| Position {
+        latitude,
+        longitude,
+        altitude_m,
+    });
+    Ok((probed, position))
 }

@@ -17,13 +17,12 @@ use store::{
 use crate::{
     cx::Cx,
     faults::Point,
-    media_child::{Ladders, Picture, Request},
-    originals::{fetch, need_clean, refusal, stored},
+    media_pool::MediaFailure,
+    originals::{IMMUTABLE, fetch, need_clean, stored},
+    picture_child::{LIMITS, Ladders, Picture, PictureRequest},
     registry::Handle,
 };
 
-/// Pictures are named by their content: what is at a key never changes.
-const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 /// Objects put at once by one job.
 const PUTS_AT_ONCE: usize = 4;
 
@@ -44,14 +43,14 @@ impl Handle for MediaRendition {
         let room = cx.deps.scratch.room().retry("scratch")?;
         let source = room.path().join("source");
         cx.progress(1, "fetching the photograph");
-        fetch(cx, &asset, &source).await?;
-        let request = Request { source, folder: room.path().to_path_buf(), ladder: ladder(preset) };
+        fetch(cx, &asset, &source, LIMITS.bytes_max).await?;
+        let request = PictureRequest { source, folder: room.path().to_path_buf(), ladder: ladder(preset) };
         let ladders = cx
             .deps
             .media
             .render(request, |percent, message| cx.progress((u16::from(percent) * 4 / 5) as u8, message))
             .await;
-        let ladders = ladders.map_err(refusal)?;
+        let ladders = ladders.map_err(MediaFailure::into_failure)?;
         if let Some(degraded) = &ladders.degraded {
             cx.log(Level::Warn, format!("the photograph is damaged: {degraded}"));
         }

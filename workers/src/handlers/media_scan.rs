@@ -23,7 +23,7 @@ use telemetry::metrics as names;
 use crate::{
     clamd::{ClamdError, Opinion},
     cx::Cx,
-    media_child::LIMITS,
+    film_child::LIMITS,
     originals::changed,
     registry::Handle,
 };

@@ -6,3 +6,4 @@ mod media_probe;
 mod media_rendition;
 mod media_scan;
 mod probe_work;
+mod video_transcode;

@@ -15,7 +15,7 @@ use crate::{
     world::{SOON, World, photo},
 };
 
-async fn deliver(client: &Client, body: &Value) -> Value {
+pub(crate) async fn deliver(client: &Client, body: &Value) -> Value {
     let (status, made) = client.post("/v1/deliveries", body.clone()).await;
     assert_eq!(status, 201, "{made}");
     let path = format!("/v1/deliveries/{}", made["id"].as_str().unwrap());
@@ -132,7 +132,7 @@ async fn a_delivery_waits_for_its_pictures() {
     let (client, stop) = serve(&world).await;
     let asset = world.asset(photo("LadyBird.jpg")).await;
     let (_, made) = client.post("/v1/deliveries", json!({"title": "x", "files": [{"asset": asset}]})).await;
-    let waits = "select count(*) from job where kind = 'delivery.publish' and last_error ->> 'code' = 'waiting_for_pictures'";
+    let waits = "select count(*) from job where kind = 'delivery.publish' and last_error ->> 'code' = 'waiting_for_media'";
     eventually("the delivery to wait", SOON, || async {
         (world.database.number(waits).await.unwrap() == 1).then_some(())
     })

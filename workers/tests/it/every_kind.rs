@@ -5,7 +5,7 @@ use jobs::{
     DeliveryId, Job, JobId, State, Variant, for_each_kind,
     kinds::{
         delivery_publish::DeliveryPublish, delivery_zip::DeliveryZip, media_probe::MediaProbe,
-        media_rendition::MediaRendition, media_scan::MediaScan,
+        media_rendition::MediaRendition, media_scan::MediaScan, video_transcode::VideoTranscode,
     },
 };
 use store::{
@@ -15,7 +15,7 @@ use store::{
 };
 use workers::faults::Point;
 
-use crate::world::{SOON, World, photo};
+use crate::world::{SOON, World, film, photo};
 
 /// A job of `kind` that can complete in this world. A kind whose example needs nothing is here already.
 async fn job_of(world: &World, kind: &str) -> NewJob {
@@ -47,6 +47,11 @@ async fn job_of(world: &World, kind: &str) -> NewJob {
         let asset = world.asset(photo("FreshFlower.jpg")).await;
         return NewJob::of(&MediaProbe { asset }).unwrap();
     }
+    if kind == VideoTranscode::KIND {
+        // One rung, so that which is first is no chance.
+        let asset = world.asset(film("64x36", 1)).await;
+        return NewJob::of(&VideoTranscode { asset, preset: VideoTranscode::default_preset() }).unwrap();
+    }
     for_each_kind!(example)
 }
 
@@ -67,6 +72,7 @@ async fn delivery(world: &World) -> DeliveryId {
         screen: None,
         grid: None,
         colours: None,
+        film: None,
     };
     let manifest = serde_json::to_string(&Manifest { files: vec![file] }).unwrap();
     let (id, tenant, asset) = (delivery.as_uuid(), world.tenant.as_uuid(), asset.as_uuid());
@@ -93,7 +99,8 @@ async fn delivery(world: &World) -> DeliveryId {
 
 /// What the job left in the world, apart from ids and times.
 async fn left_behind(world: &World, job: JobId) -> (i64, usize, serde_json::Value) {
-    let rows = world.database.number("select count(*) from rendition").await.unwrap();
+    let rows = "select (select count(*) from rendition) + (select count(*) from film_file)";
+    let rows = world.database.number(rows).await.unwrap();
     let objects = world.blobs.list("", 1_000).await.unwrap().objects.len();
     let mut result = world.job(job).await.result.unwrap().0.inline().unwrap().clone();
     for rendition in result["renditions"].as_array_mut().into_iter().flatten() {
@@ -174,9 +181,11 @@ fn masked(result: &serde_json::Value) -> serde_json::Value {
     if result.get("variant").is_some() {
         result["key"] = serde_json::Value::Null;
     }
-    for rendition in result["renditions"].as_array_mut().into_iter().flatten() {
-        let key = rendition["key"].as_str().unwrap().split_once('/').unwrap().1.to_owned();
-        rendition["key"] = key.into();
+    for list in ["renditions", "files"] {
+        for made in result.get_mut(list).and_then(serde_json::Value::as_array_mut).into_iter().flatten() {
+            let key = made["key"].as_str().unwrap().split_once('/').unwrap().1.to_owned();
+            made["key"] = key.into();
+        }
     }
     result
 }

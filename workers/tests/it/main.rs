@@ -1,6 +1,7 @@
 //! Worker processes against a real Postgres, Redis and S3: what they do, and what happens when they are killed at it.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod browser;
 mod bulk;
 mod clamd;
 mod crashes;
@@ -10,9 +11,11 @@ mod documents;
 mod encryption;
 mod endings;
 mod every_kind;
+mod films;
 mod housekeeping;
 mod journeys;
 mod outages;
+mod pages;
 mod payloads;
 mod probing;
 mod renditions;

@@ -6,7 +6,7 @@ use jobs::{AssetId, JobId, State, failure::Problem, kinds::media_probe::MediaPro
 use store::{enqueue::NewJob, media, probes};
 use testkit::eventually;
 
-use crate::world::{SOON, World, photo};
+use crate::world::{SOON, World, film, photo};
 
 async fn probe(world: &World, asset: AssetId) -> JobId {
     world.enqueue(&[NewJob::of(&MediaProbe { asset }).unwrap()]).await[0]
@@ -37,7 +37,7 @@ fn taken() -> Vec<u8> {
 async fn an_upload_is_scanned_and_then_looked_into() {
     let world = World::scanned().await;
     let _worker = world.start(&[]);
-    let upright = ::media::probe(&photo("LadyBird.jpg"), &workers::media_child::LIMITS).unwrap();
+    let upright = ::media::probe(&photo("LadyBird.jpg"), &workers::picture_child::LIMITS).unwrap();
     let (asset, _) = world.uploaded(taken()).await;
     let seen = eventually("the file to be looked into", SOON, || async {
         let seen = media::asset(&world.api, world.tenant, asset).await.unwrap().unwrap();
@@ -84,4 +84,29 @@ async fn a_file_that_is_no_picture_is_told_so() {
         let problem: Problem = serde_json::from_value(discarded.error.unwrap().0).unwrap();
         assert_eq!(problem.code, code, "{problem:?}");
     }
+}
+
+#[tokio::test]
+async fn a_film_is_told_from_its_bytes_too() {
+    let world = World::new().await;
+    let _worker = world.start(&[]);
+    let asset = world.asset(film("320x180", 2)).await;
+    world.reaches(probe(&world, asset).await, State::Completed).await;
+    let seen = media::asset(&world.api, world.tenant, asset).await.unwrap().unwrap();
+    let known = seen.probe.unwrap().0;
+    assert_eq!((known["kind"].as_str(), known["width"].as_u64()), (Some("mp4"), Some(320)), "{known}");
+    let moving = &known["film"];
+    assert_eq!(
+        (moving["codec"].as_str(), moving["frame_rate"].as_f64()),
+        (Some("h264"), Some(25.0)),
+        "{known}"
+    );
+    assert!((1_950..=2_100).contains(&moving["duration_ms"].as_u64().unwrap()), "{known}");
+    assert_eq!(
+        (moving["sound"]["codec"].as_str(), moving["sound"]["channels"].as_u64()),
+        (Some("aac"), Some(1))
+    );
+    let position = probes::position(&world.api, world.tenant, asset).await.unwrap().unwrap();
+    assert_eq!((position.latitude, position.longitude), (52.5, 13.4));
+    assert!(!known.to_string().contains("52.5"), "{known}");
 }

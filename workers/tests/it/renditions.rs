@@ -13,7 +13,7 @@ use testkit::eventually;
 
 use crate::world::{SOON, World, photo};
 
-const LIMITS: ::media::Limits = workers::media_child::LIMITS;
+const LIMITS: ::media::Limits = workers::picture_child::LIMITS;
 
 async fn render(world: &World, bytes: Vec<u8>) -> JobId {
     let asset = world.asset(bytes).await;

@@ -198,15 +198,16 @@ impl World {
 
     async fn verify(&self, asset: AssetId, bytes: Vec<u8>, next: &[NewJob]) {
         let upload = UploadId::new();
+        let media_type = if bytes.get(4..8) == Some(b"ftyp") { "video/mp4" } else { "image/jpeg" };
         let staged = Key::upload(&self.tenant.to_string(), &upload.to_string()).unwrap();
-        self.blobs.put(&staged, bytes.into(), "image/jpeg", "no-store").await.unwrap();
+        self.blobs.put(&staged, bytes.into(), media_type, "no-store").await.unwrap();
         let (sha256, size) = self.blobs.sha256(&staged, u64::MAX).await.unwrap();
         let key = Key::original(&self.tenant.to_string(), &sha256).unwrap();
         self.blobs.copy(&staged, &key).await.unwrap();
         let new = uploads::NewUpload {
             id: upload,
             filename: None,
-            content_type: "image/jpeg".into(),
+            content_type: media_type.into(),
             bytes: size,
             sha256: None,
             object_key: staged.to_string(),
@@ -219,7 +220,7 @@ impl World {
             id: asset,
             sha256,
             bytes: size,
-            media_type: "image/jpeg",
+            media_type,
             filename: None,
             object_key: key.to_string(),
         };
@@ -320,4 +321,27 @@ pub(crate) fn working(work_ms: u32) -> ProbeWork {
 pub(crate) fn photo(name: &str) -> Vec<u8> {
     let path = format!("/usr/share/backgrounds/mate/nature/{name}");
     std::fs::read(path).expect("the Debian package mate-backgrounds is not installed; ./dev test installs it")
+}
+
+/// A film made by `ffmpeg`: so many seconds of moving shapes and a tone.
+pub(crate) fn film(size: &str, seconds: u32) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("film.mp4");
+    let told = Command::new("ffmpeg")
+        .args([
+            "-v",
+            "error",
+            "-nostdin",
+            "-f",
+            "lavfi",
+            "-i",
+            &format!("testsrc2=s={size}:r=25:d={seconds}"),
+        ])
+        .args(["-f", "lavfi", "-i", &format!("sine=d={seconds}"), "-pix_fmt", "yuv420p", "-c:v", "libx264"])
+        .args(["-preset", "ultrafast", "-c:a", "aac", "-metadata", "location=+52.5+013.4/"])
+        .arg(&path)
+        .output()
+        .expect("ffmpeg is not installed; ./dev test installs it");
+    assert!(told.status.success(), "{told:?}");
+    std::fs::read(path).unwrap()
 }

@@ -22,6 +22,9 @@ pub struct File {
     pub media_type: String,
     /// The upload itself.
     pub original: Stored,
+    /// What it is played from; of films only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub film: Option<Playable>,
     /// For listing services; of photographs only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mls: Option<Stored>,
@@ -31,12 +34,36 @@ pub struct File {
     /// For looking at on a screen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub screen: Option<Stored>,
-    /// For a grid of pictures.
+    /// For a grid of pictures; of a film a still.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grid: Option<Stored>,
     /// Red, green and blue in its upper left, its middle and its lower right, to show until it is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub colours: Option<[[u8; 3]; 3]>,
+}
+
+/// What a film is played from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Playable {
+    /// How long it plays.
+    pub duration_ms: u64,
+    /// Picture and sound in one file, for whoever plays no streams and for downloads.
+    pub progressive: Stored,
+    /// Streams, playlists and stills. They name one another, so they are served side by side.
+    pub parts: Vec<Part>,
+}
+
+/// One of the files that a film is played from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// By which others name it.
+    pub name: String,
+    /// What it is for, such as `master`.
+    pub kind: String,
+    /// What it is.
+    pub media_type: String,
+    /// Its key in the bucket.
+    pub key: String,
 }
 
 /// An object in the bucket.
@@ -55,24 +82,29 @@ pub struct Stored {
 }
 
 impl File {
-    /// The file that stands for this one in `variant`; what is no photograph stands for itself.
+    /// The file that stands for this one in `variant`; where nothing was made for it, the upload.
     pub fn in_variant(&self, variant: Variant) -> &Stored {
-        let made = match variant {
-            Variant::Mls => &self.mls,
-            Variant::Print => &self.print,
-            Variant::Original => &None,
-        };
-        made.as_ref().unwrap_or(&self.original)
+        self.made(variant).unwrap_or(&self.original)
     }
 
-    /// Whether this is a photograph for which nothing was made in `variant`.
+    fn made(&self, variant: Variant) -> Option<&Stored> {
+        let film = self.film.as_ref().map(|film| &film.progressive);
+        match variant {
+            Variant::Mls => self.mls.as_ref().or(film),
+            Variant::Print => self.print.as_ref().or(film),
+            Variant::Original => None,
+        }
+    }
+
+    /// What its name ends with in `variant`, if not with what the upload's ends with.
+    pub fn extension(&self, variant: Variant) -> Option<&'static str> {
+        self.made(variant)?;
+        Some(if self.film.is_some() { "mp4" } else { "jpg" })
+    }
+
+    /// Whether nothing was made of this yet for `variant`.
     pub fn lacks(&self, variant: Variant) -> bool {
-        let made = match variant {
-            Variant::Mls => &self.mls,
-            Variant::Print => &self.print,
-            Variant::Original => return false,
-        };
-        made.is_none() && self.media_type.starts_with("image/")
+        variant != Variant::Original && self.made(variant).is_none()
     }
 }
 

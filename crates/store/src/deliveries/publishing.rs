@@ -10,6 +10,7 @@ use super::{Item, manifest::Manifest};
 use crate::{
     db::Db,
     error::{OrFailed, StoreError},
+    films::{self, Film, FilmFile},
     media::{ASSET, Asset, Rendition},
 };
 
@@ -22,6 +23,8 @@ pub struct Candidate {
     pub asset: Asset,
     /// The pictures of it.
     pub renditions: Vec<Rendition>,
+    /// The film made of it, and its files.
+    pub film: Option<(Film, Vec<FilmFile>)>,
 }
 
 #[derive(FromRow)]
@@ -31,11 +34,16 @@ struct RenditionRow {
     rendition: Rendition,
 }
 
-/// What is in a delivery, in order, with everything that was made from it.
+/// What is in a delivery, in order, with everything that was made from it; of films, by `film_preset`.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn candidates(db: &Db, tenant: TenantId, id: DeliveryId) -> Result<Vec<Candidate>, StoreError> {
+pub async fn candidates(
+    db: &Db,
+    tenant: TenantId,
+    id: DeliveryId,
+    film_preset: &str,
+) -> Result<Vec<Candidate>, StoreError> {
     let items = super::items(db, tenant, id).await?;
     let mut tx = db.tenant(tenant).await?;
     let sql = format!(
@@ -56,6 +64,8 @@ pub async fn candidates(db: &Db, tenant: TenantId, id: DeliveryId) -> Result<Vec
     .fetch_all(&mut *tx)
     .await
     .or_failed("read the pictures of a delivery")?;
+    drop(tx);
+    let films = films::of_delivery(db, tenant, id, film_preset).await?;
     let mut made: HashMap<AssetId, Vec<Rendition>> = HashMap::new();
     for row in renditions {
         made.entry(AssetId::from_uuid(row.asset_id)).or_default().push(row.rendition);
@@ -65,7 +75,8 @@ pub async fn candidates(db: &Db, tenant: TenantId, id: DeliveryId) -> Result<Vec
     let candidate = |item: Item| {
         let asset = assets.get(&item.asset())?.clone();
         let renditions = made.get(&item.asset()).cloned().unwrap_or_default();
-        Some(Candidate { name: item.name, asset, renditions })
+        let film = films.get(&item.asset()).cloned();
+        Some(Candidate { name: item.name, asset, renditions, film })
     };
     Ok(items.into_iter().filter_map(candidate).collect())
 }

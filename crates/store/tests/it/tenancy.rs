@@ -91,6 +91,10 @@ async fn fill(database: &TestDatabase, tenants: [TenantId; 2]) {
              insert into asset_position (asset_id, tenant_id, latitude, longitude) values ('{id}', '{id}', 1, 1);
              insert into rendition (id, tenant_id, asset_id, source_sha256, preset, rung, format, width, height, bytes,
                  object_key) values (gen_random_uuid(), '{id}', '{id}', 'x', 'x', 'x', 'x', 1, 1, 1, 'x');
+             insert into film (tenant_id, asset_id, preset, source_sha256, width, height, duration_ms, rungs, details)
+                 values ('{id}', '{id}', 'x', 'x', 1, 1, 1, '[]', '{{}}');
+             insert into film_file (tenant_id, asset_id, preset, name, kind, media_type, bytes, object_key)
+                 values ('{id}', '{id}', 'x', 'x', 'x', 'x', 1, 'x');
              insert into delivery (id, tenant_id, title, link_secret, expires_at, created_by)
                  values ('{id}', '{id}', 'x', sha256('x'), now(), 'x');
              insert into delivery_item (tenant_id, delivery_id, place, asset_id, name) values ('{id}', '{id}', 1, '{id}', 'x');
@@ -184,7 +188,19 @@ async fn workers_see_every_tenant_but_cannot_rewrite_history() {
     let database = TestDatabase::create().await;
     fill(&database, [TenantId::new(), TenantId::new()]).await;
     let mut worker = connect(&database, Some("crewline_worker")).await;
-    for table in ["job", "attempt", "job_log", "lane", "asset", "rendition", "upload", "tenant", "schedule"] {
+    for table in [
+        "job",
+        "attempt",
+        "job_log",
+        "lane",
+        "asset",
+        "rendition",
+        "film",
+        "film_file",
+        "upload",
+        "tenant",
+        "schedule",
+    ] {
         assert_eq!(count(&mut worker, table).await.unwrap(), 2, "{table}");
     }
     for sql in [

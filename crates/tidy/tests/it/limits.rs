@@ -1,6 +1,6 @@
 //! Every limit stands in ARCHITECTURE.md with its number.
 //!
-//! A limit is a constant that ends in `_MAX` or `_MIN` or is a span of time, a field of the bounds on pictures, or a
+//! A limit is a constant that ends in `_MAX` or `_MIN` or is a span of time, a field of the bounds on pictures and films, or a
 //! setting with a number for its default. A row of the table is `| what | number | where |`.
 
 use crate::{
@@ -167,18 +167,20 @@ fn every_number_of_the_contracts_has_its_row() {
 }
 
 #[test]
-fn every_bound_on_a_picture_has_its_row() {
+fn every_bound_on_a_source_has_its_row() {
     let rows = rows();
-    let text = read("workers/src/media_child.rs");
-    let fields =
-        text.split("pub const LIMITS: Limits = Limits {").nth(1).and_then(|rest| rest.split('}').next());
     let mut broken = Vec::new();
-    for line in fields.expect("workers::media_child has its LIMITS").lines() {
-        let Some((name, value)) = line.trim().trim_end_matches(',').split_once(": ") else { continue };
-        let bound = bound(value).unwrap_or_else(|| panic!("{name}: {value} cannot be read"));
-        broken.extend(check(&format!("workers::media_child::LIMITS.{name}"), bound, &rows));
+    for module in ["picture_child", "film_child"] {
+        let text = read(&format!("workers/src/{module}.rs"));
+        let fields =
+            text.split("pub const LIMITS: Limits = Limits {").nth(1).and_then(|rest| rest.split('}').next());
+        for line in fields.expect("it has its LIMITS").lines() {
+            let Some((name, value)) = line.trim().trim_end_matches(',').split_once(": ") else { continue };
+            let bound = bound(value).unwrap_or_else(|| panic!("{name}: {value} cannot be read"));
+            broken.extend(check(&format!("workers::{module}::LIMITS.{name}"), bound, &rows));
+        }
     }
-    none_of(&broken, "The bounds on pictures in ARCHITECTURE.md:");
+    none_of(&broken, "The bounds on pictures and films in ARCHITECTURE.md:");
 }
 
 #[test]

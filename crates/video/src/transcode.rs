@@ -1,0 +1,195 @@
+//! The whole of it: threads are started, what they made is gathered, and the playlists are written.
+
+use std::{
+    path::Path,
+    sync::{
+        atomic::AtomicBool,
+        mpsc::{Receiver, Sender, channel, sync_channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    FileMade, Limits, Made, Order, Plan, Rung, VideoError,
+    audio::{self, Cues, Sound},
+    gather::Gather,
+    halt::Halt,
+    picture::{Film, Outlets, Seen},
+    probe::Source,
+    rung::{self, Encoded},
+};
+
+/// Pictures that wait for an encoder: enough that none waits for another's slow one, few enough to stay small.
+const WAITING_MAX: usize = 4;
+/// Shortest time between two words about progress.
+const WORD_EVERY: Duration = Duration::from_millis(500);
+/// Largest short side of the rung that the progressive file and the poster are made of.
+const ORDINARY_PX_MAX: u32 = 1080;
+/// Part of the work that is decoding and encoding; the rest is writing down.
+const ENCODING_PERCENT: f64 = 96.0;
+
+/// What is said while the work goes on.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// How far it is.
+    Progress {
+        /// 0 to 99.
+        percent: u8,
+        /// Seconds until it is done, as far as anybody can tell.
+        eta_s: Option<u64>,
+    },
+    /// These files are there, and will not change.
+    Ready(Vec<FileMade>),
+    /// The first rung can be played with the playlist of this name; it and all it names are ready.
+    Playable {
+        /// The playlist.
+        playlist: String,
+        /// The rung.
+        rung: String,
+    },
+}
+
+/// Makes everything an order says from one film. The folder has to be there, and be empty.
+///
+/// # Errors
+/// Says whose fault it was: see [`VideoError::is_permanent`]. Files that were made until then are left in the folder.
+pub fn transcode(
+    source: &Path,
+    folder: &Path,
+    order: &Order,
+    limits: &Limits,
+    stop: &AtomicBool,
+    tell: &mut dyn FnMut(Event),
+) -> Result<Made, VideoError> {
+    let halt = Halt::new(stop);
+    let path = source;
+    let source = Source::read(path, limits)?;
+    let plan = Plan::of(&source, order)?;
+    let film = Film { path, source: &source, plan: &plan, order, limits, poster: ordinary(&plan) };
+    let mut gather = Gather::new(folder, &source, &plan, tell);
+    let outcome = thread::scope(|scope| {
+        let (words, heard) = channel();
+        let outlets = start(scope, &film, folder, &halt, &words);
+        let film = &film;
+        let halt = &halt;
+        scope.spawn(move || {
+            let mut clock = Clock::new(&words);
+            let seen = film.show(outlets, halt, &mut |part| clock.tell(part));
+            say(&words, halt, Word::Picture(seen.map(Box::new)));
+        });
+        listen(&heard, &mut gather)
+    });
+    outcome?;
+    halt.check()?;
+    gather.finish(film.poster, &halt)
+}
+
+/// The best rung that ordinary players take.
+fn ordinary(plan: &Plan) -> usize {
+    let small = |rung: &Rung| rung.width.min(rung.height) <= ORDINARY_PX_MAX;
+    plan.rungs.iter().position(small).unwrap_or(plan.rungs.len().saturating_sub(1))
+}
+
+/// What a thread has to say.
+enum Word {
+    Progress { percent: u8, eta_s: Option<u64> },
+    Rung(usize, Result<Box<Encoded>, VideoError>),
+    Sound(Result<Box<Sound>, VideoError>),
+    Picture(Result<Box<Seen>, VideoError>),
+}
+
+/// Starts the encoders, and the sound.
+fn start<'scope, 'env: 'scope>(
+    scope: &'scope thread::Scope<'scope, 'env>,
+    film: &'env Film<'env>,
+    folder: &'env Path,
+    halt: &'env Halt<'env>,
+    words: &Sender<Word>,
+) -> Outlets {
+    let mut rungs = Vec::new();
+    for (index, rung) in film.plan.rungs.iter().enumerate() {
+        let (give, pictures) = sync_channel(WAITING_MAX);
+        rungs.push(give);
+        let words = words.clone();
+        scope.spawn(move || {
+            let path = folder.join(format!("{}.mp4", rung.name));
+            let encoded = rung::encode(rung, film.plan.frame_rate, &path, &pictures, halt);
+            say(&words, halt, Word::Rung(index, encoded.map(Box::new)));
+        });
+    }
+    let ((begins, hears_begin), (ends, hears_end)) = (channel(), channel());
+    if let Some(stream) = film.source.audio {
+        let words = words.clone();
+        scope.spawn(move || {
+            let cues = Cues { begins: hears_begin, ends: hears_end };
+            let path = folder.join("audio.mp4");
+            let (source, order, limits) = ((film.source, stream), film.order, film.limits);
+            let sound = audio::make(film.path, source, order, limits, &path, &cues, halt);
+            say(&words, halt, Word::Sound(sound.map(Box::new)));
+        });
+    }
+    Outlets { rungs, begins, ends }
+}
+
+/// Says how a thread ended. A failed one ends the others, except for the sound: a film may do without it.
+fn say(words: &Sender<Word>, halt: &Halt<'_>, word: Word) {
+    let fatal = match &word {
+        Word::Rung(_, Err(_)) | Word::Picture(Err(_)) => true,
+        Word::Sound(Err(error)) => !error.is_permanent(),
+        _ => false,
+    };
+    if fatal {
+        halt.raise();
+    }
+    // The one who listens goes last.
+    let _ = words.send(word);
+}
+
+/// Hears all threads out. The first failure that is not the echo of another is the one that counts.
+fn listen(words: &Receiver<Word>, gather: &mut Gather<'_>) -> Result<(), VideoError> {
+    let mut failed: Option<VideoError> = None;
+    for word in words {
+        let heard = match word {
+            Word::Progress { percent, eta_s } => {
+                gather.progress(percent, eta_s);
+                Ok(())
+            }
+            Word::Rung(index, encoded) => encoded.and_then(|encoded| gather.rung(index, *encoded)),
+            Word::Sound(sound) => gather.sound(sound.map(|sound| *sound)),
+            Word::Picture(seen) => seen.map(|seen| gather.picture(*seen)),
+        };
+        if let Err(error) = heard
+            && failed.as_ref().is_none_or(|known| *known == VideoError::Cancelled)
+        {
+            failed = Some(error);
+        }
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+/// Tells how far the decode is, not too often.
+struct Clock<'a> {
+    words: &'a Sender<Word>,
+    began: Instant,
+    told: Option<Instant>,
+    percent: u8,
+}
+
+impl<'a> Clock<'a> {
+    fn new(words: &'a Sender<Word>) -> Self {
+        Self { words, began: Instant::now(), told: None, percent: 0 }
+    }
+
+    fn tell(&mut self, part: f64) {
+        if self.told.is_some_and(|told| told.elapsed() < WORD_EVERY) {
+            return;
+        }
+        self.told = Some(Instant::now());
+        self.percent = self.percent.max((part * ENCODING_PERCENT) as u8);
+        let elapsed = self.began.elapsed().as_secs_f64();
+        let eta_s = (part > 0.02).then(|| (elapsed * (1.0 - part) / part).ceil() as u64);
+        // The one who listens goes last.
+        let _ = self.words.send(Word::Progress { percent: self.percent, eta_s });
+    }
+}

@@ -1,0 +1,86 @@
+//! Films, in the child process: a ladder of streams, or what a film is.
+
+use std::{
+    io::Write,
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use serde::{Deserialize, Serialize};
+use video::{Event, Limits, Order};
+
+use crate::media_child::{Answer, Request, failed, not_mine, say};
+
+/// Bounds on one source film.
+pub const LIMITS: Limits = Limits {
+    bytes_max: 16 * 1024 * 1024 * 1024,
+    duration_s_max: 7_200,
+    side_px_max: 8_192,
+    pixels_max: 8_192 * 4_608,
+    streams_max: 32,
+    frames_max: 1_000_000,
+};
+
+/// A film to make.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct FilmRequest {
+    /// The film.
+    pub source: PathBuf,
+    /// Where the files go.
+    pub folder: PathBuf,
+    /// What to make.
+    pub order: Order,
+}
+
+/// Does what the parent asks. Only the program `films` calls this: who does has libav in its memory.
+pub fn answer(request: Request, answers: &mut impl Write) -> Answer {
+    match request {
+        Request::Film(request) => transcode(&request, answers),
+        Request::Inspect(source) => match video::inspect(&source, &LIMITS) {
+            Ok(inspected) => Answer::Recording(Box::new(inspected)),
+            Err(error) => failed(error.code(), error.to_string(), error.is_permanent()),
+        },
+        Request::Pictures(_) => not_mine(),
+    }
+}
+
+fn transcode(request: &FilmRequest, answers: &mut impl Write) -> Answer {
+    let parent_is_gone = AtomicBool::new(false);
+    let mut tell = |event: Event| {
+        let answer = match event {
+            Event::Progress { percent, eta_s } => Answer::Progress { percent, message: in_words(eta_s) },
+            Event::Ready(files) => Answer::Ready(files),
+            Event::Playable { playlist, rung } => Answer::Playable { playlist, rung },
+        };
+        // With nobody left to hear it, hours of work would be for nothing.
+        if say(answers, &answer).is_err() {
+            parent_is_gone.store(true, Ordering::Relaxed);
+        }
+    };
+    let FilmRequest { source, folder, order } = request;
+    match video::transcode(source, folder, order, &LIMITS, &parent_is_gone, &mut tell) {
+        Ok(made) => Answer::Film(Box::new(made)),
+        Err(error) => failed(error.code(), error.to_string(), error.is_permanent()),
+    }
+}
+
+/// How long it will take, for people.
+fn in_words(eta_s: Option<u64>) -> String {
+    match eta_s {
+        None => "making the streams".to_owned(),
+        Some(eta_s) if eta_s < 120 => format!("making the streams, {eta_s} s left"),
+        Some(eta_s) => format!("making the streams, {} min left", eta_s.div_ceil(60)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_left_is_told_in_words() {
+        assert_eq!(in_words(None), "making the streams");
+        assert_eq!(in_words(Some(7)), "making the streams, 7 s left");
+        assert_eq!(in_words(Some(121)), "making the streams, 3 min left");
+    }
+}

@@ -1,0 +1,113 @@
+//! The page of a delivery, in a browser: by hand, without script, on a phone.
+
+use fantoccini::Locator;
+use jobs::AssetId;
+use serde_json::{Value, json};
+use testkit::eventually;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    browser::{Browser, Viewer},
+    deliveries::deliver,
+    journeys::{Client, serve},
+    world::{SOON, World, film, photo},
+};
+
+/// A photograph, a film and another photograph, handed over.
+async fn delivered(world: &World) -> (Client, CancellationToken, Value) {
+    let (client, stop) = serve(world).await;
+    let kitchen: AssetId = world.asset(photo("LadyBird.jpg")).await;
+    let tour = world.asset(film("320x180", 2)).await;
+    let garden = world.asset(photo("Garden.jpg")).await;
+    let files = json!([
+        {"asset": kitchen, "name": "Kitchen.jpg"}, {"asset": tour, "name": "Tour.mov"}, {"asset": garden, "name": "<Garden>.jpg"},
+    ]);
+    let delivery = deliver(&client, &json!({"title": "12 Elm Street", "files": files})).await;
+    (client, stop, delivery)
+}
+
+async fn comes_true(browser: &Browser, expression: &str) {
+    eventually(expression, SOON, || async { (browser.value(expression).await == true).then_some(()) }).await;
+}
+
+const LARGE: &str = "document.querySelector('.large:target')?.id";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pictures_are_looked_through_and_a_film_plays() {
+    let world = World::new().await;
+    let _worker = world.start(&[]);
+    let (_client, stop, delivery) = delivered(&world).await;
+    let browser = Browser::open(Viewer::DESK).await;
+    let page = &browser.client;
+    page.goto(delivery["link"].as_str().unwrap()).await.unwrap();
+    assert_eq!(page.title().await.unwrap(), "12 Elm Street");
+    comes_true(
+        &browser,
+        "[...document.querySelectorAll('.gallery img')].every(i => i.complete && i.naturalWidth > 0)",
+    )
+    .await;
+    assert_eq!(browser.value("document.querySelectorAll('.gallery img').length").await, 3);
+
+    page.find(Locator::Css("#g1 a")).await.unwrap().click().await.unwrap();
+    assert_eq!(browser.value(LARGE).await, "p1");
+    comes_true(&browser, "document.querySelector('#p1 img').naturalWidth > 1000").await;
+    let press = async |key: &str| page.active_element().await.unwrap().send_keys(key).await.unwrap();
+    press("\u{E014}").await;
+    assert_eq!(browser.value(LARGE).await, "p2", "the arrow to the right shows the next");
+    browser.value("document.querySelector('#p2 video').play()").await;
+    comes_true(&browser, "document.querySelector('#p2 video').currentTime > 0.5").await;
+    assert_eq!(browser.value("document.querySelector('#p2 video').videoWidth > 0").await, true);
+    press("\u{E014}").await;
+    assert_eq!(browser.value(LARGE).await, "p3");
+    assert_eq!(browser.value("document.querySelector('#p2 video').paused").await, true);
+    press("\u{E00C}").await;
+    assert_eq!(browser.value(LARGE).await, Value::Null, "Escape closes it");
+    assert_eq!(
+        browser.value("document.activeElement.closest('li').id").await,
+        "g3",
+        "the keyboard is where it was"
+    );
+
+    // A page that somebody smuggles markup into runs none of it.
+    browser
+        .value("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"document.title=1\">')")
+        .await;
+    assert_eq!(page.title().await.unwrap(), "12 Elm Street");
+    browser.close().await;
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_in_the_dark_without_script_sees_and_downloads_everything() {
+    let world = World::new().await;
+    let _worker = world.start(&[]);
+    let (client, stop, delivery) = delivered(&world).await;
+    let browser = Browser::open(Viewer::PHONE).await;
+    let page = &browser.client;
+    page.goto(delivery["link"].as_str().unwrap()).await.unwrap();
+    let fits = "innerWidth === 360 && document.documentElement.scrollWidth <= innerWidth";
+    assert_eq!(browser.value(fits).await, true);
+    assert_eq!(browser.value("getComputedStyle(document.body).backgroundColor").await, "rgb(13, 17, 23)");
+    let is_shown =
+        async |css: &str| page.find(Locator::Css(css)).await.unwrap().is_displayed().await.unwrap();
+    assert!(!is_shown("#p2").await);
+    page.find(Locator::Css("#g2 a")).await.unwrap().click().await.unwrap();
+    assert!(is_shown("#p2 video").await, "links alone open it");
+    page.find(Locator::Css("#p2 a[rel=next]")).await.unwrap().click().await.unwrap();
+    assert!(is_shown("#p3").await && !is_shown("#p2").await);
+    page.find(Locator::Css("#p3 a[data-role=close]")).await.unwrap().click().await.unwrap();
+    assert!(!is_shown("#p3").await);
+
+    // Every link of the page that is no place on it.
+    let links = page.find_all(Locator::Css("a:not([href^='#'])")).await.unwrap();
+    assert!(links.len() >= 8, "{} links", links.len());
+    for link in links {
+        let url = link.prop("href").await.unwrap().unwrap();
+        let file = client.http.get(&url).send().await.unwrap();
+        assert_eq!(file.status(), 200, "{url}");
+        let disposition = file.headers()["content-disposition"].to_str().unwrap().to_owned();
+        assert!(disposition.starts_with("attachment;"), "{url}: {disposition}");
+    }
+    browser.close().await;
+    stop.cancel();
+}
