@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The demonstration: three photographs through the public API, then looked at from outside and in the ledger.
+# The demonstration: three photographs and a film through the public API, then looked at from outside and in the ledger.
 
 # From the package mate-backgrounds, licence GPL-2+. They stay where it put them; nothing of them is kept here.
 readonly PHOTOS=(
@@ -7,8 +7,10 @@ readonly PHOTOS=(
     /usr/share/backgrounds/mate/nature/Dune.jpg
     /usr/share/backgrounds/mate/abstract/Elephants_5640x3172.jpg
 )
-# The longest one photograph may take, in seconds: a debug build on a busy machine is slow.
-readonly PHOTO_LIMIT=120
+# From the package forensics-samples-files, licence CC-BY-SA-4.0: eight seconds, 720p, recorded by hand.
+readonly FILM=/usr/share/forensics-samples/original-files/movie2/movie-hello.mp4
+# The longest one file may take, in seconds: a debug build on a busy machine is slow.
+readonly FILE_LIMIT=120
 
 # call METHOD PATH [CURL ARGUMENT...]: a request with our key. Prints the answer; a problem goes to standard error.
 call() {
@@ -24,23 +26,29 @@ call() {
 }
 
 demonstrate() {
-    note "photographs of the package mate-backgrounds (GPL-2+), through upload, job and ledger"
-    printf '  %-26s %9s %11s %10s %8s  %s\n' PHOTOGRAPH SIZE RENDITIONS BYTES MS ''
+    note "photographs of the package mate-backgrounds (GPL-2+), a film of forensics-samples-files (CC-BY-SA-4.0)"
+    printf '  %-26s %9s %11s %10s %8s  %s\n' FILE SIZE 'MADE OF IT' BYTES MS ''
     local photo
     for photo in "${PHOTOS[@]}"; do
-        [[ -r $photo ]] || fail $MACHINE "$photo is not there" "sudo apt-get install --reinstall mate-backgrounds"
+        is_there "$photo" mate-backgrounds
         send_photo "$photo" || fail $FAILED "the photograph $photo did not come through" "./dev logs api, ./dev logs workers"
     done
     note "every picture was fetched by its signed URL, and the rows in Postgres agree"
-    deliver || fail $FAILED "the photographs were not delivered" "./dev logs api, ./dev logs workers"
-    note "a page shows them to whoever has its link, and the archive of all of them was fetched through it"
+    is_there "$FILM" forensics-samples-files
+    send_film "$FILM" || fail $FAILED "the film $FILM did not come through" "./dev logs api, ./dev logs workers"
+    deliver || fail $FAILED "the files were not delivered" "./dev logs api, ./dev logs workers"
+    note "a page shows them to whoever has its link; its playlists, its film and its archive were fetched through it"
 }
 
-# Hands the photographs over, and fetches the page and everything in one file as its reader would. Sets DELIVERY_LINK.
+is_there() {
+    [[ -r $1 ]] || fail $MACHINE "$1 is not there" "sudo apt-get install --reinstall $2"
+}
+
+# Hands the files over, and fetches what the page's reader would: the page, the film, everything in one file. Sets
+# DELIVERY_LINK.
 deliver() {
-    local files made delivery deadline=$((SECONDS + PHOTO_LIMIT)) packed came
-    files=$(awk '{ asset[$1] = $2 } END { for (photo in asset) print asset[photo] }' "$DEV/demo" |
-        jq -Rnc '[inputs | {asset: .}]')
+    local files file made delivery deadline=$((SECONDS + FILE_LIMIT)) packed came film=$((${#PHOTOS[@]} + 1))
+    files=$(for file in "${PHOTOS[@]}" "$FILM"; do uploaded_before "$file"; done | jq -Rnc '[inputs | {asset: .}]')
     made=$(call POST /v1/deliveries -H "Idempotency-Key: demo-$(random_hex 8)" \
         -d "$(jq -nc --argjson files "$files" '{title: "A first delivery", files: $files}')") || return 1
     while :; do
@@ -48,13 +56,15 @@ deliver() {
         packed=$(jq -r '.archives[] | select(.variant == "mls") | .bytes' <<<"$delivery")
         [[ -n $packed ]] && break
         if ((SECONDS > deadline)); then
-            printf 'not packed after %s s: %s\n' $PHOTO_LIMIT "$(jq -c '{id, state}' <<<"$delivery")" >&2
+            printf 'not packed after %s s: %s\n' $FILE_LIMIT "$(jq -c '{id, state}' <<<"$delivery")" >&2
             return 1
         fi
         sleep 0.5
     done
     DELIVERY_LINK=$(jq -r .link <<<"$delivery")
     curl -sS --fail -m 60 -o /dev/null "$DELIVERY_LINK" || return 1
+    curl -sSL --fail -m 60 "$DELIVERY_LINK/films/$film/master.m3u8" | grep -q '^#EXT-X-STREAM-INF' || return 1
+    curl -sSL --fail -m 60 -o /dev/null "$DELIVERY_LINK/films/$film/film.mp4" || return 1
     came=$(curl -sSL --fail -m 60 -o /dev/null -w '%{size_download}' "$DELIVERY_LINK/archive/mls") || return 1
     if [[ $came != "$packed" ]]; then
         printf 'the archive has %s bytes, and should have %s\n' "$came" "$packed" >&2
@@ -65,15 +75,29 @@ deliver() {
 # send_photo FILE: announced, put, completed, rendered, verified; one line of the table.
 send_photo() {
     local photo=$1 asset job started took reused
-    asset=$(uploaded_before "$photo") || asset=$(upload_photo "$photo") || return 1
+    asset=$(uploaded_before "$photo") || asset=$(upload "$photo" image/jpeg) || return 1
     scanned "$asset" || return 1
     started=$(now_ms)
-    job=$(render "$asset") || return 1
+    job=$(work media.rendition "$asset") || return 1
     took=$(($(now_ms) - started))
     reused=$(jq -r 'if .result.reused then "made before" else "" end' <<<"$job")
     verify_renditions "$asset" || return 1
     printf '  %-26s %9s %11s %10s %8s  %s\n' "$(basename "$photo")" "$(bytes "$(stat -c %s "$photo")")" \
         "$COUNT" "$(bytes "$BYTES")" "$took" "$reused"
+}
+
+# send_film FILE: announced, put, completed, transcoded; one line of the table.
+send_film() {
+    local film=$1 asset job started took reused
+    asset=$(uploaded_before "$film") || asset=$(upload "$film" video/mp4) || return 1
+    scanned "$asset" || return 1
+    started=$(now_ms)
+    job=$(work video.transcode "$asset") || return 1
+    took=$(($(now_ms) - started))
+    reused=$(jq -r 'if .result.reused then "made before" else "" end' <<<"$job")
+    printf '  %-26s %9s %11s %10s %8s  %s\n' "$(basename "$film")" "$(bytes "$(stat -c %s "$film")")" \
+        "$(jq -r '"\(.result.rungs | length) streams"' <<<"$job")" \
+        "$(bytes "$(jq '[.result.files[].bytes] | add' <<<"$job")")" "$took" "$reused"
 }
 
 # Prints the id of the asset that an earlier run made of the file, if it is still there.
@@ -83,27 +107,27 @@ uploaded_before() {
     [[ -n $asset ]] && call GET "/v1/assets/$asset" 2>/dev/null | jq -er 'select(.state == "clean") | .id'
 }
 
-# Prints the id of the asset that the file became.
-upload_photo() {
-    local photo=$1 announced asset
-    announced=$(call POST /v1/uploads -d "$(jq -nc --arg name "$(basename "$photo")" \
-        --arg sha256 "$(sha256sum "$photo" | cut -d' ' -f1)" --argjson bytes "$(stat -c %s "$photo")" \
-        '{filename: $name, content_type: "image/jpeg", bytes: $bytes, sha256: $sha256}')") || return 1
+# upload FILE TYPE: prints the id of the asset that the file became.
+upload() {
+    local file=$1 announced asset
+    announced=$(call POST /v1/uploads -d "$(jq -nc --arg name "$(basename "$file")" --arg type "$2" \
+        --arg sha256 "$(sha256sum "$file" | cut -d' ' -f1)" --argjson bytes "$(stat -c %s "$file")" \
+        '{filename: $name, content_type: $type, bytes: $bytes, sha256: $sha256}')") || return 1
     jq -r '.headers | to_entries[] | "\(.key): \(.value)"' <<<"$announced" |
-        curl -sS --fail-with-body -m 60 -H @- -T "$photo" "$(jq -r .url <<<"$announced")" >&2 || return 1
+        curl -sS --fail-with-body -m 60 -H @- -T "$file" "$(jq -r .url <<<"$announced")" >&2 || return 1
     asset=$(call POST "/v1/uploads/$(jq -r .id <<<"$announced")/complete" | jq -er .id) || return 1
-    printf '%s %s\n' "$photo" "$asset" >>"$DEV/demo"
+    printf '%s %s\n' "$file" "$asset" >>"$DEV/demo"
     printf '%s' "$asset"
 }
 
 # Waits until the virus scanner has let the file go.
 scanned() {
-    local asset=$1 state deadline=$((SECONDS + PHOTO_LIMIT))
+    local asset=$1 state deadline=$((SECONDS + FILE_LIMIT))
     while :; do
         state=$(call GET "/v1/assets/$asset" | jq -r '[.state, .finding] | map(values) | join(": ")') || return 1
         [[ $state == quarantined ]] || break
         if ((SECONDS > deadline)); then
-            printf 'still in quarantine after %s s; does clamd run?\n' $PHOTO_LIMIT >&2
+            printf 'still in quarantine after %s s; does clamd run?\n' $FILE_LIMIT >&2
             return 1
         fi
         sleep 0.2
@@ -112,11 +136,11 @@ scanned() {
     [[ $state == clean ]]
 }
 
-# Prints the job when it is completed. Every run asks anew; the workers know what they made before.
-render() {
-    local asset=$1 job deadline=$((SECONDS + PHOTO_LIMIT))
+# work KIND ASSET: prints the job when it is completed. Every run asks anew; the workers know what they made before.
+work() {
+    local kind=$1 asset=$2 job deadline=$((SECONDS + FILE_LIMIT))
     job=$(call POST /v1/jobs -H "Idempotency-Key: demo-$(random_hex 8)" -H 'Prefer: wait=20' \
-        -d "{\"kind\":\"media.rendition\",\"args\":{\"asset\":\"$asset\"}}") || return 1
+        -d "{\"kind\":\"$kind\",\"args\":{\"asset\":\"$asset\"}}") || return 1
     while :; do
         case $(jq -r .state <<<"$job") in
             completed) break ;;
@@ -126,7 +150,7 @@ render() {
                 ;;
         esac
         if ((SECONDS > deadline)); then
-            printf 'not done after %s s: %s\n' $PHOTO_LIMIT "$(jq -c '{id, state, attempt, error}' <<<"$job")" >&2
+            printf 'not done after %s s: %s\n' $FILE_LIMIT "$(jq -c '{id, state, attempt, error}' <<<"$job")" >&2
             return 1
         fi
         sleep 0.5
@@ -160,7 +184,7 @@ tell_addresses() {
     cat <<TEXT
 
 ${BOLD}Crewline is up${PLAIN}
-  the photographs $DELIVERY_LINK
+  what was made   $DELIVERY_LINK
   API reference   $CREWLINE_URL/docs
   health          $CREWLINE_URL/readyz   http://127.0.0.1:$WORKERS_PORT/readyz
   metrics         $CREWLINE_URL/metrics  http://127.0.0.1:$WORKERS_PORT/metrics

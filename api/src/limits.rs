@@ -40,8 +40,10 @@ pub(crate) const PAGE_DEFAULT: u16 = 50;
 pub(crate) const PAGE_MAX: u16 = 200;
 /// Log lines on a page.
 pub(crate) const LINES_MAX: u16 = 1_000;
-/// Largest file.
-pub(crate) const UPLOAD_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Largest picture.
+pub(crate) const UPLOAD_PICTURE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Largest film: about what the virus scanner can look at.
+pub(crate) const UPLOAD_FILM_BYTES_MAX: u64 = 2_000 * 1024 * 1024;
 /// Largest file that is put in one request.
 pub(crate) const UPLOAD_SINGLE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Size of every part but the last.
@@ -68,6 +70,12 @@ pub(crate) const DELIVERY_NAME_CHARS_MAX: usize = 255;
 pub(crate) const DELIVERY_DAYS_MAX: u16 = 365;
 /// How long a delivery's link lives unless the request says otherwise.
 pub(crate) const DELIVERY_DAYS_DEFAULT: u16 = 30;
+/// Characters of what somebody wants changed in a delivery.
+pub(crate) const NOTE_CHARS_MAX: usize = 2_000;
+/// Notes about one delivery.
+pub(crate) const NOTES_MAX: i16 = 500;
+/// Largest form that the page of a delivery sends.
+pub(crate) const FORM_BYTES_MAX: usize = 32 * 1024;
 /// How long the URLs of pictures work.
 pub(crate) const READ_URL_TTL: Duration = Duration::from_mins(15);
 /// Largest playlist of a film that a delivery's page passes on: two hours in segments of 6 s are some 100 kB.

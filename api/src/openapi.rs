@@ -10,9 +10,9 @@ use crate::{
     problem::Problem,
     request,
     routes::{
-        asset_list, asset_terms, assets, attempts, batch, bulk, deliveries, events, health, job_events, jobs,
-        kinds, limits, pages, pauses, promises, retention, schedule_steer, schedules, steer, submit, uploads,
-        why, workflows,
+        asset_list, asset_terms, assets, attempts, batch, brand, bulk, deliveries, events, health,
+        job_events, jobs, kinds, limits, pages, pauses, promises, retention, schedule_steer, schedules,
+        steer, submit, uploads, why, workflows,
     },
 };
 
@@ -76,6 +76,7 @@ fn keyed() -> OpenApiRouter<AppState> {
         .routes(routes!(deliveries::create_delivery, deliveries::list_deliveries))
         .routes(routes!(deliveries::get_delivery, deliveries::remove_delivery))
         .routes(routes!(deliveries::revoke_delivery))
+        .routes(routes!(brand::get_brand, brand::set_brand, brand::remove_brand))
         .routes(routes!(retention::get_retention, retention::set_retention))
         .routes(routes!(kinds::list_kinds))
         .routes(routes!(kinds::get_kind))

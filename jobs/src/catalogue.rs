@@ -15,6 +15,8 @@ macro_rules! for_each_kind {
         $apply! {
             $crate::kinds::delivery_publish::DeliveryPublish,
             $crate::kinds::delivery_zip::DeliveryZip,
+            $crate::kinds::media_backfill::MediaBackfill,
+            $crate::kinds::media_contact_sheet::MediaContactSheet,
             $crate::kinds::media_probe::MediaProbe,
             $crate::kinds::media_rendition::MediaRendition,
             $crate::kinds::media_scan::MediaScan,

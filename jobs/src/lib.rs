@@ -6,6 +6,7 @@
 //! **Invariant:** the list of kinds exists once, in [`for_each_kind!`].
 
 pub mod asset;
+pub mod brand;
 pub mod catalogue;
 pub mod failure;
 pub mod id;

@@ -13,28 +13,39 @@ pub enum Variant {
     Mls,
     /// JPEG, 4500 px along the longer side: A4 and more at 300 dots per inch.
     Print,
+    /// As `mls`, with the tenant's mark. Most listing services refuse pictures with one.
+    MlsBranded,
+    /// As `print`, with the tenant's mark.
+    PrintBranded,
     /// What the photographer uploaded.
     Original,
 }
 
 impl Variant {
     /// Every variant there is.
-    pub const ALL: [Self; 3] = [Self::Mls, Self::Print, Self::Original];
+    pub const ALL: [Self; 5] = [Self::Mls, Self::Print, Self::MlsBranded, Self::PrintBranded, Self::Original];
 
     /// The word in rows, names of objects, and links.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Mls => "mls",
             Self::Print => "print",
+            Self::MlsBranded => "mls_branded",
+            Self::PrintBranded => "print_branded",
             Self::Original => "original",
         }
+    }
+
+    /// Whether the tenant's mark is on it.
+    pub const fn is_branded(self) -> bool {
+        matches!(self, Self::MlsBranded | Self::PrintBranded)
     }
 
     /// The preset and the rung that a photograph's file is made by; none for the original.
     pub const fn rung(self) -> Option<(&'static str, &'static str)> {
         match self {
-            Self::Mls => Some(("listing@1", "mls_2048")),
-            Self::Print => Some(("print@1", "print_4500")),
+            Self::Mls | Self::MlsBranded => Some(("listing@1", "mls_2048")),
+            Self::Print | Self::PrintBranded => Some(("print@1", "print_4500")),
             Self::Original => None,
         }
     }
@@ -48,7 +59,7 @@ impl fmt::Display for Variant {
 
 /// There is no such variant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no variant is called {0:?}; there are mls, print and original")]
+#[error("no variant is called {0:?}; there are mls, print, mls_branded, print_branded and original")]
 pub struct UnknownVariant(String);
 
 impl FromStr for Variant {

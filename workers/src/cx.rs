@@ -94,11 +94,19 @@ impl<'a> Cx<'a> {
     /// # Errors
     /// Discards the job that asks for more than 100.
     pub fn then<K: Job>(&self, args: &K) -> Outcome<()> {
+        self.then_new(NewJob::of(args)?)
+    }
+
+    /// Enqueues `new` in the transaction that settles this job, for those that want another queue or priority than their
+    /// kind's.
+    ///
+    /// # Errors
+    /// Discards the job that asks for more than 100.
+    pub fn then_new(&self, mut new: NewJob) -> Outcome<()> {
         let mut after = self.after.lock().unwrap_or_else(PoisonError::into_inner);
         if after.follow_ups.len() >= FOLLOW_UPS_MAX {
             return Err(Failure::discard("too_many_follow_ups", "a job may enqueue 100 others at most"));
         }
-        let mut new = NewJob::of(args)?;
         new.traceparent.clone_from(&self.job.traceparent);
         after.follow_ups.push(new);
         Ok(())

@@ -40,7 +40,7 @@ pub fn answer(request: Request, answers: &mut impl Write) -> Answer {
             Ok(inspected) => Answer::Recording(Box::new(inspected)),
             Err(error) => failed(error.code(), error.to_string(), error.is_permanent()),
         },
-        Request::Pictures(_) => not_mine(),
+        Request::Pictures(_) | Request::Sheets(_) => not_mine(),
     }
 }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     film_child::FilmRequest,
-    picture_child::{Ladders, PictureRequest},
+    picture_child::{Ladders, PictureRequest, SheetRequest, Sheets},
 };
 
 /// What the parent asks for.
@@ -26,6 +26,8 @@ pub enum Request {
     Pictures(PictureRequest),
     /// A ladder of streams.
     Film(FilmRequest),
+    /// Contact sheets.
+    Sheets(SheetRequest),
     /// What a file is, and how and where it was taken.
     Inspect(PathBuf),
 }
@@ -54,6 +56,8 @@ pub enum Answer {
     Pictures(Box<Ladders>),
     /// The film is there.
     Film(Box<video::Made>),
+    /// The contact sheets are there.
+    Sheets(Sheets),
     /// This is what a picture is.
     Picture(Box<media::Inspected>),
     /// This is what a film is.

@@ -19,7 +19,7 @@ use video::{FileMade, Made};
 use crate::{
     film_child::FilmRequest,
     media_child::{Answer, Request},
-    picture_child::{Ladders, PictureRequest},
+    picture_child::{Ladders, PictureRequest, SheetRequest, Sheets},
 };
 
 /// Ladders of pictures after which a child is replaced, so that what a decoder leaks stays small.
@@ -155,6 +155,15 @@ impl MediaPool {
             Heard::Word
         };
         self.converse(&Request::Film(request), hear).await
+    }
+
+    /// Makes contact sheets. For children that make pictures.
+    pub async fn sheets(&self, request: SheetRequest) -> Result<Sheets, MediaFailure> {
+        let hear = |answer| match answer {
+            Answer::Sheets(sheets) => Heard::End(sheets),
+            _ => Heard::Nonsense,
+        };
+        self.converse(&Request::Sheets(request), hear).await
     }
 
     /// Looks at the header of a picture. For children that make pictures.

@@ -37,6 +37,10 @@ pub(super) enum Closed {
     Ended,
     /// What it will show is still being made.
     NotYet,
+    /// What was said is empty, too long, or points outside the picture.
+    Unsayable,
+    /// Enough was said already.
+    Full,
     /// It could not be looked up.
     Failed(Problem),
 }

@@ -4,6 +4,8 @@ mod assets;
 mod link;
 mod page;
 mod placeholder;
+mod remarks;
+mod review;
 mod routes;
 
 pub(crate) use self::{link::address, routes::router};

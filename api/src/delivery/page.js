@@ -2,7 +2,7 @@
 "use strict";
 addEventListener("keydown", (event) => {
   const shown = document.querySelector(".large:target");
-  if (!shown || event.target.closest("video") || event.altKey || event.ctrlKey || event.metaKey) return;
+  if (!shown || event.target.closest("video, form") || event.altKey || event.ctrlKey || event.metaKey) return;
   const role = { ArrowLeft: "prev", ArrowRight: "next", Escape: "close" }[event.key];
   const link = role && shown.querySelector(`a[data-role="${role}"]`);
   if (!link) return;
@@ -17,3 +17,27 @@ addEventListener("hashchange", (event) => {
   const next = shown ? shown.querySelector("a") : document.querySelector(`#g${CSS.escape(before)} a`);
   next?.focus();
 });
+// Whoever asks for a change points at the picture instead of moving sliders.
+for (const ask of document.querySelectorAll(".ask")) {
+  const figure = ask.parentElement.querySelector("figure");
+  const [across, down] = ["x", "y"].map((name) => ask.querySelector(`input[name="${name}"]`));
+  if (!across) continue;
+  const pin = document.createElement("span");
+  pin.className = "pin";
+  pin.textContent = "?";
+  const show = () => {
+    pin.style.left = `${across.value / 10}%`;
+    pin.style.top = `${down.value / 10}%`;
+    if (ask.open) figure.append(pin);
+    else pin.remove();
+  };
+  for (const moved of [across, down]) moved.addEventListener("input", show);
+  ask.addEventListener("toggle", show);
+  figure.querySelector("img").addEventListener("click", (event) => {
+    if (!ask.open) return;
+    const picture = event.currentTarget.getBoundingClientRect();
+    across.value = Math.round(((event.clientX - picture.left) / picture.width) * 1000);
+    down.value = Math.round(((event.clientY - picture.top) / picture.height) * 1000);
+    show();
+  });
+}

@@ -3,12 +3,21 @@
 use chrono::{DateTime, Utc};
 use jobs::Variant;
 use maud::{DOCTYPE, Markup, html};
-use store::deliveries::{Archived, Delivery, File, Manifest, Part, Playable};
+use store::deliveries::{Archived, Delivery, File, Manifest, Note, Part, Playable};
+
+use super::remarks;
 
 /// The page of `delivery` under the path `link`.
-pub(super) fn page(link: &str, delivery: &Delivery, manifest: &Manifest, archives: &[Archived]) -> Markup {
+pub(super) fn page(
+    link: &str,
+    delivery: &Delivery,
+    manifest: &Manifest,
+    archives: &[Archived],
+    notes: &[Note],
+) -> Markup {
     let base = format!("/d/{link}");
     let files = &manifest.files;
+    let sha256 = delivery.manifest_sha256.as_deref().unwrap_or_default();
     let body = html! {
         header {
             h1 { (delivery.title) }
@@ -25,13 +34,14 @@ pub(super) fn page(link: &str, delivery: &Delivery, manifest: &Manifest, archive
                 }
                 @if archives.is_empty() { li { span.soft { "The files are being packed; look again in a moment." } } }
             }
+            (remarks::verdict(&base, delivery, notes))
         }
         main {
             ul.gallery {
                 @for (place, file) in (1..).zip(files) { (tile(&base, place, file)) }
             }
             @for (place, file) in (1..).zip(files) {
-                @if is_shown(file) { (large(&base, place, files, file)) }
+                @if is_shown(file) { (large(&base, place, files, &remarks::pins(place, notes, sha256), &remarks::asked(&base, place, file, notes, sha256))) }
             }
         }
     };
@@ -84,7 +94,9 @@ fn tile(base: &str, place: usize, file: &File) -> Markup {
     }
 }
 
-fn large(base: &str, place: usize, files: &[File], file: &File) -> Markup {
+/// A file as large as the window, with `pins` on it and what was `asked` about it.
+fn large(base: &str, place: usize, files: &[File], pins: &Markup, asked: &Markup) -> Markup {
+    let file = &files[place - 1];
     let can_be_seen = |place: &usize| files.get(place - 1).is_some_and(is_shown);
     let before = (1..place).rev().find(can_be_seen);
     let after = (place + 1..=files.len()).find(can_be_seen);
@@ -95,10 +107,14 @@ fn large(base: &str, place: usize, files: &[File], file: &File) -> Markup {
                 span { (file.name) " · " (place) " of " (files.len()) }
                 a href={ (base) "/files/" (place) "/mls" } { "Download" }
             }
-            @match &file.film {
-                Some(film) => (player(base, place, film, &file.name)),
-                None => img src={ (base) "/files/" (place) "/screen" } alt=(file.name) loading="lazy" decoding="async";,
+            figure {
+                @match &file.film {
+                    Some(playable) => (player(base, place, playable, &file.name)),
+                    None => img src={ (base) "/files/" (place) "/screen" } alt=(file.name) loading="lazy" decoding="async";,
+                }
+                (pins)
             }
+            (asked)
             nav {
                 @if let Some(before) = before { a data-role="prev" rel="prev" href={ "#p" (before) } { "Previous" } }
                 @else { span {} }
@@ -134,6 +150,8 @@ fn words(variant: Variant) -> &'static str {
     match variant {
         Variant::Mls => "for listings",
         Variant::Print => "for print",
+        Variant::MlsBranded => "for listings, with logo",
+        Variant::PrintBranded => "for print, with logo",
         Variant::Original => "originals",
     }
 }
@@ -142,7 +160,7 @@ fn count(files: usize) -> String {
     if files == 1 { "1 file".to_owned() } else { format!("{files} files") }
 }
 
-fn day(at: DateTime<Utc>) -> String {
+pub(super) fn day(at: DateTime<Utc>) -> String {
     at.format("%-d %B %Y").to_string()
 }
 

@@ -2,10 +2,10 @@
 
 use axum::{
     Router,
-    extract::{Path, State},
+    extract::{DefaultBodyLimit, Path, State},
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use blob::Key;
 use jobs::Variant;
@@ -15,16 +15,16 @@ use store::deliveries::{self, Delivery, File, Manifest, Part, Stored};
 use super::{
     assets,
     link::{self, Closed},
-    page, placeholder,
+    page, placeholder, review,
 };
 use crate::{
     AppState,
-    limits::{PLAYLIST_BYTES_MAX, READ_URL_TTL},
+    limits::{FORM_BYTES_MAX, PLAYLIST_BYTES_MAX, READ_URL_TTL},
     problem::Problem,
 };
 
 /// Whoever reads a link over somebody's shoulder should not find it in a search engine or in a log of another site.
-const PRIVATE: [(HeaderName, HeaderValue); 3] = [
+pub(super) const PRIVATE: [(HeaderName, HeaderValue); 3] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("private, no-store")),
     (HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex")),
     (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
@@ -40,17 +40,21 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/d/{link}/files/{place}/{what}", get(file))
         .route("/d/{link}/films/{place}/{name}", get(film_part))
         .route("/d/{link}/archive/{variant}", get(archive))
+        .route("/d/{link}/approve", post(review::approve))
+        .route("/d/{link}/files/{place}/notes", post(review::note))
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
 }
 
 async fn show(State(app): State<AppState>, Path(text): Path<String>) -> Result<Response, Closed> {
     let (delivery, manifest) = opened(&app, &text).await?;
     let archives = deliveries::archives(&app.db, delivery.tenant(), delivery.id()).await?;
+    let notes = deliveries::notes(&app.db, delivery.tenant(), delivery.id()).await?;
     let elsewhere = origin_of_files(&app, &manifest).await?;
     let csp = format!(
         "default-src 'none'; img-src 'self' {elsewhere}; media-src 'self' {elsewhere}; style-src 'self'; script-src 'self'; base-uri 'none'; \
-         form-action 'none'; frame-ancestors 'none'"
+         form-action 'self'; frame-ancestors 'none'"
     );
-    let mut response = html(StatusCode::OK, &page::page(&text, &delivery, &manifest, &archives));
+    let mut response = html(StatusCode::OK, &page::page(&text, &delivery, &manifest, &archives, &notes));
     if let Ok(csp) = HeaderValue::try_from(csp) {
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, csp);
     }
@@ -58,9 +62,10 @@ async fn show(State(app): State<AppState>, Path(text): Path<String>) -> Result<R
 }
 
 async fn placeholders(State(app): State<AppState>, Path(text): Path<String>) -> Result<Response, Closed> {
-    let (_, manifest) = opened(&app, &text).await?;
+    let (delivery, manifest) = opened(&app, &text).await?;
+    let notes = deliveries::notes(&app.db, delivery.tenant(), delivery.id()).await?;
     let kind = (header::CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"));
-    Ok((PRIVATE, [kind], placeholder::style_sheet(&manifest.files)).into_response())
+    Ok((PRIVATE, [kind], placeholder::style_sheet(&manifest.files, &notes)).into_response())
 }
 
 async fn file(
@@ -121,7 +126,7 @@ async fn archive(
     lead_to(&app, &archive.object_key, Some(&name)).await
 }
 
-async fn opened(app: &AppState, text: &str) -> Result<(Delivery, Manifest), Closed> {
+pub(super) async fn opened(app: &AppState, text: &str) -> Result<(Delivery, Manifest), Closed> {
     let mut delivery = link::open(app, text).await?;
     let manifest = delivery.manifest.take().ok_or(Closed::NotYet)?;
     Ok((delivery, manifest.0))
@@ -166,6 +171,16 @@ impl IntoResponse for Closed {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "Not ready yet",
                 "The files are still being prepared. Come back in a few minutes.",
+            ),
+            Self::Unsayable => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "That could not be noted",
+                "A note takes 1 to 2000 characters. Go back, and say it in other words.",
+            ),
+            Self::Full => (
+                StatusCode::CONFLICT,
+                "That could not be noted",
+                "So many changes were asked for that no more can be noted. Talk to whoever sent you the link.",
             ),
             Self::Failed(problem) => return problem.into_response(),
         };

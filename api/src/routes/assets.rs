@@ -15,6 +15,7 @@ use store::{
 };
 use utoipa::ToSchema;
 
+use super::asset_films::{FilmResource, films_of};
 use crate::{
     AppState,
     auth::{Admin, Caller, Reader},
@@ -96,6 +97,9 @@ pub(crate) struct AssetResource {
     /// By preset, largest first. Not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     renditions: Option<Vec<RenditionResource>>,
+    /// What was made of a film, by preset. Not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    films: Option<Vec<FilmResource>>,
 }
 
 /// An operator's word on what was found.
@@ -285,6 +289,7 @@ impl AssetResource {
             retain_until: asset.terms.retain_until,
             delete_at: asset.terms.delete_at,
             renditions: None,
+            films: None,
         })
     }
 }
@@ -293,11 +298,12 @@ impl AssetResource {
 pub(crate) async fn show(app: &AppState, caller: &Caller, id: AssetId) -> Result<AssetResource, Problem> {
     let tenant = caller.tenant;
     let asset = find(app, tenant, id).await?;
-    let (mut renditions, mut url) = (Vec::new(), None);
+    let (mut renditions, mut films, mut url) = (Vec::new(), Vec::new(), None);
     if asset.state()? == AssetState::Clean {
         for rendition in media::renditions(&app.db, tenant, id).await? {
             renditions.push(picture(app, rendition).await?);
         }
+        films = films_of(app, tenant, id).await?;
         url = Some(original(app, &asset).await?);
     }
     let position = if caller.is_admin() { probes::position(&app.db, tenant, id).await? } else { None };
@@ -310,6 +316,7 @@ pub(crate) async fn show(app: &AppState, caller: &Caller, id: AssetId) -> Result
         urls_expire_at: url.as_ref().map(|url| url.expires_at),
         url: url.map(|url| url.url),
         renditions: Some(renditions),
+        films: Some(films),
         ..AssetResource::line(asset)?
     })
 }

@@ -1,11 +1,6 @@
 //! Deliveries: making, reading, revoking and removing them.
 
-use ::jobs::{
-    AssetId, DeliveryId, Variant,
-    kinds::{
-        delivery_publish::DeliveryPublish, media_rendition::MediaRendition, video_transcode::VideoTranscode,
-    },
-};
+use ::jobs::{AssetId, DeliveryId};
 use axum::{
     Json as Body,
     extract::State,
@@ -15,16 +10,16 @@ use axum::{
 use blob::Key;
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::{TryRngCore, rngs::OsRng};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use store::{
-    deliveries::{self, Created, Delivery, NewDelivery},
-    enqueue::NewJob,
+    deliveries::{self, Created, Delivery, NewDelivery, Note},
     submit::Answer,
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
+    delivery_body::DeliveryBody,
     jobs::{link_next, page_size, read_cursor, write_cursor},
     schedules::PageParams,
     submit::{mismatch, replayed, respond},
@@ -35,115 +30,11 @@ use crate::{
     delivery::address,
     extract::{Id, Json, Params},
     idempotency,
-    limits::{
-        DELIVERY_DAYS_DEFAULT, DELIVERY_DAYS_MAX, DELIVERY_FILES_MAX, DELIVERY_NAME_CHARS_MAX,
-        DELIVERY_TITLE_CHARS_MAX, PAGE_DEFAULT, PAGE_MAX, READ_URL_TTL,
-    },
+    limits::{DELIVERY_DAYS_DEFAULT, PAGE_DEFAULT, PAGE_MAX, READ_URL_TTL},
     problem::{FieldError, Problem, ProblemDocument},
 };
 
 const ROUTE: &str = "POST /v1/deliveries";
-
-/// Files to hand over.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = NewDelivery)]
-pub(crate) struct DeliveryBody {
-    /// What it is called, on its page and in names of archives.
-    #[schema(example = "12 Elm Street", max_length = 200)]
-    title: String,
-    /// The files, in the order in which they are shown; at most 500.
-    files: Vec<FileBody>,
-    /// Days until its link ends, 1 to 365; 30 unless given.
-    #[serde(default)]
-    #[schema(minimum = 1, maximum = 365)]
-    expires_in_days: Option<u16>,
-    /// The archives to pack: `mls`, `print`, `original`; `mls` and `original` unless given.
-    #[serde(default)]
-    #[schema(value_type = Option<Vec<String>>, example = json!(["mls", "original"]))]
-    archives: Option<Vec<Variant>>,
-}
-
-/// A file to hand over.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = NewDeliveryFile)]
-pub(crate) struct FileBody {
-    /// The asset.
-    #[schema(value_type = String, example = "ast_0192f3c47a1b7c3d8e4f5a6b7c8d9e0f")]
-    asset: AssetId,
-    /// What it is called; as it was uploaded unless given.
-    #[serde(default)]
-    #[schema(example = "Kitchen.jpg", max_length = 255)]
-    name: Option<String>,
-}
-
-impl DeliveryBody {
-    fn check(&self) -> Result<(), Problem> {
-        let mut errors = Vec::new();
-        let mut unless = |holds: bool, pointer: &str, detail: String| {
-            if !holds {
-                errors.push(FieldError::new(pointer, detail));
-            }
-        };
-        let is_line = |text: &str, max: usize| {
-            (1..=max).contains(&text.trim().chars().count()) && !text.chars().any(char::is_control)
-        };
-        unless(
-            is_line(&self.title, DELIVERY_TITLE_CHARS_MAX),
-            "/title",
-            format!("takes 1 to {DELIVERY_TITLE_CHARS_MAX} characters on one line"),
-        );
-        unless(
-            (1..=DELIVERY_FILES_MAX).contains(&self.files.len()),
-            "/files",
-            format!("takes 1 to {DELIVERY_FILES_MAX} files"),
-        );
-        unless(
-            self.expires_in_days.is_none_or(|days| (1..=DELIVERY_DAYS_MAX).contains(&days)),
-            "/expires_in_days",
-            format!("takes 1 to {DELIVERY_DAYS_MAX} days"),
-        );
-        let archives = self.archives.as_deref().unwrap_or_default();
-        unless(
-            archives.iter().enumerate().all(|(at, archive)| !archives[..at].contains(archive)),
-            "/archives",
-            "takes each of mls, print and original once".to_owned(),
-        );
-        for (at, file) in self.files.iter().enumerate() {
-            unless(
-                file.name.as_deref().is_none_or(|name| is_line(name, DELIVERY_NAME_CHARS_MAX)),
-                &format!("/files/{at}/name"),
-                format!("takes 1 to {DELIVERY_NAME_CHARS_MAX} characters on one line"),
-            );
-        }
-        if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(errors)) }
-    }
-
-    /// What has to be done for it: the pictures and films that are not there yet, and then to publish it.
-    fn jobs(&self, delivery: DeliveryId, media_types: &[String]) -> Result<Vec<NewJob>, Problem> {
-        let archives = self.archives.clone().unwrap_or_else(DeliveryPublish::default_archives);
-        let mut presets: Vec<&str> =
-            [Variant::Mls].iter().chain(&archives).filter_map(|variant| Some(variant.rung()?.0)).collect();
-        presets.dedup();
-        let mut jobs = Vec::new();
-        for (file, media_type) in self.files.iter().zip(media_types) {
-            let asset = file.asset;
-            if media_type.starts_with("video/") {
-                let wanted = VideoTranscode { asset, preset: VideoTranscode::default_preset() };
-                jobs.push(NewJob::of(&wanted).map_err(Problem::internal)?);
-                continue;
-            }
-            for preset in &presets {
-                let wanted = MediaRendition { asset, preset: (*preset).to_owned() };
-                jobs.push(NewJob::of(&wanted).map_err(Problem::internal)?);
-            }
-        }
-        let publish = DeliveryPublish { delivery, archives };
-        jobs.push(NewJob::of(&publish).map_err(Problem::internal)?);
-        Ok(jobs)
-    }
-}
 
 /// A delivery as it is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -163,6 +54,9 @@ pub(crate) struct DeliveryResource {
     /// When it was published last.
     #[serde(skip_serializing_if = "Option::is_none")]
     published_at: Option<DateTime<Utc>>,
+    /// When what it shows now was approved by somebody who has the link.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approved_at: Option<DateTime<Utc>>,
     /// When it was made.
     created_at: DateTime<Utc>,
 }
@@ -182,6 +76,7 @@ impl DeliveryResource {
             link: address(public_url, delivery),
             expires_at: delivery.expires_at,
             published_at: delivery.published_at,
+            approved_at: delivery.approved_at.filter(|_| delivery.is_approved()),
             created_at: delivery.created_at,
         }
     }
@@ -196,6 +91,29 @@ pub(crate) struct DeliveryDetail {
     files: Vec<DeliveredFile>,
     /// The archives that are packed.
     archives: Vec<DeliveryArchive>,
+    /// What those who have the link want changed, in the order in which they said so.
+    notes: Vec<DeliveryNote>,
+}
+
+/// What somebody who has the link wants changed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DeliveryNote {
+    /// From 1.
+    number: i16,
+    /// Which file of what was shown then, from 1.
+    place: i16,
+    /// False when something else was published since.
+    current: bool,
+    /// Where, in thousandths of the picture's width; none when it is about the whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    x: Option<i16>,
+    /// Where, in thousandths of the picture's height.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    y: Option<i16>,
+    /// In words.
+    text: String,
+    /// When it was said.
+    created_at: DateTime<Utc>,
 }
 
 /// A file of a delivery.
@@ -211,7 +129,7 @@ pub(crate) struct DeliveredFile {
 /// Everything of a delivery in one file.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DeliveryArchive {
-    /// `mls`, `print` or `original`.
+    /// `mls`, `print`, `mls_branded`, `print_branded` or `original`.
     variant: String,
     /// Its size.
     bytes: i64,
@@ -340,11 +258,25 @@ pub(crate) async fn get_delivery(
             sha256: archive.sha256,
         });
     }
+    let notes = deliveries::notes(db, tenant, id).await?;
     Ok(Body(DeliveryDetail {
         delivery: DeliveryResource::of(&delivery, &app.settings.public_url),
         files: items.into_iter().map(|item| DeliveredFile { asset: item.asset(), name: item.name }).collect(),
         archives,
+        notes: notes.into_iter().map(|note| said(&delivery, note)).collect(),
     }))
+}
+
+fn said(delivery: &Delivery, note: Note) -> DeliveryNote {
+    DeliveryNote {
+        number: note.number,
+        place: note.place,
+        current: delivery.manifest_sha256.as_deref() == Some(&note.manifest_sha256),
+        x: note.x,
+        y: note.y,
+        text: note.text,
+        created_at: note.created_at,
+    }
 }
 
 /// Take a link back.

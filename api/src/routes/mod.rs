@@ -1,12 +1,15 @@
 //! The endpoints, by what they are about.
 
+pub(crate) mod asset_films;
 pub(crate) mod asset_list;
 pub(crate) mod asset_terms;
 pub(crate) mod assets;
 pub(crate) mod attempts;
 pub(crate) mod batch;
+pub(crate) mod brand;
 pub(crate) mod bulk;
 pub(crate) mod deliveries;
+pub(crate) mod delivery_body;
 pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod job_events;

@@ -21,7 +21,10 @@ use crate::{
     auth::{Reader, Writer},
     completion::{self, PartBody},
     extract::{Id, Json as JsonBody, MaybeJson},
-    limits::{UPLOAD_BYTES_MAX, UPLOAD_PART_BYTES, UPLOAD_SINGLE_BYTES_MAX, UPLOAD_SLACK, UPLOAD_TTL},
+    limits::{
+        UPLOAD_FILM_BYTES_MAX, UPLOAD_PART_BYTES, UPLOAD_PICTURE_BYTES_MAX, UPLOAD_SINGLE_BYTES_MAX,
+        UPLOAD_SLACK, UPLOAD_TTL,
+    },
     problem::{FieldError, Problem, ProblemDocument},
     routes::assets::{self, AssetResource},
     sniff,
@@ -42,8 +45,8 @@ pub(crate) struct NewUploadBody {
     /// video/quicktime, video/x-matroska, video/webm, video/x-msvideo or video/mpeg.
     #[schema(example = "image/jpeg")]
     content_type: String,
-    /// Its size, up to 256 MiB.
-    #[schema(minimum = 1, maximum = 268_435_456)]
+    /// Its size, up to 256 MiB of a picture and 2,000 MiB of a film.
+    #[schema(minimum = 1, maximum = 2_097_152_000)]
     bytes: u64,
     /// Its SHA-256 in hexadecimal, if you know it: a file that arrives damaged is then refused.
     #[serde(default)]
@@ -233,8 +236,10 @@ fn check(body: NewUploadBody) -> Result<NewUploadBody, Vec<FieldError>> {
     if !sniff::ACCEPTED.contains(&content_type.as_str()) {
         errors.push(FieldError::new("/content_type", format!("one of {}", sniff::ACCEPTED.join(", "))));
     }
-    if !(1..=UPLOAD_BYTES_MAX).contains(&body.bytes) {
-        errors.push(FieldError::new("/bytes", format!("1 to {UPLOAD_BYTES_MAX}")));
+    let is_film = content_type.starts_with("video/");
+    let bytes_max = if is_film { UPLOAD_FILM_BYTES_MAX } else { UPLOAD_PICTURE_BYTES_MAX };
+    if !(1..=bytes_max).contains(&body.bytes) {
+        errors.push(FieldError::new("/bytes", format!("1 to {bytes_max}")));
     }
     let sha256 = body.sha256.map(|sha256| sha256.to_ascii_lowercase());
     let is_sha256 = |text: &String| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());

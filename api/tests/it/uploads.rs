@@ -207,6 +207,7 @@ async fn an_announcement_is_checked() {
         (json!({"content_type": "text/html", "bytes": 10}), "/content_type"),
         (json!({"content_type": "image/png", "bytes": 0}), "/bytes"),
         (json!({"content_type": "image/png", "bytes": 268_435_457_u64}), "/bytes"),
+        (json!({"content_type": "video/mp4", "bytes": 2_097_152_001_u64}), "/bytes"),
         (json!({"content_type": "image/png", "bytes": -1}), "/bytes"),
         (json!({"content_type": "image/png", "bytes": 10, "sha256": "xyz"}), "/sha256"),
         (json!({"content_type": "image/png", "bytes": 10, "filename": "x".repeat(256)}), "/filename"),

@@ -59,6 +59,12 @@ pub enum MediaError {
         /// Which rung, and what is wrong with it.
         detail: String,
     },
+    /// The mark that is to be laid over the pictures cannot be.
+    #[error("The brand's mark cannot be laid over pictures ({detail}): set another one")]
+    BadBrand {
+        /// What is wrong with it.
+        detail: String,
+    },
     /// An encoder failed on a picture that was read well; our fault, not the photographer's.
     #[error("The picture was read, but writing the {format} copy failed ({detail}): try again")]
     Encode {
@@ -84,6 +90,7 @@ impl MediaError {
             Self::TooManyPixels { .. } => "too_many_pixels",
             Self::OutOfBudget { .. } => "out_of_budget",
             Self::BadLadder { .. } => "bad_ladder",
+            Self::BadBrand { .. } => "bad_brand",
             Self::Encode { .. } => "encode_failed",
             Self::Cancelled => "cancelled",
         }

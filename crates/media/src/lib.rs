@@ -11,12 +11,14 @@
 //!    largest rung. An ordinary photograph stays in its own YCbCr planes from here to the encoders.
 //! 3. The first resize brings it to the largest rung; orientation and colour profile are applied there, where
 //!    there are few pixels left.
+//!    A mark that somebody wants on the pictures is laid over this one.
 //! 4. Every further rung is made from the rung above it, its size derived from the *original* picture.
 //!
 //! Metadata does not survive, on purpose: no GPS position, no serial number, no thumbnail of the uncropped
 //! picture. The one exception is the photographer's own mark (copyright notice and credit), which is written
 //! back as a minimal EXIF block into JPEG and WebP.
 
+mod brand;
 mod color;
 mod error;
 mod exif;
@@ -33,15 +35,18 @@ mod raster;
 mod render;
 mod resize;
 mod rights;
+mod sheet;
 mod shot;
 mod sniff;
 mod webp;
 
+pub use brand::{Brand, Corner};
 pub use error::MediaError;
 pub use ladder::{Format, Ladder, Rung};
 pub use limits::Limits;
 pub use placeholder::colours;
 pub use probe::{Inspected, Probe, inspect, probe};
 pub use render::{Output, Rendered, render};
+pub use sheet::{Cell, Layout, sheet};
 pub use shot::{Position, Shot};
 pub use sniff::{SourceKind, sniff};

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 
+use crate::brand::Brand;
 use crate::frame::Frame;
 use crate::ladder::{Format, Ladder, Step, plan};
 use crate::probe::{Opened, Probe};
@@ -52,6 +53,7 @@ const ENCODED_PERCENT: u8 = 98;
 pub fn render(
     source: &[u8],
     ladder: &Ladder,
+    brand: Option<&Brand>,
     limits: &Limits,
     stop: &AtomicBool,
     progress: &mut dyn FnMut(u8, &str),
@@ -72,6 +74,10 @@ pub fn render(
     let degraded = decoded.degraded.clone();
     let mut scaler = Scaler::new();
     let mut frame = decoded.into_frame(largest, &mut scaler)?;
+    if let Some(brand) = brand {
+        let refused = |error| MediaError::BadBrand { detail: format!("{error}") };
+        frame = brand.over(frame, limits, &mut scaler).map_err(refused)?;
+    }
     progress(RESIZED_PERCENT, "Resized to the largest rung");
 
     let total: u64 = steps.iter().map(cost).sum();

@@ -2,6 +2,7 @@
 
 mod manifest;
 mod publishing;
+mod review;
 mod writing;
 
 use chrono::{DateTime, Utc};
@@ -12,6 +13,7 @@ use uuid::Uuid;
 pub use self::{
     manifest::{File, Manifest, Part, Playable, Stored},
     publishing::{Candidate, candidates, publish},
+    review::{NewNote, Note, add_note, approve, notes},
     writing::{Created, NewArchive, NewDelivery, create, insert_archive, remove, revoke},
 };
 use crate::{
@@ -38,16 +40,25 @@ pub struct Delivery {
     pub manifest_sha256: Option<String>,
     /// When it was published last.
     pub published_at: Option<DateTime<Utc>>,
+    /// SHA-256 of the manifest that was found right; not always that of this one.
+    pub approved_sha256: Option<String>,
+    /// When it was.
+    pub approved_at: Option<DateTime<Utc>>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
 }
 
-const COLUMNS: &str = "id, tenant_id, title, link_secret, expires_at, revoked_at, manifest, manifest_sha256, published_at, created_at";
+const COLUMNS: &str = "id, tenant_id, title, link_secret, expires_at, revoked_at, manifest, manifest_sha256, published_at, approved_sha256, approved_at, created_at";
 
 impl Delivery {
     /// Which it is.
     pub fn id(&self) -> DeliveryId {
         DeliveryId::from_uuid(self.id)
+    }
+
+    /// Whether what it shows now was found right.
+    pub fn is_approved(&self) -> bool {
+        self.approved_sha256.is_some() && self.approved_sha256 == self.manifest_sha256
     }
 
     /// Whose it is.

@@ -16,6 +16,8 @@ use crate::{
 #[derive(Debug, Clone, FromRow)]
 pub struct Film {
     asset_id: Uuid,
+    /// By which ladder.
+    pub preset: String,
     /// Width as shown.
     pub width: i32,
     /// Height as shown.
@@ -78,6 +80,31 @@ pub async fn files(
     .or_failed("read the files of a film")
 }
 
+/// The films that were made of an asset, and their files.
+pub async fn of_asset(
+    db: &Db,
+    tenant: TenantId,
+    asset: AssetId,
+) -> Result<Vec<(Film, Vec<FilmFile>)>, StoreError> {
+    let mut tx = db.tenant(tenant).await?;
+    let made: Vec<Film> = sqlx::query_as(
+        "select asset_id, preset, width, height, duration_ms, rungs, details, degraded from film
+         where tenant_id = $1 and asset_id = $2 order by preset",
+    )
+    .bind(tenant.as_uuid())
+    .bind(asset.as_uuid())
+    .fetch_all(&mut *tx)
+    .await
+    .or_failed("read the films of an asset")?;
+    drop(tx);
+    let mut all = Vec::with_capacity(made.len());
+    for film in made {
+        let files = files(db, tenant, asset, &film.preset).await?;
+        all.push((film, files));
+    }
+    Ok(all)
+}
+
 /// The film of the same content and preset that this tenant has already, and its files.
 pub async fn made_before(
     db: &Db,
@@ -87,7 +114,7 @@ pub async fn made_before(
 ) -> Result<Option<(Film, Vec<FilmFile>)>, StoreError> {
     let mut tx = db.tenant(tenant).await?;
     let film: Option<Film> = sqlx::query_as(
-        "select asset_id, width, height, duration_ms, rungs, details, degraded from film
+        "select asset_id, preset, width, height, duration_ms, rungs, details, degraded from film
          where tenant_id = $1 and source_sha256 = $2 and preset = $3 order by created_at, asset_id limit 1",
     )
     .bind(tenant.as_uuid())
@@ -118,7 +145,7 @@ pub(crate) async fn of_delivery(
 ) -> Result<HashMap<AssetId, (Film, Vec<FilmFile>)>, StoreError> {
     let mut tx = db.tenant(tenant).await?;
     let films: Vec<Film> = sqlx::query_as(
-        "select asset_id, width, height, duration_ms, rungs, details, degraded from film
+        "select asset_id, preset, width, height, duration_ms, rungs, details, degraded from film
          where tenant_id = $1 and preset = $3 and asset_id in (select asset_id from delivery_item where delivery_id = $2)",
     )
     .bind(tenant.as_uuid())
@@ -127,7 +154,7 @@ pub(crate) async fn of_delivery(
     .fetch_all(&mut *tx)
     .await
     .or_failed("read the films of a delivery")?;
-    let files: Vec<FileRow> = sqlx::query_as(
+    let rows: Vec<FileRow> = sqlx::query_as(
         "select asset_id, name, kind, rung, media_type, bytes, width, height, object_key from film_file
          where tenant_id = $1 and preset = $3 and asset_id in (select asset_id from delivery_item where delivery_id = $2)
          order by name",
@@ -140,7 +167,7 @@ pub(crate) async fn of_delivery(
     .or_failed("read the files of a delivery's films")?;
     let mut by_asset: HashMap<AssetId, (Film, Vec<FilmFile>)> =
         films.into_iter().map(|film| (film.asset(), (film, Vec::new()))).collect();
-    for FileRow { asset_id, file } in files {
+    for FileRow { asset_id, file } in rows {
         if let Some((_, files)) = by_asset.get_mut(&AssetId::from_uuid(asset_id)) {
             files.push(file);
         }

@@ -8,6 +8,8 @@
 
 pub mod assets;
 pub mod attempts;
+pub mod backfill;
+pub mod brands;
 pub mod bulk;
 pub mod cancel;
 pub mod claim;

@@ -10,6 +10,7 @@ use crate::{
     assets::Terms,
     db::Db,
     error::{OrFailed, StoreError},
+    graves,
 };
 
 /// A verified original.
@@ -103,6 +104,32 @@ pub async fn asset(db: &Db, tenant: TenantId, asset: AssetId) -> Result<Option<A
         .fetch_optional(&mut *tx)
         .await
         .or_failed("read an asset")
+}
+
+/// Stores originals that were made here, of pictures that the virus scanner has called clean.
+pub(crate) async fn insert_made(
+    tx: &mut PgConnection,
+    tenant: TenantId,
+    new: &[NewAsset],
+) -> Result<(), StoreError> {
+    for asset in new {
+        sqlx::query(
+            "insert into asset (id, tenant_id, sha256, bytes, media_type, filename, object_key, state, scanned_at, scanner)
+             values ($1, $2, $3, $4, $5, $6, $7, 'clean', now(), 'made of what was scanned')",
+        )
+        .bind(asset.id.as_uuid())
+        .bind(tenant.as_uuid())
+        .bind(&asset.sha256)
+        .bind(asset.bytes as i64)
+        .bind(asset.media_type)
+        .bind(&asset.filename)
+        .bind(&asset.object_key)
+        .execute(&mut *tx)
+        .await
+        .or_failed("store an asset that was made")?;
+        graves::close(tx, tenant, &asset.sha256).await?;
+    }
+    Ok(())
 }
 
 /// A picture made from an asset.

@@ -91,6 +91,7 @@ pub async fn settle_with(
                 deliveries::publish(&mut tx, settle.tenant, *delivery, manifest, sha256).await?;
             }
             Write::Archive(new) => deliveries::insert_archive(&mut tx, settle.tenant, new).await?,
+            Write::Made(new) => media::insert_made(&mut tx, settle.tenant, new).await?,
             Write::Probe(new) => probes::record(&mut tx, settle.tenant, new).await?,
             Write::Scan(new) => scans::record(&mut tx, settle.tenant, new).await?,
             Write::Film(new) => films::insert_film(&mut tx, settle.tenant, new).await?,

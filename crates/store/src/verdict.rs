@@ -118,6 +118,8 @@ pub enum Write {
     Publication(DeliveryId, Box<deliveries::Manifest>, String),
     /// Everything of a delivery in one file.
     Archive(Box<deliveries::NewArchive>),
+    /// Originals that were made here, of what was scanned before.
+    Made(Vec<media::NewAsset>),
     /// What is in an asset.
     Probe(Box<probes::NewProbe>),
     /// What a virus scanner thinks of an asset.

@@ -14,7 +14,7 @@ pub struct DeliveryPublish {
     pub delivery: DeliveryId,
     /// The archives to pack.
     #[serde(default = "DeliveryPublish::default_archives")]
-    #[schemars(length(max = 3))]
+    #[schemars(length(max = 5))]
     pub archives: Vec<Variant>,
 }
 

@@ -19,6 +19,9 @@ pub struct MediaRendition {
     /// `print@1` (one JPEG of 4500 px).
     #[serde(default = "MediaRendition::default_preset")]
     pub preset: String,
+    /// Whether the tenant's mark is laid over the pictures: `PUT /v1/brand` says which.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub branded: bool,
 }
 
 impl MediaRendition {
@@ -33,7 +36,7 @@ impl MediaRendition {
 pub struct Renditions {
     /// The photograph.
     pub asset: AssetId,
-    /// The ladder.
+    /// The ladder; with a mark over the pictures, the mark's tag after a `-`.
     pub preset: String,
     /// Width as displayed, after orientation, in pixels.
     pub width: u32,
@@ -89,10 +92,12 @@ impl Job for MediaRendition {
     }
 
     fn unique(&self) -> Option<Unique> {
-        Some(Unique { key: format!("{}/{}", self.asset, self.preset), lasts: UniqueFor::UntilDone })
+        let branded = if self.branded { "/branded" } else { "" };
+        let key = format!("{}/{}{branded}", self.asset, self.preset);
+        Some(Unique { key, lasts: UniqueFor::UntilDone })
     }
 
     fn example() -> Self {
-        Self { asset: AssetId::new(), preset: Self::default_preset() }
+        Self { asset: AssetId::new(), preset: Self::default_preset(), branded: false }
     }
 }

@@ -2,6 +2,8 @@
 
 pub mod delivery_publish;
 pub mod delivery_zip;
+pub mod media_backfill;
+pub mod media_contact_sheet;
 pub mod media_probe;
 pub mod media_rendition;
 pub mod media_scan;

@@ -12,6 +12,7 @@ use jobs::{
     },
 };
 use store::{
+    brands::{self, Brand},
     deliveries::{self, Candidate, File, Manifest, Part, Playable, Stored},
     films::{Film, FilmFile},
     media::Rendition,
@@ -41,7 +42,13 @@ impl Handle for DeliveryPublish {
             ));
         }
         wait_for_scans(cx, &candidates)?;
-        let manifest = Manifest { files: candidates.iter().map(file).collect() };
+        let brand = brands::brand(&cx.deps.db, cx.tenant()).await?;
+        if brand.is_none() && self.archives.iter().any(|variant| variant.is_branded()) {
+            let message = "an archive with the tenant's mark was asked for, and there is none: PUT /v1/brand";
+            return Err(Failure::discard("no_brand", message));
+        }
+        let manifest =
+            Manifest { files: candidates.iter().map(|candidate| file(candidate, brand.as_ref())).collect() };
         wait_for_what_is_made(&self.archives, cx, &manifest)?;
         let manifest_sha256 = manifest.sha256().discard("unserialisable_manifest")?;
         for variant in &self.archives {
@@ -96,13 +103,19 @@ fn wait_for_what_is_made(archives: &[Variant], cx: &Cx<'_>, manifest: &Manifest)
     Err(later(cx, "waiting_for_media", said))
 }
 
-fn file(candidate: &Candidate) -> File {
+fn file(candidate: &Candidate, brand: Option<&Brand>) -> File {
     let asset = &candidate.asset;
     let made = |preset: &str, rung: &str, format: &str| {
         let found = |made: &&Rendition| made.preset == preset && made.rung == rung && made.format == format;
         candidate.renditions.iter().find(found).map(stored)
     };
-    let in_variant = |variant: Variant| variant.rung().and_then(|(preset, rung)| made(preset, rung, "jpeg"));
+    let in_variant = |variant: Variant| {
+        let (preset, rung) = variant.rung()?;
+        if variant.is_branded() {
+            return made(&brand?.on(preset), rung, "jpeg");
+        }
+        made(preset, rung, "jpeg")
+    };
     File {
         asset: asset.id(),
         name: candidate.name.clone(),
@@ -115,6 +128,8 @@ fn file(candidate: &Candidate) -> File {
         },
         mls: in_variant(Variant::Mls),
         print: in_variant(Variant::Print),
+        mls_branded: in_variant(Variant::MlsBranded),
+        print_branded: in_variant(Variant::PrintBranded),
         screen: made(PAGE_PRESET, SCREEN_RUNG, "webp"),
         grid: made(PAGE_PRESET, GRID_RUNG, "webp").or_else(|| still(candidate)),
         film: candidate.film.as_ref().and_then(|(film, files)| playable(film, files)),

@@ -1,5 +1,7 @@
 //! Does `media.rendition`: fetch, decode once, put every rung, and store the rows with the result.
 
+use std::path::PathBuf;
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use blob::Key;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
@@ -9,6 +11,7 @@ use jobs::{
     preset::{self, PictureFormat, Preset},
 };
 use store::{
+    brands::{self, Brand},
     logs::Level,
     media::{self, Asset, Made, NewRendition, NewRenditions},
     verdict::Write,
@@ -19,7 +22,7 @@ use crate::{
     faults::Point,
     media_pool::MediaFailure,
     originals::{IMMUTABLE, fetch, need_clean, stored},
-    picture_child::{LIMITS, Ladders, Picture, PictureRequest},
+    picture_child::{BrandRequest, LIMITS, Ladders, Picture, PictureRequest},
     registry::Handle,
 };
 
@@ -35,16 +38,23 @@ impl Handle for MediaRendition {
             Failure::discard("asset_not_found", "the photograph was deleted or never existed")
         })?;
         need_clean(&asset)?;
-        if let Some(made) = media::made_before(&cx.deps.db, cx.tenant(), &asset.sha256, &self.preset).await?
+        let brand = if self.branded { Some(brand(cx).await?) } else { None };
+        let made_as = brand.as_ref().map_or_else(|| self.preset.clone(), |brand| brand.on(&self.preset));
+        if let Some(made) = media::made_before(&cx.deps.db, cx.tenant(), &asset.sha256, &made_as).await?
             && made.renditions.len() == preset.rungs.len() * preset.formats.len()
         {
-            return reuse(cx, &asset, &self.preset, made);
+            return reuse(cx, &asset, &made_as, made);
         }
         let room = cx.deps.scratch.room().retry("scratch")?;
         let source = room.path().join("source");
         cx.progress(1, "fetching the photograph");
         fetch(cx, &asset, &source, LIMITS.bytes_max).await?;
-        let request = PictureRequest { source, folder: room.path().to_path_buf(), ladder: ladder(preset) };
+        let brand = match brand {
+            Some(brand) => Some(mark(cx, &brand, room.path().join("mark")).await?),
+            None => None,
+        };
+        let request =
+            PictureRequest { source, folder: room.path().to_path_buf(), ladder: ladder(preset), brand };
         let ladders = cx
             .deps
             .media
@@ -54,9 +64,28 @@ impl Handle for MediaRendition {
         if let Some(degraded) = &ladders.degraded {
             cx.log(Level::Warn, format!("the photograph is damaged: {degraded}"));
         }
-        let made = put_all(cx, &asset, &self.preset, &ladders).await?;
-        finish(cx, &asset, &self.preset, &ladders, made)
+        let made = put_all(cx, &asset, &made_as, &ladders).await?;
+        finish(cx, &asset, &made_as, &ladders, made)
     }
+}
+
+async fn brand(cx: &Cx<'_>) -> Outcome<Brand> {
+    let brand = brands::brand(&cx.deps.db, cx.tenant()).await?;
+    brand.ok_or_else(|| Failure::discard("no_brand", "the tenant has no mark: PUT /v1/brand sets one"))
+}
+
+/// Fetches the mark.
+async fn mark(cx: &Cx<'_>, brand: &Brand, path: PathBuf) -> Outcome<BrandRequest> {
+    let asset = media::asset(&cx.deps.db, cx.tenant(), brand.asset()).await?;
+    let asset = asset.ok_or_else(|| Failure::discard("no_brand", "the tenant's mark was deleted"))?;
+    need_clean(&asset)?;
+    fetch(cx, &asset, &path, LIMITS.bytes_max).await?;
+    Ok(BrandRequest {
+        mark: path,
+        corner: serde_json::from_value(brand.corner.clone().into())?,
+        width_percent: brand.width_percent as u8,
+        opacity_percent: brand.opacity_percent as u8,
+    })
 }
 
 fn ladder(preset: &Preset) -> ::media::Ladder {

@@ -2,6 +2,8 @@
 
 mod delivery_publish;
 mod delivery_zip;
+mod media_backfill;
+mod media_contact_sheet;
 mod media_probe;
 mod media_rendition;
 mod media_scan;

@@ -11,7 +11,7 @@ use testkit::eventually;
 use crate::world::{SOON, World, photo};
 
 async fn render(world: &World, asset: AssetId) -> JobId {
-    let args = MediaRendition { asset, preset: MediaRendition::default_preset() };
+    let args = MediaRendition { asset, preset: MediaRendition::default_preset(), branded: false };
     world.enqueue(&[NewJob::of(&args).unwrap()]).await[0]
 }
 

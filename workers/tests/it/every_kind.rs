@@ -4,8 +4,9 @@ use clap::ValueEnum;
 use jobs::{
     DeliveryId, Job, JobId, State, Variant, for_each_kind,
     kinds::{
-        delivery_publish::DeliveryPublish, delivery_zip::DeliveryZip, media_probe::MediaProbe,
-        media_rendition::MediaRendition, media_scan::MediaScan, video_transcode::VideoTranscode,
+        delivery_publish::DeliveryPublish, delivery_zip::DeliveryZip, media_contact_sheet::MediaContactSheet,
+        media_probe::MediaProbe, media_rendition::MediaRendition, media_scan::MediaScan,
+        video_transcode::VideoTranscode,
     },
 };
 use store::{
@@ -29,7 +30,12 @@ async fn job_of(world: &World, kind: &str) -> NewJob {
     }
     if kind == MediaRendition::KIND {
         let asset = world.asset(photo("FreshFlower.jpg")).await;
-        return NewJob::of(&MediaRendition { asset, preset: MediaRendition::default_preset() }).unwrap();
+        return NewJob::of(&MediaRendition {
+            asset,
+            preset: MediaRendition::default_preset(),
+            branded: false,
+        })
+        .unwrap();
     }
     if kind == MediaScan::KIND {
         let asset = world.asset(photo("FreshFlower.jpg")).await;
@@ -42,6 +48,11 @@ async fn job_of(world: &World, kind: &str) -> NewJob {
     if kind == DeliveryZip::KIND {
         let delivery = delivery(world).await;
         return NewJob::of(&DeliveryZip { delivery, variant: Variant::Original }).unwrap();
+    }
+    if kind == MediaContactSheet::KIND {
+        let assets = vec![world.asset(photo("FreshFlower.jpg")).await];
+        let (title, columns) = ("x".to_owned(), MediaContactSheet::default_columns());
+        return NewJob::of(&MediaContactSheet { assets, title, columns }).unwrap();
     }
     if kind == MediaProbe::KIND {
         let asset = world.asset(photo("FreshFlower.jpg")).await;
@@ -69,6 +80,8 @@ async fn delivery(world: &World) -> DeliveryId {
         mls: Some(stored.clone()),
         original: stored,
         print: None,
+        mls_branded: None,
+        print_branded: None,
         screen: None,
         grid: None,
         colours: None,
@@ -105,6 +118,10 @@ async fn left_behind(world: &World, job: JobId) -> (i64, usize, serde_json::Valu
     let mut result = world.job(job).await.result.unwrap().0.inline().unwrap().clone();
     for rendition in result["renditions"].as_array_mut().into_iter().flatten() {
         rendition["id"] = serde_json::Value::Null;
+    }
+    for page in result["pages"].as_array_mut().into_iter().flatten() {
+        // The id of the photograph stands on it.
+        *page = serde_json::Value::Null;
     }
     result["reused"] = serde_json::Value::Null;
     result["attempt"] = serde_json::Value::Null;

@@ -1,6 +1,8 @@
 //! Worker processes against a real Postgres, Redis and S3: what they do, and what happens when they are killed at it.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod backfill;
+mod brands;
 mod browser;
 mod bulk;
 mod clamd;
@@ -22,6 +24,7 @@ mod renditions;
 mod scanning;
 mod schedules;
 mod settling;
+mod sheets;
 mod steering;
 mod versions;
 mod workflows;

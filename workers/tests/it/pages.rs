@@ -36,7 +36,7 @@ const LARGE: &str = "document.querySelector('.large:target')?.id";
 async fn pictures_are_looked_through_and_a_film_plays() {
     let world = World::new().await;
     let _worker = world.start(&[]);
-    let (_client, stop, delivery) = delivered(&world).await;
+    let (client, stop, delivery) = delivered(&world).await;
     let browser = Browser::open(Viewer::DESK).await;
     let page = &browser.client;
     page.goto(delivery["link"].as_str().unwrap()).await.unwrap();
@@ -67,6 +67,28 @@ async fn pictures_are_looked_through_and_a_film_plays() {
         "g3",
         "the keyboard is where it was"
     );
+
+    page.find(Locator::Css("#g3 a")).await.unwrap().click().await.unwrap();
+    page.find(Locator::Css("#p3 summary")).await.unwrap().click().await.unwrap();
+    page.find(Locator::Css("#p3 img")).await.unwrap().click().await.unwrap();
+    browser.value("document.querySelector('#p3 input[name=x]').value = 250").await;
+    page.find(Locator::Css("#p3 textarea")).await.unwrap().send_keys("Remove the <hose>").await.unwrap();
+    page.find(Locator::Css("#p3 button")).await.unwrap().click().await.unwrap();
+    comes_true(&browser, "document.querySelector('#p3 .pin')?.title == 'Remove the <hose>'").await;
+    let pin = "(document.querySelector('#n1').getBoundingClientRect().x + 16 - innerWidth / 2) < 0";
+    assert_eq!(browser.value(pin).await, true, "the pin is left of the middle");
+    let read = client.get(&format!("/v1/deliveries/{}", delivery["id"].as_str().unwrap())).await;
+    let note = &read["notes"][0];
+    assert_eq!((&note["text"], &note["x"]), (&json!("Remove the <hose>"), &json!(250)));
+    let pointed_at = note["y"].as_i64().unwrap();
+    assert!((400..600).contains(&pointed_at), "the click was about in the middle: {note}");
+    page.find(Locator::Css("#p3 a[data-role=close]")).await.unwrap().click().await.unwrap();
+    page.find(Locator::Css(".verdict button")).await.unwrap().click().await.unwrap();
+    comes_true(
+        &browser,
+        "document.querySelector('.verdict [role=status]')?.textContent.startsWith('Approved on')",
+    )
+    .await;
 
     // A page that somebody smuggles markup into runs none of it.
     browser

@@ -17,7 +17,7 @@ const LIMITS: ::media::Limits = workers::picture_child::LIMITS;
 
 async fn render(world: &World, bytes: Vec<u8>) -> JobId {
     let asset = world.asset(bytes).await;
-    let args = MediaRendition { asset, preset: MediaRendition::default_preset() };
+    let args = MediaRendition { asset, preset: MediaRendition::default_preset(), branded: false };
     world.enqueue(&[NewJob::of(&args).unwrap()]).await[0]
 }
 
@@ -140,7 +140,9 @@ async fn a_decoder_cannot_take_more_memory_than_it_was_given() {
     let world = World::new().await;
     let worker = world.start(&["--media-memory-mib", "256"]);
     let asset = world.asset(enormous_photo()).await;
-    let mut new = NewJob::of(&MediaRendition { asset, preset: MediaRendition::default_preset() }).unwrap();
+    let mut new =
+        NewJob::of(&MediaRendition { asset, preset: MediaRendition::default_preset(), branded: false })
+            .unwrap();
     new.max_attempts = 1;
     let job = world.enqueue(&[new]).await[0];
     let discarded = world.reaches(job, State::Discarded).await;
@@ -180,4 +182,26 @@ async fn a_cancelled_render_leaves_no_process_and_no_file() {
         (worker.children().is_empty() && files == 0).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn two_workers_that_make_the_same_pictures_leave_them_once() {
+    let world = World::new().await;
+    let (_one, _other) = (world.start(&[]), world.start(&[]));
+    let bytes = photo("FreshFlower.jpg");
+    let assets = [world.asset(bytes.clone()).await, world.asset(bytes).await];
+    let jobs = assets.map(|asset| {
+        let preset = MediaRendition::default_preset();
+        NewJob::of(&MediaRendition { asset, preset, branded: false }).unwrap()
+    });
+    let jobs = world.enqueue(&jobs).await;
+    let (one, other) = (result(&world, jobs[0]).await, result(&world, jobs[1]).await);
+    let keys = |made: &Renditions| -> Vec<String> {
+        made.renditions.iter().map(|picture| picture.key.clone()).collect()
+    };
+    assert_eq!(keys(&one), keys(&other), "what is made is named by what it is made of");
+    for asset in assets {
+        let rows = media::renditions(&world.api, world.tenant, asset).await.unwrap();
+        assert_eq!(rows.len(), one.renditions.len(), "each asset has its own rows, once");
+    }
 }

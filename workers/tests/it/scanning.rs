@@ -31,7 +31,7 @@ async fn becomes(world: &World, asset: AssetId, wanted: AssetState) {
 }
 
 async fn render(world: &World, asset: AssetId) -> JobId {
-    let args = MediaRendition { asset, preset: MediaRendition::default_preset() };
+    let args = MediaRendition { asset, preset: MediaRendition::default_preset(), branded: false };
     world.enqueue(&[NewJob::of(&args).unwrap()]).await[0]
 }
 

@@ -114,7 +114,7 @@ fn the_stop_flag_is_heeded_at_every_stage() {
         let stop = AtomicBool::new(stage == 0);
         let mut calls = 0;
         let mut last = 0;
-        let outcome = render(&source, &rungs, &LIMITS, &stop, &mut |percent, _| {
+        let outcome = render(&source, &rungs, None, &LIMITS, &stop, &mut |percent, _| {
             assert!(percent >= last && percent <= 100);
             last = percent;
             calls += 1;

@@ -31,7 +31,7 @@ pub(crate) fn ladder(edges: &[u32], formats: &[Format]) -> Ladder {
 }
 
 pub(crate) fn make(source: &[u8], ladder: &Ladder) -> Result<Rendered, MediaError> {
-    render(source, ladder, &LIMITS, &AtomicBool::new(false), &mut |_, _| {})
+    render(source, ladder, None, &LIMITS, &AtomicBool::new(false), &mut |_, _| {})
 }
 
 /// Renders one rung in one format.

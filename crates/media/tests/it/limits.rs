@@ -78,8 +78,8 @@ fn memory_has_a_bound_of_its_own() {
     for source in
         [progressive, encoded(swirl(300, 300), ImageFormat::Png), encoded(swirl(300, 300), ImageFormat::Tiff)]
     {
-        let error =
-            render(&source, &ladder(&[300], &[Format::Jpeg]), &limits, &stop, &mut |_, _| {}).unwrap_err();
+        let error = render(&source, &ladder(&[300], &[Format::Jpeg]), None, &limits, &stop, &mut |_, _| {})
+            .unwrap_err();
         assert_eq!(error.code(), "out_of_budget", "{error}");
     }
 }
@@ -108,7 +108,7 @@ fn compressed_metadata_does_not_unfold() {
         let limits = Limits { alloc_bytes_max: 8 << 20, ..LIMITS };
         let before = peak_kb();
         let _ = quick(|| {
-            render(&source, &ladder(&[32], &[Format::Jpeg]), &limits, &false.into(), &mut |_, _| {})
+            render(&source, &ladder(&[32], &[Format::Jpeg]), None, &limits, &false.into(), &mut |_, _| {})
         });
         assert!(peak_kb() < before + 150_000, "{kind:?} unfolded");
     }

@@ -5,6 +5,7 @@
     reason = "a fixture that fails is a test that fails; Clippy knows the tests but not their fixtures"
 )]
 
+mod brands;
 mod color;
 mod damage;
 mod fixtures;

@@ -31,6 +31,12 @@ pub struct File {
     /// For printing; of photographs only, and where it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub print: Option<Stored>,
+    /// As `mls`, with the tenant's mark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mls_branded: Option<Stored>,
+    /// As `print`, with the tenant's mark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub print_branded: Option<Stored>,
     /// For looking at on a screen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub screen: Option<Stored>,
@@ -88,12 +94,14 @@ impl File {
     }
 
     fn made(&self, variant: Variant) -> Option<&Stored> {
-        let film = self.film.as_ref().map(|film| &film.progressive);
-        match variant {
-            Variant::Mls => self.mls.as_ref().or(film),
-            Variant::Print => self.print.as_ref().or(film),
-            Variant::Original => None,
-        }
+        let picture = match variant {
+            Variant::Original => return None,
+            Variant::Mls => &self.mls,
+            Variant::Print => &self.print,
+            Variant::MlsBranded => &self.mls_branded,
+            Variant::PrintBranded => &self.print_branded,
+        };
+        picture.as_ref().or(self.film.as_ref().map(|film| &film.progressive))
     }
 
     /// What its name ends with in `variant`, if not with what the upload's ends with.

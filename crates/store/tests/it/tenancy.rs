@@ -98,6 +98,10 @@ async fn fill(database: &TestDatabase, tenants: [TenantId; 2]) {
              insert into delivery (id, tenant_id, title, link_secret, expires_at, created_by)
                  values ('{id}', '{id}', 'x', sha256('x'), now(), 'x');
              insert into delivery_item (tenant_id, delivery_id, place, asset_id, name) values ('{id}', '{id}', 1, '{id}', 'x');
+             insert into brand (tenant_id, asset_id, corner, width_percent, opacity_percent, updated_by)
+                 values ('{id}', '{id}', 'center', 1, 1, 'x');
+             insert into delivery_note (tenant_id, delivery_id, number, place, manifest_sha256, text)
+                 values ('{id}', '{id}', 1, 1, 'x', 'x');
              insert into delivery_archive (tenant_id, delivery_id, variant, manifest_sha256, object_key, bytes, files, sha256)
                  values ('{id}', '{id}', 'mls', 'x', 'x', 1, 1, 'x');",
             slug = id.simple(),

@@ -44,6 +44,8 @@ const NAMED_BY: &[(&str, &[&str])] = &[
     ("fast_image_resize", &["media"]),
     ("moxcms", &["media"]),
     ("thumbhash", &["media"]),
+    ("ab_glyph", &["media"]),
+    ("dejavu", &["media"]),
     ("kamadak-exif", &["media"]),
     ("ffmpeg-*", &["video"]),
     ("ebur128", &["video"]),

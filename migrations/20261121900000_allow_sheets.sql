@@ -1,0 +1,3 @@
+-- Why: contact sheets are originals that workers make.
+
+grant insert on asset to crewline_worker;

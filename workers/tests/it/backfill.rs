@@ -1,0 +1,97 @@
+//! `media.backfill`: what is there already gets a new ladder, and nothing new waits for it.
+
+use jobs::{
+    JobId, State,
+    kinds::{
+        media_backfill::{Backfilled, MediaBackfill},
+        media_rendition::MediaRendition,
+    },
+};
+use store::{backfill, enqueue::NewJob, media};
+use testkit::eventually;
+
+use crate::world::{SOON, World, film, photo};
+
+fn print() -> MediaBackfill {
+    MediaBackfill {
+        preset: "print@1".to_owned(),
+        since: None,
+        until: None,
+        media_types: Vec::new(),
+        after: None,
+        submitted_before: 0,
+    }
+}
+
+async fn run(world: &World, args: &MediaBackfill) -> (JobId, Backfilled) {
+    let job = world.enqueue(&[NewJob::of(args).unwrap()]).await[0];
+    let result = world.reaches(job, State::Completed).await.result.unwrap();
+    (job, serde_json::from_value(result.0.inline().unwrap().clone()).unwrap())
+}
+
+#[tokio::test]
+async fn every_photograph_that_lacks_a_ladder_gets_it() {
+    let world = World::new().await;
+    let _worker = world.start(&[]);
+    let mut photos = Vec::new();
+    for name in ["LadyBird.jpg", "Garden.jpg"] {
+        photos.push(world.asset(photo(name)).await);
+    }
+    world.asset(film("64x36", 1)).await;
+    let first = MediaRendition { asset: photos[0], preset: "print@1".to_owned(), branded: false };
+    let first = world.enqueue(&[NewJob::of(&first).unwrap()]).await[0];
+    world.reaches(first, State::Completed).await;
+
+    let (_, done) = run(&world, &print()).await;
+    assert_eq!((done.submitted, done.submitted_in_all, done.next), (1, 1, None));
+    eventually("the other photograph to have its picture", SOON, || async {
+        let made = media::renditions(&world.api, world.tenant, photos[1]).await.unwrap();
+        (!made.is_empty()).then_some(())
+    })
+    .await;
+    let apart = "select count(*) from attempt where kind = 'media.rendition' and queue = 'media_bulk' and priority = 4";
+    assert_eq!(world.database.number(apart).await.unwrap(), 1, "it goes where nothing new waits for it");
+    let (_, again) = run(&world, &print()).await;
+    assert_eq!(again.submitted, 0, "what is there is not asked for again");
+}
+
+#[tokio::test]
+async fn a_cursor_goes_on_where_it_stopped() {
+    let world = World::new().await;
+    let mut photos = Vec::new();
+    for _ in 0..5 {
+        photos.push(world.asset(photo("FreshFlower.jpg")).await);
+    }
+    photos.sort();
+    let all = backfill::Wanted {
+        preset: "print@1",
+        family: "image/",
+        media_types: &[],
+        since: None,
+        until: None,
+        after: None,
+    };
+    let mut found = Vec::new();
+    let mut after = None;
+    loop {
+        let wanted = backfill::Wanted { after, ..all.clone() };
+        let piece = backfill::piece(&world.api, world.tenant, &wanted, 3, 2).await.unwrap();
+        assert!(piece.assets.len() <= 2);
+        found.extend(piece.assets);
+        after = piece.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found, photos);
+    let heic = ["image/heic".to_owned()];
+    let an_hour_ago = chrono::Utc::now() - chrono::TimeDelta::hours(1);
+    for none in [
+        backfill::Wanted { family: "video/", ..all.clone() },
+        backfill::Wanted { media_types: &heic, ..all.clone() },
+        backfill::Wanted { until: Some(an_hour_ago), ..all.clone() },
+    ] {
+        let piece = backfill::piece(&world.api, world.tenant, &none, 100, 100).await.unwrap();
+        assert_eq!((piece.assets.len(), piece.next), (0, None), "{none:?}");
+    }
+}
