@@ -4,26 +4,36 @@
 
 bench_help() {
     cat <<'HELP'
-./dev bench queue measures the queue: our programs, built for speed, on servers of this run, with others beside them.
+./dev bench measures our programs, built for speed, with others beside them in the same run: the queue, or media.
 
   ./dev bench queue                    everything, three rounds of each in turn; about ten minutes
-  ./dev bench queue --quick            one short round of each: shows that all of it works, proves little
-  ./dev bench queue --only FIGURE      throughput, intake, batch, latency, depth, recovery or wipe; may be repeated
-  ./dev bench queue --no-peers         nobody but ourselves and the yardsticks, and nothing is fetched for it
-  ./dev bench queue --json PATH        also write every figure to a file
-  ./dev bench queue --write            also write the table into docs/performance.md
-  ./dev bench queue --only depth --waiting 10m --rounds 1
-                                       over ten million waiting jobs; half an hour and 10 GB of disk
-  ./dev bench queue --statements       also say which statements took Postgres how long
-  ./dev bench queue --rounds N --slots N
+  ./dev bench media                    the same of ladders of pictures and streams of films; a quarter of an hour
 
-The peers come from their own registries into .dev/bench: BullMQ and graphile-worker (npm), graphile_worker (cargo),
-Sidekiq (apt). Servers keep their data in /var/tmp until the end.
+Both understand
+
+  --quick            one short round of each: shows that all of it works, proves little
+  --only FIGURE      queue: throughput, intake, batch, latency, depth, recovery or wipe
+                     media: single, throughput, memory, quality or film; may be repeated
+  --no-peers         nobody but ourselves and the yardsticks; for the queue nothing is fetched then
+  --json PATH        also write every figure to a file
+  --write            also write the table into docs/performance.md
+  --rounds N         rounds of each
+
+and the queue alone
+
+  --slots N          slots of each of our worker processes
+  --statements       also say which statements took Postgres how long
+  --only depth --waiting 10m --rounds 1
+                     over ten million waiting jobs; half an hour and 10 GB of disk
+
+The peers come from their own registries into .dev/bench: BullMQ, graphile-worker and sharp (npm), graphile_worker
+(cargo), Sidekiq and ffmpeg (apt), Pillow and libvips (PyPI). Photographs and a film to measure media with are made there
+once. Servers keep their data in /var/tmp until the end.
 HELP
 }
 
 run_bench() {
-    local word arguments=() peers=yes
+    local subject=${1:-} word arguments=() groups=(build run) peers=yes
     for word in "$@"; do
         case $word in
             -h | --help | help)
@@ -38,14 +48,26 @@ run_bench() {
             *) arguments+=("$word") ;;
         esac
     done
-    [[ ${1:-} == queue ]] || fail $USAGE "bench measures the queue, and knows nothing else" "./dev bench --help"
+    [[ $subject == queue || $subject == media ]] ||
+        fail $USAGE "bench measures the queue or media, and knows nothing else" "./dev bench --help"
     make_place
-    step "Machine" check_machine build run ${peers:+bench}
+    # What media are measured with is made by programs of that group, whoever stands beside us.
+    [[ $subject == queue && -z $peers ]] || groups+=(bench)
+    step "Machine" check_machine "${groups[@]}"
     step "Build" build_bench
-    if [[ -n $peers ]]; then
-        step "Peers" fetch_peers
-        arguments+=(--peers "$DEV/bench/peers")
-    fi
+    case $subject in
+        queue)
+            if [[ -n $peers ]]; then
+                step "Peers" fetch_peers
+                arguments+=(--peers "$DEV/bench/peers")
+            fi
+            ;;
+        media)
+            step "Peers" fetch_media_peers
+            step "Sources" make_media_sources
+            arguments+=(--peers "$DEV/bench/media" --sources "$DEV/bench/media/sources")
+            ;;
+    esac
     step "Bench" play_bench "${arguments[@]}"
 }
 

@@ -1,7 +1,8 @@
 //! What `bench` is told on its command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
 
 /// Measures a whole Crewline, and others beside it in the same run.
@@ -18,6 +19,8 @@ pub(crate) struct Cli {
 pub(crate) enum Subject {
     /// The queue: throughput, intake, latency, depth, recovery
     Queue(QueueArgs),
+    /// Media: ladders of pictures, streams of films
+    Media(MediaArgs),
 }
 
 /// A figure, or a few that one measurement yields.
@@ -39,6 +42,21 @@ pub(crate) enum Part {
     Wipe,
 }
 
+/// The same, of media.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MediaPart {
+    /// The ladder of one photograph
+    Single,
+    /// Photograph after photograph, two at once
+    Throughput,
+    /// What one ladder takes of memory
+    Memory,
+    /// How good the pictures are at the same size
+    Quality,
+    /// Three streams of a film, with sound, poster and storyboard
+    Film,
+}
+
 /// `bench queue`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  bench queue                        everything, about ten minutes\n  \
@@ -50,12 +68,6 @@ pub(crate) struct QueueArgs {
     /// Only this figure; may be given several times
     #[arg(long, value_enum)]
     pub(crate) only: Vec<Part>,
-    /// One short round of each: shows that everything works, proves little
-    #[arg(long)]
-    pub(crate) quick: bool,
-    /// Rounds of each, ours and theirs in turn; the middle one counts. 3, or 1 with --quick, unless given
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=99))]
-    pub(crate) rounds: Option<u32>,
     /// Jobs that wait while depth is measured, such as 200k or 10m; 1m, or 100k with --quick, unless given
     #[arg(long, value_parser = count)]
     pub(crate) waiting: Option<u64>,
@@ -65,24 +77,90 @@ pub(crate) struct QueueArgs {
     /// Say after each figure which statements took Postgres how long; the figures suffer a little for it
     #[arg(long)]
     pub(crate) statements: bool,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+/// `bench media`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  bench media --sources FOLDER                everything, a quarter of an hour\n  \
+                  bench media --sources FOLDER --only film    one figure; may be given several times\n\
+                  ./dev bench builds the programs, fetches the peers and makes the sources first."
+)]
+pub(crate) struct MediaArgs {
+    /// Only this figure; may be given several times
+    #[arg(long, value_enum)]
+    pub(crate) only: Vec<MediaPart>,
+    /// Where the photographs and the films to measure with lie, as ./dev bench makes them
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) sources: PathBuf,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+/// What every subject is told: how thorough to be, whom to measure, and where what was seen goes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArgs {
+    /// One short round of each: shows that everything works, proves little
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Rounds of each, ours and theirs in turn; the middle one counts. 3, or 1 with --quick, unless given
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=99))]
+    rounds: Option<u32>,
     /// Measure nobody but ourselves
     #[arg(long)]
-    pub(crate) no_peers: bool,
+    no_peers: bool,
     /// Write every figure to this file
     #[arg(long, value_name = "PATH")]
     pub(crate) json: Option<PathBuf>,
     /// Write the table into this page, between its markers; figures that were not measured keep their line
     #[arg(long, value_name = "PATH")]
     pub(crate) page: Option<PathBuf>,
-    /// Where the programs api and workers lie; beside this one unless given
+    /// Where our programs lie; beside this one unless given
     #[arg(long, value_name = "FOLDER")]
-    pub(crate) programs: Option<PathBuf>,
-    /// Where the peers were installed, as ./dev bench does it; without it only yardsticks stand beside us
+    programs: Option<PathBuf>,
+    /// Where the peers were installed, as ./dev bench does it; without it hardly anybody stands beside us
     #[arg(long, value_name = "FOLDER")]
-    pub(crate) peers: Option<PathBuf>,
+    peers: Option<PathBuf>,
     /// Where what the programs log is kept
     #[arg(long, value_name = "FOLDER")]
-    pub(crate) logs: Option<PathBuf>,
+    logs: Option<PathBuf>,
+}
+
+impl RunArgs {
+    /// Rounds of each figure.
+    pub(crate) fn rounds(&self) -> u32 {
+        self.rounds.unwrap_or(if self.quick { 1 } else { 3 })
+    }
+
+    /// Where the peers lie, if there are to be any.
+    pub(crate) fn peers(&self) -> Option<&Path> {
+        self.peers.as_deref().filter(|_| !self.no_peers)
+    }
+
+    /// A folder for what is logged.
+    pub(crate) fn logs(&self) -> anyhow::Result<PathBuf> {
+        let logs = self.logs.clone().unwrap_or_else(|| std::env::temp_dir().join("crewline-bench-log"));
+        std::fs::create_dir_all(&logs).with_context(|| format!("could not make {}", logs.display()))?;
+        Ok(logs)
+    }
+
+    /// The folder in which all of `names` lie.
+    pub(crate) fn programs(&self, names: &[&str]) -> anyhow::Result<PathBuf> {
+        let here = std::env::current_exe().context("could not find this program")?;
+        let folder = self.programs.clone().or_else(|| Some(here.parent()?.to_path_buf())).unwrap_or_default();
+        for name in names {
+            let program = folder.join(name);
+            anyhow::ensure!(
+                program.exists(),
+                "{} is not there; ./dev bench builds it, or: cargo build --release -p api -p workers -p bench \
+                 --features api/embedded-s3",
+                program.display()
+            );
+        }
+        Ok(folder)
+    }
 }
 
 /// `200k`, `10m`, `5000`.

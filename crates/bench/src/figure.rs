@@ -80,6 +80,7 @@ impl Figure {
         let seen = match goal.judged {
             Judged::Ours => Some(self.ours),
             Judged::Ratio => self.ratio,
+            Judged::Difference => self.theirs.map(|theirs| self.ours - theirs),
         };
         self.goal = Some(goal);
         self.verdict = match seen {
@@ -102,10 +103,14 @@ impl Figure {
         let times = |value: Option<f64>| value.map(|ratio| format!("{ratio:.2}×")).unwrap_or_default();
         let bound = |bound: Option<Bound>| {
             let Some(goal) = self.goal else { return String::new() };
-            let sign = if goal.judged == Judged::Ratio { "×" } else { "" };
+            let (plus, times) = match goal.judged {
+                Judged::Ours => ("", ""),
+                Judged::Ratio => ("", "×"),
+                Judged::Difference => ("+", ""),
+            };
             match bound {
-                Some(Bound::AtLeast(least)) => format!("≥ {}{sign}", number(least)),
-                Some(Bound::AtMost(most)) => format!("≤ {}{sign}", number(most)),
+                Some(Bound::AtLeast(least)) => format!("≥ {plus}{}{times}", number(least)),
+                Some(Bound::AtMost(most)) => format!("≤ {plus}{}{times}", number(most)),
                 None => String::new(),
             }
         };
@@ -164,6 +169,16 @@ mod tests {
         let alone = Figure::of("p50", 3.0, "ms");
         assert_eq!(alone.clone().towards(goals::LATENCY_P50_MS).verdict, Verdict::Floor);
         assert_eq!(alone.towards(goals::THROUGHPUT_GRAPHILE).verdict, Verdict::Told);
+    }
+
+    #[test]
+    fn a_difference_is_held_against_what_has_to_be_more() {
+        let points =
+            |ours| Figure::of("points", ours, "").beside("sharp", 70.0, 1.0).towards(goals::QUALITY_POINTS);
+        assert_eq!(points(69.9).verdict, Verdict::Missed);
+        assert_eq!(points(70.5).verdict, Verdict::Floor);
+        assert_eq!(points(71.0).verdict, Verdict::Goal);
+        assert!(points(71.0).markdown().ends_with("| ≥ +0 | ≥ +1 | goal |"));
     }
 
     #[test]

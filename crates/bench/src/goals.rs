@@ -1,4 +1,4 @@
-//! What the queue has to reach: each figure with its floor, below which a change is not done, and its goal.
+//! What has to be reached: each figure with its floor, below which a change is not done, and its goal.
 
 use serde::Serialize;
 
@@ -29,6 +29,8 @@ pub(crate) enum Judged {
     Ours,
     /// Ours through theirs.
     Ratio,
+    /// Ours less theirs.
+    Difference,
 }
 
 /// What one line has to reach.
@@ -48,6 +50,11 @@ const fn ratio(floor: f64, goal: f64) -> Goal {
 
 const fn at_most(floor: f64, goal: f64) -> Goal {
     Goal { judged: Judged::Ours, floor: Bound::AtMost(floor), aim: Bound::AtMost(goal) }
+}
+
+/// Of what should be small beside theirs.
+const fn share(floor: f64, goal: f64) -> Goal {
+    Goal { judged: Judged::Ratio, floor: Bound::AtMost(floor), aim: Bound::AtMost(goal) }
 }
 
 /// Durable no-op jobs/s, 2 worker processes, every attempt kept, with fairness and limits on: 1.2× the Rust
@@ -79,3 +86,19 @@ pub(crate) const LOST: Goal = at_most(0.0, 0.0);
 /// Redis wiped with 10,000 waiting: 0 lost; goal, the first job running again within 2 s. The floor names no time; a
 /// minute would be a stop.
 pub(crate) const WIPE_S: Goal = at_most(60.0, 2.0);
+
+/// JPEG ladder 2048/1280/640/320 from 24 MP, one file, wall against sharp at its best: 0.30, goal 0.20.
+pub(crate) const JPEG_SINGLE: Goal = share(0.30, 0.20);
+/// The same, steady throughput on 2 cores: 0.45, goal 0.30.
+pub(crate) const JPEG_STEADY: Goal = share(0.45, 0.30);
+/// JPEG and WebP (method 4), one file: 0.50, goal 0.37.
+pub(crate) const WEBP_SINGLE: Goal = share(0.50, 0.37);
+/// The same, steady throughput on 2 cores: 0.80, goal 0.65.
+pub(crate) const WEBP_STEADY: Goal = share(0.80, 0.65);
+/// Peak memory of a ladder of 24 MP above the idle worker: 80 MiB, goal 45.
+pub(crate) const LADDER_MIB: Goal = at_most(80.0, 45.0);
+/// SSIMULACRA2 at the same bytes, mean over rungs and photographs, against sharp: no less, goal a point more.
+pub(crate) const QUALITY_POINTS: Goal =
+    Goal { judged: Judged::Difference, floor: Bound::AtLeast(0.0), aim: Bound::AtLeast(1.0) };
+/// Three streams from 1080p with sound, poster and storyboard, wall against the ffmpeg CLI in one process: 1.0, goal 0.90.
+pub(crate) const FILM: Goal = share(1.0, 0.90);

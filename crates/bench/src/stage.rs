@@ -1,11 +1,8 @@
 //! What every measurement is given: servers, programs, how thorough to be, and how to say what happens.
 
-use std::{
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, time::Duration};
 
-use crate::{peers::Peers, servers::Servers};
+use crate::{clock::Clock, peers::Peers, servers::Servers};
 
 /// How much of everything.
 #[derive(Debug, Clone, Copy)]
@@ -38,18 +35,17 @@ pub(crate) struct Stage {
     pub(crate) servers: Servers,
     /// Who else is measured.
     pub(crate) peers: Peers,
-    began: Instant,
+    clock: Clock,
 }
 
 impl Stage {
     /// A stage that begins now.
     pub(crate) fn set(pace: Pace, programs: PathBuf, logs: PathBuf, servers: Servers, peers: Peers) -> Self {
-        Self { pace, programs, logs, servers, peers, began: Instant::now() }
+        Self { pace, programs, logs, servers, peers, clock: Clock::start() }
     }
 
     /// Says what is happening.
     pub(crate) fn say(&self, what: &str) {
-        let elapsed = self.began.elapsed().as_secs();
-        testkit::line(&format!("  {:02}:{:02}  {what}", elapsed / 60, elapsed % 60));
+        self.clock.say(what);
     }
 }

@@ -1,0 +1,55 @@
+//! What a run has to show: its figures on the screen, in a file and in a page.
+
+use testkit::line;
+
+use crate::{
+    config::RunArgs,
+    figure::{Figure, Verdict},
+    table::{self, Section},
+};
+
+/// The figures of a run, as they come.
+pub(crate) struct Report<'a> {
+    asked: &'a RunArgs,
+    section: Section,
+    figures: Vec<Figure>,
+}
+
+impl<'a> Report<'a> {
+    /// Without a figure yet.
+    pub(crate) fn begin(asked: &'a RunArgs, section: Section) -> Self {
+        Self { asked, section, figures: Vec::new() }
+    }
+
+    /// Takes figures. The file is written as it grows, so that a run that is broken off has told what it saw.
+    pub(crate) fn add(&mut self, figures: Vec<Figure>) -> anyhow::Result<()> {
+        self.figures.extend(figures);
+        match &self.asked.json {
+            Some(path) => table::write_json(path, &self.figures),
+            None => Ok(()),
+        }
+    }
+
+    /// Shows everything.
+    pub(crate) fn close(self, when: &str) -> anyhow::Result<()> {
+        table::print(&self.figures);
+        if let Some(path) = &self.asked.page {
+            self.section.write(path, &self.figures, when)?;
+        }
+        let missed = self.figures.iter().filter(|figure| figure.verdict == Verdict::Missed).count();
+        line(&format!("\n{} figures, {missed} below their floor. {when}", self.figures.len()));
+        Ok(())
+    }
+}
+
+/// When, where, beside `what`, and how thoroughly, in one line.
+pub(crate) fn when(asked: &RunArgs, what: &str) -> String {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    format!(
+        "Measured {}, {cores} cores, {what}, the middle of {} rounds{}{}.",
+        chrono::Utc::now().format("%Y-%m-%d %H:%M UTC"),
+        asked.rounds(),
+        if asked.quick { " (quick)" } else { "" },
+        if cfg!(debug_assertions) { ", by a debug build" } else { "" },
+    )
+}
