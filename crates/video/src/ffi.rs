@@ -98,6 +98,12 @@ pub(crate) fn extradata(context: &Context) -> Vec<u8> {
     }
 }
 
+/// By how many pictures decoding runs ahead of showing in what an encoder gives.
+pub(crate) fn pictures_delayed(context: &Context) -> usize {
+    // SAFETY: reads a number of an open context.
+    unsafe { (*context.as_ptr()).has_b_frames.max(0).unsigned_abs() as usize }
+}
+
 /// Samples an audio encoder wants at once.
 pub(crate) fn frame_samples(context: &Context) -> u32 {
     // SAFETY: reads a number of an open context.

@@ -9,13 +9,15 @@ use std::{
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::{Dictionary, Packet, codec::Context, format::context::Output};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{VideoError, boxes, error::failed, ffi, timeline::TimeBase};
 
 /// Largest header of a fragment that is read back; one of two seconds has some kilobytes.
-const MOOF_BYTES_MAX: u32 = 4 * 1024 * 1024;
+pub(crate) const MOOF_BYTES_MAX: u32 = 4 * 1024 * 1024;
 
 /// One fragment: a group of pictures, or a segment of sound.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Fragment {
     /// Where it begins in the file.
     pub(crate) offset: u64,
@@ -28,10 +30,16 @@ pub(crate) struct Fragment {
 }
 
 /// A finished file.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Track {
+    /// Not in a report: files travel.
+    #[serde(skip)]
     pub(crate) path: PathBuf,
     pub(crate) base: TimeBase,
+    /// Ticks a second, as the file counts them.
+    pub(crate) timescale: u32,
+    /// When decoding begins, in ticks of `base` since the beginning of the film.
+    pub(crate) first_dts: i64,
     /// Size of the part that every fragment needs before it.
     pub(crate) init_bytes: u64,
     pub(crate) fragments: Vec<Fragment>,
@@ -52,6 +60,7 @@ pub(crate) struct Writer {
     held: Option<Packet>,
     /// How far decoding runs ahead of showing.
     ahead: Option<i64>,
+    first_dts: Option<i64>,
     init_bytes: u64,
     done: Vec<Fragment>,
     open: Option<i64>,
@@ -85,6 +94,7 @@ impl Writer {
             muxed,
             held: None,
             ahead: None,
+            first_dts: None,
             init_bytes: 0,
             done: Vec::new(),
             open: None,
@@ -99,6 +109,7 @@ impl Writer {
             step: "encoding",
             detail: "a packet without a time".to_owned(),
         })?;
+        self.first_dts.get_or_insert(dts);
         self.ahead.get_or_insert(packet.pts().unwrap_or(dts) - dts);
         if let Some(mut held) = self.held.take() {
             // Fragments are cut between packets, so a length must lead exactly to the packet that follows.
@@ -114,19 +125,27 @@ impl Writer {
     }
 
     /// Ends the file, so that the whole lasts until `end`.
-    pub(crate) fn finish(mut self, end: i64) -> Result<Track, VideoError> {
+    pub(crate) fn finish(self, end: i64) -> Result<Track, VideoError> {
+        // By as much as it began early, decoding ends early.
+        let decoded = end - self.ahead.unwrap_or_default();
+        self.finish_before(end, decoded)
+    }
+
+    /// Ends the file, so that the whole lasts until `end`, and decoding until `decoded`.
+    pub(crate) fn finish_before(mut self, end: i64, decoded: i64) -> Result<Track, VideoError> {
         if let Some(mut held) = self.held.take() {
-            // By as much as it began early, decoding ends early.
-            let (dts, ahead) = (held.dts().unwrap_or_default(), self.ahead.unwrap_or_default());
-            held.set_duration((end - ahead - dts).max(1));
+            held.set_duration((decoded - held.dts().unwrap_or(decoded)).max(1));
             self.put(held)?;
         }
         self.cut()?;
         self.output.write_trailer().map_err(failed("ending a stream"))?;
+        let timescale = self.muxed.denominator().unsigned_abs();
+        let first_dts = self.first_dts.unwrap_or_default();
         let Self { output, path, base, init_bytes, done: fragments, packets, .. } = self;
         drop(output);
         let bytes = std::fs::metadata(&path).map_err(VideoError::scratch("ending a stream"))?.len();
-        let mut track = Track { path, base, init_bytes, fragments, end, packets, bytes };
+        let mut track =
+            Track { path, base, timescale, first_dts, init_bytes, fragments, end, packets, bytes };
         track.measure_keys()?;
         Ok(track)
     }

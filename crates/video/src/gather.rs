@@ -7,12 +7,13 @@ use crate::{
     audio::Sound,
     fragments::Track,
     halt::Halt,
-    picture::Seen,
+    picture::{Chosen, Seen},
     playlist::{self, Rate, Variant},
     probe::Source,
     progressive,
     rung::Encoded,
     still::{Stills, jpeg},
+    transcode::Taker,
 };
 
 /// Progress when everything is encoded.
@@ -56,79 +57,6 @@ impl<'a> Gather<'a> {
         }
     }
 
-    pub(crate) fn progress(&mut self, percent: u8, eta_s: Option<u64>) {
-        (self.tell)(Event::Progress { percent, eta_s });
-    }
-
-    /// A rung is done.
-    pub(crate) fn rung(&mut self, index: usize, encoded: Encoded) -> Result<(), VideoError> {
-        let Some(rung) = self.plan.rungs.get(index) else { return Ok(()) };
-        let name = rung.name.as_str();
-        let track = &encoded.track;
-        let variant = Variant {
-            playlist: format!("{name}.m3u8"),
-            keyframes: format!("{name}.keyframes.m3u8"),
-            width: rung.width,
-            height: rung.height,
-            frame_rate: track.packets as f64 / track.seconds().max(0.001),
-            codec: encoded.codec.clone(),
-            rate: playlist::rate(track),
-            keyframe_rate: playlist::keyframe_rate(track),
-        };
-        let shown = Some((name, rung.width, rung.height));
-        let ready = vec![
-            known(&track.name(), FileKind::Video, track.bytes, shown),
-            self.write(&variant.playlist, FileKind::Playlist, playlist::media(track)?.as_bytes(), shown)?,
-            self.write(
-                &variant.keyframes,
-                FileKind::Keyframes,
-                playlist::keyframes(track)?.as_bytes(),
-                shown,
-            )?,
-        ];
-        self.ready(ready);
-        self.rungs[index] = Some((encoded, variant));
-        self.announce()
-    }
-
-    /// The sound is done, or could not be made. A film whose sound is damaged is still a film.
-    pub(crate) fn sound(&mut self, sound: Result<Sound, VideoError>) -> Result<(), VideoError> {
-        self.sound_is_settled = true;
-        match sound {
-            Ok(sound) => {
-                if sound.damaged > 0 {
-                    self.faults.push(format!("{} pieces of the sound could not be decoded", sound.damaged));
-                }
-                let text = playlist::media(&sound.track)?;
-                let ready = vec![
-                    known(&sound.track.name(), FileKind::Audio, sound.track.bytes, None),
-                    self.write("audio.m3u8", FileKind::AudioPlaylist, text.as_bytes(), None)?,
-                ];
-                self.ready(ready);
-                let rate = playlist::rate(&sound.track);
-                self.sound = Some((sound, rate));
-            }
-            Err(error) if error.is_permanent() => {
-                self.faults.push(format!("the sound could not be decoded ({error})"));
-            }
-            Err(error) => return Err(error),
-        }
-        self.announce()
-    }
-
-    /// The whole film was decoded.
-    pub(crate) fn picture(&mut self, seen: Seen) {
-        if seen.damaged > 0 {
-            self.faults.push(format!("{} pieces of the picture could not be decoded", seen.damaged));
-        }
-        let announced = self.source.probe.duration_ms.unwrap_or_default();
-        let made = (seen.seconds * 1_000.0) as u64;
-        if self.plan.whole && made + announced / 20 + 1_000 < announced {
-            self.faults.push(format!("the film ends after {made} ms and said it had {announced} ms"));
-        }
-        self.seen = Some(seen);
-    }
-
     /// Says once that there is something to play.
     fn announce(&mut self) -> Result<(), VideoError> {
         if self.announced || !self.sound_is_settled {
@@ -161,7 +89,9 @@ impl<'a> Gather<'a> {
         let rungs: Vec<(Encoded, Variant)> =
             std::mem::take(&mut self.rungs).into_iter().collect::<Option<_>>().ok_or_else(missing)?;
         let variants: Vec<Variant> = rungs.iter().map(|(_, variant)| variant.clone()).collect();
-        self.stills(seen.poster, seen.storyboard, seen.seconds, ordinary)?;
+        if let Some(stills) = seen.stills {
+            self.stills(stills, seen.seconds, ordinary)?;
+        }
         halt.check()?;
         if let Some((encoded, _)) = rungs.get(ordinary) {
             self.progressive(&encoded.track, ordinary, halt)?;
@@ -195,8 +125,7 @@ impl<'a> Gather<'a> {
 
     fn stills(
         &mut self,
-        poster: crate::poster::Poster,
-        storyboard: crate::storyboard::Storyboard,
+        Chosen { poster, storyboard }: Chosen,
         seconds: f64,
         ordinary: usize,
     ) -> Result<(), VideoError> {
@@ -244,6 +173,82 @@ impl<'a> Gather<'a> {
     ) -> Result<FileMade, VideoError> {
         fs::write(self.folder.join(name), content).map_err(VideoError::scratch("writing a file"))?;
         Ok(known(name, kind, content.len() as u64, shown))
+    }
+}
+
+impl Taker for Gather<'_> {
+    fn progress(&mut self, percent: u8, eta_s: Option<u64>) {
+        (self.tell)(Event::Progress { percent, eta_s });
+    }
+
+    /// A rung is done.
+    fn rung(&mut self, index: usize, encoded: Option<Encoded>) -> Result<(), VideoError> {
+        let Some(rung) = self.plan.rungs.get(index) else { return Ok(()) };
+        let encoded = encoded.ok_or_else(|| VideoError::damaged("there is no picture in it"))?;
+        let name = rung.name.as_str();
+        let track = &encoded.track;
+        let variant = Variant {
+            playlist: format!("{name}.m3u8"),
+            keyframes: format!("{name}.keyframes.m3u8"),
+            width: rung.width,
+            height: rung.height,
+            frame_rate: track.packets as f64 / track.seconds().max(0.001),
+            codec: encoded.codec.clone(),
+            rate: playlist::rate(track),
+            keyframe_rate: playlist::keyframe_rate(track),
+        };
+        let shown = Some((name, rung.width, rung.height));
+        let ready = vec![
+            known(&track.name(), FileKind::Video, track.bytes, shown),
+            self.write(&variant.playlist, FileKind::Playlist, playlist::media(track)?.as_bytes(), shown)?,
+            self.write(
+                &variant.keyframes,
+                FileKind::Keyframes,
+                playlist::keyframes(track)?.as_bytes(),
+                shown,
+            )?,
+        ];
+        self.ready(ready);
+        self.rungs[index] = Some((encoded, variant));
+        self.announce()
+    }
+
+    /// The sound is done, or could not be made. A film whose sound is damaged is still a film.
+    fn sound(&mut self, sound: Result<Sound, VideoError>) -> Result<(), VideoError> {
+        self.sound_is_settled = true;
+        match sound {
+            Ok(sound) => {
+                if sound.damaged > 0 {
+                    self.faults.push(format!("{} pieces of the sound could not be decoded", sound.damaged));
+                }
+                let text = playlist::media(&sound.track)?;
+                let ready = vec![
+                    known(&sound.track.name(), FileKind::Audio, sound.track.bytes, None),
+                    self.write("audio.m3u8", FileKind::AudioPlaylist, text.as_bytes(), None)?,
+                ];
+                self.ready(ready);
+                let rate = playlist::rate(&sound.track);
+                self.sound = Some((sound, rate));
+            }
+            Err(error) if error.is_permanent() => {
+                self.faults.push(format!("the sound could not be decoded ({error})"));
+            }
+            Err(error) => return Err(error),
+        }
+        self.announce()
+    }
+
+    /// The whole film was decoded.
+    fn picture(&mut self, seen: Seen) {
+        if seen.damaged > 0 {
+            self.faults.push(format!("{} pieces of the picture could not be decoded", seen.damaged));
+        }
+        let announced = self.source.probe.duration_ms.unwrap_or_default();
+        let made = (seen.seconds * 1_000.0) as u64;
+        if self.plan.whole && made + announced / 20 + 1_000 < announced {
+            self.faults.push(format!("the film ends after {made} ms and said it had {announced} ms"));
+        }
+        self.seen = Some(seen);
     }
 }
 

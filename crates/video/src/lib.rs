@@ -12,6 +12,9 @@
 //! 4. Playlists are written from what was measured: where each fragment lies, how long it plays, how large it is.
 //! 5. The progressive file is the best ordinary rung, put into another box without encoding it again.
 //!
+//! A long film can be made by many: [`Part::cut`] says where, [`make_part`] makes the pictures of one part, and [`join`]
+//! makes of all parts what [`transcode()`] would have made, picture for picture and tick for tick.
+//!
 //! Every rung is one fragmented MP4, and the playlists name byte ranges in it: a film is a handful of objects, not
 //! thousands, and each of them can be addressed with a single signed URL. Metadata does not survive, on purpose:
 //! no position, no device, no date.
@@ -25,11 +28,15 @@ mod frames;
 mod gather;
 mod graph;
 mod halt;
+mod join;
+mod keys;
 mod limits;
 mod loudness;
 mod made;
 mod open;
+mod part;
 mod picture;
+mod piece;
 mod plan;
 mod playlist;
 mod poster;
@@ -44,9 +51,12 @@ mod transcode;
 mod turn;
 
 pub use error::VideoError;
+pub use join::join;
 pub use limits::Limits;
 pub use loudness::Loudness;
 pub use made::{AudioMade, FileKind, FileMade, Made, RungMade};
+pub use part::Part;
+pub use piece::{PartMade, make_part};
 pub use plan::{Order, Plan, Rung, Span};
 pub use probe::{AudioProbe, Inspected, Probe, Transfer, inspect, probe};
 pub use recorded::{Position, Recorded};

@@ -209,6 +209,8 @@ mod tests {
         Track {
             path: PathBuf::from("720p.mp4"),
             base: TimeBase::new(1, 30_000),
+            timescale: 30_000,
+            first_dts: 0,
             init_bytes: 700,
             fragments: (0..5).map(fragment).collect(),
             end: 5 * 60_060,

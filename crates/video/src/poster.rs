@@ -22,10 +22,15 @@ impl Poster {
         Self { apart_s, looked_at: 0, best: None }
     }
 
+    /// Whether the turn of a frame at this moment has come.
+    pub(crate) fn wants(&self, at_s: f64) -> bool {
+        let due = (f64::from(self.looked_at) - 0.5) * self.apart_s;
+        self.looked_at <= CANDIDATES && at_s >= due
+    }
+
     /// Looks at a frame, if its turn has come. The first is always looked at: it may be the only one.
     pub(crate) fn offer(&mut self, frame: &Video, at_s: f64) {
-        let due = (f64::from(self.looked_at) - 0.5) * self.apart_s;
-        if self.looked_at > CANDIDATES || at_s < due {
+        if !self.wants(at_s) {
             return;
         }
         self.looked_at += 1;

@@ -1,9 +1,10 @@
 //! One rung of the ladder: pictures in, a file out. Every rung has a thread of its own.
 
-use std::{path::Path, sync::mpsc::Receiver};
+use std::{collections::VecDeque, path::Path, sync::mpsc::Receiver};
 
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::{Dictionary, Packet, codec, encoder, frame::Video, picture};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Rung, VideoError,
@@ -11,6 +12,7 @@ use crate::{
     ffi,
     fragments::{Track, Writer},
     halt::Halt,
+    part::{Place, Window},
     timeline::{KeyFrames, Pace, TimeBase},
 };
 
@@ -32,66 +34,91 @@ pub(crate) struct Picture {
 }
 
 /// What a rung became.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Encoded {
     pub(crate) track: Track,
     /// As playlists say it, such as `avc1.64001f`.
     pub(crate) codec: String,
 }
 
-/// Encodes what arrives until nothing more does.
+/// Encodes what arrives and lies in the window, until nothing more does. None when nothing lay there.
 pub(crate) fn encode(
     rung: &Rung,
     frame_rate: f64,
+    window: &Window,
     path: &Path,
     pictures: &Receiver<Picture>,
     halt: &Halt<'_>,
-) -> Result<Encoded, VideoError> {
+) -> Result<Option<Encoded>, VideoError> {
     let mut work: Option<Work> = None;
-    for picture in pictures {
+    let mut pace = Pace::since(window.first);
+    let (mut before, mut after) = (VecDeque::new(), None);
+    for Picture { frame, base } in pictures {
         halt.check()?;
-        let work = match &mut work {
-            Some(work) => work,
-            None => work.insert(Work::begin(rung, frame_rate, path, &picture)?),
-        };
-        work.take(picture)?;
+        let Some(at) = pace.take(frame.pts()) else { continue };
+        match window.place(base, at) {
+            Place::Before => before.push_back(at),
+            Place::Within => {
+                let work = match &mut work {
+                    Some(work) => work,
+                    None => {
+                        work.insert(Work::begin(rung, frame_rate, window, &before, path, (&frame, base))?)
+                    }
+                };
+                work.take(frame, at)?;
+            }
+            Place::After => after = after.or(Some(at)),
+        }
     }
     // The channel also ends when the decoder failed.
     halt.check()?;
-    work.ok_or_else(|| VideoError::damaged("there is no picture in it"))?.finish()
+    let Some(work) = work else { return Ok(None) };
+    let end = after.unwrap_or_else(|| pace.end(work.base, frame_rate));
+    work.finish(end, after.is_some()).map(Some)
 }
 
 struct Work {
     encoder: encoder::Video,
     writer: Writer,
     keys: KeyFrames,
-    frame_rate: f64,
     base: TimeBase,
-    pace: Pace,
+    /// When packets are due to be decoded: as pictures are shown, but some pictures earlier. An encoder that begins in
+    /// the middle of a film cannot know those that were shown before.
+    due: VecDeque<i64>,
+    /// Packets whose time only the encoder can say, because nothing was shown before the film.
+    untimed: usize,
+    /// By how much decoding runs ahead of showing at the beginning of the film, where that is not this file's.
+    ahead: Option<i64>,
 }
 
 impl Work {
-    fn begin(rung: &Rung, frame_rate: f64, path: &Path, picture: &Picture) -> Result<Self, VideoError> {
-        let encoder = open(rung, frame_rate, picture).map_err(failed("setting up an encoder"))?;
-        let writer = Writer::create(path, &encoder, picture.base)?;
-        Ok(Self {
-            encoder,
-            writer,
-            keys: KeyFrames::new(picture.base),
-            frame_rate,
-            base: picture.base,
-            pace: Pace::default(),
-        })
+    fn begin(
+        rung: &Rung,
+        frame_rate: f64,
+        window: &Window,
+        before: &VecDeque<i64>,
+        path: &Path,
+        (frame, base): (&Video, TimeBase),
+    ) -> Result<Self, VideoError> {
+        let encoder = open(rung, frame_rate, frame, base).map_err(failed("setting up an encoder"))?;
+        let writer = Writer::create(path, &encoder, base)?;
+        let delay = ffi::pictures_delayed(&encoder);
+        let begins = window.part.from_group == 0;
+        let mut due: VecDeque<i64> = before.iter().rev().take(delay).rev().copied().collect();
+        while !begins && due.len() < delay {
+            due.push_front(due.front().copied().unwrap_or_default() - 1);
+        }
+        let (untimed, ahead) = if begins { (delay, None) } else { (0, window.firsts.get(delay).copied()) };
+        Ok(Self { encoder, writer, keys: KeyFrames::new(base), base, due, untimed, ahead })
     }
 
-    fn take(&mut self, picture: Picture) -> Result<(), VideoError> {
-        let Picture { mut frame, .. } = picture;
+    fn take(&mut self, mut frame: Video, at: i64) -> Result<(), VideoError> {
         // The encoder reads as many pixels as it was opened for, whether the frame has them or not.
         if (frame.width(), frame.height()) != (self.encoder.width(), self.encoder.height()) {
             let detail = format!("a picture of {} x {} pixels", frame.width(), frame.height());
             return Err(VideoError::Encode { step: "encoding", detail });
         }
-        let Some(at) = self.pace.take(frame.pts()) else { return Ok(()) };
+        self.due.push_back(at);
         frame.set_pts(Some(at));
         frame.set_kind(if self.keys.begins(at) { picture::Type::I } else { picture::Type::None });
         self.encoder.send_frame(&frame).map_err(failed("encoding"))?;
@@ -103,6 +130,11 @@ impl Work {
             let mut packet = Packet::empty();
             match self.encoder.receive_packet(&mut packet) {
                 Ok(()) => {
+                    if self.untimed > 0 {
+                        self.untimed -= 1;
+                    } else {
+                        packet.set_dts(self.due.pop_front());
+                    }
                     let begins = if packet.is_key() { packet.pts() } else { None };
                     self.writer.write(packet, begins)?;
                 }
@@ -114,23 +146,32 @@ impl Work {
         }
     }
 
-    fn finish(mut self) -> Result<Encoded, VideoError> {
+    /// Ends the file at `end`, which is where the next part begins if the film goes on.
+    fn finish(mut self, end: i64, goes_on: bool) -> Result<Encoded, VideoError> {
         self.encoder.send_eof().map_err(failed("encoding"))?;
         self.drain()?;
-        let end = self.pace.end(self.base, self.frame_rate);
         let codec = codec_name(&ffi::extradata(&self.encoder))?;
-        let track = self.writer.finish(end)?;
+        let decoded = if goes_on { self.due.front().copied() } else { self.ahead.map(|ahead| end - ahead) };
+        let track = match decoded {
+            Some(decoded) => self.writer.finish_before(end, decoded)?,
+            None => self.writer.finish(end)?,
+        };
         Ok(Encoded { track, codec })
     }
 }
 
-fn open(rung: &Rung, frame_rate: f64, picture: &Picture) -> Result<encoder::Video, ffmpeg::Error> {
+fn open(
+    rung: &Rung,
+    frame_rate: f64,
+    frame: &Video,
+    base: TimeBase,
+) -> Result<encoder::Video, ffmpeg::Error> {
     let x264 = encoder::find_by_name("libx264").ok_or(ffmpeg::Error::EncoderNotFound)?;
     let mut video = codec::Context::new_with_codec(x264).encoder().video()?;
     video.set_width(rung.width);
     video.set_height(rung.height);
-    video.set_format(picture.frame.format());
-    video.set_time_base(picture.base.rational());
+    video.set_format(frame.format());
+    video.set_time_base(base.rational());
     video.set_frame_rate(Some(ffmpeg::Rational::from(frame_rate)));
     video.set_gop(GOP_FRAMES_MAX);
     video.open_with(Dictionary::from_iter([

@@ -35,9 +35,14 @@ impl Storyboard {
         Self { stills: Stills::new(width, height), width, height, apart_s, frames: Vec::new() }
     }
 
+    /// Whether the turn of a frame at this moment has come.
+    pub(crate) fn wants(&self, at_s: f64) -> bool {
+        at_s >= self.frames.len() as f64 * self.apart_s
+    }
+
     /// Keeps a frame, if its turn has come.
     pub(crate) fn offer(&mut self, frame: &Video, at_s: f64) -> Result<(), VideoError> {
-        if at_s < self.frames.len() as f64 * self.apart_s {
+        if !self.wants(at_s) {
             return Ok(());
         }
         if self.frames.len() == FRAMES_MAX {

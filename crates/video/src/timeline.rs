@@ -1,6 +1,7 @@
 //! Time as streams count it: whole ticks of a fraction of a second. Nothing is rounded until it is written down.
 
 use ffmpeg_next::Rational;
+use serde::{Deserialize, Serialize};
 
 /// Seconds between key frames, in every rung alike.
 pub(crate) const GOP_S: i64 = 2;
@@ -8,7 +9,7 @@ pub(crate) const GOP_S: i64 = 2;
 pub(crate) const SEGMENT_S: i64 = 6;
 
 /// The length of a tick.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct TimeBase {
     num: i64,
     den: i64,
@@ -26,6 +27,13 @@ impl TimeBase {
     /// The nearest tick.
     pub(crate) fn ticks(self, seconds: f64) -> i64 {
         (seconds * self.den as f64 / self.num as f64).round() as i64
+    }
+
+    /// Ticks of this length as ticks of which a second has `per_second`. Exact where the one divides the other, as it does
+    /// in files that our muxer wrote.
+    pub(crate) fn rescaled(self, ticks: i64, per_second: u32) -> i64 {
+        (i128::from(ticks) * i128::from(self.num) * i128::from(per_second)).div_euclid(i128::from(self.den))
+            as i64
     }
 
     /// Which stretch of `stretch_s` seconds a tick lies in, counted from 0.
@@ -76,6 +84,15 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
+    /// Follows a film whose first picture came at `first`, from somewhere in its middle; from its beginning where there
+    /// is none.
+    pub(crate) fn since(first: Option<i64>) -> Self {
+        match first {
+            Some(_) => Self { first, last: -1, delta: None },
+            None => Self::default(),
+        }
+    }
+
     /// When a picture is shown, in ticks since the first; none when it has to be left out.
     pub(crate) fn take(&mut self, pts: Option<i64>) -> Option<i64> {
         let Some(first) = self.first else {
@@ -128,6 +145,14 @@ mod tests {
         let taken: Vec<Option<i64>> = [100, 140, 140, 120, 180].map(|pts| pace.take(Some(pts))).into();
         assert_eq!(taken, [Some(0), Some(40), None, None, Some(80)]);
         assert_eq!(pace.end(TimeBase::new(1, 1000), 30.0), 113);
+    }
+
+    #[test]
+    fn a_pace_that_begins_in_the_middle_counts_from_the_first_picture_of_all() {
+        let mut pace = Pace::since(Some(100));
+        let taken: Vec<Option<i64>> = [5_100, 5_140, 5_140].map(|pts| pace.take(Some(pts))).into();
+        assert_eq!(taken, [Some(5_000), Some(5_040), None]);
+        assert_eq!(Pace::since(None).take(Some(100)), Some(0));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::{
     audio::{self, Cues, Sound},
     gather::Gather,
     halt::Halt,
+    part::Window,
     picture::{Film, Outlets, Seen},
     probe::Source,
     rung::{self, Encoded},
@@ -66,27 +67,47 @@ pub fn transcode(
     let path = source;
     let source = Source::read(path, limits)?;
     let plan = Plan::of(&source, order)?;
-    let film = Film { path, source: &source, plan: &plan, order, limits, poster: ordinary(&plan) };
+    let poster = ordinary(&plan);
+    let film = Film { path, source: &source, plan: &plan, order, limits, poster, window: Window::whole() };
     let mut gather = Gather::new(folder, &source, &plan, tell);
-    let outcome = thread::scope(|scope| {
+    run(&film, folder, source.audio, &halt, &mut gather)?;
+    halt.check()?;
+    gather.finish(film.poster, &halt)
+}
+
+/// Who takes what the threads made.
+pub(crate) trait Taker {
+    fn progress(&mut self, percent: u8, eta_s: Option<u64>);
+    /// A rung is done; none when the part had no picture.
+    fn rung(&mut self, index: usize, encoded: Option<Encoded>) -> Result<(), VideoError>;
+    /// The sound is done, or could not be made.
+    fn sound(&mut self, sound: Result<Sound, VideoError>) -> Result<(), VideoError>;
+    /// All pictures were decoded.
+    fn picture(&mut self, seen: Seen);
+}
+
+/// Decodes and encodes, in as many threads as there are streams.
+pub(crate) fn run(
+    film: &Film<'_>,
+    folder: &Path,
+    sound: Option<usize>,
+    halt: &Halt<'_>,
+    taker: &mut impl Taker,
+) -> Result<(), VideoError> {
+    thread::scope(|scope| {
         let (words, heard) = channel();
-        let outlets = start(scope, &film, folder, &halt, &words);
-        let film = &film;
-        let halt = &halt;
+        let outlets = start(scope, film, folder, sound, halt, &words);
         scope.spawn(move || {
             let mut clock = Clock::new(&words);
             let seen = film.show(outlets, halt, &mut |part| clock.tell(part));
             say(&words, halt, Word::Picture(seen.map(Box::new)));
         });
-        listen(&heard, &mut gather)
-    });
-    outcome?;
-    halt.check()?;
-    gather.finish(film.poster, &halt)
+        listen(&heard, taker)
+    })
 }
 
 /// The best rung that ordinary players take.
-fn ordinary(plan: &Plan) -> usize {
+pub(crate) fn ordinary(plan: &Plan) -> usize {
     let small = |rung: &Rung| rung.width.min(rung.height) <= ORDINARY_PX_MAX;
     plan.rungs.iter().position(small).unwrap_or(plan.rungs.len().saturating_sub(1))
 }
@@ -94,7 +115,7 @@ fn ordinary(plan: &Plan) -> usize {
 /// What a thread has to say.
 enum Word {
     Progress { percent: u8, eta_s: Option<u64> },
-    Rung(usize, Result<Box<Encoded>, VideoError>),
+    Rung(usize, Result<Option<Box<Encoded>>, VideoError>),
     Sound(Result<Box<Sound>, VideoError>),
     Picture(Result<Box<Seen>, VideoError>),
 }
@@ -104,6 +125,7 @@ fn start<'scope, 'env: 'scope>(
     scope: &'scope thread::Scope<'scope, 'env>,
     film: &'env Film<'env>,
     folder: &'env Path,
+    sound: Option<usize>,
     halt: &'env Halt<'env>,
     words: &Sender<Word>,
 ) -> Outlets {
@@ -114,12 +136,12 @@ fn start<'scope, 'env: 'scope>(
         let words = words.clone();
         scope.spawn(move || {
             let path = folder.join(format!("{}.mp4", rung.name));
-            let encoded = rung::encode(rung, film.plan.frame_rate, &path, &pictures, halt);
-            say(&words, halt, Word::Rung(index, encoded.map(Box::new)));
+            let encoded = rung::encode(rung, film.plan.frame_rate, &film.window, &path, &pictures, halt);
+            say(&words, halt, Word::Rung(index, encoded.map(|encoded| encoded.map(Box::new))));
         });
     }
     let ((begins, hears_begin), (ends, hears_end)) = (channel(), channel());
-    if let Some(stream) = film.source.audio {
+    if let Some(stream) = sound {
         let words = words.clone();
         scope.spawn(move || {
             let cues = Cues { begins: hears_begin, ends: hears_end };
@@ -147,17 +169,19 @@ fn say(words: &Sender<Word>, halt: &Halt<'_>, word: Word) {
 }
 
 /// Hears all threads out. The first failure that is not the echo of another is the one that counts.
-fn listen(words: &Receiver<Word>, gather: &mut Gather<'_>) -> Result<(), VideoError> {
+fn listen(words: &Receiver<Word>, taker: &mut impl Taker) -> Result<(), VideoError> {
     let mut failed: Option<VideoError> = None;
     for word in words {
         let heard = match word {
             Word::Progress { percent, eta_s } => {
-                gather.progress(percent, eta_s);
+                taker.progress(percent, eta_s);
                 Ok(())
             }
-            Word::Rung(index, encoded) => encoded.and_then(|encoded| gather.rung(index, *encoded)),
-            Word::Sound(sound) => gather.sound(sound.map(|sound| *sound)),
-            Word::Picture(seen) => seen.map(|seen| gather.picture(*seen)),
+            Word::Rung(index, encoded) => {
+                encoded.and_then(|encoded| taker.rung(index, encoded.map(|encoded| *encoded)))
+            }
+            Word::Sound(sound) => taker.sound(sound.map(|sound| *sound)),
+            Word::Picture(seen) => seen.map(|seen| taker.picture(*seen)),
         };
         if let Err(error) = heard
             && failed.as_ref().is_none_or(|known| *known == VideoError::Cancelled)

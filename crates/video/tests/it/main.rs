@@ -11,5 +11,6 @@ mod endings;
 mod hostile;
 mod kinds;
 mod output;
+mod parts;
 mod sound;
 mod streams;

@@ -1,0 +1,289 @@
+//! Parts that were made apart become one film: their fragments are put one behind the other, the sound is made once, and
+//! everything else as for a film that was made in one go.
+
+use std::{
+    fs::{self, File},
+    io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write, copy},
+    path::{Path, PathBuf},
+    sync::{atomic::AtomicBool, mpsc::channel},
+    thread,
+};
+
+use crate::{
+    Event, Limits, Made, Order, Plan, Rung, VideoError,
+    audio::{self, Cues, Sound},
+    boxes,
+    fragments::{Fragment, MOOF_BYTES_MAX, Track},
+    gather::Gather,
+    halt::Halt,
+    keys,
+    picture::{Chosen, Seen},
+    piece::{REPORT, Report},
+    poster::Poster,
+    probe::Source,
+    rung::Encoded,
+    storyboard::Storyboard,
+    transcode::{Taker, ordinary},
+};
+
+/// Part of the work that is joining; the rest is the sound, and writing down.
+const JOINED_PERCENT: usize = 50;
+
+/// Joins the parts in the folders `parts`, in this order, and makes what was not made of them. `folder` has to be there,
+/// and be empty.
+///
+/// # Errors
+/// As [`crate::transcode()`]; and when the parts do not meet exactly.
+pub fn join(
+    source: &Path,
+    parts: &[PathBuf],
+    folder: &Path,
+    order: &Order,
+    limits: &Limits,
+    stop: &AtomicBool,
+    tell: &mut dyn FnMut(Event),
+) -> Result<Made, VideoError> {
+    let halt = Halt::new(stop);
+    let path = source;
+    let source = Source::read(path, limits)?;
+    let plan = Plan::of(&source, order)?;
+    let pieces = read(parts, &plan)?;
+    let begins_s = pieces.first().map_or(0.0, |(_, report)| report.begins_s);
+    let mut gather = Gather::new(folder, &source, &plan, tell);
+    let joined = thread::scope(|scope| {
+        let mut rungs: Vec<Encoded> = Vec::new();
+        let (ends, hears_end) = channel();
+        let sound = source.audio.map(|stream| {
+            let (begins, hears_begin) = channel();
+            // The thread that hears it is about to begin.
+            let _ = begins.send(begins_s);
+            let (source, halt) = (&source, &halt);
+            scope.spawn(move || {
+                let cues = Cues { begins: hears_begin, ends: hears_end };
+                let path_of_sound = folder.join("audio.mp4");
+                audio::make(path, (source, stream), order, limits, &path_of_sound, &cues, halt)
+            })
+        });
+        let pictures = || {
+            for (index, rung) in plan.rungs.iter().enumerate() {
+                let encoded = join_rung(rung, index, &pieces, folder, &halt)?;
+                // A film without sound has nobody who waits for it.
+                let _ = ends.send(begins_s + encoded.track.seconds());
+                gather.rung(index, Some(encoded.clone()))?;
+                gather.progress((JOINED_PERCENT * (index + 1) / plan.rungs.len()) as u8, None);
+                rungs.push(encoded);
+            }
+            Ok(rungs)
+        };
+        let pictures = attempt(pictures, &halt);
+        drop(ends);
+        let sound =
+            sound.map(|sound| sound.join().unwrap_or_else(|_| Err(broken("the sound's thread died"))));
+        settle(pictures, sound, &mut gather)
+    });
+    let rungs = joined?;
+    let poster = ordinary(&plan);
+    gather.picture(look(&rungs, &plan, poster, &pieces, &halt)?);
+    halt.check()?;
+    gather.finish(poster, &halt)
+}
+
+type Pieces = Vec<(PathBuf, Report)>;
+
+fn broken(detail: impl Into<String>) -> VideoError {
+    VideoError::Encode { step: "joining the parts", detail: detail.into() }
+}
+
+/// Does what may fail; then the sound ends too.
+fn attempt<T>(work: impl FnOnce() -> Result<T, VideoError>, halt: &Halt<'_>) -> Result<T, VideoError> {
+    work().inspect_err(|_| halt.raise())
+}
+
+/// The failure of the pictures counts first: that of the sound may be its echo.
+fn settle<T>(
+    pictures: Result<T, VideoError>,
+    sound: Option<Result<Sound, VideoError>>,
+    gather: &mut Gather<'_>,
+) -> Result<T, VideoError> {
+    let pictures = pictures?;
+    if let Some(sound) = sound {
+        gather.sound(sound)?;
+    }
+    Ok(pictures)
+}
+
+/// What the parts say of themselves: all of one film, none missing, none twice.
+fn read(parts: &[PathBuf], plan: &Plan) -> Result<Pieces, VideoError> {
+    let mut pieces: Pieces = Vec::with_capacity(parts.len());
+    for folder in parts {
+        let text = fs::read(folder.join(REPORT)).map_err(VideoError::scratch("reading a part"))?;
+        let report: Report = serde_json::from_slice(&text).map_err(|error| broken(error.to_string()))?;
+        let before = pieces.last().map_or(Some(0), |(_, before)| before.part.until_group);
+        if before != Some(report.part.from_group) {
+            return Err(broken(format!("{:?} does not follow on {before:?}", report.part)));
+        }
+        if !report.rungs.iter().map(|rung| &rung.name).eq(plan.rungs.iter().map(|rung| &rung.name)) {
+            return Err(broken("a part has other rungs"));
+        }
+        pieces.push((folder.clone(), report));
+    }
+    if pieces.last().is_none_or(|(_, last)| last.part.until_group.is_some()) {
+        return Err(broken("the last part is missing"));
+    }
+    Ok(pieces)
+}
+
+/// One rung of all parts in one file.
+fn join_rung(
+    rung: &Rung,
+    index: usize,
+    pieces: &Pieces,
+    folder: &Path,
+    halt: &Halt<'_>,
+) -> Result<Encoded, VideoError> {
+    let name = format!("{}.mp4", rung.name);
+    let made = |(folder, report): &(PathBuf, Report)| {
+        let mut encoded = report.rungs.get(index)?.encoded.clone()?;
+        encoded.track.path = folder.join(&name);
+        Some(encoded)
+    };
+    let tracks: Vec<Encoded> = pieces.iter().filter_map(made).collect();
+    let first = tracks.first().ok_or_else(|| VideoError::damaged("there is no picture in it"))?;
+    let mut seam = Seam::begin(&folder.join(&name), &first.track)?;
+    for encoded in &tracks {
+        halt.check()?;
+        if encoded.codec != first.codec {
+            return Err(broken(format!("{name}: a part is coded as {}", encoded.codec)));
+        }
+        seam.add(&encoded.track)?;
+    }
+    Ok(Encoded { track: seam.finish()?, codec: first.codec.clone() })
+}
+
+/// A file that grows by parts.
+struct Seam {
+    file: BufWriter<File>,
+    /// The file so far.
+    track: Track,
+    parameter_sets: Vec<u8>,
+    /// When the first fragment of all begins to be decoded, as the file counts.
+    origin: u64,
+    /// When the last one does.
+    decoded: Option<u64>,
+}
+
+impl Seam {
+    fn begin(path: &Path, first: &Track) -> Result<Self, VideoError> {
+        let unwritten = VideoError::scratch("joining the parts");
+        let mut file = BufWriter::new(File::create(path).map_err(unwritten)?);
+        let init = bytes_of(first, 0, first.init_bytes)?;
+        file.write_all(&init).map_err(VideoError::scratch("joining the parts"))?;
+        let at = first.fragments.first().ok_or_else(|| broken("a part without a fragment"))?;
+        let origin =
+            boxes::decode_time(&moof(first, at)?).ok_or_else(|| broken("a fragment without a time"))?;
+        let track = Track {
+            path: path.to_path_buf(),
+            fragments: Vec::new(),
+            packets: 0,
+            bytes: first.init_bytes,
+            end: 0,
+            ..first.clone()
+        };
+        let parameter_sets = boxes::parameter_sets(&init).ok_or_else(|| broken("no parameter set"))?.to_vec();
+        Ok(Self { file, track, parameter_sets, origin, decoded: None })
+    }
+
+    fn add(&mut self, part: &Track) -> Result<(), VideoError> {
+        let name = part.path.display();
+        let Some(first) = part.fragments.first() else { return Ok(()) };
+        if (part.base, part.timescale) != (self.track.base, self.track.timescale)
+            || boxes::parameter_sets(&bytes_of(part, 0, part.init_bytes)?) != Some(&self.parameter_sets)
+        {
+            return Err(broken(format!("{name} is coded in another way")));
+        }
+        if !self.track.fragments.is_empty() && self.track.end != first.start {
+            return Err(broken(format!("{name} begins at {}, not at {}", first.start, self.track.end)));
+        }
+        let begins =
+            boxes::decode_time(&moof(part, first)?).ok_or_else(|| broken("a fragment without a time"))?;
+        let ahead = part.base.rescaled(part.first_dts - self.track.first_dts, part.timescale);
+        for fragment in &part.fragments {
+            let mut moof = moof(part, fragment)?;
+            let time = boxes::decode_time(&moof)
+                .and_then(|time| (self.origin + (time - begins)).checked_add_signed(ahead))
+                .filter(|time| self.decoded.is_none_or(|last| last < *time))
+                .ok_or_else(|| broken(format!("{name} goes back in time")))?;
+            self.decoded = Some(time);
+            let number = self.track.fragments.len() as u32 + 1;
+            boxes::renumber(&mut moof, number, time).ok_or_else(|| broken("a fragment without a number"))?;
+            self.append(part, fragment, &moof)?;
+        }
+        self.track.end = part.end;
+        self.track.packets += part.packets;
+        Ok(())
+    }
+
+    fn append(&mut self, part: &Track, fragment: &Fragment, moof: &[u8]) -> Result<(), VideoError> {
+        let scratch = VideoError::scratch;
+        self.file.write_all(moof).map_err(scratch("joining the parts"))?;
+        let rest = fragment.bytes.saturating_sub(moof.len() as u64);
+        let mut file = File::open(&part.path).map_err(scratch("reading a part"))?;
+        file.seek(SeekFrom::Start(fragment.offset + moof.len() as u64)).map_err(scratch("reading a part"))?;
+        let copied = copy(&mut BufReader::new(file).take(rest), &mut self.file)
+            .map_err(scratch("joining the parts"))?;
+        if copied != rest {
+            return Err(broken(format!("{} ends too early", part.path.display())));
+        }
+        self.track.fragments.push(Fragment { offset: self.track.bytes, ..*fragment });
+        self.track.bytes += fragment.bytes;
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Track, VideoError> {
+        self.file.flush().map_err(VideoError::scratch("joining the parts"))?;
+        Ok(self.track)
+    }
+}
+
+/// The header of a fragment.
+fn moof(track: &Track, fragment: &Fragment) -> Result<Vec<u8>, VideoError> {
+    let size = boxes::box_bytes(&bytes_of(track, fragment.offset, 4)?);
+    let size = size.filter(|size| (8..=MOOF_BYTES_MAX).contains(size));
+    bytes_of(track, fragment.offset, size.ok_or_else(|| broken("no fragment"))?.into())
+}
+
+fn bytes_of(track: &Track, offset: u64, length: u64) -> Result<Vec<u8>, VideoError> {
+    let read = || {
+        let mut file = File::open(&track.path)?;
+        file.seek(SeekFrom::Start(offset))?;
+        let mut bytes = Vec::new();
+        file.take(length).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    read().map_err(VideoError::scratch("reading a part"))
+}
+
+/// The poster and the storyboard, from the key frames of what was joined.
+fn look(
+    rungs: &[Encoded],
+    plan: &Plan,
+    poster: usize,
+    pieces: &Pieces,
+    halt: &Halt<'_>,
+) -> Result<Seen, VideoError> {
+    let (Some(ordinary), Some(smallest), Some(rung)) = (rungs.get(poster), rungs.last(), plan.rungs.last())
+    else {
+        return Err(broken("there is no rung"));
+    };
+    let seconds = ordinary.track.seconds();
+    let mut chosen =
+        Chosen { poster: Poster::new(Some(seconds)), storyboard: Storyboard::new(rung, Some(seconds)) };
+    let keep = |poster: &mut Poster, frame: &_, at_s| {
+        poster.offer(frame, at_s);
+        Ok(())
+    };
+    keys::show(&ordinary.track, &mut chosen.poster, Poster::wants, keep, halt)?;
+    keys::show(&smallest.track, &mut chosen.storyboard, Storyboard::wants, Storyboard::offer, halt)?;
+    let damaged = pieces.iter().map(|(_, report)| report.damaged).sum();
+    Ok(Seen { seconds, damaged, stills: Some(chosen) })
+}
