@@ -21,6 +21,7 @@ macro_rules! for_each_kind {
             $crate::kinds::media_rendition::MediaRendition,
             $crate::kinds::media_scan::MediaScan,
             $crate::kinds::probe_work::ProbeWork,
+            $crate::kinds::video_chunk::VideoChunk,
             $crate::kinds::video_transcode::VideoTranscode,
         }
     };

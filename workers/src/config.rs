@@ -81,6 +81,12 @@ pub struct RunArgs {
     /// Most memory one child that makes a film may use, in MiB
     #[arg(long, env = "CREWLINE_VIDEO_MEMORY_MIB", default_value_t = 6_144, value_parser = clap::value_parser!(u64).range(512..=65_536))]
     pub video_memory_mib: u64,
+    /// Films longer than this are made in parts by all workers, in seconds
+    #[arg(long, env = "CREWLINE_VIDEO_WHOLE_S_MAX", default_value_t = 120, value_parser = clap::value_parser!(u32).range(6..=7_200))]
+    pub video_whole_s_max: u32,
+    /// About how long a part of such a film is, in seconds
+    #[arg(long, env = "CREWLINE_VIDEO_PART_S", default_value_t = 60, value_parser = clap::value_parser!(u32).range(6..=600))]
+    pub video_part_s: u32,
     /// Redis: redis://[:password@]host:port[/db]
     #[arg(long, env = "REDIS_URL", hide_env_values = true, help_heading = "Redis")]
     pub redis_url: SecretString,

@@ -3,7 +3,7 @@
 use blob::Blobs;
 use store::Db;
 
-use crate::{clamd::Clamd, media_pool::MediaPool, scratch::Scratch};
+use crate::{clamd::Clamd, film_orders::Cut, media_pool::MediaPool, scratch::Scratch};
 
 /// Everything a handler may reach.
 pub struct Deps {
@@ -17,6 +17,8 @@ pub struct Deps {
     pub clamd: Clamd,
     /// Child processes that decode films: one for each, with more memory.
     pub films: MediaPool,
+    /// Which films are made in parts.
+    pub cut: Cut,
     /// Room for files, gone when the attempt is.
     pub scratch: Scratch,
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use video::{Event, Limits, Order};
+use video::{Event, Limits, Order, Part};
 
 use crate::media_child::{Answer, Request, failed, not_mine, say};
 
@@ -30,12 +30,29 @@ pub struct FilmRequest {
     pub folder: PathBuf,
     /// What to make.
     pub order: Order,
+    /// Where its parts are, in order, if the pictures were made already.
+    #[serde(default)]
+    pub parts: Vec<PathBuf>,
+}
+
+/// A part of a film to make.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PartRequest {
+    /// The film.
+    pub source: PathBuf,
+    /// Where the files go.
+    pub folder: PathBuf,
+    /// What to make.
+    pub order: Order,
+    /// Of which pictures.
+    pub part: Part,
 }
 
 /// Does what the parent asks. Only the program `films` calls this: who does has libav in its memory.
 pub fn answer(request: Request, answers: &mut impl Write) -> Answer {
     match request {
         Request::Film(request) => transcode(&request, answers),
+        Request::Part(request) => make_part(&request, answers),
         Request::Inspect(source) => match video::inspect(&source, &LIMITS) {
             Ok(inspected) => Answer::Recording(Box::new(inspected)),
             Err(error) => failed(error.code(), error.to_string(), error.is_permanent()),
@@ -46,7 +63,32 @@ pub fn answer(request: Request, answers: &mut impl Write) -> Answer {
 
 fn transcode(request: &FilmRequest, answers: &mut impl Write) -> Answer {
     let parent_is_gone = AtomicBool::new(false);
-    let mut tell = |event: Event| {
+    let tell = &mut tell_parent(answers, &parent_is_gone);
+    let FilmRequest { source, folder, order, parts } = request;
+    let made = if parts.is_empty() {
+        video::transcode(source, folder, order, &LIMITS, &parent_is_gone, tell)
+    } else {
+        video::join(source, parts, folder, order, &LIMITS, &parent_is_gone, tell)
+    };
+    match made {
+        Ok(made) => Answer::Film(Box::new(made)),
+        Err(error) => failed(error.code(), error.to_string(), error.is_permanent()),
+    }
+}
+
+fn make_part(request: &PartRequest, answers: &mut impl Write) -> Answer {
+    let parent_is_gone = AtomicBool::new(false);
+    let tell = &mut tell_parent(answers, &parent_is_gone);
+    let PartRequest { source, folder, order, part } = request;
+    match video::make_part(source, folder, (order, *part), &LIMITS, &parent_is_gone, tell) {
+        Ok(made) => Answer::Part(made),
+        Err(error) => failed(error.code(), error.to_string(), error.is_permanent()),
+    }
+}
+
+/// Says what happens; raises `parent_is_gone` when nobody hears it.
+fn tell_parent<'a>(answers: &'a mut impl Write, parent_is_gone: &'a AtomicBool) -> impl FnMut(Event) + 'a {
+    |event: Event| {
         let answer = match event {
             Event::Progress { percent, eta_s } => Answer::Progress { percent, message: in_words(eta_s) },
             Event::Ready(files) => Answer::Ready(files),
@@ -56,11 +98,6 @@ fn transcode(request: &FilmRequest, answers: &mut impl Write) -> Answer {
         if say(answers, &answer).is_err() {
             parent_is_gone.store(true, Ordering::Relaxed);
         }
-    };
-    let FilmRequest { source, folder, order } = request;
-    match video::transcode(source, folder, order, &LIMITS, &parent_is_gone, &mut tell) {
-        Ok(made) => Answer::Film(Box::new(made)),
-        Err(error) => failed(error.code(), error.to_string(), error.is_permanent()),
     }
 }
 

@@ -15,6 +15,8 @@ pub mod deps;
 pub mod execute;
 pub mod faults;
 pub mod film_child;
+mod film_in_parts;
+pub mod film_orders;
 pub mod handlers;
 pub mod health;
 pub mod held;

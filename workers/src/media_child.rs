@@ -14,7 +14,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    film_child::FilmRequest,
+    film_child::{FilmRequest, PartRequest},
     picture_child::{Ladders, PictureRequest, SheetRequest, Sheets},
 };
 
@@ -28,6 +28,8 @@ pub enum Request {
     Film(FilmRequest),
     /// Contact sheets.
     Sheets(SheetRequest),
+    /// The pictures of a part of a film.
+    Part(PartRequest),
     /// What a file is, and how and where it was taken.
     Inspect(PathBuf),
 }
@@ -58,6 +60,8 @@ pub enum Answer {
     Film(Box<video::Made>),
     /// The contact sheets are there.
     Sheets(Sheets),
+    /// The part of a film is there.
+    Part(video::PartMade),
     /// This is what a picture is.
     Picture(Box<media::Inspected>),
     /// This is what a film is.

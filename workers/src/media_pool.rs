@@ -14,10 +14,10 @@ use tokio::{
 };
 
 use jobs::Failure;
-use video::{FileMade, Made};
+use video::{FileMade, Made, PartMade};
 
 use crate::{
-    film_child::FilmRequest,
+    film_child::{FilmRequest, PartRequest},
     media_child::{Answer, Request},
     picture_child::{Ladders, PictureRequest, SheetRequest, Sheets},
 };
@@ -164,6 +164,23 @@ impl MediaPool {
             _ => Heard::Nonsense,
         };
         self.converse(&Request::Sheets(request), hear).await
+    }
+
+    /// Makes a part of a film. Dropping the future kills the child: nothing of a cancelled job goes on.
+    pub async fn make_part(
+        &self,
+        request: PartRequest,
+        mut say: impl FnMut(FilmWord),
+    ) -> Result<PartMade, MediaFailure> {
+        let hear = |answer| match answer {
+            Answer::Progress { percent, message } => {
+                say(FilmWord::Progress(percent, message));
+                Heard::Word
+            }
+            Answer::Part(made) => Heard::End(made),
+            _ => Heard::Nonsense,
+        };
+        self.converse(&Request::Part(request), hear).await
     }
 
     /// Looks at the header of a picture. For children that make pictures.

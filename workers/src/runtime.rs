@@ -20,10 +20,11 @@ use crate::{
     config::RunArgs,
     deps::Deps,
     execute::Executor,
+    film_orders::Cut,
     health::{self, Asked},
     held::Held,
     maintenance::{
-        abandoned, bulk, graves, housekeeper, leases, parking, payloads, presence,
+        abandoned, bulk, film_parts, graves, housekeeper, leases, parking, payloads, presence,
         quarantine::{Parent, Quarantine},
         release::Release,
         rescuer, resealing, retention, scheduler,
@@ -81,6 +82,7 @@ impl Core {
                 memory_bytes: args.video_memory_mib * MIB,
                 uses_max: media_pool::FILM_USES_MAX,
             }),
+            cut: Cut { whole_s_max: args.video_whole_s_max, part_s: args.video_part_s },
             media: MediaPool::new(Kind {
                 program,
                 role: Some("media-child"),
@@ -186,6 +188,7 @@ pub async fn run(
     services.spawn(bulk::run(core.deps.db.clone(), core.bulk.clone(), stop.clone()));
     services.spawn(abandoned::run(core.deps.clone(), stop.clone()));
     services.spawn(graves::run(core.deps.clone(), stop.clone()));
+    services.spawn(film_parts::run(core.deps.clone(), stop.clone()));
     services.spawn(payloads::run(core.deps.clone(), stop.clone()));
     services.spawn(resealing::run(core.deps.clone(), stop.clone()));
     services.spawn(parking::run(core.deps.db.clone(), args.knows(), stop.clone()));

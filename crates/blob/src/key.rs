@@ -105,6 +105,12 @@ impl Key {
         Self::join(&[tenant, "r", check_sha256(sha256_hex)?, &preset, &file])
     }
 
+    /// A file of a part of a film that is being made, named by the workflow that makes the parts:
+    /// `{tenant}/f/{workflow}/{part}/{file}`.
+    pub fn film_part(tenant: &str, workflow: &str, part: &str, file: &str) -> Result<Self, KeyError> {
+        Self::join(&[tenant, "f", workflow, part, file])
+    }
+
     /// The key as S3 sees it.
     pub fn as_str(&self) -> &str {
         &self.0

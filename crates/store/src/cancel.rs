@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::{
     db::{Db, Tx, commit},
     error::{OrFailed, StoreError},
+    film_parts,
     progress::{self, Ended},
 };
 
@@ -51,6 +52,8 @@ pub async fn cancel(
     .fetch_one(&mut *tx)
     .await
     .or_failed("see whether the job is running")?;
+    // Before the job's own row is locked: whoever moves a workflow comes to it from the other end.
+    film_parts::abandon_in(&mut tx, tenant, job).await?;
     let outcome = if running {
         request(&mut tx, tenant, job).await?
     } else {

@@ -17,6 +17,7 @@ mod db;
 pub mod deliveries;
 pub mod enqueue;
 mod error;
+pub mod film_parts;
 pub mod films;
 pub mod graves;
 pub mod hop;

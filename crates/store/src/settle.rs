@@ -12,7 +12,7 @@ use crate::{
     deliveries,
     enqueue::{self, NewJob},
     error::{OrFailed, StoreError},
-    films, media,
+    film_parts, films, media,
     parking::{PARK_FIRST, PARK_LONGEST},
     payload::{Field, Payload},
     probes, progress, scans,
@@ -94,7 +94,11 @@ pub async fn settle_with(
             Write::Made(new) => media::insert_made(&mut tx, settle.tenant, new).await?,
             Write::Probe(new) => probes::record(&mut tx, settle.tenant, new).await?,
             Write::Scan(new) => scans::record(&mut tx, settle.tenant, new).await?,
-            Write::Film(new) => films::insert_film(&mut tx, settle.tenant, new).await?,
+            Write::Film(new) => {
+                films::insert_film(&mut tx, settle.tenant, new).await?;
+                film_parts::abandon_in(&mut tx, settle.tenant, settle.job).await?;
+            }
+            Write::FilmPart(part) => film_parts::tell(&mut tx, settle.tenant, *part).await?,
         }
     }
     if !follow_ups.is_empty() {
@@ -256,7 +260,9 @@ async fn put_back(tx: &mut PgConnection, batch: &[&Settle]) -> Result<Vec<JobId>
                          + least($9, $8 * power(2, coalesce(j.parks, 0))) * interval '1 ms'
                      else clock_timestamp() + x.delay_ms * interval '1 ms' end,
                  parks = case when x.outcome = 'parked' then least(coalesce(j.parks, 0) + 1, 1000) end,
-                 progress_percent = null, progress_message = null,
+                 -- A job that only waits goes on from where it is.
+                 progress_percent = case when x.outcome = 'snoozed' then j.progress_percent end,
+                 progress_message = case when x.outcome = 'snoozed' then j.progress_message end,
                  last_error = coalesce(x.problem, j.last_error)
              from held, (
                  select unnest($1::uuid[]) as tenant_id, unnest($2::uuid[]) as id, unnest($3::int[]) as fence,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobs::{DeliveryId, JobId, LeaseId, TenantId, failure::Problem};
+use jobs::{DeliveryId, JobId, LeaseId, TenantId, WorkflowId, failure::Problem};
 
 use crate::{claim::Claimed, deliveries, films, media, payload::Payload, probes, scans};
 
@@ -126,4 +126,15 @@ pub enum Write {
     Scan(Box<scans::NewScan>),
     /// What was made of a film.
     Film(Box<films::NewFilm>),
+    /// A part of a film is made, and its film is told.
+    FilmPart(FilmPart),
+}
+
+/// A part of a film.
+#[derive(Debug, Clone, Copy)]
+pub struct FilmPart {
+    /// The job that joins the parts.
+    pub film: JobId,
+    /// The workflow that makes them.
+    pub workflow: WorkflowId,
 }

@@ -196,7 +196,12 @@ pub async fn create(
     Ok(Created::New(answer))
 }
 
-async fn insert(db: &Db, tx: &mut Tx, tenant: TenantId, new: &NewWorkflow) -> Result<(), StoreError> {
+pub(crate) async fn insert(
+    db: &Db,
+    tx: &mut Tx,
+    tenant: TenantId,
+    new: &NewWorkflow,
+) -> Result<(), StoreError> {
     let jobs_total: usize = new.steps.iter().map(|step| step.spec.args.len()).sum();
     sqlx::query(
         "insert into workflow (id, tenant_id, name, jobs_total, metadata, traceparent, created_at)

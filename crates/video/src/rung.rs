@@ -12,7 +12,7 @@ use crate::{
     ffi,
     fragments::{Track, Writer},
     halt::Halt,
-    part::{Place, Window},
+    part::{Part, Place, Window},
     timeline::{KeyFrames, Pace, TimeBase},
 };
 
@@ -24,6 +24,8 @@ const EFFORT: &str = "veryfast";
 /// elsewhere has to write the same ones. For that, too, no rung is held to a bit rate: what x264 spends to stay below one
 /// differs from run to run.
 const THREADS: &str = "3";
+/// Threads of an encoder of a part: as many parts are made at once as there are cores, and one thread wastes least.
+const THREADS_IN_PARTS: &str = "1";
 /// Most pictures between key frames when time stamps never let one begin.
 const GOP_FRAMES_MAX: u32 = 600;
 
@@ -100,7 +102,9 @@ impl Work {
         path: &Path,
         (frame, base): (&Video, TimeBase),
     ) -> Result<Self, VideoError> {
-        let encoder = open(rung, frame_rate, frame, base).map_err(failed("setting up an encoder"))?;
+        let threads = if window.part == Part::WHOLE { THREADS } else { THREADS_IN_PARTS };
+        let encoder =
+            open(rung, frame_rate, threads, frame, base).map_err(failed("setting up an encoder"))?;
         let writer = Writer::create(path, &encoder, base)?;
         let delay = ffi::pictures_delayed(&encoder);
         let begins = window.part.from_group == 0;
@@ -163,6 +167,7 @@ impl Work {
 fn open(
     rung: &Rung,
     frame_rate: f64,
+    threads: &str,
     frame: &Video,
     base: TimeBase,
 ) -> Result<encoder::Video, ffmpeg::Error> {
@@ -186,7 +191,7 @@ fn open(
         ("colorspace", "bt709"),
         ("color_primaries", "bt709"),
         ("color_trc", "bt709"),
-        ("threads", THREADS),
+        ("threads", threads),
     ]))
 }
 

@@ -8,4 +8,5 @@ pub mod media_probe;
 pub mod media_rendition;
 pub mod media_scan;
 pub mod probe_work;
+pub mod video_chunk;
 pub mod video_transcode;

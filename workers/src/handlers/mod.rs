@@ -8,4 +8,5 @@ mod media_probe;
 mod media_rendition;
 mod media_scan;
 mod probe_work;
+mod video_chunk;
 mod video_transcode;

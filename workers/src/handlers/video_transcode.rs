@@ -10,21 +10,23 @@ use blob::Key;
 use jobs::{
     Classify, Failure, Outcome,
     kinds::video_transcode::{Film, FilmFile, FilmRung, VideoTranscode},
-    video_preset::{self, VideoPreset},
 };
 use store::{
+    film_parts,
     films::{self, NewFilm, NewFilmFile},
     logs::Level,
     media::{self, Asset},
     verdict::Write,
 };
 use tokio::sync::mpsc;
-use video::{FileMade, Made, Order};
+use video::{FileMade, Made};
 
 use crate::{
     cx::Cx,
     faults::Point,
     film_child::{FilmRequest, LIMITS},
+    film_in_parts::{self, Standing},
+    film_orders,
     media_pool::{FilmWord, MediaFailure},
     originals::{IMMUTABLE, fetch, need_clean, stored},
     registry::Handle,
@@ -32,40 +34,61 @@ use crate::{
 
 /// Part of the work that is done when the film is fetched.
 const FETCHED_PERCENT: u8 = 3;
+/// The same for a film whose parts are made.
+const PARTS_MADE_PERCENT: u8 = 92;
 
 impl Handle for VideoTranscode {
     async fn run(self, cx: &Cx<'_>) -> Outcome<Film> {
-        let preset = video_preset::find(&self.preset).ok_or_else(|| {
-            Failure::discard("unknown_preset", format!("there is no preset {}", self.preset))
-        })?;
-        let asset = media::asset(&cx.deps.db, cx.tenant(), self.asset)
-            .await?
-            .ok_or_else(|| Failure::discard("asset_not_found", "the film was deleted or never existed"))?;
-        need_clean(&asset)?;
-        let made = films::made_before(&cx.deps.db, cx.tenant(), &asset.sha256, &self.preset).await?;
-        if let Some((film, files)) = made {
-            return reuse(cx, &asset, &self.preset, film, files);
+        let made = make(self, cx).await;
+        if matches!(made, Err(Failure::Discard { .. } | Failure::Cancel { .. })) {
+            // Whoever tries this film again begins anew.
+            film_parts::abandon(&cx.deps.db, cx.tenant(), cx.job.id).await?;
         }
-        let room = cx.deps.scratch.room().retry("scratch")?;
-        let (source, folder) = (room.path().join("source"), room.path().join("film"));
-        tokio::fs::create_dir(&folder).await.retry("scratch")?;
-        cx.progress(1, "fetching the film");
-        fetch(cx, &asset, &source, LIMITS.bytes_max).await?;
-        cx.progress(FETCHED_PERCENT, "looking at the film");
-        let request = FilmRequest { source, folder, order: order(preset) };
-        let place = Place { sha256: &asset.sha256, preset: &self.preset, folder: request.folder.clone() };
-        let (made, keys) = make_and_put(cx, request, &place).await?;
-        finish(cx, &asset, &self.preset, made, keys)
+        made
     }
 }
 
-fn order(preset: &VideoPreset) -> Order {
-    Order {
-        short_sides_px: preset.short_sides_px.to_vec(),
-        threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        loudness_lufs: preset.loudness_lufs,
-        span: None,
+async fn make(asked: VideoTranscode, cx: &Cx<'_>) -> Outcome<Film> {
+    let order = film_orders::order(&asked.preset)?;
+    let asset = media::asset(&cx.deps.db, cx.tenant(), asked.asset)
+        .await?
+        .ok_or_else(|| Failure::discard("asset_not_found", "the film was deleted or never existed"))?;
+    need_clean(&asset)?;
+    let made = films::made_before(&cx.deps.db, cx.tenant(), &asset.sha256, &asked.preset).await?;
+    if let Some((film, files)) = made {
+        return reuse(cx, &asset, &asked.preset, film, files);
     }
+    let standing = film_in_parts::standing(cx).await?;
+    let room = cx.deps.scratch.room().retry("scratch")?;
+    let (source, folder) = (room.path().join("source"), room.path().join("film"));
+    tokio::fs::create_dir(&folder).await.retry("scratch")?;
+    let parts = match &standing {
+        Standing::None => Vec::new(),
+        Standing::Made(parts) => {
+            cx.progress(PARTS_MADE_PERCENT, "fetching the parts of the film");
+            film_in_parts::fetch_all(cx, parts, room.path().join("parts")).await?
+        }
+    };
+    let fetched_percent = if parts.is_empty() { FETCHED_PERCENT } else { PARTS_MADE_PERCENT };
+    cx.progress(fetched_percent - 2, "fetching the film");
+    fetch(cx, &asset, &source, LIMITS.bytes_max).await?;
+    cx.progress(fetched_percent, "looking at the film");
+    if parts.is_empty() {
+        let inspected = cx.deps.films.inspect_film(source.clone()).await;
+        let cut = cx.deps.cut.parts(&inspected.map_err(MediaFailure::into_failure)?.probe);
+        if cut.len() > 1 {
+            return Err(film_in_parts::ask(cx, &asset, &asked.preset, &cut).await?);
+        }
+    }
+    let request = FilmRequest { source, folder, order, parts };
+    let place = Place {
+        sha256: &asset.sha256,
+        preset: &asked.preset,
+        folder: request.folder.clone(),
+        fetched_percent,
+    };
+    let (made, keys) = make_and_put(cx, request, &place).await?;
+    finish(cx, &asset, &asked.preset, made, keys)
 }
 
 /// Where files are, and where they go.
@@ -73,6 +96,16 @@ struct Place<'a> {
     sha256: &'a str,
     preset: &'a str,
     folder: PathBuf,
+    /// Part of the work that was done before.
+    fetched_percent: u8,
+}
+
+impl Place<'_> {
+    /// How much of all the work is done, when the child says how much of its own is.
+    fn of_all(&self, percent: u8) -> u8 {
+        let left = 100 - u16::from(self.fetched_percent);
+        self.fetched_percent + (left * u16::from(percent.min(100)) / 100) as u8
+    }
 }
 
 /// Files are put while others are still made, in the order in which they became ready: so what a playlist names is there
@@ -84,11 +117,11 @@ async fn make_and_put(
 ) -> Outcome<(Made, Vec<(FileMade, Key)>)> {
     // Bounded by what one film has: some files for each of a few rungs.
     let (ready, mut to_put) = mpsc::unbounded_channel();
-    let reached = AtomicU8::new(FETCHED_PERCENT);
+    let reached = AtomicU8::new(place.fetched_percent);
     let make = async {
         let made = cx.deps.films.transcode(request, |word| match word {
             FilmWord::Progress(percent, message) => {
-                let percent = percent.max(FETCHED_PERCENT);
+                let percent = place.of_all(percent);
                 reached.store(percent, Ordering::Relaxed);
                 cx.progress(percent, message);
             }

@@ -2,10 +2,10 @@
 
 use clap::ValueEnum;
 use jobs::{
-    DeliveryId, Job, JobId, State, Variant, for_each_kind,
+    AssetId, DeliveryId, Job, JobId, State, Variant, for_each_kind,
     kinds::{
         delivery_publish::DeliveryPublish, delivery_zip::DeliveryZip, media_contact_sheet::MediaContactSheet,
-        media_probe::MediaProbe, media_rendition::MediaRendition, media_scan::MediaScan,
+        media_probe::MediaProbe, media_rendition::MediaRendition, media_scan::MediaScan, video_chunk::VideoChunk,
         video_transcode::VideoTranscode,
     },
 };
@@ -63,7 +63,22 @@ async fn job_of(world: &World, kind: &str) -> NewJob {
         let asset = world.asset(film("64x36", 1)).await;
         return NewJob::of(&VideoTranscode { asset, preset: VideoTranscode::default_preset() }).unwrap();
     }
+    if kind == VideoChunk::KIND {
+        let asset = world.asset(film("64x36", 1)).await;
+        return NewJob::of(&waited_for(world, asset).await).unwrap();
+    }
     for_each_kind!(example)
+}
+
+/// The one part of a film that somebody waits for.
+async fn waited_for(world: &World, asset: AssetId) -> VideoChunk {
+    let chunk = VideoChunk { asset, until_group: None, ..VideoChunk::example() };
+    let (workflow, tenant, film) = (chunk.parts.as_uuid(), world.tenant.as_uuid(), chunk.film.as_uuid());
+    let sql = format!(
+        "insert into film_parts (workflow_id, tenant_id, job_id) values ('{workflow}', '{tenant}', '{film}')"
+    );
+    world.database.execute(&sql).await.unwrap();
+    chunk
 }
 
 /// A published delivery of one photograph, of which there is a picture.

@@ -13,6 +13,7 @@ mod documents;
 mod encryption;
 mod endings;
 mod every_kind;
+mod film_parts;
 mod films;
 mod housekeeping;
 mod journeys;

@@ -95,6 +95,7 @@ async fn fill(database: &TestDatabase, tenants: [TenantId; 2]) {
                  values ('{id}', '{id}', 'x', 'x', 1, 1, 1, '[]', '{{}}');
              insert into film_file (tenant_id, asset_id, preset, name, kind, media_type, bytes, object_key)
                  values ('{id}', '{id}', 'x', 'x', 'x', 'x', 1, 'x');
+             insert into film_parts (workflow_id, tenant_id, job_id) values ('{id}', '{id}', '{id}');
              insert into delivery (id, tenant_id, title, link_secret, expires_at, created_by)
                  values ('{id}', '{id}', 'x', sha256('x'), now(), 'x');
              insert into delivery_item (tenant_id, delivery_id, place, asset_id, name) values ('{id}', '{id}', 1, '{id}', 'x');
