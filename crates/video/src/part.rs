@@ -54,12 +54,12 @@ impl Part {
     }
 
     /// Seconds from the first picture of the film to the first of this part.
-    pub(crate) fn from_s(self) -> f64 {
+    pub(crate) fn begins_s(self) -> f64 {
         (i64::from(self.from_group) * GOP_S) as f64
     }
 
     /// Seconds from the first picture of the film to the end of this part.
-    pub(crate) fn until_s(self) -> Option<f64> {
+    pub(crate) fn ends_s(self) -> Option<f64> {
         self.until_group.map(|group| (i64::from(group) * GOP_S) as f64)
     }
 }

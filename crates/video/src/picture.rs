@@ -76,7 +76,7 @@ impl Film<'_> {
         let part = self.window.part;
         match self.order.span {
             Some(span) => Some(span.end_s.min(whole.unwrap_or(f64::INFINITY)) - span.start_s),
-            None => part.until_s().or(whole).map(|until_s| until_s - part.from_s()),
+            None => part.ends_s().or(whole).map(|until_s| until_s - part.begins_s()),
         }
         .filter(|seconds| *seconds > 0.0)
     }
@@ -108,9 +108,9 @@ impl Film<'_> {
                 None => break,
             };
             if more {
-                graph.push(&mut frame)?
+                graph.push(&mut frame)?;
             } else {
-                graph.end()?
+                graph.end()?;
             }
             while graph.pull(0, &mut out)? {
                 firsts.extend(pace.take(out.pts()));
@@ -125,7 +125,7 @@ impl Film<'_> {
 
     /// Opens the film where its part begins. Answers also the pictures that were decoded on the way and are needed.
     fn go_to(&self, begins_s: f64, halt: &Halt<'_>) -> Result<(Frames, VecDeque<Video>), VideoError> {
-        let from_s = begins_s + self.window.part.from_s();
+        let from_s = begins_s + self.window.part.begins_s();
         let wanted = (PICTURES_BEFORE * self.source.probe.frame_rate / self.plan.frame_rate).ceil() as usize;
         let mut back_s = GO_BACK_S;
         loop {
@@ -192,7 +192,7 @@ impl Film<'_> {
             last = at;
             frame.set_pts(Some(at));
             let seconds = frames.base().seconds(at - *origin.get_or_insert(at));
-            self.limits.check_duration(seconds + self.window.part.from_s())?;
+            self.limits.check_duration(seconds + self.window.part.begins_s())?;
             match self.order.span {
                 Some(span) if frames.base().seconds(at) < span.start_s => continue,
                 Some(span) if frames.base().seconds(at) >= span.end_s => break,

@@ -20,7 +20,7 @@ pub async fn run(deps: Arc<Deps>, stop: CancellationToken) {
         match round(&deps).await {
             Ok(0) => {}
             Ok(removed) => {
-                tracing::info!(removed, "Removed the parts of films that were joined or abandoned")
+                tracing::info!(removed, "Removed the parts of films that were joined or abandoned");
             }
             Err(error) => {
                 tracing::warn!(error = chain(&error), "Could not remove parts of films; trying again soon");
