@@ -1,8 +1,8 @@
 //! Pixels: one photograph in, a ladder of renditions out.
 //!
 //! Pure and synchronous. Bytes come in, bytes go out, and a stop flag is looked at between stages; there is no
-//! runtime, no network, no file and no environment in here. One call works on one thread: a worker that wants
-//! both cores busy renders two images at once, which is faster than splitting one.
+//! runtime, no network, no file and no environment in here. Decoding and resizing take one thread, and little time;
+//! files are encoded on several.
 //!
 //! A render is one straight line, and [`render()`] reads like it:
 //!
@@ -20,6 +20,7 @@
 
 mod brand;
 mod color;
+mod encode;
 mod error;
 mod exif;
 mod frame;

@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::{Deserialize, Serialize};
 
 use crate::brand::Brand;
+use crate::encode::{Task, encode_all};
 use crate::frame::Frame;
 use crate::ladder::{Format, Ladder, Step, plan};
 use crate::probe::{Opened, Probe};
 use crate::resize::Scaler;
-use crate::{Limits, MediaError, exif, heif, jpeg, webp};
+use crate::{Limits, MediaError, exif};
 
 /// One file of the ladder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,53 +81,51 @@ pub fn render(
     }
     progress(RESIZED_PERCENT, "Resized to the largest rung");
 
-    let total: u64 = steps.iter().map(cost).sum();
+    let frames = cascade(frame, &steps, &mut scaler)?;
+    let shown = |step: &Step| frames.iter().find(|frame| frame.size() == step.size);
+    let task = |step| {
+        shown(step).map(|frame| Task { step, frame, quality: ladder.rungs[step.rung].quality })
+    };
+    let tasks: Vec<Task<'_>> = steps.iter().filter_map(task).collect();
+    let total: u64 = tasks.iter().map(Task::cost).sum();
     let mut spent = 0;
     let mut outputs: Vec<(usize, Output)> = Vec::with_capacity(steps.len());
-    for step in &steps {
-        go_on(stop)?;
-        frame = frame.shrunk(step.size, &mut scaler)?;
-        let rung = &ladder.rungs[step.rung];
-        let bytes = encode(&frame, step.format, rung.quality, exif.as_deref())?;
-        let (rung, format) = (rung.name.clone(), step.format);
-        let (width, height) = (step.size.width, step.size.height);
-        spent += cost(step);
+    encode_all(tasks, exif.as_deref(), stop, |task, bytes| {
+        let Step { size, order, rung, format } = *task.step;
+        let rung = ladder.rungs[rung].name.clone();
+        spent += task.cost();
         let share = u64::from(ENCODED_PERCENT - RESIZED_PERCENT) * spent / total.max(1);
         progress(RESIZED_PERCENT + share as u8, &format!("Wrote {rung} as {}", format.extension()));
-        outputs.push((step.order, Output { rung, format, width, height, bytes }));
-    }
+        outputs.push((order, Output { rung, format, width: size.width, height: size.height, bytes }));
+    })?;
     go_on(stop)?;
-    let thumbhash = thumbhash(frame, &mut scaler)?;
+    let thumbhash = thumbhash(frames, &mut scaler)?;
     outputs.sort_by_key(|(order, _)| *order);
     let outputs = outputs.into_iter().map(|(_, output)| output).collect();
     progress(100, "Done");
     Ok(Rendered { probe, thumbhash, degraded, outputs })
 }
 
+/// One picture for each size, each made from the one before; there is one at least.
+fn cascade(largest: Frame, steps: &[Step], scaler: &mut Scaler) -> Result<Vec<Frame>, MediaError> {
+    let mut frames = vec![largest];
+    for step in steps {
+        if let Some(last) = frames.last().filter(|last| last.size() != step.size) {
+            let next = last.clone().shrunk(step.size, scaler)?;
+            frames.push(next);
+        }
+    }
+    Ok(frames)
+}
+
 fn go_on(stop: &AtomicBool) -> Result<(), MediaError> {
     if stop.load(Ordering::Relaxed) { Err(MediaError::Cancelled) } else { Ok(()) }
 }
 
-fn encode(frame: &Frame, format: Format, quality: u8, exif: Option<&[u8]>) -> Result<Vec<u8>, MediaError> {
-    match format {
-        Format::Jpeg => jpeg::encode(&frame.flattened(), quality, exif),
-        Format::WebP => webp::encode(frame, quality, exif),
-        Format::Avif => heif::encode_avif(&frame.rgba(), matches!(frame, Frame::Planar(_)), quality),
-    }
-}
-
-/// How dear an output is, relative to a JPEG of the same size.
-fn cost(step: &Step) -> u64 {
-    let weight = match step.format {
-        Format::Jpeg => 1,
-        Format::WebP => 12,
-        Format::Avif => 40,
-    };
-    step.size.pixels() * weight
-}
-
-fn thumbhash(frame: Frame, scaler: &mut Scaler) -> Result<Vec<u8>, MediaError> {
-    let size = frame.size().fit(THUMBHASH_EDGE_PX);
-    let small = frame.shrunk(size, scaler)?;
+/// Of the smallest picture there is.
+fn thumbhash(mut frames: Vec<Frame>, scaler: &mut Scaler) -> Result<Vec<u8>, MediaError> {
+    let Some(smallest) = frames.pop() else { return Ok(Vec::new()) };
+    let size = smallest.size().fit(THUMBHASH_EDGE_PX);
+    let small = smallest.shrunk(size, scaler)?;
     Ok(thumbhash::rgba_to_thumb_hash(size.width as usize, size.height as usize, &small.rgba().data))
 }
