@@ -74,7 +74,7 @@ impl Hub {
                 Notice::Moved(_) | Notice::Resumed => {
                     locked(&self.jobs).values().for_each(|moved| moved.send_replace(()));
                 }
-                Notice::Jobs | Notice::Cancel(_) | Notice::Bulk => continue,
+                Notice::Jobs(_) | Notice::Cancel(_) | Notice::Bulk => continue,
             }
             self.any.send_replace(());
         }

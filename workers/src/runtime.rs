@@ -24,7 +24,9 @@ use crate::{
     health::{self, Asked},
     held::Held,
     maintenance::{
-        abandoned, bulk, film_parts, graves, housekeeper, leases, parking, payloads, presence,
+        abandoned, bulk,
+        door::Door,
+        film_parts, graves, housekeeper, leases, parking, payloads, presence,
         quarantine::{Parent, Quarantine},
         release::Release,
         rescuer, resealing, retention, scheduler,
@@ -104,11 +106,11 @@ impl Core {
         Ok(Self { deps, held, more, bulk, executor, worker, speaking, last })
     }
 
-    fn keep_leases(&self, args: &RunArgs) {
-        let (db, held, more, stop) = (&self.deps.db, &self.held, &self.more, &self.last);
+    fn keep_leases(&self, args: &RunArgs, door: Door) {
+        let (db, held, stop) = (&self.deps.db, &self.held, &self.last);
         tokio::spawn(leases::renew(db.clone(), held.clone(), args.lease(), stop.clone()));
         let bulk = self.bulk.clone();
-        tokio::spawn(leases::listen(db.clone(), held.clone(), more.clone(), bulk, stop.clone()));
+        tokio::spawn(leases::listen(db.clone(), held.clone(), door, bulk, stop.clone()));
         tokio::spawn(leases::ask(db.clone(), held.clone(), stop.clone()));
     }
 
@@ -172,14 +174,15 @@ pub async fn run(
             })
         })
         .collect();
-    core.keep_leases(&args);
+    let door = Door::new(more.clone(), Some(ring.clone()));
+    core.keep_leases(&args, door.clone());
     let services = TaskTracker::new();
     let parent =
         Parent { db: core.deps.db.clone(), worker: core.worker.clone(), listens_to: args.queues.clone() };
     let quarantine = Quarantine::start(&parent, &services, &stop);
     let loops = consume(&claims, &redis, &core.worker, &services, &stop);
     let own = claims.iter().cloned().zip(loops.iter().map(|(_, health)| health.clone())).collect();
-    let release = Release { db: core.deps.db.clone(), ring: ring.clone(), more, quarantine, own };
+    let release = Release { db: core.deps.db.clone(), ring: ring.clone(), door, quarantine, own };
     services.spawn(release.run(stop.clone()));
     services.spawn(rescuer::run(core.deps.db.clone(), Duration::from_millis(args.sweep_ms), stop.clone()));
     services.spawn(scheduler::run(core.deps.db.clone(), stop.clone()));
@@ -288,7 +291,7 @@ async fn answer_health(
 
 /// Runs quarantined jobs of `queue` in this process until none is left; with `--alone`, one job.
 async fn run_quarantined(core: Core, args: &RunArgs, queue: Queue) -> anyhow::Result<ExitCode> {
-    core.keep_leases(args);
+    core.keep_leases(args, Door::new(core.more.clone(), None));
     let slots = args.slots().get(&queue).copied().unwrap_or(1);
     let (pick, wanted) = if args.alone { (Pick::Alone, 1) } else { (Pick::Suspect, slots as u16) };
     loop {

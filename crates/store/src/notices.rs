@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jobs::Queue;
 use sqlx::postgres::PgListener;
 
 use crate::{
@@ -12,8 +13,8 @@ use crate::{
 /// What to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// Jobs may have become available.
-    Jobs,
+    /// Jobs may have become available: in this queue, or nobody knows where.
+    Jobs(Option<Queue>),
     /// These jobs moved, said something, or ended; empty means "any may have".
     Moved(Vec<String>),
     /// Somebody wants this job stopped.
@@ -62,7 +63,7 @@ impl Notices {
                         "crewline_moved" => Notice::Moved(
                             text.split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect(),
                         ),
-                        _ => Notice::Jobs,
+                        _ => Notice::Jobs(text.parse().ok()),
                     };
                 }
                 Ok(None) => return Notice::Resumed,

@@ -9,7 +9,7 @@ use store::{
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::chain;
+use super::{chain, door::Door};
 use crate::{held::Held, stop::Reason};
 
 /// How often to ask which running jobs should stop, in case a notice was missed.
@@ -46,10 +46,10 @@ pub async fn renew(db: Db, held: Arc<Held>, ttl: Duration, stop: CancellationTok
 }
 
 /// Listens for work, for bulk operations and for jobs to stop, until `stop`.
-pub async fn listen(db: Db, held: Arc<Held>, more: Arc<Notify>, bulk: Arc<Notify>, stop: CancellationToken) {
+pub async fn listen(db: Db, held: Arc<Held>, door: Door, bulk: Arc<Notify>, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let heard = tokio::select! {
-            heard = hear(&db, &held, &more, &bulk) => heard,
+            heard = hear(&db, &held, &door, &bulk) => heard,
             () = stop.cancelled() => return,
         };
         if let Err(error) = heard {
@@ -59,7 +59,7 @@ pub async fn listen(db: Db, held: Arc<Held>, more: Arc<Notify>, bulk: Arc<Notify
     }
 }
 
-async fn hear(db: &Db, held: &Held, more: &Notify, bulk: &Notify) -> Result<(), store::StoreError> {
+async fn hear(db: &Db, held: &Held, door: &Door, bulk: &Notify) -> Result<(), store::StoreError> {
     let mut notices = Notices::listen(db, For::Workers).await?;
     loop {
         match notices.next().await {
@@ -69,7 +69,8 @@ async fn hear(db: &Db, held: &Held, more: &Notify, bulk: &Notify) -> Result<(), 
                 }
             }
             Notice::Bulk => bulk.notify_one(),
-            Notice::Jobs | Notice::Resumed | Notice::Moved(_) => more.notify_one(),
+            Notice::Jobs(queue) => door.knock(queue),
+            Notice::Resumed | Notice::Moved(_) => door.knock(None),
         }
     }
 }

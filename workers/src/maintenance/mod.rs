@@ -3,6 +3,7 @@
 
 pub mod abandoned;
 pub mod bulk;
+pub mod door;
 pub mod film_parts;
 pub mod graves;
 pub mod housekeeper;

@@ -10,10 +10,10 @@ use store::{
     release::{self, Passed},
     stepping,
 };
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{chain, quarantine::Quarantine};
+use super::{chain, door::Door, quarantine::Quarantine};
 use crate::claims::Claims;
 
 /// Longest pause between two rounds.
@@ -38,8 +38,8 @@ pub struct Release {
     pub db: Db,
     /// Where tickets go.
     pub ring: Ring,
-    /// Woken when there may be something to release.
-    pub more: Arc<Notify>,
+    /// Where it is woken, and told what waits.
+    pub door: Door,
     /// Told which queues have jobs that must not run here.
     pub quarantine: Quarantine,
     /// This process's own queues, called directly while Redis cannot be written, or tickets cannot be taken from it.
@@ -61,7 +61,7 @@ impl Release {
             };
             tokio::time::sleep(PAUSE_MIN).await;
             tokio::select! {
-                () = self.more.notified() => {}
+                () = self.door.more.notified() => {}
                 () = tokio::time::sleep(pause) => {}
                 () = stop.cancelled() => {}
             }
@@ -101,7 +101,9 @@ impl Release {
         redis_was_well: &mut bool,
     ) -> Result<Option<Duration>, store::StoreError> {
         let mut next = None;
-        for waiting in release::waiting(&self.db).await? {
+        let all = release::waiting(&self.db).await?;
+        self.door.saw(all.iter().any(|waiting| waiting.jobs > 0));
+        for waiting in all {
             next = next.into_iter().chain(waiting.ready_in).min();
             if waiting.jobs == 0 {
                 continue;
