@@ -10,7 +10,7 @@ use clap::Parser;
     version,
     after_help = "Examples:\n  simulate --out docs                     what docs/scaling.md shows\n  \
                   simulate --scale 10 --cores 64          one size\n  \
-                  simulate --scale 0.1 --step-ms 5000     a minute's look\n\
+                  simulate --scale 0.1                    a minute's look\n\
                   It starts a Postgres of its own. ./dev simulate builds it first."
 )]
 pub struct Cli {
@@ -24,10 +24,10 @@ pub struct Cli {
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// How far the clock moves at once, in milliseconds
-    #[arg(long, default_value_t = 1_000)]
+    #[arg(long, default_value_t = 5_000)]
     pub step_ms: i64,
     /// Jobs of one claim; 1 is what workers do with photographs, more is quicker
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = 64)]
     pub claim_max: usize,
     /// Write the tables into scaling.md in this folder, between its markers, and the plots beside it
     #[arg(long, value_name = "FOLDER")]

@@ -10,6 +10,9 @@ use simulate::{
 };
 use testkit::{PostgresServer, line, unless_told_to_stop};
 
+/// Nothing of a day that was made up is worth waiting for a disk.
+const VOLATILE: [&str; 3] = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
+
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
@@ -32,7 +35,7 @@ async fn live(cli: &Cli) -> anyhow::Result<ExitCode> {
         line(&format!("day {} of {}: {}", nth + 1, setups.len(), page::title(setup)));
         let server = match &server {
             Some(server) => server,
-            None => server.insert(PostgresServer::start()?),
+            None => server.insert(PostgresServer::start_with(&VOLATILE)?),
         };
         let day = study::live(&server.url(), setup).await?;
         line(&format!("  {}", page::in_a_line(&day)));
