@@ -7,17 +7,19 @@ bench_help() {
 ./dev bench measures our programs, built for speed, with others beside them in the same run: the queue, or media.
 
   ./dev bench queue                    everything, three rounds of each in turn; about ten minutes
-  ./dev bench media                    the same of ladders of pictures and streams of films; a quarter of an hour
+  ./dev bench media                    the same of ladders of pictures and streams of films; half an hour
 
 Both understand
 
   --quick            one short round of each: shows that all of it works, proves little
   --only FIGURE      queue: throughput, intake, batch, latency, depth, recovery or wipe
-                     media: single, throughput, memory, quality or film; may be repeated
+                     media: single, throughput, memory, quality, film or parts; may be repeated
   --no-peers         nobody but ourselves and the yardsticks; for the queue nothing is fetched then
   --json PATH        also write every figure to a file
   --write            also write the table into docs/performance.md
   --rounds N         rounds of each
+
+  --film-minutes N   media: length of the film that is made in parts on two workers, 4 unless given
 
 and the queue alone
 

@@ -55,6 +55,8 @@ pub(crate) enum MediaPart {
     Quality,
     /// Three streams of a film, with sound, poster and storyboard
     Film,
+    /// A long film in parts on two workers
+    Parts,
 }
 
 /// `bench queue`.
@@ -84,7 +86,7 @@ pub(crate) struct QueueArgs {
 /// `bench media`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  bench media --sources FOLDER                everything, a quarter of an hour\n  \
+    after_help = "Examples:\n  bench media --sources FOLDER                everything, half an hour\n  \
                   bench media --sources FOLDER --only film    one figure; may be given several times\n\
                   ./dev bench builds the programs, fetches the peers and makes the sources first."
 )]
@@ -92,6 +94,9 @@ pub(crate) struct MediaArgs {
     /// Only this figure; may be given several times
     #[arg(long, value_enum)]
     pub(crate) only: Vec<MediaPart>,
+    /// Minutes of the film that is made in parts
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=60))]
+    pub(crate) film_minutes: u32,
     /// Where the photographs and the films to measure with lie, as ./dev bench makes them
     #[arg(long, value_name = "FOLDER")]
     pub(crate) sources: PathBuf,

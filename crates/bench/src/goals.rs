@@ -102,3 +102,7 @@ pub(crate) const QUALITY_POINTS: Goal =
     Goal { judged: Judged::Difference, floor: Bound::AtLeast(0.0), aim: Bound::AtLeast(1.0) };
 /// Three streams from 1080p with sound, poster and storyboard, wall against the ffmpeg CLI in one process: 1.0, goal 0.90.
 pub(crate) const FILM: Goal = share(1.0, 0.90);
+/// A long film in parts on two workers, wall against one go: 1.0, goal 0.85.
+pub(crate) const PARTS: Goal = share(1.0, 0.85);
+/// SSIM lost by it, in thousandths: at most 2, goal 1.
+pub(crate) const PARTS_SSIM_LOST: Goal = at_most(2.0, 1.0);

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::line;
 
 use super::{child, studio::Studio};
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Short sides of the streams, in pixels.
-const SHORT_SIDES_PX: [u32; 3] = [1080, 720, 480];
+pub(super) const SHORT_SIDES_PX: [u32; 3] = [1080, 720, 480];
 /// Loudness the sound is brought to, in LUFS.
 const LOUDNESS_LUFS: f64 = -16.0;
 /// Longest that anybody may take.
@@ -72,16 +72,20 @@ pub(crate) async fn measure(studio: &Studio) -> anyhow::Result<Vec<Figure>> {
     ])
 }
 
-/// As a worker has it made: a fresh process, one request, its end.
-async fn by_us(studio: &Studio) -> anyhow::Result<Made> {
-    let folder = studio.folder("film-ours")?;
-    let order = json!({
+/// What is asked for.
+pub(super) fn order() -> Value {
+    json!({
         "short_sides_px": SHORT_SIDES_PX,
         "threads": std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         "loudness_lufs": LOUDNESS_LUFS,
         "span": null,
-    });
-    let request = json!({"film": {"source": studio.film, "folder": folder, "order": order}});
+    })
+}
+
+/// As a worker has it made: a fresh process, one request, its end.
+async fn by_us(studio: &Studio) -> anyhow::Result<Made> {
+    let folder = studio.folder("film-ours")?;
+    let request = json!({"film": {"source": studio.film, "folder": folder, "order": order()}});
     let asked = studio.folder("film-request")?.join("request");
     std::fs::write(&asked, format!("{request}\n")).context("could not write a request")?;
     let mut command = child::films(&studio.programs);

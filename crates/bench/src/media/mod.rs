@@ -8,6 +8,7 @@ mod film;
 mod hand;
 mod judge;
 mod makers;
+mod parts;
 mod quality;
 mod room;
 mod single;
@@ -48,5 +49,6 @@ async fn measure(studio: &Studio, part: MediaPart) -> anyhow::Result<Vec<Figure>
         MediaPart::Memory => room::measure(studio).await,
         MediaPart::Quality => quality::measure(studio).await,
         MediaPart::Film => film::measure(studio).await,
+        MediaPart::Parts => parts::measure(studio).await,
     }
 }

@@ -15,6 +15,8 @@ use crate::{
 
 /// Photographs of a quick run.
 const QUICK_PHOTOGRAPHS: usize = 2;
+/// Minutes of a film in parts in a quick run: two parts.
+const FILM_MINUTES_LEAST: u32 = 2;
 
 /// What every measurement is given.
 pub(crate) struct Studio {
@@ -34,6 +36,8 @@ pub(crate) struct Studio {
     pub(crate) plain: PathBuf,
     /// The film.
     pub(crate) film: PathBuf,
+    /// How long the film is that is made in parts.
+    pub(crate) film_minutes: u32,
     /// Who makes pictures, ourselves first.
     pub(crate) makers: Vec<Maker>,
     room: TempDir,
@@ -56,6 +60,7 @@ impl Studio {
             photographs,
             plain: args.sources.join("plain.jpg"),
             film: args.sources.join(if run.quick { "film-short.mp4" } else { "film.mp4" }),
+            film_minutes: if run.quick { FILM_MINUTES_LEAST } else { args.film_minutes },
             makers: Maker::find(&programs, run.peers()),
             programs,
             room: tempfile::tempdir().context("could not make a folder for what is made")?,
