@@ -83,9 +83,7 @@ pub fn render(
 
     let frames = cascade(frame, &steps, &mut scaler)?;
     let shown = |step: &Step| frames.iter().find(|frame| frame.size() == step.size);
-    let task = |step| {
-        shown(step).map(|frame| Task { step, frame, quality: ladder.rungs[step.rung].quality })
-    };
+    let task = |step| shown(step).map(|frame| Task { step, frame, quality: ladder.rungs[step.rung].quality });
     let tasks: Vec<Task<'_>> = steps.iter().filter_map(task).collect();
     let total: u64 = tasks.iter().map(Task::cost).sum();
     let mut spent = 0;

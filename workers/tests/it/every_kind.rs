@@ -5,8 +5,8 @@ use jobs::{
     AssetId, DeliveryId, Job, JobId, State, Variant, for_each_kind,
     kinds::{
         delivery_publish::DeliveryPublish, delivery_zip::DeliveryZip, media_contact_sheet::MediaContactSheet,
-        media_probe::MediaProbe, media_rendition::MediaRendition, media_scan::MediaScan, video_chunk::VideoChunk,
-        video_transcode::VideoTranscode,
+        media_probe::MediaProbe, media_rendition::MediaRendition, media_scan::MediaScan,
+        video_chunk::VideoChunk, video_transcode::VideoTranscode,
     },
 };
 use store::{

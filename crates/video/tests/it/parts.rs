@@ -52,9 +52,9 @@ fn join_into_out(
 fn alike(clip: Clip, short_sides_px: &[u32], part_s: u32) -> (Made, Done) {
     let order = order(short_sides_px);
     let whole = make_whole(&clip, &order);
-    let parts = Part::cut(&probe(&clip.path, &LIMITS).unwrap(), part_s);
-    assert!(parts.len() >= 3, "{parts:?}");
-    let folders = make_parts(&clip, &order, &parts);
+    let cuts = Part::cut(&probe(&clip.path, &LIMITS).unwrap(), part_s);
+    assert!(cuts.len() >= 3, "{cuts:?}");
+    let folders = make_parts(&clip, &order, &cuts);
     let (made, events) = join_into_out(&clip, &order, &folders).unwrap();
     let done = Done { room: clip.room, made, events };
     assert_eq!(done.made.duration_ms, whole.duration_ms);
