@@ -80,6 +80,7 @@ pub(crate) fn encode_all(
         let mut first = Ok(());
         for (task, encoded) in heard {
             match encoded {
+                Ok(_) if stop.load(Ordering::Relaxed) => first = first.and(Err(MediaError::Cancelled)),
                 Ok(bytes) => made(task, bytes),
                 Err(error) => first = first.and(Err(error)),
             }

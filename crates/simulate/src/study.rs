@@ -26,8 +26,8 @@ pub struct Simulated {
     pub wall_s: f64,
 }
 
-/// Every day that `cli` asks for: one for each scale and number of cores, and two in which the archive is rendered
-/// elsewhere or not at all, with the last number of cores but one.
+/// Every day that `cli` asks for: one for each scale and number of cores. Where nobody chose the cores, also two in which
+/// the archive is rendered elsewhere or not at all, with the last number of cores but one.
 pub fn setups(cli: &Cli) -> Vec<Setup> {
     cli.scale.iter().flat_map(|scale| of_scale(cli, *scale)).collect()
 }
@@ -48,7 +48,7 @@ fn of_scale(cli: &Cli, scale: f64) -> Vec<Setup> {
         ..Setup::default()
     };
     let mut setups: Vec<Setup> = cores.iter().map(|cores| setup(*cores, Backfill::Bulk)).collect();
-    if let Some(cores) = compared(&cores) {
+    if let Some(cores) = compared(&cores).filter(|_| cli.cores.is_empty()) {
         setups.extend([Backfill::None, Backfill::Media].map(|backfill| setup(cores, backfill)));
     }
     setups
@@ -112,9 +112,14 @@ mod tests {
 
     #[test]
     fn other_ways_to_render_the_archive_are_tried_once_a_scale() {
-        let setups = setups(&Cli::parse_from(["simulate", "--scale", "1,10"]));
+        let setups = super::setups(&Cli::parse_from(["simulate", "--scale", "1,10"]));
         let others: Vec<usize> =
             setups.iter().filter(|day| day.backfill == Backfill::Media).map(|day| day.cores).collect();
         assert_eq!(others, [7, 64]);
+        let chosen = super::setups(&Cli::parse_from(["simulate", "--cores", "2,5"]));
+        assert!(
+            chosen.iter().all(|day| day.backfill == Backfill::Bulk),
+            "those that were asked for, and no other"
+        );
     }
 }

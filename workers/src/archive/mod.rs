@@ -193,3 +193,70 @@ impl io::Write for Pieces {
         self.written.blocking_send(piece).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs::File,
+        io::{Seek, SeekFrom, Write},
+        path::Path,
+        process::Command,
+    };
+
+    use super::*;
+
+    /// Has `entries` packed, each of so many zeros, and answers what Python reads from the archive: how many entries, the
+    /// sizes of the first and the last of them, and how much of the last it can read. What is only zeros takes no room on the disk.
+    async fn packed(entries: Vec<u64>) -> String {
+        const ZEROS: Bytes = Bytes::from_static(&[0; 4 * PIECE_BYTES]);
+        let (steps, steps_to_do) = mpsc::channel(WAITING_MAX);
+        let (written, mut pieces) = mpsc::channel(WAITING_MAX);
+        let zipping = tokio::task::spawn_blocking(move || zip(steps_to_do, written));
+        let put_in = tokio::spawn(async move {
+            for (nth, bytes) in entries.into_iter().enumerate() {
+                steps.send(Step::Begin { name: format!("{nth}.bin"), bytes }).await.unwrap();
+                let mut left = bytes;
+                while left > 0 {
+                    let content = ZEROS.slice(..ZEROS.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
+                    left -= content.len() as u64;
+                    steps.send(Step::Content(content)).await.unwrap();
+                }
+            }
+            steps.send(Step::Finish).await.unwrap();
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("archive.zip");
+        let mut file = File::create(&path).unwrap();
+        while let Some(piece) = pieces.recv().await {
+            if ZEROS.get(..piece.len()) == Some(&piece[..]) {
+                file.seek(SeekFrom::Current(piece.len() as i64)).unwrap();
+            } else {
+                file.write_all(&piece).unwrap();
+            }
+        }
+        put_in.await.unwrap();
+        zipping.await.unwrap().unwrap();
+        drop(file);
+        read_by_python(&path)
+    }
+
+    fn read_by_python(path: &Path) -> String {
+        const READ: &str = "import sys, zipfile\n\
+            z = zipfile.ZipFile(sys.argv[1])\n\
+            last = z.infolist()[-1]\n\
+            print(len(z.infolist()), z.infolist()[0].file_size, last.file_size, len(z.read(last)))";
+        let said = Command::new("python3").args(["-c", READ]).arg(path).output().unwrap();
+        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        String::from_utf8(said.stdout).unwrap().trim().to_owned()
+    }
+
+    #[tokio::test]
+    async fn an_archive_may_have_more_than_four_gib_before_its_last_file() {
+        assert_eq!(packed(vec![(4 << 30) + 7, 11]).await, "2 4294967303 11 11");
+    }
+
+    #[tokio::test]
+    async fn an_archive_may_have_more_files_than_sixteen_bits_count() {
+        assert_eq!(packed(vec![1; 65_537]).await, "65537 1 1 1");
+    }
+}
