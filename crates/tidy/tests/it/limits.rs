@@ -1,4 +1,4 @@
-//! Every limit stands in ARCHITECTURE.md with its number.
+//! Every limit stands in docs/limits.md with its number.
 //!
 //! A limit is a constant that ends in `_MAX` or `_MIN` or is a span of time, a field of the bounds on pictures and films, or a
 //! setting with a number for its default. A row of the table is `| what | number | where |`.
@@ -14,7 +14,7 @@ struct Row {
 }
 
 fn rows() -> Vec<Row> {
-    let text = prose(&read("ARCHITECTURE.md"));
+    let text = prose(&read("docs/limits.md"));
     let rows = text.lines().filter_map(|line| {
         let cells: Vec<&str> =
             line.strip_prefix('|')?.strip_suffix('|')?.split(" | ").map(str::trim).collect();
@@ -146,7 +146,7 @@ fn every_constant_that_bounds_something_has_its_row() {
             }
         }
     }
-    none_of(&broken, "The table of limits in ARCHITECTURE.md is complete and right. Not so:");
+    none_of(&broken, "The table of limits in docs/limits.md is complete and right. Not so:");
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn every_number_of_the_contracts_has_its_row() {
             None => Some(format!("{name} = {value} cannot be read")),
         })
         .collect();
-    none_of(&broken, "jobs::limits in ARCHITECTURE.md:");
+    none_of(&broken, "jobs::limits in docs/limits.md:");
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn every_bound_on_a_source_has_its_row() {
             broken.extend(check(&format!("workers::{module}::LIMITS.{name}"), bound, &rows));
         }
     }
-    none_of(&broken, "The bounds on pictures and films in ARCHITECTURE.md:");
+    none_of(&broken, "The bounds on pictures and films in docs/limits.md:");
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn every_setting_with_a_number_has_its_row() {
             }
         }
     }
-    none_of(&broken, "Defaults of settings in ARCHITECTURE.md:");
+    none_of(&broken, "Defaults of settings in docs/limits.md:");
 }
 
 #[test]
@@ -236,7 +236,7 @@ fn rows_name_what_exists() {
             }
         }
     }
-    none_of(&broken, "ARCHITECTURE.md names limits that are gone:");
+    none_of(&broken, "docs/limits.md names limits that are gone:");
 }
 
 #[test]
