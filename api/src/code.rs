@@ -47,6 +47,8 @@ codes! {
         "Send a fresh random key with every new request, and the same key again when you retry it.";
     Unauthenticated = "unauthenticated", UNAUTHORIZED, "The API key is missing or not valid",
         "Send `Authorization: Bearer crw_…` with a key that has not been revoked.";
+    SignatureRefused = "signature_refused", UNAUTHORIZED, "The message is not signed as its source signs",
+        "Sign with the secret of this source. Whoever runs the source sees why: GET /v1/webhook-sources/{id}/refusals.";
     MissingScope = "missing_scope", FORBIDDEN, "The API key may not do this",
         "Use a key with the scope that `detail` names.";
     NotFound = "not_found", NOT_FOUND, "There is nothing here",

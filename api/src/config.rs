@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use api::{Scope, Settings};
 use clap::{Args, Parser, Subcommand};
-use settings::{DatabaseArgs, LogArgs, MasterKeyArgs, S3Args};
+use settings::{DatabaseArgs, LogArgs, MasterKeyArgs, S3Args, WebhookArgs};
 
 /// Takes jobs in over HTTP and shows what becomes of them.
 ///
@@ -60,6 +60,8 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) masters: MasterKeyArgs,
     #[command(flatten)]
+    pub(crate) webhooks: WebhookArgs,
+    #[command(flatten)]
     pub(crate) log: LogArgs,
 }
 
@@ -98,13 +100,14 @@ pub(crate) struct HttpArgs {
 
 impl HttpArgs {
     /// The settings of the server.
-    pub(crate) fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self, webhooks: &WebhookArgs) -> Settings {
         let public_url = self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.listen));
         Settings {
             public_url: public_url.trim_end_matches('/').to_owned(),
             idempotency_required: self.idempotency_required,
             requests_max: self.requests_max,
             requests_window_s: self.requests_window_s,
+            webhooks_loopback: webhooks.webhooks_loopback,
             streams_max: self.streams_max,
             connections_max: self.connections_max,
             header_read_timeout_ms: self.header_read_ms,

@@ -88,7 +88,8 @@ fn is_json(headers: &HeaderMap) -> bool {
             && kind.to_ascii_lowercase().ends_with("+json"))
 }
 
-async fn collect(
+/// A body of up to `bytes_max`, whatever it holds.
+pub(crate) async fn collect(
     body: Body,
     headers: &HeaderMap,
     app: &AppState,

@@ -8,6 +8,7 @@
 
 mod auth;
 mod bulk;
+mod certificates;
 mod code;
 mod completion;
 mod delivery;

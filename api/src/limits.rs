@@ -103,6 +103,37 @@ pub(crate) const READY_CACHE: Duration = Duration::from_millis(500);
 /// Longest wait for one dependency in `/readyz`.
 pub(crate) const READY_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Those who send webhooks to a tenant.
+pub(crate) const WEBHOOK_SOURCES_MAX: i64 = 100;
+/// Rules of one of them: an event that fits all of them becomes as many jobs.
+pub(crate) const WEBHOOK_RULES_MAX: i64 = 100;
+/// Oldest message that a source may be made to take, in seconds.
+pub(crate) const WEBHOOK_WINDOW_S_MAX: u32 = 86_400;
+/// Longest time for which the secret of before holds too, in seconds: a week.
+pub(crate) const WEBHOOK_OVERLAP_S_MAX: u32 = 604_800;
+/// How long it holds unless the request says otherwise, in seconds: a day.
+pub(crate) const WEBHOOK_OVERLAP_S: u32 = 86_400;
+/// Events looked at again by one request.
+pub(crate) const WEBHOOK_REPLAY_MAX: u16 = 1_000;
+/// Jobs of an event that are shown with it.
+pub(crate) const WEBHOOK_JOBS_MAX: i64 = 500;
+/// Those who are sent webhooks of a tenant's.
+pub(crate) const WEBHOOK_ENDPOINTS_MAX: i64 = 50;
+/// Patterns of what one of them wants to be told of.
+pub(crate) const WEBHOOK_EVENT_TYPES_MAX: usize = 50;
+/// Messages on their way to one of them at once.
+pub(crate) const WEBHOOK_CONCURRENCY_MAX: u32 = 100;
+/// That many unless the request says otherwise.
+pub(crate) const WEBHOOK_CONCURRENCY: u32 = 4;
+/// Messages sent again by one request.
+pub(crate) const WEBHOOK_RECOVER_MAX: i64 = 1_000;
+/// Attempts of a delivery that are shown.
+pub(crate) const WEBHOOK_ATTEMPTS_MAX: i64 = 100;
+/// Headers kept of a webhook.
+pub(crate) const WEBHOOK_HEADERS_MAX: usize = 50;
+/// Bytes kept of each.
+pub(crate) const WEBHOOK_HEADER_BYTES_MAX: usize = 1_024;
+
 /// Limits of a tenant.
 pub(crate) const LIMITS_MAX: i64 = 100;
 /// Characters of a limit's name.
@@ -151,6 +182,8 @@ pub struct Settings {
     pub requests_max: u32,
     /// Length of that window, in seconds.
     pub requests_window_s: u32,
+    /// Whether endpoints may be `http` on this very machine.
+    pub webhooks_loopback: bool,
     /// Event streams a tenant may hold open.
     pub streams_max: usize,
     /// Connections this process holds open.

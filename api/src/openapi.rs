@@ -10,9 +10,10 @@ use crate::{
     problem::Problem,
     request,
     routes::{
-        asset_list, asset_terms, assets, attempts, batch, brand, bulk, deliveries, events, health,
+        asset_list, asset_terms, assets, attempts, batch, brand, bulk, deliveries, events, health, hooks,
         job_events, jobs, kinds, limits, pages, pauses, promises, retention, schedule_steer, schedules,
-        steer, submit, uploads, why, workflows,
+        steer, submit, uploads, webhook_deliveries, webhook_endpoints, webhook_events, webhook_rules,
+        webhook_sources, why, workflows,
     },
 };
 
@@ -27,6 +28,7 @@ use crate::{
         (name = "Bulk operations", description = "One action on every job that fits a filter"),
         (name = "Kinds", description = "What can be asked for"),
         (name = "Files", description = "Originals in, pictures out"),
+        (name = "Webhooks", description = "What others tell us, and what we tell others"),
         (name = "Operation", description = "For whoever runs this"),
     ),
 )]
@@ -78,6 +80,31 @@ fn keyed() -> OpenApiRouter<AppState> {
         .routes(routes!(deliveries::revoke_delivery))
         .routes(routes!(brand::get_brand, brand::set_brand, brand::remove_brand))
         .routes(routes!(retention::get_retention, retention::set_retention))
+        .routes(routes!(webhook_sources::create_webhook_source, webhook_sources::list_webhook_sources))
+        .routes(routes!(webhook_sources::get_webhook_source, webhook_sources::remove_webhook_source))
+        .routes(routes!(webhook_sources::rotate_webhook_secret))
+        .routes(routes!(webhook_sources::enable_webhook_source))
+        .routes(routes!(webhook_sources::disable_webhook_source))
+        .routes(routes!(
+            webhook_endpoints::create_webhook_endpoint,
+            webhook_endpoints::list_webhook_endpoints
+        ))
+        .routes(routes!(webhook_endpoints::get_webhook_endpoint, webhook_endpoints::remove_webhook_endpoint))
+        .routes(routes!(webhook_endpoints::rotate_webhook_endpoint_secret))
+        .routes(routes!(webhook_endpoints::enable_webhook_endpoint))
+        .routes(routes!(webhook_endpoints::disable_webhook_endpoint))
+        .routes(routes!(webhook_endpoints::test_webhook_endpoint))
+        .routes(routes!(webhook_deliveries::list_webhook_deliveries))
+        .routes(routes!(webhook_deliveries::get_webhook_delivery))
+        .routes(routes!(webhook_deliveries::resend_webhook_delivery))
+        .routes(routes!(webhook_deliveries::recover_webhook_deliveries))
+        .routes(routes!(webhook_rules::add_webhook_rule, webhook_rules::list_webhook_rules))
+        .routes(routes!(webhook_rules::remove_webhook_rule))
+        .routes(routes!(webhook_events::list_webhook_events))
+        .routes(routes!(webhook_events::replay_webhook_events))
+        .routes(routes!(webhook_events::get_webhook_event))
+        .routes(routes!(webhook_events::replay_webhook_event))
+        .routes(routes!(webhook_events::list_webhook_refusals))
         .routes(routes!(kinds::list_kinds))
         .routes(routes!(kinds::get_kind))
         .routes(routes!(kinds::list_presets))
@@ -89,6 +116,7 @@ fn open() -> OpenApiRouter<AppState> {
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(health::metrics))
+        .routes(routes!(hooks::receive_webhook))
 }
 
 /// The OpenAPI 3.1 document.

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     auth::Keys,
+    certificates::Certificates,
     hub::{Hub, Streams},
     idempotency::InFlight,
     intake::Intake,
@@ -38,6 +39,7 @@ pub struct App {
     pub(crate) batches: Arc<Semaphore>,
     pub(crate) completing: Semaphore,
     pub(crate) large_reads: Semaphore,
+    pub(crate) certificates: Certificates,
     pub(crate) stopping: CancellationToken,
 }
 
@@ -55,6 +57,7 @@ impl AppState {
             batches: Arc::new(Semaphore::new(BATCHES_MAX)),
             completing: Semaphore::new(COMPLETING_MAX),
             large_reads: Semaphore::new(LARGE_READS_MAX),
+            certificates: Certificates::default(),
             stopping: CancellationToken::new(),
             db,
             blobs,

@@ -23,6 +23,8 @@ macro_rules! for_each_kind {
             $crate::kinds::probe_work::ProbeWork,
             $crate::kinds::video_chunk::VideoChunk,
             $crate::kinds::video_transcode::VideoTranscode,
+            $crate::kinds::webhook_deliver::WebhookDeliver,
+            $crate::kinds::webhook_process::WebhookProcess,
         }
     };
 }

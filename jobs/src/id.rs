@@ -129,6 +129,18 @@ ids! {
     RenditionId = "rnd",
     /// Files that are handed over behind a link.
     DeliveryId = "dlv",
+    /// Somebody who sends us webhooks.
+    WebhookSourceId = "whs",
+    /// A webhook that came in.
+    WebhookEventId = "whe",
+    /// What events of a source become.
+    WebhookRuleId = "whr",
+    /// Somebody we send webhooks to.
+    WebhookEndpointId = "wep",
+    /// Something that happened and that endpoints are told of.
+    WebhookMessageId = "whm",
+    /// One message on its way to one endpoint.
+    WebhookDeliveryId = "whd",
     /// A limit on how much may run.
     LimitId = "lim",
     /// A pause of a queue or a kind.

@@ -26,7 +26,8 @@ pub use catalogue::{KindSpec, Parsed, parse, parse_kept, parse_up_to, spec, spec
 pub use failure::{Classify, Failure, Outcome};
 pub use id::{
     ApiKeyId, AssetId, BulkOperationId, DeliveryId, JobId, LeaseId, LimitId, PauseId, RenditionId,
-    ScheduleId, TenantId, UploadId, WorkflowId,
+    ScheduleId, TenantId, UploadId, WebhookDeliveryId, WebhookEndpointId, WebhookEventId, WebhookMessageId,
+    WebhookRuleId, WebhookSourceId, WorkflowId,
 };
 pub use invalid::Invalid;
 pub use job::{Job, Unique, UniqueFor};

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 use clap::{Args, Parser, Subcommand};
 use jobs::Queue;
 use secrecy::SecretString;
-use settings::{DatabaseArgs, LogArgs, MasterKeyArgs, S3Args};
+use settings::{DatabaseArgs, LogArgs, MasterKeyArgs, S3Args, WebhookArgs};
 
 use crate::{
     clamd::Address,
@@ -102,6 +102,9 @@ pub struct RunArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
     pub masters: MasterKeyArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented where it is defined")]
+    pub webhooks: WebhookArgs,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
     pub log: LogArgs,

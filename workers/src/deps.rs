@@ -1,6 +1,7 @@
 //! The outside, as handlers see it. Built once in `main`, by hand.
 
 use blob::Blobs;
+use outbound::Outbound;
 use store::Db;
 
 use crate::{clamd::Clamd, film_orders::Cut, media_pool::MediaPool, scratch::Scratch};
@@ -19,6 +20,8 @@ pub struct Deps {
     pub films: MediaPool,
     /// Which films are made in parts.
     pub cut: Cut,
+    /// Addresses that tenants chose.
+    pub outbound: Outbound,
     /// Room for files, gone when the attempt is.
     pub scratch: Scratch,
 }

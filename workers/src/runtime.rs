@@ -4,6 +4,7 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use jobs::Queue;
+use outbound::{Options, Outbound};
 use queue::{Consumer, ConsumerOptions, Health, Ring, RingOptions};
 use secrecy::ExposeSecret;
 use store::{Db, Role, claim, claim::Pick};
@@ -26,7 +27,7 @@ use crate::{
     maintenance::{
         abandoned, bulk,
         door::Door,
-        film_parts, graves, housekeeper, leases, parking, payloads, presence,
+        film_parts, graves, housekeeper, leases, messages, parking, payloads, presence,
         quarantine::{Parent, Quarantine},
         release::Release,
         rescuer, resealing, retention, scheduler,
@@ -49,6 +50,10 @@ const MISSED_MAX: usize = 4;
 const LOOK_MS: u64 = 1_000;
 /// Tickets of one queue answered at once by one process. Each waits for a slot before it claims.
 const TICKETS_AT_ONCE: usize = 2;
+
+/// Longest wait for a connection to an endpoint of a tenant's, and for its whole answer.
+const CALL_CONNECT_MAX: Duration = Duration::from_secs(5);
+const CALL_MAX: Duration = Duration::from_secs(20);
 
 /// Bytes of a MiB.
 const MIB: u64 = 1024 * 1024;
@@ -90,6 +95,11 @@ impl Core {
                 role: Some("media-child"),
                 memory_bytes: args.media_memory_mib * MIB,
                 uses_max: media_pool::USES_MAX,
+            }),
+            outbound: Outbound::new(Options {
+                loopback: args.webhooks.webhooks_loopback,
+                connect: CALL_CONNECT_MAX,
+                whole: CALL_MAX,
             }),
             scratch: Scratch::open(&args.scratch).context("could not open the scratch folder")?,
         });
@@ -186,6 +196,7 @@ pub async fn run(
     services.spawn(release.run(stop.clone()));
     services.spawn(rescuer::run(core.deps.db.clone(), Duration::from_millis(args.sweep_ms), stop.clone()));
     services.spawn(scheduler::run(core.deps.db.clone(), stop.clone()));
+    services.spawn(messages::run(core.deps.db.clone(), stop.clone()));
     services.spawn(housekeeper::run(core.deps.db.clone(), args.history_days, stop.clone()));
     services.spawn(retention::run(core.deps.db.clone(), args.history_days, stop.clone()));
     services.spawn(bulk::run(core.deps.db.clone(), core.bulk.clone(), stop.clone()));

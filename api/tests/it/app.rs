@@ -45,6 +45,7 @@ pub(crate) fn settings() -> Settings {
         idempotency_required: true,
         requests_max: 100_000,
         requests_window_s: 1,
+        webhooks_loopback: true,
         streams_max: 20,
         connections_max: 1_000,
         header_read_timeout_ms: 1_000,
@@ -163,6 +164,11 @@ impl TestApp {
     /// Does what no request can.
     pub(crate) async fn execute(&self, sql: &str) {
         self.database.execute(sql).await.unwrap();
+    }
+
+    /// A number that no request tells.
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
+        self.database.number(sql).await.unwrap()
     }
 
     pub(crate) fn database_url(&self) -> String {

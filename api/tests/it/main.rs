@@ -26,4 +26,6 @@ mod retention;
 mod schedules;
 mod uploads;
 mod versions;
+mod webhooks_in;
+mod webhooks_out;
 mod workflows;

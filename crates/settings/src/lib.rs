@@ -60,6 +60,15 @@ impl MasterKeyArgs {
     }
 }
 
+/// Webhooks that go out.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Webhooks")]
+pub struct WebhookArgs {
+    /// Let endpoints be http:// on this very machine, for development and tests; both programs have to agree
+    #[arg(long, env = "CREWLINE_WEBHOOKS_LOOPBACK", default_value_t = false, action = clap::ArgAction::Set)]
+    pub webhooks_loopback: bool,
+}
+
 /// Refuses to start a process that lacks a key which it will need. While the database does not answer, readiness tells.
 ///
 /// # Errors

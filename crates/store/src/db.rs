@@ -16,6 +16,7 @@ use sqlx::{
 
 use crate::{
     error::{OrFailed, StoreError},
+    outbox::Listeners,
     sealing::{Keyring, MasterKeys},
 };
 
@@ -85,6 +86,7 @@ pub struct Db {
     busy: PgPool,
     lanes: Lanes,
     keyring: Arc<Keyring>,
+    listeners: Arc<Listeners>,
 }
 
 impl Db {
@@ -109,6 +111,7 @@ impl Db {
             busy: pool(busy),
             lanes: Arc::default(),
             keyring: Arc::default(),
+            listeners: Arc::default(),
         })
     }
 
@@ -116,6 +119,11 @@ impl Db {
     #[must_use]
     pub fn with_masters(self, masters: MasterKeys) -> Self {
         Self { keyring: Arc::new(Keyring::new(masters)), ..self }
+    }
+
+    /// Who wants to be told what happens.
+    pub(crate) fn listeners(&self) -> &Listeners {
+        &self.listeners
     }
 
     pub(crate) fn keyring(&self) -> &Keyring {

@@ -7,7 +7,8 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use jobs::{
-    Job, JobId, Policy, Priority, Queue, TenantId, Unique, UniqueFor, WorkflowId, policy::promise_step,
+    Job, JobId, KindSpec, Parsed, Policy, Priority, Queue, TenantId, Unique, UniqueFor, WorkflowId,
+    policy::promise_step,
 };
 use serde_json::Value;
 use sqlx::types::Json;
@@ -93,6 +94,30 @@ impl NewJob {
     /// So many seconds after it may begin.
     fn after(&self, seconds: Option<u32>) -> Option<DateTime<Utc>> {
         seconds.map(|seconds| self.scheduled_at + TimeDelta::seconds(i64::from(seconds)))
+    }
+
+    /// A job of a kind that is known by name, with its policy, to run at once.
+    pub fn of_spec(spec: &'static KindSpec, parsed: Parsed) -> Self {
+        let id = JobId::new();
+        Self {
+            id,
+            kind: spec.kind,
+            kind_version: spec.version,
+            queue: spec.queue,
+            priority: spec.policy.priority,
+            max_attempts: spec.policy.max_attempts,
+            args: parsed.args.into(),
+            created_at: id.created_at(),
+            scheduled_at: id.created_at(),
+            unique: parsed.unique,
+            concurrency_key: parsed.concurrency_key,
+            promise_s: spec.policy.promise_s,
+            hop: None,
+            member_of: None,
+            tags: Vec::new(),
+            metadata: None,
+            traceparent: None,
+        }
     }
 
     /// A job of a known type with its kind's policy, to run at once.

@@ -175,7 +175,7 @@ pub async fn set_for_all(db: &Db, limit: &Limit, by: &str) -> Result<(), StoreEr
     commit(tx, "set a limit").await
 }
 
-async fn upsert(
+pub(crate) async fn upsert(
     connection: impl Executor<'_, Database = Postgres>,
     tenant: Option<TenantId>,
     limit: &Limit,

@@ -1,12 +1,13 @@
 //! Taking back what dead workers held.
 
-use jobs::{JobId, limits::CRASHES_MAX};
+use jobs::{JobId, TenantId, limits::CRASHES_MAX};
 use sqlx::{FromRow, types::Json};
 use uuid::Uuid;
 
 use crate::{
     db::{Db, commit},
     error::{OrFailed, StoreError},
+    outbox,
     progress::{self, Ended},
 };
 
@@ -26,6 +27,7 @@ pub struct Rescued {
 
 #[derive(FromRow)]
 struct Row {
+    tenant_id: Uuid,
     worker: String,
     outcome: String,
     #[sqlx(flatten)]
@@ -91,7 +93,7 @@ const RESCUE: &str = "with lost as (
      back.created_at, back.scheduled_at, back.claimed_at, 'crashed', null, back.kind, lane.queue,
      lane.key, lane.promise_s, back.due_at, back.worker, null, $3, null, null, null, null, null, null
  from back join lane on lane.id = back.lane_id
- returning job_id, worker, outcome, workflow_id, step, final_state";
+ returning tenant_id, job_id, worker, outcome, workflow_id, step, final_state";
 
 /// Takes back up to 64 leases. A crash uses up an attempt.
 ///
@@ -129,6 +131,9 @@ pub async fn rescue(db: &Db, from: From<'_>) -> Result<Vec<Rescued>, StoreError>
         .await
         .or_failed("rescue jobs")?;
     progress::count(&mut tx, rows.iter().filter_map(|row| row.ended.member())).await?;
+    for row in rows.iter().filter(|row| row.outcome != "crashed") {
+        outbox::tell_ended(&mut tx, TenantId::from_uuid(row.tenant_id), &[row.ended.job()]).await?;
+    }
     if !rows.is_empty() {
         sqlx::query("select pg_notify('crewline_jobs', ''), pg_notify('crewline_moved', '')")
             .execute(&mut *tx)

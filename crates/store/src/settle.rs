@@ -1,18 +1,22 @@
 //! Settling: a job's fate and everything that follows from it, in one transaction, accepted only under a standing
 //! lease and the fence the job was claimed with.
 
-use std::{borrow::Cow, collections::HashSet};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
 
-use jobs::{JobId, LeaseId, failure::Problem};
+use jobs::{JobId, LeaseId, TenantId, failure::Problem};
 use sqlx::{FromRow, PgConnection, types::Json};
 use uuid::Uuid;
 
 use crate::{
     db::{Db, commit},
     deliveries,
-    enqueue::{self, NewJob},
+    enqueue::{self, Enqueued, NewJob},
     error::{OrFailed, StoreError},
-    film_parts, films, media,
+    film_parts, films, inbox, media,
+    outbox::{self, Listening},
     parking::{PARK_FIRST, PARK_LONGEST},
     payload::{Field, Payload},
     probes, progress, scans,
@@ -48,10 +52,12 @@ pub async fn settle_and(
     let (ending, returning): (Vec<&Settle>, Vec<&Settle>) =
         batch.iter().partition(|settle| settle.verdict.is_final());
     let results = sealed(db, &ending).await?;
+    let listening = outbox::listening(db).await?;
     let mut tx = db.busy().begin().await.or_failed("settle jobs")?;
     let mut accepted = HashSet::with_capacity(batch.len());
     if !ending.is_empty() {
         accepted.extend(end(&mut tx, &ending, &results).await?);
+        tell_endpoints(&mut tx, &listening, &ending, &accepted).await?;
     }
     if !returning.is_empty() {
         accepted.extend(put_back(&mut tx, &returning).await?);
@@ -79,11 +85,14 @@ pub async fn settle_with(
     writes: &[Write],
 ) -> Result<bool, StoreError> {
     let results = sealed(db, &[settle]).await?;
+    let listening = outbox::listening(db).await?;
     let mut tx = db.begin().await?;
     let ended = end(&mut tx, &[settle], &results).await?;
     if ended.is_empty() {
         return Ok(false);
     }
+    let ended: HashSet<JobId> = ended.into_iter().collect();
+    tell_endpoints(&mut tx, &listening, &[settle], &ended).await?;
     for write in writes {
         match write {
             Write::Renditions(new) => media::insert_renditions(&mut tx, settle.tenant, new).await?,
@@ -99,14 +108,59 @@ pub async fn settle_with(
                 film_parts::abandon_in(&mut tx, settle.tenant, settle.job).await?;
             }
             Write::FilmPart(part) => film_parts::tell(&mut tx, settle.tenant, *part).await?,
+            // It names its jobs, and which they are shows when they are inserted.
+            Write::Webhook(_) => {}
         }
     }
-    if !follow_ups.is_empty() {
-        enqueue::insert(db, &mut tx, settle.tenant, follow_ups).await?;
-    }
-    announce(&mut tx, &ended.into_iter().collect()).await?;
+    let enqueued = match follow_ups {
+        [] => Vec::new(),
+        follow_ups => enqueue::insert(db, &mut tx, settle.tenant, follow_ups).await?,
+    };
+    note_webhooks(&mut tx, settle, writes, follow_ups, &enqueued).await?;
+    announce(&mut tx, &ended).await?;
     commit(tx, "settle a job with what follows from it").await?;
     Ok(true)
+}
+
+/// Writes down that jobs ended whose tenants want to be told. Of the others nothing is looked at but the tenant.
+async fn tell_endpoints(
+    tx: &mut PgConnection,
+    listening: &Listening,
+    ending: &[&Settle],
+    accepted: &HashSet<JobId>,
+) -> Result<(), StoreError> {
+    if listening.is_empty() {
+        return Ok(());
+    }
+    let mut told: HashMap<TenantId, Vec<JobId>> = HashMap::new();
+    for settle in ending.iter().filter(|settle| accepted.contains(&settle.job)) {
+        if listening.contains(&settle.tenant) {
+            told.entry(settle.tenant).or_default().push(settle.job);
+        }
+    }
+    for (tenant, jobs) in told {
+        outbox::tell_ended(&mut *tx, tenant, &jobs).await?;
+    }
+    Ok(())
+}
+
+/// Writes down what became of webhooks, with the jobs that stand for theirs.
+async fn note_webhooks(
+    tx: &mut PgConnection,
+    settle: &Settle,
+    writes: &[Write],
+    follow_ups: &[NewJob],
+    enqueued: &[Enqueued],
+) -> Result<(), StoreError> {
+    for write in writes {
+        let Write::Webhook(processed) = write else { continue };
+        let standing = follow_ups.iter().zip(enqueued).map(|(new, enqueued)| match enqueued {
+            Enqueued::Inserted => (new.id, new.id),
+            Enqueued::Existing(id) => (new.id, *id),
+        });
+        inbox::note(&mut *tx, settle.tenant, processed, &standing.collect()).await?;
+    }
+    Ok(())
 }
 
 /// Drops leases none of whose jobs is running any more.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jobs::{DeliveryId, JobId, LeaseId, TenantId, WorkflowId, failure::Problem};
 
-use crate::{claim::Claimed, deliveries, films, media, payload::Payload, probes, scans};
+use crate::{claim::Claimed, deliveries, films, inbox, media, payload::Payload, probes, scans};
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,6 +128,8 @@ pub enum Write {
     Film(Box<films::NewFilm>),
     /// A part of a film is made, and its film is told.
     FilmPart(FilmPart),
+    /// What became of a webhook that came in.
+    Webhook(inbox::Processed),
 }
 
 /// A part of a film.

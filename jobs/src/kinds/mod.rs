@@ -10,3 +10,5 @@ pub mod media_scan;
 pub mod probe_work;
 pub mod video_chunk;
 pub mod video_transcode;
+pub mod webhook_deliver;
+pub mod webhook_process;

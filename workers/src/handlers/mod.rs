@@ -10,3 +10,5 @@ mod media_scan;
 mod probe_work;
 mod video_chunk;
 mod video_transcode;
+mod webhook_deliver;
+mod webhook_process;

@@ -8,6 +8,7 @@ pub mod film_parts;
 pub mod graves;
 pub mod housekeeper;
 pub mod leases;
+pub mod messages;
 pub mod parking;
 pub mod payloads;
 pub mod presence;

@@ -6,7 +6,8 @@ use jobs::{
     kinds::{
         delivery_publish::DeliveryPublish, delivery_zip::DeliveryZip, media_contact_sheet::MediaContactSheet,
         media_probe::MediaProbe, media_rendition::MediaRendition, media_scan::MediaScan,
-        video_chunk::VideoChunk, video_transcode::VideoTranscode,
+        video_chunk::VideoChunk, video_transcode::VideoTranscode, webhook_deliver::WebhookDeliver,
+        webhook_process::WebhookProcess,
     },
 };
 use store::{
@@ -67,7 +68,57 @@ async fn job_of(world: &World, kind: &str) -> NewJob {
         let asset = world.asset(film("64x36", 1)).await;
         return NewJob::of(&waited_for(world, asset).await).unwrap();
     }
+    if kind == WebhookProcess::KIND {
+        return NewJob::of(&webhook(world).await).unwrap();
+    }
+    if kind == WebhookDeliver::KIND {
+        return NewJob::of(&told(world).await).unwrap();
+    }
     for_each_kind!(example)
+}
+
+/// A webhook that came in, and no rule for it.
+async fn webhook(world: &World) -> WebhookProcess {
+    let args = WebhookProcess::example();
+    let (source, tenant, event) = (JobId::new().as_uuid(), world.tenant.as_uuid(), args.event.as_uuid());
+    for sql in [
+        format!(
+            "insert into webhook_source (id, tenant_id, name, scheme, window_s, created_by)
+             values ('{source}', '{tenant}', 'x{}', '{{\"type\": \"sns\"}}', 1, 'x')",
+            source.simple()
+        ),
+        format!(
+            "insert into webhook_event (id, tenant_id, source_id, event_id, event_type, headers, body)
+             values ('{event}', '{tenant}', '{source}', 'x', 'x', '{{}}', '{{}}')"
+        ),
+    ] {
+        world.database.execute(&sql).await.unwrap();
+    }
+    args
+}
+
+/// A message that got through before, to an endpoint that wants to be told of nothing.
+async fn told(world: &World) -> WebhookDeliver {
+    let args = WebhookDeliver::example();
+    let (endpoint, delivery) = (args.endpoint.as_uuid(), args.delivery.as_uuid());
+    let (message, tenant) = (JobId::new().as_uuid(), world.tenant.as_uuid());
+    for sql in [
+        format!(
+            "insert into webhook_endpoint (id, tenant_id, url, event_types, secret, created_by)
+             values ('{endpoint}', '{tenant}', 'https://example.com/', '{{none}}', 'x', 'x')"
+        ),
+        format!(
+            "insert into webhook_message (id, tenant_id, type, subject, data, fanned_out_at)
+             values ('{message}', '{tenant}', 'x', 'x', '{{}}', now())"
+        ),
+        format!(
+            "insert into webhook_delivery (id, tenant_id, endpoint_id, message_id, state)
+             values ('{delivery}', '{tenant}', '{endpoint}', '{message}', 'delivered')"
+        ),
+    ] {
+        world.database.execute(&sql).await.unwrap();
+    }
+    args
 }
 
 /// The one part of a film that somebody waits for.
@@ -204,7 +255,7 @@ async fn all_ended(world: &World) -> i64 {
 
 fn masked(result: &serde_json::Value) -> serde_json::Value {
     let mut result = result.clone();
-    for named in ["asset", "delivery", "manifest_sha256"] {
+    for named in ["asset", "delivery", "event", "manifest_sha256"] {
         if result.get(named).is_some() {
             result[named] = serde_json::Value::Null;
         }

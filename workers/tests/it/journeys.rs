@@ -98,6 +98,7 @@ pub(crate) async fn serve(world: &World) -> (Client, CancellationToken) {
         idempotency_required: true,
         requests_max: 1_000,
         requests_window_s: 1,
+        webhooks_loopback: true,
         streams_max: 10,
         connections_max: 100,
         header_read_timeout_ms: 5_000,

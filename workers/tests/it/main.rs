@@ -28,5 +28,7 @@ mod settling;
 mod sheets;
 mod steering;
 mod versions;
+mod webhooks_in;
+mod webhooks_out;
 mod workflows;
 mod world;

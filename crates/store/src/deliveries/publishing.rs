@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use jobs::{AssetId, DeliveryId, TenantId};
+use serde_json::json;
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, types::Json};
 use uuid::Uuid;
 
@@ -12,6 +13,7 @@ use crate::{
     error::{OrFailed, StoreError},
     films::{self, Film, FilmFile},
     media::{ASSET, Asset, Rendition},
+    outbox,
 };
 
 /// A file of a delivery with what was made from it so far.
@@ -100,8 +102,9 @@ pub async fn publish(
     .bind(id.as_uuid())
     .bind(Json(manifest))
     .bind(manifest_sha256)
-    .execute(tx)
+    .execute(&mut *tx)
     .await
     .or_failed("publish a delivery")?;
-    Ok(())
+    let data = json!({ "delivery": id, "manifest_sha256": manifest_sha256, "files": manifest.files.len() });
+    outbox::tell(tx, tenant, "delivery.published", &id.to_string(), &data).await
 }

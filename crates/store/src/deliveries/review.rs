@@ -2,12 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use jobs::{DeliveryId, TenantId};
+use serde_json::json;
 use sqlx::FromRow;
 
 use super::Delivery;
 use crate::{
     db::{Db, commit},
     error::{OrFailed, StoreError},
+    outbox,
 };
 
 /// What somebody wants changed.
@@ -77,6 +79,9 @@ pub async fn add_note(db: &Db, delivery: &Delivery, new: &NewNote, max: i16) -> 
     if added.rows_affected() == 0 {
         return Ok(false);
     }
+    let data = json!({ "delivery": delivery.id(), "place": new.place, "text": new.text });
+    let id = delivery.id().to_string();
+    outbox::tell(&mut tx, delivery.tenant(), "delivery.changes_requested", &id, &data).await?;
     commit(tx, "write a note about a delivery").await?;
     Ok(true)
 }
@@ -87,7 +92,7 @@ pub async fn add_note(db: &Db, delivery: &Delivery, new: &NewNote, max: i16) -> 
 /// When the database fails.
 pub async fn approve(db: &Db, delivery: &Delivery) -> Result<(), StoreError> {
     let mut tx = db.tenant(delivery.tenant()).await?;
-    sqlx::query(
+    let approved = sqlx::query(
         "update delivery set approved_sha256 = $3, approved_at = clock_timestamp()
          where tenant_id = $1 and id = $2 and approved_sha256 is distinct from $3",
     )
@@ -97,6 +102,11 @@ pub async fn approve(db: &Db, delivery: &Delivery) -> Result<(), StoreError> {
     .execute(&mut *tx)
     .await
     .or_failed("approve a delivery")?;
+    if approved.rows_affected() > 0 {
+        let data = json!({ "delivery": delivery.id(), "manifest_sha256": delivery.manifest_sha256 });
+        let id = delivery.id().to_string();
+        outbox::tell(&mut tx, delivery.tenant(), "delivery.approved", &id, &data).await?;
+    }
     commit(tx, "approve a delivery").await
 }
 

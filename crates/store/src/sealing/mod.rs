@@ -10,7 +10,7 @@ mod master;
 mod resealing;
 mod tenants;
 
-use jobs::{JobId, WorkflowId};
+use jobs::{JobId, WebhookEventId, WorkflowId};
 
 use crate::payload::Field;
 
@@ -39,6 +39,16 @@ impl Place {
     /// The jobs of a step that are still to be made.
     pub(crate) fn of_step(workflow: WorkflowId, ordinal: i16) -> Self {
         Self(format!("{workflow}/{ordinal}"))
+    }
+
+    /// The secrets of whoever sends us webhooks, or gets them from us.
+    pub(crate) fn of_secret(owner: &str) -> Self {
+        Self(format!("{owner}/secret"))
+    }
+
+    /// The body of a webhook that came in.
+    pub(crate) fn of_webhook(event: WebhookEventId) -> Self {
+        Self(format!("{event}/body"))
     }
 
     fn name(&self) -> &str {

@@ -20,6 +20,7 @@ mod settling;
 mod tenancy;
 mod virtual_time;
 mod walking;
+mod webhooks;
 mod workflows;
 mod workflows_at_random;
 mod world;

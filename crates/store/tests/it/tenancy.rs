@@ -109,7 +109,29 @@ async fn fill(database: &TestDatabase, tenants: [TenantId; 2]) {
             prefix = &id.simple().to_string()[20..],
         );
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut owner).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(webhooks_of(tenant))).execute(&mut owner).await.unwrap();
     }
+}
+
+/// A row of each table of webhooks.
+fn webhooks_of(tenant: TenantId) -> String {
+    let id = tenant.as_uuid();
+    format!(
+        "insert into webhook_source (id, tenant_id, name, scheme, window_s, created_by)
+                 values ('{id}', '{id}', 'x', '{{}}', 1, 'x');
+             insert into webhook_rule (id, tenant_id, source_id, rule, created_by) values ('{id}', '{id}', '{id}', '{{}}', 'x');
+             insert into webhook_event (id, tenant_id, source_id, event_id, event_type, headers, body)
+                 values ('{id}', '{id}', '{id}', 'x', 'x', '{{}}', 'x');
+             insert into webhook_event_job (tenant_id, event_id, job_id, rule_id, replay)
+                 values ('{id}', '{id}', '{id}', '{id}', 0);
+             insert into webhook_refusal (tenant_id, source_id, slot, word, reason, headers, body_bytes)
+                 values ('{id}', '{id}', 1, 'x', 'x', '{{}}', 1);
+             insert into webhook_endpoint (id, tenant_id, url, event_types, secret, created_by)
+                 values ('{id}', '{id}', 'x', '{{x}}', 'x', 'x');
+             insert into webhook_message (id, tenant_id, type, subject, data) values ('{id}', '{id}', 'x', 'x', '{{}}');
+             insert into webhook_delivery (id, tenant_id, endpoint_id, message_id) values ('{id}', '{id}', '{id}', '{id}');
+             insert into webhook_attempt (tenant_id, delivery_id, number, took_ms) values ('{id}', '{id}', 1, 1);"
+    )
 }
 
 async fn count(connection: &mut PgConnection, table: &str) -> Result<i64, sqlx::Error> {

@@ -1,0 +1,136 @@
+//! Requests to addresses that somebody else chose.
+//!
+//! A name is resolved here, and only what was looked at is connected to, so no name can mean one thing when it is checked and
+//! another when it is called. Redirects are not followed, answers are bounded, and everything has an end.
+//!
+//! **Invariant:** nothing in this crate connects to an address that is not of the internet at large, unless a test asked for
+//! loopback.
+
+mod error;
+mod resolver;
+mod target;
+
+use std::{sync::Arc, time::Duration};
+
+use reqwest::{
+    Client, Method, RequestBuilder, Response,
+    header::{HeaderMap, RETRY_AFTER},
+    redirect::Policy,
+};
+use tokio::sync::OnceCell;
+
+pub use error::OutboundError;
+pub use target::{BadTarget, URL_BYTES_MAX, check};
+
+use resolver::Guarded;
+
+/// How requests are made.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Lets `http` to this very machine through, for tests and development.
+    pub loopback: bool,
+    /// Longest wait for a connection.
+    pub connect: Duration,
+    /// Longest wait for everything.
+    pub whole: Duration,
+}
+
+/// How long a connection is kept that nobody uses.
+const IDLE_MAX: Duration = Duration::from_secs(30);
+/// Such connections to one host.
+const IDLE_PER_HOST_MAX: usize = 4;
+
+/// Makes requests. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Outbound {
+    options: Options,
+    /// Made at the first request: whoever makes none needs no certificates of this machine.
+    client: Arc<OnceCell<Client>>,
+}
+
+/// What was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// After how many seconds the other side wants to be asked again.
+    pub retry_after_s: Option<u64>,
+    /// The beginning of the body.
+    pub body: Vec<u8>,
+    /// There was more of it.
+    pub is_cut: bool,
+}
+
+impl Outbound {
+    /// Nothing happens before the first request; by then the process has to have a TLS provider.
+    pub fn new(options: Options) -> Self {
+        Self { options, client: Arc::default() }
+    }
+
+    fn build(options: Options) -> Result<Client, OutboundError> {
+        Client::builder()
+            .dns_resolver(Guarded { loopback: options.loopback })
+            .redirect(Policy::none())
+            // A proxy would resolve names by itself.
+            .no_proxy()
+            .referer(false)
+            .user_agent("Crewline/1 (webhooks)")
+            .connect_timeout(options.connect)
+            .timeout(options.whole)
+            .pool_idle_timeout(IDLE_MAX)
+            .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
+            .build()
+            .map_err(OutboundError::SetUp)
+    }
+
+    /// Posts `body` to `url`, and reads up to `bytes_max` of the answer.
+    ///
+    /// # Errors
+    /// When the address may not be spoken to, or does not answer in time.
+    pub async fn post(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+        bytes_max: usize,
+    ) -> Result<Answer, OutboundError> {
+        let request = self.request(Method::POST, url).await?.body(body);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        answer(request.send().await.map_err(OutboundError::of)?, bytes_max).await
+    }
+
+    /// Gets `url`, and reads up to `bytes_max` of the answer.
+    ///
+    /// # Errors
+    /// When the address may not be spoken to, or does not answer in time.
+    pub async fn get(&self, url: &str, bytes_max: usize) -> Result<Answer, OutboundError> {
+        let response = self.request(Method::GET, url).await?.send().await.map_err(OutboundError::of)?;
+        answer(response, bytes_max).await
+    }
+
+    async fn request(&self, method: Method, url: &str) -> Result<RequestBuilder, OutboundError> {
+        let url = check(url, self.options.loopback).map_err(OutboundError::Target)?;
+        let client = self.client.get_or_try_init(async || Self::build(self.options)).await?;
+        Ok(client.request(method, url))
+    }
+}
+
+async fn answer(mut response: Response, bytes_max: usize) -> Result<Answer, OutboundError> {
+    let (status, retry_after_s) = (response.status().as_u16(), retry_after_s(response.headers()));
+    let (mut body, mut is_cut) = (Vec::new(), false);
+    // Bounded by the time that the whole request may take.
+    while let Some(chunk) = response.chunk().await.map_err(OutboundError::of)? {
+        let room = bytes_max - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if chunk.len() > room {
+            is_cut = true;
+            break;
+        }
+    }
+    Ok(Answer { status, retry_after_s, body, is_cut })
+}
+
+/// Only seconds: whoever sends a date is asked again when it suits us.
+fn retry_after_s(headers: &HeaderMap) -> Option<u64> {
+    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
+}

@@ -1,0 +1,19 @@
+//! Webhooks that go out: who wants to be told, what happened, and how telling went.
+//!
+//! What happened is written in the transaction in which it happened, and only for tenants that have an endpoint. A service
+//! makes deliveries of it, each with its job.
+
+mod deliveries;
+mod endpoints;
+mod fan_out;
+mod listeners;
+mod sending;
+mod telling;
+
+pub use deliveries::{Attempt, Delivery, attempts, deliveries, delivery, recover, resend, test};
+pub use endpoints::{Created, Endpoint, NewEndpoint, create, enable, get, keys, list, remove, rotate};
+pub use fan_out::{fan_out, prune};
+pub use listeners::Listening;
+pub(crate) use listeners::{Listeners, listening};
+pub use sending::{Dispatch, Tried, disable, dispatch, tried};
+pub(crate) use telling::{tell, tell_ended};

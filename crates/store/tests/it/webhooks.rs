@@ -1,0 +1,154 @@
+//! What a tenant's endpoints are told of, and how secrets lie in their rows.
+
+use jobs::{
+    DeliveryId, JobId, WebhookEndpointId, WebhookSourceId, failure::Problem, kinds::probe_work::ProbeWork,
+};
+use serde_json::json;
+use store::{
+    Role,
+    cancel::cancel,
+    deliveries::{self, Manifest, NewNote},
+    enqueue::NewJob,
+    inbox::{self, NewSource},
+    outbox::{self, NewEndpoint},
+    rescue,
+    sealing::{self, MasterKeys},
+    settle,
+    submit::Answer,
+    verdict::{Settle, Verdict},
+};
+
+use crate::world::{NO_LEASE, World};
+
+const MASTER: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+const SECRET: &str = "rosebud";
+
+fn answer() -> Answer {
+    Answer { status: 201, location: None, body: "{}".into() }
+}
+
+fn probe() -> NewJob {
+    NewJob::of(&ProbeWork::default()).unwrap()
+}
+
+impl World {
+    async fn endpoint(&self) -> WebhookEndpointId {
+        let new = NewEndpoint {
+            id: WebhookEndpointId::new(),
+            url: "https://example.com/".into(),
+            event_types: vec!["*".into()],
+            key: SECRET.into(),
+            concurrency: 1,
+            by: "test".into(),
+        };
+        outbox::create(&self.api, self.tenant, &new, 10, None, |_| answer()).await.unwrap();
+        new.id
+    }
+
+    /// The types of what happened, in order, with what it happened to.
+    async fn told(&self) -> Vec<(String, String)> {
+        let sql = "select coalesce(jsonb_agg(jsonb_build_array(type, subject) order by created_at, id), '[]') from webhook_message";
+        serde_json::from_value(self.database.json(sql).await.unwrap()).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn every_end_of_a_job_is_told_once_and_of_telling_nothing() {
+    let world = World::new().await;
+    world.enqueue(probe()).await;
+    let before = world.claim(1).await;
+    let done = || Verdict::Completed { result: json!({}).into() };
+    settle::settle(&world.worker, &[Settle::of(&before[0], done())], &[before[0].lease]).await.unwrap();
+    assert!(world.told().await.is_empty(), "nobody wants to know");
+
+    world.endpoint().await;
+    // Another process, which did not look before.
+    let worker = world.database.db(Role::Worker).unwrap();
+    let mut ends: Vec<(String, String)> = Vec::new();
+    let problem = Problem::new("x", "x");
+    let given_up = Verdict::Discarded { problem: problem.clone() };
+    for (verdict, word) in [(done(), "job.completed"), (given_up, "job.discarded")] {
+        let job = world.enqueue(probe()).await;
+        let claimed = world.claim(1).await;
+        let settled = Settle::of(&claimed[0], verdict);
+        assert_eq!(settle::settle(&worker, std::slice::from_ref(&settled), &[]).await.unwrap().len(), 1);
+        assert!(settle::settle(&worker, &[settled], &[claimed[0].lease]).await.unwrap().is_empty());
+        ends.push((word.into(), job.to_string()));
+    }
+    let job = world.enqueue(probe()).await;
+    let claimed = world.claim(1).await;
+    assert!(settle::settle_with(&worker, &Settle::of(&claimed[0], done()), &[], &[]).await.unwrap());
+    settle::drop_done(&worker, &[claimed[0].lease]).await.unwrap();
+    ends.push(("job.completed".into(), job.to_string()));
+
+    let job = world.enqueue(probe()).await;
+    cancel(&world.api, world.tenant, job, &problem).await.unwrap();
+    ends.push(("job.cancelled".into(), job.to_string()));
+
+    let job = world.enqueue(NewJob { max_attempts: 1, ..probe() }).await;
+    world.claim_for(1, NO_LEASE).await;
+    assert_eq!(rescue::rescue(&worker, rescue::From::Anyone).await.unwrap().len(), 1);
+    ends.push(("job.discarded".into(), job.to_string()));
+    assert_eq!(world.told().await, ends);
+
+    // Deliveries are made once, and their end is nothing to tell.
+    let fits = |pattern: &str, _: &str| pattern == "*";
+    assert_eq!(outbox::fan_out(&worker, fits).await.unwrap(), ends.len());
+    assert_eq!(outbox::fan_out(&worker, fits).await.unwrap(), 0);
+    let claimed = world.claim(10).await;
+    assert!(claimed.len() == 1 && claimed[0].kind == "webhook.deliver", "one at a time goes to one endpoint");
+    settle::settle(&worker, &[Settle::of(&claimed[0], done())], &[claimed[0].lease]).await.unwrap();
+    assert_eq!(world.told().await, ends);
+}
+
+#[tokio::test]
+async fn what_happens_to_deliveries_is_told() {
+    let world = World::new().await;
+    world.endpoint().await;
+    let (id, tenant) = (DeliveryId::new(), world.tenant.as_uuid());
+    let sql = format!(
+        "insert into delivery (id, tenant_id, title, link_secret, expires_at, created_by)
+         values ('{}', '{tenant}', 'x', sha256('x'), now() + interval '1 day', 'x')",
+        id.as_uuid()
+    );
+    world.database.execute(&sql).await.unwrap();
+    let mut tx = world.worker.begin().await.unwrap();
+    deliveries::publish(&mut tx, world.tenant, id, &Manifest { files: Vec::new() }, &"0".repeat(64)).await.unwrap();
+    tx.commit().await.unwrap();
+    let delivery = deliveries::delivery(&world.api, world.tenant, id).await.unwrap().unwrap();
+    let note = NewNote { place: 1, at: None, text: "too dark".into() };
+    assert!(deliveries::add_note(&world.api, &delivery, &note, 10).await.unwrap());
+    for _ in 0..2 {
+        deliveries::approve(&world.api, &delivery).await.unwrap();
+    }
+    let types: Vec<String> = world.told().await.into_iter().map(|(event_type, _)| event_type).collect();
+    assert_eq!(types, ["delivery.published", "delivery.changes_requested", "delivery.approved"]);
+}
+
+#[tokio::test]
+async fn secrets_of_an_encrypted_tenant_lie_sealed_and_open_again() {
+    let world = World::new().await;
+    let given = |role| world.database.db(role).unwrap().with_masters(MasterKeys::parse(MASTER, None).unwrap());
+    let (api, owner) = (given(Role::Api), given(Role::Owner));
+    assert!(sealing::encrypt(&owner, world.tenant).await.unwrap());
+    let new = NewSource {
+        id: WebhookSourceId::new(),
+        name: "x".into(),
+        scheme: json!({"type": "stripe"}),
+        window_s: 300,
+        order_pointer: None,
+        secret: Some(SECRET.into()),
+        by: "test".into(),
+    };
+    inbox::create(&api, world.tenant, &new, 10, None, |_| answer()).await.unwrap();
+    inbox::rotate(&api, world.tenant, new.id, "another", 60).await.unwrap();
+    let source = inbox::get(&api, world.tenant, new.id).await.unwrap().unwrap();
+    let secrets = inbox::secrets(&api, world.tenant, &source, chrono::Utc::now()).await.unwrap();
+    assert_eq!(secrets, ["another", SECRET], "the present one first");
+    let shown = "select count(*) from webhook_source where position('rosebud'::bytea in previous) > 0";
+    assert_eq!(world.database.number(shown).await.unwrap(), 0);
+    let blind = world.database.db(Role::Api).unwrap();
+    assert!(inbox::secrets(&blind, world.tenant, &source, chrono::Utc::now()).await.is_err());
+    let strangers = JobId::new();
+    assert!(inbox::source_of(&api, WebhookSourceId::from_uuid(strangers.as_uuid())).await.unwrap().is_none());
+}

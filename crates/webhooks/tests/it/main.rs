@@ -1,0 +1,9 @@
+//! Schemes against what their senders publish, and against messages that were changed on their way.
+
+#![expect(clippy::unwrap_used, reason = "what a test stands on has to hold, in its helpers too")]
+
+mod senders;
+mod signed;
+mod sns;
+mod tampering;
+mod told;

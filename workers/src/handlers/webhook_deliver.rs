@@ -1,0 +1,128 @@
+//! Does `webhook.deliver`: tells an endpoint what happened, in an envelope of CloudEvents, signed as Standard Webhooks wants it.
+
+use std::time::Duration;
+
+use ::outbound::{Answer, OutboundError};
+use chrono::{DateTime, SecondsFormat, Utc};
+use jobs::{
+    Failure, Outcome,
+    failure::{Classify, Problem},
+    kinds::webhook_deliver::{Delivered, WebhookDeliver},
+};
+use rand::Rng;
+use serde_json::json;
+use store::outbox::{self, Dispatch, Tried};
+use webhooks::{SigningKey, sign};
+
+use crate::{cx::Cx, registry::Handle};
+
+/// Bytes read of an answer.
+const ANSWER_BYTES_MAX: usize = 4 * 1024;
+/// What an endpoint answers that wants to be told nothing more.
+const GONE: u16 = 410;
+
+impl Handle for WebhookDeliver {
+    async fn run(self, cx: &Cx<'_>) -> Outcome<Delivered> {
+        let (db, tenant) = (&cx.deps.db, cx.tenant());
+        let Some(dispatch) = outbox::dispatch(db, tenant, self.delivery).await? else {
+            return Err(Failure::cancel("the message was forgotten, or its endpoint was removed"));
+        };
+        // Whoever submits such a job by hand may name another endpoint of theirs.
+        let endpoint = dispatch.endpoint.id();
+        if dispatch.is_delivered {
+            return Ok(Delivered { delivery: self.delivery, status: None });
+        }
+        let is_last = cx.job.attempt >= cx.job.max_attempts;
+        if let Some(reason) = &dispatch.endpoint.disabled_reason {
+            let tried = refused(format!("the endpoint is switched off: {reason}"), 0);
+            outbox::tried(db, tenant, endpoint, self.delivery, &Tried { is_last: true, ..tried }).await?;
+            return Err(Failure::cancel(format!("the endpoint is switched off: {reason}")));
+        }
+        let began = tokio::time::Instant::now();
+        let answered = post(cx, &dispatch).await?;
+        let took_ms = began.elapsed().as_millis() as u64;
+        let (tried, after) = match &answered {
+            Ok(answer) => (told(answer, took_ms), answer.retry_after_s.map(Duration::from_secs)),
+            Err(error) => (refused(words(error), took_ms), None),
+        };
+        let gives_up = is_last || matches!(&answered, Err(error) if error.is_ours());
+        let gives_up = gives_up || tried.status == Some(GONE);
+        let tried = Tried { is_last: gives_up, ..tried };
+        if outbox::tried(db, tenant, endpoint, self.delivery, &tried).await? {
+            tracing::warn!("{endpoint} was switched off: nothing has got through to it for days");
+        }
+        if tried.is_delivered {
+            return Ok(Delivered { delivery: self.delivery, status: tried.status });
+        }
+        if tried.status == Some(GONE) {
+            outbox::disable(db, tenant, endpoint, "it answered 410: it wants to be told nothing more")
+                .await?;
+            return Err(Failure::cancel("the endpoint answered 410 and was switched off"));
+        }
+        let said = tried.error.unwrap_or_default();
+        match &answered {
+            Err(error) if error.is_ours() => Err(Failure::discard(error.word(), said)),
+            _ => Err(later(cx.job.attempt, &said, after)),
+        }
+    }
+}
+
+/// Again, as the schedule says or when the endpoint wants it.
+fn later(attempt: u16, said: &str, after: Option<Duration>) -> Failure {
+    let wait = WebhookDeliver::wait(attempt, rand::rng().random());
+    let after = after.map_or(wait, |after| after.max(wait));
+    Failure::Retry { problem: Problem::new("not_delivered", said), after: Some(after) }
+}
+
+async fn post(cx: &Cx<'_>, dispatch: &Dispatch) -> Outcome<Result<Answer, OutboundError>> {
+    let now = Utc::now();
+    let texts = outbox::keys(&cx.deps.db, cx.tenant(), &dispatch.endpoint, now).await?;
+    let keys: Vec<SigningKey> =
+        texts.iter().map(|text| SigningKey::parse(text)).collect::<Result<_, _>>().discard("bad_key")?;
+    let body = envelope(cx, dispatch).into_bytes();
+    let signed = sign(&dispatch.message.to_string(), now.timestamp(), &body, &keys).discard("bad_key")?;
+    let headers = [
+        ("content-type", "application/cloudevents+json"),
+        ("webhook-id", signed.id.as_str()),
+        ("webhook-timestamp", signed.timestamp.as_str()),
+        ("webhook-signature", signed.signature.as_str()),
+    ];
+    Ok(cx.deps.outbound.post(&dispatch.endpoint.url, &headers, body, ANSWER_BYTES_MAX).await)
+}
+
+/// The same bytes each time it is sent.
+fn envelope(cx: &Cx<'_>, dispatch: &Dispatch) -> String {
+    let at = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Micros, true);
+    json!({
+        "specversion": "1.0",
+        "id": dispatch.message,
+        "source": format!("urn:crewline:{}", cx.tenant()),
+        "type": dispatch.event_type,
+        "subject": dispatch.subject,
+        "time": at(dispatch.happened_at),
+        "datacontenttype": "application/json",
+        "data": dispatch.data,
+    })
+    .to_string()
+}
+
+fn told(answer: &Answer, took_ms: u64) -> Tried {
+    let is_delivered = (200..300).contains(&answer.status);
+    Tried {
+        status: Some(answer.status),
+        error: (!is_delivered).then(|| format!("it answered {}", answer.status)),
+        took_ms,
+        answer: Some(String::from_utf8_lossy(&answer.body).into_owned()),
+        is_delivered,
+        is_last: false,
+    }
+}
+
+fn refused(error: String, took_ms: u64) -> Tried {
+    Tried { status: None, error: Some(error), took_ms, answer: None, is_delivered: false, is_last: false }
+}
+
+/// An error without its causes: they may name addresses of ours.
+fn words(error: &OutboundError) -> String {
+    error.to_string()
+}

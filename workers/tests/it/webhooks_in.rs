@@ -1,0 +1,126 @@
+//! From a message that somebody signed to the jobs that its source's rules name.
+
+use std::collections::HashSet;
+
+use futures::{StreamExt, stream};
+use jobs::State;
+use serde_json::{Value, json};
+use testkit::eventually;
+use webhooks::{SigningKey, sign};
+
+use crate::{
+    journeys::{Client, serve},
+    world::{SOON, World},
+};
+
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+async fn send(client: &Client, source: &Value, id: &str, body: &Value) -> Value {
+    let (key, body) = (SigningKey::parse(SECRET).unwrap(), body.to_string());
+    let headers = sign(id, chrono::Utc::now().timestamp(), body.as_bytes(), &[key]).unwrap();
+    let request = client.http.post(source["url"].as_str().unwrap()).body(body);
+    let request = request.header("webhook-id", headers.id).header("webhook-timestamp", headers.timestamp);
+    let answer = request.header("webhook-signature", headers.signature).send().await.unwrap();
+    assert!(answer.status().is_success(), "{}", answer.status());
+    answer.json().await.unwrap()
+}
+
+fn path_of(source: &Value, rest: &str) -> String {
+    format!("/v1/webhook-sources/{}{rest}", source["id"].as_str().unwrap())
+}
+
+/// The event once it is in `state`.
+async fn event(client: &Client, source: &Value, event: &Value, state: &str) -> Value {
+    let path = path_of(source, &format!("/events/{}", event.as_str().unwrap()));
+    eventually(&format!("the event to be {state}"), SOON, || async {
+        let event = client.get(&path).await;
+        (event["state"] == state).then_some(event)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_become_the_jobs_their_rules_name_once_however_often_they_come() {
+    const EVENTS: usize = 40;
+    let world = World::new().await;
+    let (client, stop) = serve(&world).await;
+    let body = json!({
+        "name": "mail", "scheme": {"type": "standard_webhooks"}, "secret": SECRET, "order_pointer": "/data/id",
+    });
+    let (status, source) = client.post("/v1/webhook-sources", body).await;
+    assert_eq!(status, 201, "{source}");
+    let rule = json!({
+        "event_type": "mail.*", "matches": [{"pointer": "/data/good", "equals": true}], "kind": "probe.work",
+        "args": {"echo": {"pointer": "/data/name"}, "work_ms": {"constant": 1}},
+    });
+    let (status, _) = client.post(&path_of(&source, "/rules"), rule).await;
+    assert_eq!(status, 201);
+    let _worker = world.start(&[]);
+
+    let order = (0..3).flat_map(|turn| (0..EVENTS).map(move |event| (event * 7 + turn * 11) % EVENTS));
+    let answers: Vec<Value> = stream::iter(order)
+        .map(|number| {
+            let (client, source) = (&client, &source);
+            async move {
+                let data = json!({"good": true, "name": format!("n{number}"), "id": number % 3});
+                let body = json!({"type": "mail.bounced", "data": data});
+                send(client, source, &format!("msg_{number}"), &body).await
+            }
+        })
+        .buffer_unordered(8)
+        .collect()
+        .await;
+    let events: HashSet<&str> = answers.iter().map(|answer| answer["event"].as_str().unwrap()).collect();
+    assert_eq!(events.len(), EVENTS);
+    for id in &events {
+        let event = event(&client, &source, &json!(id), "processed").await;
+        let job = event["jobs"][0]["job"].as_str().unwrap();
+        let done = world.reaches(job.parse().unwrap(), State::Completed).await;
+        let metadata = done.metadata.unwrap().0;
+        assert_eq!((&metadata["webhook"]["event"], &metadata["webhook"]["replay"]), (&json!(id), &json!(0)));
+    }
+    world.all_done(2 * EVENTS as i64, SOON).await;
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_rule_fits_is_parked_until_one_does() {
+    let world = World::new().await;
+    let (client, stop) = serve(&world).await;
+    let body = json!({"name": "mail", "scheme": {"type": "standard_webhooks"}, "secret": SECRET});
+    let (_, source) = client.post("/v1/webhook-sources", body).await;
+    let _worker = world.start(&[]);
+    let sent = send(&client, &source, "msg_1", &json!({"type": "odd", "n": "x"})).await;
+    let parked = event(&client, &source, &sent["event"], "parked").await;
+    assert!(parked["reason"].as_str().unwrap().contains("no rule"), "{parked}");
+
+    // It fits, and what it names cannot be an argument.
+    let rule = json!({"event_type": "odd", "kind": "probe.work", "args": {"work_ms": {"pointer": "/n"}}});
+    let (status, rule) = client.post(&path_of(&source, "/rules"), rule).await;
+    assert_eq!(status, 201, "{rule}");
+    let replay = path_of(&source, "/events/replay");
+    assert_eq!(client.post(&replay, json!({"state": "parked"})).await.0, 202);
+    let path = path_of(&source, &format!("/events/{}", sent["event"].as_str().unwrap()));
+    eventually("the event to be parked for another reason", SOON, || async {
+        let event = client.get(&path).await;
+        event["reason"].as_str()?.contains("/args/work_ms").then_some(())
+    })
+    .await;
+
+    let removed = client.http.delete(format!(
+        "{}{}/{}",
+        client.url,
+        path_of(&source, "/rules"),
+        rule["id"].as_str().unwrap()
+    ));
+    assert!(removed.bearer_auth(&client.key).send().await.unwrap().status().is_success());
+    let rule = json!({"event_type": "o*", "kind": "probe.work", "args": {"echo": {"pointer": "/n"}}});
+    assert_eq!(client.post(&path_of(&source, "/rules"), rule).await.0, 201);
+    assert_eq!(client.post(&replay, json!({"state": "parked"})).await.0, 202);
+    let event = event(&client, &source, &sent["event"], "processed").await;
+    assert_eq!((&event["replays"], &event["jobs"][0]["replay"]), (&json!(2), &json!(2)));
+    let job =
+        world.reaches(event["jobs"][0]["job"].as_str().unwrap().parse().unwrap(), State::Completed).await;
+    assert_eq!(job.tags.unwrap(), ["replay"]);
+    stop.cancel();
+}

@@ -1,0 +1,221 @@
+//! Telling endpoints what happened: a real one, one that fails, one that has had enough, and one where nobody may go.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State as Shared,
+    http::{HeaderMap, StatusCode, Uri},
+};
+use jobs::{State, kinds::probe_work::ProbeWork};
+use serde_json::{Value, json};
+use testkit::eventually;
+use webhooks::{Incoming, Scheme, Secret, Trust, verify};
+
+use crate::{
+    journeys::{Client, serve},
+    world::{SOON, World},
+};
+
+/// Somebody who is told, and answers as the test wants.
+#[derive(Clone, Default)]
+struct Receiver {
+    told: Arc<Mutex<Vec<Told>>>,
+    /// The next answers; after them 204.
+    answers: Arc<Mutex<VecDeque<u16>>>,
+}
+
+#[derive(Clone)]
+struct Told {
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Told {
+    fn header(&self, name: &str) -> &str {
+        &self.headers.iter().find(|(header, _)| header == name).unwrap().1
+    }
+
+    fn message(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+async fn hear(
+    Shared(receiver): Shared<Receiver>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> (StatusCode, [(&'static str, &'static str); 1]) {
+    let headers = headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
+    let told = Told { path: uri.path().to_owned(), headers: headers.collect(), body: body.to_vec() };
+    receiver.told.lock().unwrap().push(told);
+    let status = receiver.answers.lock().unwrap().pop_front().unwrap_or(204);
+    (StatusCode::from_u16(status).unwrap(), [("location", "/elsewhere")])
+}
+
+impl Receiver {
+    /// Starts listening; answers where.
+    async fn listen(&self) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/hook", listener.local_addr().unwrap());
+        let app = Router::new().fallback(hear).with_state(self.clone());
+        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        url
+    }
+
+    fn told(&self) -> Vec<Told> {
+        self.told.lock().unwrap().clone()
+    }
+
+    fn answers(&self, answers: &[u16]) {
+        self.answers.lock().unwrap().extend(answers);
+    }
+}
+
+async fn endpoint(client: &Client, url: &str, event_types: &[&str]) -> Value {
+    let body = json!({"url": url, "event_types": event_types});
+    let (status, made) = client.post("/v1/webhook-endpoints", body).await;
+    assert_eq!(status, 201, "{made}");
+    made
+}
+
+fn path_of(endpoint: &Value, rest: &str) -> String {
+    format!("/v1/webhook-endpoints/{}{rest}", endpoint["id"].as_str().unwrap())
+}
+
+/// The latest delivery, once it is in `state`, with its attempts.
+async fn delivery(client: &Client, endpoint: &Value, state: &str) -> Value {
+    eventually(&format!("a delivery to be {state}"), SOON, || async {
+        let listed = client.get(&path_of(endpoint, "/deliveries")).await;
+        let latest = listed["deliveries"].get(0)?;
+        (latest["state"] == state).then_some(())?;
+        Some(client.get(&path_of(endpoint, &format!("/deliveries/{}", latest["id"].as_str()?))).await)
+    })
+    .await
+}
+
+/// Sends a test to `endpoint` and waits until its delivery is in `state`.
+async fn try_out(client: &Client, endpoint: &Value, state: &str) -> Value {
+    let (status, sent) = client.post(&path_of(endpoint, "/test"), json!({})).await;
+    assert_eq!(status, 202, "{sent}");
+    let path = path_of(endpoint, &format!("/deliveries/{}", sent["delivery"].as_str().unwrap()));
+    eventually(&format!("the test to be {state}"), SOON, || async {
+        let delivery = client.get(&path).await;
+        (delivery["state"] == state).then_some(delivery)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happens_to_jobs_is_told_signed_and_again_until_it_gets_through() {
+    let (world, receiver) = (World::new().await, Receiver::default());
+    let (client, stop) = serve(&world).await;
+    let made = endpoint(&client, &receiver.listen().await, &["job.*"]).await;
+    let _worker = world.start(&["--webhooks-loopback", "true"]);
+    receiver.answers(&[500]);
+    let job = world.probe(ProbeWork { echo: "x".into(), ..ProbeWork::default() }).await;
+    world.reaches(job, State::Completed).await;
+    let sent = delivery(&client, &made, "delivered").await;
+    assert_eq!((&sent["attempts"], &sent["subject"]), (&json!(2), &json!(job)), "{sent}");
+    assert_eq!((&sent["tried"][0]["status"], &sent["tried"][1]["status"]), (&json!(204), &json!(500)));
+
+    let told = receiver.told();
+    assert_eq!((told.len(), &told[0].body), (2, &told[1].body), "the same each time");
+    let message = told[1].message();
+    assert_eq!((&message["specversion"], &message["type"]), (&json!("1.0"), &json!("job.completed")));
+    assert_eq!((&message["data"]["id"], &message["data"]["kind"]), (&json!(job), &json!("probe.work")));
+    assert_eq!(
+        (told[1].header("webhook-id"), &message["id"]),
+        (sent["message"].as_str().unwrap(), &sent["message"])
+    );
+    let secret = Secret::parse(&Scheme::StandardWebhooks, made["secret"].as_str().unwrap()).unwrap();
+    for told in &told {
+        let incoming = Incoming { url: "", headers: &told.headers, body: &told.body };
+        let now_s = chrono::Utc::now().timestamp();
+        let trust = Trust { secrets: std::slice::from_ref(&secret), certificate: None, window_s: 300, now_s };
+        verify(&Scheme::StandardWebhooks, &incoming, &trust).unwrap();
+    }
+    // Telling is a job too, and nobody is told of that.
+    let live = "select count(*) from webhook_message where data ->> 'kind' = 'webhook.deliver'";
+    assert_eq!(world.database.number(live).await.unwrap(), 0);
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redirects_private_addresses_and_endpoints_that_are_gone() {
+    let (world, receiver) = (World::new().await, Receiver::default());
+    let (client, stop) = serve(&world).await;
+    let made = endpoint(&client, &receiver.listen().await, &["none"]).await;
+    let other = endpoint(&client, &receiver.listen().await, &["webhook_endpoint.disabled"]).await;
+    let _worker = world.start(&["--webhooks-loopback", "true"]);
+
+    receiver.answers(&[302]);
+    let redirected = try_out(&client, &made, "delivered").await;
+    assert_eq!(redirected["tried"][1]["status"], 302, "{redirected}");
+    assert!(receiver.told().iter().all(|told| told.path == "/hook"), "no redirect is followed");
+
+    let id: jobs::WebhookEndpointId = made["id"].as_str().unwrap().parse().unwrap();
+    let set = async |what: &str| {
+        let sql = format!("update webhook_endpoint set {what} where id = '{}'", id.as_uuid());
+        world.database.execute(&sql).await.unwrap();
+    };
+    let before = client.get(&path_of(&made, "")).await["url"].as_str().unwrap().to_owned();
+    set("url = 'https://169.254.169.254/latest/meta-data'").await;
+    let refused = try_out(&client, &made, "failed").await;
+    assert_eq!(
+        (&refused["attempts"], &refused["tried"][0]["status"]),
+        (&json!(1), &Value::Null),
+        "{refused}"
+    );
+    assert!(refused["tried"][0]["error"].as_str().unwrap().contains("not a public address"));
+
+    set(&format!("url = '{before}'")).await;
+    receiver.answers(&[410]);
+    try_out(&client, &made, "failed").await;
+    let gone = client.get(&path_of(&made, "")).await;
+    assert!(
+        gone["state"] == "disabled" && gone["disabled_reason"].as_str().unwrap().contains("410"),
+        "{gone}"
+    );
+    delivery(&client, &other, "delivered").await;
+    assert_eq!(receiver.told().last().unwrap().message()["type"], "webhook_endpoint.disabled");
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_fails_for_days_is_told_nothing_more_and_later_what_it_missed() {
+    let (world, receiver) = (World::new().await, Receiver::default());
+    let (client, stop) = serve(&world).await;
+    let made = endpoint(&client, &receiver.listen().await, &["none"]).await;
+    let id: jobs::WebhookEndpointId = made["id"].as_str().unwrap().parse().unwrap();
+    let six_days = format!(
+        "update webhook_endpoint set failing_since = now() - interval '6 days' where id = '{}'",
+        id.as_uuid()
+    );
+    world.database.execute(&six_days).await.unwrap();
+    let _worker = world.start(&["--webhooks-loopback", "true"]);
+    receiver.answers(&[503]);
+    // The attempt switches it off, and the next one finds it so.
+    let failed = try_out(&client, &made, "failed").await;
+    let off = client.get(&path_of(&made, "")).await;
+    assert!(
+        off["state"] == "disabled" && off["disabled_reason"].as_str().unwrap().contains("5 days"),
+        "{off}"
+    );
+
+    assert_eq!(client.post(&path_of(&made, "/enable"), json!({})).await.0, 200);
+    let (status, recovered) =
+        client.post(&path_of(&made, "/recover"), json!({"since": "2020-01-01T00:00:00Z"})).await;
+    assert_eq!((status, &recovered["messages"]), (202, &json!(1)));
+    let again = delivery(&client, &made, "delivered").await;
+    assert_eq!(again["message"], failed["message"], "under the id of before");
+    let told = receiver.told();
+    assert_eq!(told.first().unwrap().header("webhook-id"), told.last().unwrap().header("webhook-id"));
+    stop.cancel();
+}
