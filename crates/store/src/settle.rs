@@ -12,7 +12,7 @@ use crate::{
     deliveries,
     enqueue::{self, NewJob},
     error::{OrFailed, StoreError},
-    film_parts, films, media,
+    film_parts, films, media, messages,
     parking::{PARK_FIRST, PARK_LONGEST},
     payload::{Field, Payload},
     probes, progress, scans,
@@ -84,6 +84,7 @@ pub async fn settle_with(
     if ended.is_empty() {
         return Ok(false);
     }
+    let mut brought = Vec::new();
     for write in writes {
         match write {
             Write::Renditions(new) => media::insert_renditions(&mut tx, settle.tenant, new).await?,
@@ -99,10 +100,16 @@ pub async fn settle_with(
                 film_parts::abandon_in(&mut tx, settle.tenant, settle.job).await?;
             }
             Write::FilmPart(part) => film_parts::tell(&mut tx, settle.tenant, *part).await?,
+            Write::Messages(plan) => brought.extend(messages::plan(&mut tx, settle.tenant, plan).await?),
+            Write::Digest(closed) => brought.extend(messages::close(&mut tx, settle.tenant, closed).await?),
+            Write::InboxLine(message) => messages::deliver_line(&mut tx, settle.tenant, *message).await?,
         }
     }
     if !follow_ups.is_empty() {
         enqueue::insert(db, &mut tx, settle.tenant, follow_ups).await?;
+    }
+    if !brought.is_empty() {
+        enqueue::insert(db, &mut tx, settle.tenant, &brought).await?;
     }
     announce(&mut tx, &ended.into_iter().collect()).await?;
     commit(tx, "settle a job with what follows from it").await?;
