@@ -3,7 +3,7 @@
 use blob::Blobs;
 use store::Db;
 
-use crate::{clamd::Clamd, film_orders::Cut, media_pool::MediaPool, scratch::Scratch};
+use crate::{clamd::Clamd, film_orders::Cut, media_pool::MediaPool, scratch::Scratch, senders::Senders};
 
 /// Everything a handler may reach.
 pub struct Deps {
@@ -19,6 +19,8 @@ pub struct Deps {
     pub films: MediaPool,
     /// Which films are made in parts.
     pub cut: Cut,
+    /// Those who carry messages.
+    pub senders: Senders,
     /// Room for files, gone when the attempt is.
     pub scratch: Scratch,
 }
