@@ -10,10 +10,12 @@ use crate::{
     problem::Problem,
     request,
     routes::{
-        asset_list, asset_terms, assets, attempts, batch, brand, bulk, deliveries, events, health,
-        job_events, jobs, kinds, limits, pages, pauses, promises, retention, schedule_steer, schedules,
-        steer, submit, uploads, why, workflows,
+        asset_list, asset_terms, assets, attempts, batch, brand, bulk, contact_points, deliveries, events,
+        health, inbox, job_events, jobs, kinds, limits, messages, notifications, pages, parties, pauses,
+        preferences, promises, retention, schedule_steer, schedules, steer, submit, templates, uploads, why,
+        workflows,
     },
+    unsubscribe,
 };
 
 #[derive(OpenApi)]
@@ -27,6 +29,7 @@ use crate::{
         (name = "Bulk operations", description = "One action on every job that fits a filter"),
         (name = "Kinds", description = "What can be asked for"),
         (name = "Files", description = "Originals in, pictures out"),
+        (name = "Messages", description = "Tell people something, once"),
         (name = "Operation", description = "For whoever runs this"),
     ),
 )]
@@ -77,6 +80,22 @@ fn keyed() -> OpenApiRouter<AppState> {
         .routes(routes!(deliveries::get_delivery, deliveries::remove_delivery))
         .routes(routes!(deliveries::revoke_delivery))
         .routes(routes!(brand::get_brand, brand::set_brand, brand::remove_brand))
+        .routes(routes!(parties::create_party, parties::list_parties))
+        .routes(routes!(parties::get_party, parties::change_party, parties::remove_party))
+        .routes(routes!(contact_points::add_contact_point))
+        .routes(routes!(contact_points::remove_contact_point))
+        .routes(routes!(contact_points::say_consent))
+        .routes(routes!(preferences::get_preferences, preferences::set_preferences))
+        .routes(routes!(templates::list_templates))
+        .routes(routes!(templates::preview_template))
+        .routes(routes!(templates::put_template))
+        .routes(routes!(notifications::notify))
+        .routes(routes!(notifications::set_subject))
+        .routes(routes!(messages::list_messages))
+        .routes(routes!(messages::get_message))
+        .routes(routes!(messages::resolve_message))
+        .routes(routes!(inbox::read_inbox))
+        .routes(routes!(inbox::mark_read))
         .routes(routes!(retention::get_retention, retention::set_retention))
         .routes(routes!(kinds::list_kinds))
         .routes(routes!(kinds::get_kind))
@@ -120,7 +139,8 @@ pub fn router(app: AppState) -> Router {
         .route("/docs", get(pages::docs))
         .route("/docs/problems", get(pages::problems))
         .route("/docs/style.css", get(pages::style))
-        .merge(delivery::router());
+        .merge(delivery::router())
+        .merge(unsubscribe::router());
     let keyed = keyed.route_layer(middleware::from_fn_with_state(app.clone(), auth::authenticate));
     keyed
         .merge(open)

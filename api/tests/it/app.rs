@@ -165,6 +165,11 @@ impl TestApp {
         self.database.execute(sql).await.unwrap();
     }
 
+    /// The one number that a query answers.
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
+        self.database.number(sql).await.unwrap()
+    }
+
     pub(crate) fn database_url(&self) -> String {
         self.database.url()
     }
