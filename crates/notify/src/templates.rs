@@ -109,15 +109,10 @@ pub enum TemplateError {
 impl Rendered {
     /// As plain text, with the link at its end.
     pub fn text(&self, unsubscribe: Option<(&str, &str)>) -> String {
-        let mut text = self.lines.join("\n\n");
-        if let Some(button) = &self.button {
-            text.push_str(&format!("\n\n{}: {}", button.label, button.url));
-        }
-        if let Some((label, url)) = unsubscribe {
-            text.push_str(&format!("\n\n--\n{label}: {url}"));
-        }
-        text.push('\n');
-        text
+        let button = self.button.as_ref().map(|button| format!("\n\n{}: {}", button.label, button.url));
+        let unsubscribe = unsubscribe.map(|(label, url)| format!("\n\n--\n{label}: {url}"));
+        let ends = [button, unsubscribe].into_iter().flatten().collect::<String>();
+        format!("{}{ends}\n", self.lines.join("\n\n"))
     }
 }
 
@@ -200,7 +195,7 @@ impl Source {
             None => None,
             Some(button) => Some(Button {
                 label: one_line(&fill("/button/label", &button.label)?),
-                url: address(fill("/button/url", &button.url)?)?,
+                url: address(&fill("/button/url", &button.url)?)?,
             }),
         };
         let short = match (&self.short, &button) {
@@ -290,7 +285,7 @@ fn one_line(text: &str) -> String {
 }
 
 /// An address that a button may lead to: nothing that a program would run.
-fn address(filled: String) -> Result<String, TemplateError> {
+fn address(filled: &str) -> Result<String, TemplateError> {
     let url = filled.trim();
     let is_web = ["https://", "http://"].iter().any(|scheme| url.starts_with(scheme));
     if is_web && !url.chars().any(|c| c.is_whitespace() || c.is_control()) {

@@ -25,9 +25,8 @@ pub(super) fn channels(request: &Request, recipient: &Recipient) -> (Vec<Channel
 
 fn usual(category: Category) -> Vec<Channel> {
     match category {
-        Category::Critical => vec![Channel::Email],
+        Category::Critical | Category::Bulk => vec![Channel::Email],
         Category::Operational | Category::Social => vec![Channel::InApp, Channel::Email],
-        Category::Bulk => vec![Channel::Email],
     }
 }
 
