@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Utc};
 use jobs::{ContactPointId, JobId, MessageId, TenantId};
-use sqlx::PgConnection;
+use sqlx::{FromRow, PgConnection};
 
 use crate::{
     db::{Db, commit},
@@ -46,6 +46,15 @@ pub enum Ended {
     Unknown(String),
 }
 
+/// A message, and its last try.
+#[derive(FromRow)]
+struct Before {
+    state: String,
+    tried: Option<i16>,
+    tried_state: Option<String>,
+    begun_at: Option<DateTime<Utc>>,
+}
+
 /// Writes down that the message is about to be sent; on disk when this returns.
 ///
 /// # Errors
@@ -58,8 +67,8 @@ pub async fn begin(
     provider: &str,
 ) -> Result<Begun, StoreError> {
     let mut tx = db.tenant(tenant).await?;
-    let found: Option<(String, Option<i16>, Option<String>, Option<DateTime<Utc>>)> = sqlx::query_as(
-        "select m.state, e.try, e.state, e.begun_at from message m
+    let found: Option<Before> = sqlx::query_as(
+        "select m.state, e.try as tried, e.state as tried_state, e.begun_at from message m
          left join lateral (
              select try, state, begun_at from effect where tenant_id = $1 and key = $3 order by try desc limit 1) e on true
          where m.tenant_id = $1 and m.id = $2 for update of m",
@@ -70,7 +79,7 @@ pub async fn begin(
     .fetch_optional(&mut *tx)
     .await
     .or_failed("look at a message")?;
-    let Some((state, tried, tried_state, begun_at)) = found else { return Ok(Begun::NoMessage) };
+    let Some(Before { state, tried, tried_state, begun_at }) = found else { return Ok(Begun::NoMessage) };
     if !matches!(state.as_str(), "planned" | "sending") {
         return Ok(Begun::Already(state));
     }
