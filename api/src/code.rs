@@ -81,6 +81,8 @@ codes! {
         "GET the asset: `finding` says what. An administrator may release it or delete it.";
     AssetRetained = "asset_retained", CONFLICT, "The file has to be kept for longer",
         "GET the asset: `retain_until` says until when. An administrator may make that earlier.";
+    MessageSettled = "message_settled", CONFLICT, "What became of the message is known",
+        "GET the message: `state` and `tries` say it. Only a message in state unknown can be resolved.";
     UploadExpired = "upload_expired", GONE, "The upload was not completed in time",
         "Announce the file again with POST /v1/uploads.";
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large",

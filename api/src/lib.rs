@@ -31,6 +31,7 @@ mod sniff;
 mod state;
 mod submission;
 mod timetable;
+mod unsubscribe;
 mod waiting;
 
 pub use auth::{Minted, Scope, mint};

@@ -171,6 +171,17 @@ pub(crate) const BULK_ERROR_CODE_BYTES_MAX: usize = 64;
 /// How far back promises are counted.
 pub(crate) const PROMISE_DAYS_MAX: i64 = 31;
 
+/// Characters of a party's name.
+pub(crate) const PARTY_NAME_CHARS_MAX: usize = 200;
+/// Characters of an address, whatever the channel.
+pub(crate) const CONTACT_ADDRESS_CHARS_MAX: usize = 500;
+/// Characters of a mail address (RFC 5321).
+pub(crate) const EMAIL_CHARS_MAX: usize = 254;
+/// Bytes of what people are told.
+pub(crate) const NOTIFICATION_BYTES_MAX: usize = 64 * 1024;
+/// Templates of a tenant that are listed.
+pub(crate) const TEMPLATES_MAX: i64 = 1_000;
+
 /// What an operator may change.
 #[derive(Debug, Clone)]
 pub struct Settings {

@@ -10,11 +10,13 @@ use crate::{
     problem::Problem,
     request,
     routes::{
-        asset_list, asset_terms, assets, attempts, batch, brand, bulk, deliveries, events, health, hooks,
-        job_events, jobs, kinds, limits, pages, pauses, promises, retention, schedule_steer, schedules,
-        steer, submit, uploads, webhook_deliveries, webhook_endpoints, webhook_events, webhook_rules,
-        webhook_sources, why, workflows,
+        asset_list, asset_terms, assets, attempts, batch, brand, bulk, contact_points, deliveries, events,
+        health, hooks, inbox, job_events, jobs, kinds, limits, messages, notifications, pages, parties,
+        pauses, preferences, promises, retention, schedule_steer, schedules, steer, submit, templates,
+        uploads, webhook_deliveries, webhook_endpoints, webhook_events, webhook_rules, webhook_sources, why,
+        workflows,
     },
+    unsubscribe,
 };
 
 #[derive(OpenApi)]
@@ -28,6 +30,7 @@ use crate::{
         (name = "Bulk operations", description = "One action on every job that fits a filter"),
         (name = "Kinds", description = "What can be asked for"),
         (name = "Files", description = "Originals in, pictures out"),
+        (name = "Messages", description = "Tell people something, once"),
         (name = "Webhooks", description = "What others tell us, and what we tell others"),
         (name = "Operation", description = "For whoever runs this"),
     ),
@@ -79,6 +82,22 @@ fn keyed() -> OpenApiRouter<AppState> {
         .routes(routes!(deliveries::get_delivery, deliveries::remove_delivery))
         .routes(routes!(deliveries::revoke_delivery))
         .routes(routes!(brand::get_brand, brand::set_brand, brand::remove_brand))
+        .routes(routes!(parties::create_party, parties::list_parties))
+        .routes(routes!(parties::get_party, parties::change_party, parties::remove_party))
+        .routes(routes!(contact_points::add_contact_point))
+        .routes(routes!(contact_points::remove_contact_point))
+        .routes(routes!(contact_points::say_consent))
+        .routes(routes!(preferences::get_preferences, preferences::set_preferences))
+        .routes(routes!(templates::list_templates))
+        .routes(routes!(templates::preview_template))
+        .routes(routes!(templates::put_template))
+        .routes(routes!(notifications::notify))
+        .routes(routes!(notifications::set_subject))
+        .routes(routes!(messages::list_messages))
+        .routes(routes!(messages::get_message))
+        .routes(routes!(messages::resolve_message))
+        .routes(routes!(inbox::read_inbox))
+        .routes(routes!(inbox::mark_read))
         .routes(routes!(retention::get_retention, retention::set_retention))
         .routes(routes!(webhook_sources::create_webhook_source, webhook_sources::list_webhook_sources))
         .routes(routes!(webhook_sources::get_webhook_source, webhook_sources::remove_webhook_source))
@@ -148,7 +167,8 @@ pub fn router(app: AppState) -> Router {
         .route("/docs", get(pages::docs))
         .route("/docs/problems", get(pages::problems))
         .route("/docs/style.css", get(pages::style))
-        .merge(delivery::router());
+        .merge(delivery::router())
+        .merge(unsubscribe::router());
     let keyed = keyed.route_layer(middleware::from_fn_with_state(app.clone(), auth::authenticate));
     keyed
         .merge(open)

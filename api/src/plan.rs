@@ -147,7 +147,8 @@ impl WorkflowBody {
     }
 }
 
-fn job_of(kind: &str, args: Map<String, Value>) -> NewJobBody {
+/// A job with these arguments, and everything else as its kind has it.
+pub(crate) fn job_of(kind: &str, args: Map<String, Value>) -> NewJobBody {
     NewJobBody {
         kind: kind.to_owned(),
         version: None,

@@ -129,6 +129,14 @@ ids! {
     RenditionId = "rnd",
     /// Files that are handed over behind a link.
     DeliveryId = "dlv",
+    /// Somebody who can be told something.
+    PartyId = "pty",
+    /// An address, a number or a room by which a party is reached.
+    ContactPointId = "cpt",
+    /// Something told to one party by one channel.
+    MessageId = "msg",
+    /// What is gathered to be told at once.
+    DigestId = "dgs",
     /// Somebody who sends us webhooks.
     WebhookSourceId = "whs",
     /// A webhook that came in.

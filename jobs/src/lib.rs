@@ -8,6 +8,7 @@
 pub mod asset;
 pub mod brand;
 pub mod catalogue;
+pub mod channel;
 pub mod failure;
 pub mod id;
 pub mod invalid;
@@ -23,11 +24,12 @@ pub mod video_preset;
 
 pub use asset::{AssetState, UnknownAssetState};
 pub use catalogue::{KindSpec, Parsed, parse, parse_kept, parse_up_to, spec, specs};
+pub use channel::{Category, Channel};
 pub use failure::{Classify, Failure, Outcome};
 pub use id::{
-    ApiKeyId, AssetId, BulkOperationId, DeliveryId, JobId, LeaseId, LimitId, PauseId, RenditionId,
-    ScheduleId, TenantId, UploadId, WebhookDeliveryId, WebhookEndpointId, WebhookEventId, WebhookMessageId,
-    WebhookRuleId, WebhookSourceId, WorkflowId,
+    ApiKeyId, AssetId, BulkOperationId, ContactPointId, DeliveryId, DigestId, JobId, LeaseId, LimitId,
+    MessageId, PartyId, PauseId, RenditionId, ScheduleId, TenantId, UploadId, WebhookDeliveryId,
+    WebhookEndpointId, WebhookEventId, WebhookMessageId, WebhookRuleId, WebhookSourceId, WorkflowId,
 };
 pub use invalid::Invalid;
 pub use job::{Job, Unique, UniqueFor};

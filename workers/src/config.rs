@@ -11,6 +11,7 @@ use crate::{
     clamd::Address,
     faults::{Faults, Point},
     knows::Knows,
+    senders::SendingArgs,
 };
 
 /// Does the work of Crewline.
@@ -102,6 +103,9 @@ pub struct RunArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
     pub masters: MasterKeyArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented where it is defined")]
+    pub sending: SendingArgs,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
     pub webhooks: WebhookArgs,

@@ -4,7 +4,7 @@ use blob::Blobs;
 use outbound::Outbound;
 use store::Db;
 
-use crate::{clamd::Clamd, film_orders::Cut, media_pool::MediaPool, scratch::Scratch};
+use crate::{clamd::Clamd, film_orders::Cut, media_pool::MediaPool, scratch::Scratch, senders::Senders};
 
 /// Everything a handler may reach.
 pub struct Deps {
@@ -22,6 +22,8 @@ pub struct Deps {
     pub cut: Cut,
     /// Addresses that tenants chose.
     pub outbound: Outbound,
+    /// Those who carry messages.
+    pub senders: Senders,
     /// Room for files, gone when the attempt is.
     pub scratch: Scratch,
 }

@@ -17,10 +17,16 @@ pub enum Point {
     BeforeSettle,
     /// The settling was accepted, nobody knows yet.
     AfterSettle,
+    /// Something is about to be done outside; nothing of that is written down yet.
+    BeforeEffect,
+    /// That it is about to be done is on disk; nobody outside has heard of it.
+    BeforeCall,
+    /// It was done outside; nothing of that is written down yet.
+    AfterCall,
 }
 
 impl Point {
-    /// Every point, for tests that try them all.
+    /// Every point that a job of any kind may pass, for tests that try them all.
     pub const ALL: [Self; 6] = [
         Self::BeforeClaim,
         Self::AfterClaim,
@@ -29,6 +35,8 @@ impl Point {
         Self::BeforeSettle,
         Self::AfterSettle,
     ];
+    /// The points of a job that does something outside.
+    pub const OUTSIDE: [Self; 3] = [Self::BeforeEffect, Self::BeforeCall, Self::AfterCall];
 }
 
 /// What this process was told to suffer. Nothing, unless it was started for fault tests.

@@ -6,6 +6,7 @@
 //! **Invariant:** no handler holds a database transaction while it works, and nothing a handler decides counts before
 //! the ledger has accepted it under the lease the job was claimed with.
 
+mod addressed;
 pub mod archive;
 pub mod claims;
 pub mod clamd;
@@ -31,7 +32,9 @@ pub mod picture_child;
 pub mod registry;
 pub mod runtime;
 pub mod scratch;
+pub mod senders;
 pub mod settler;
 pub mod speaker;
 pub mod stop;
 pub mod verdict;
+mod wording;

@@ -34,6 +34,7 @@ use crate::{
     },
     media_pool::{self, Kind, MediaPool},
     scratch::Scratch,
+    senders::Senders,
     settler::Settler,
     speaker::Speaker,
     stop::Reason,
@@ -82,6 +83,7 @@ impl Core {
             db: db.clone(),
             blobs: blob::Blobs::connect(&args.s3.options())?,
             clamd: Clamd::at(args.clamd_address.clone()),
+            senders: Senders::open(&args.sending).context("could not set up those who carry messages")?,
             // The program for films lies beside this one.
             films: MediaPool::new(Kind {
                 program: program.with_file_name("films"),

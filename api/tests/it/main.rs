@@ -17,6 +17,7 @@ mod events;
 mod hostile;
 mod idempotency;
 mod intake;
+mod notifications;
 mod pages;
 mod payloads;
 mod problems;

@@ -2,11 +2,14 @@
 
 use std::{fmt, str::FromStr};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, LocalResult, NaiveDateTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::{TZ_VARIANTS, Tz};
 
 /// The release of the IANA database that this program knows, such as `2025b`.
 pub const ZONES_RELEASE: &str = chrono_tz::IANA_TZDB_VERSION;
+
+/// Longest stretch of the clock that a zone has ever skipped, in minutes: a day, when one crossed the date line.
+const GAP_MINUTES_MAX: i64 = 24 * 60;
 
 /// A time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,6 +27,27 @@ impl Zone {
     /// What a clock on the wall shows at `at`, with the offset: `2026-10-25T02:30:00+01:00`.
     pub fn local(self, at: DateTime<Utc>) -> String {
         at.with_timezone(&self.0).to_rfc3339()
+    }
+
+    /// What a clock on the wall shows at `at`, without the offset.
+    pub fn wall(self, at: DateTime<Utc>) -> NaiveDateTime {
+        at.with_timezone(&self.0).naive_local()
+    }
+
+    /// When the clock shows `wall`: of two moments the first that lies after `after`, and the end of the gap when the
+    /// clock skips it.
+    pub fn showing(self, wall: NaiveDateTime, after: DateTime<Utc>) -> DateTime<Utc> {
+        for minutes in 0..=GAP_MINUTES_MAX {
+            match self.0.from_local_datetime(&(wall + TimeDelta::minutes(minutes))) {
+                LocalResult::Single(at) => return at.to_utc(),
+                LocalResult::Ambiguous(first, second) => {
+                    let first = first.to_utc();
+                    return if first > after { first } else { second.to_utc() };
+                }
+                LocalResult::None => {}
+            }
+        }
+        wall.and_utc()
     }
 }
 
@@ -61,6 +85,17 @@ impl FromStr for Zone {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wall_clock_is_read_both_ways() {
+        let (zone, before) = ("Europe/Berlin".parse::<Zone>().unwrap(), DateTime::<Utc>::MIN_UTC);
+        let showing = |wall: &str| zone.local(zone.showing(wall.parse().unwrap(), before));
+        assert_eq!(showing("2026-07-01T08:00:00"), "2026-07-01T08:00:00+02:00");
+        assert_eq!(showing("2026-03-29T02:30:00"), "2026-03-29T03:00:00+02:00");
+        assert_eq!(showing("2026-10-25T02:30:00"), "2026-10-25T02:30:00+02:00");
+        let at = "2026-01-01T23:30:00Z".parse().unwrap();
+        assert_eq!(zone.wall(at).to_string(), "2026-01-02 00:30:00");
+    }
 
     #[test]
     fn a_zone_is_found_by_its_name_and_a_slip_is_named() {

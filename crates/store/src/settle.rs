@@ -15,7 +15,7 @@ use crate::{
     deliveries,
     enqueue::{self, Enqueued, NewJob},
     error::{OrFailed, StoreError},
-    film_parts, films, inbox, media,
+    film_parts, films, inbox, media, messages,
     outbox::{self, Listening},
     parking::{PARK_FIRST, PARK_LONGEST},
     payload::{Field, Payload},
@@ -93,6 +93,7 @@ pub async fn settle_with(
     }
     let ended: HashSet<JobId> = ended.into_iter().collect();
     tell_endpoints(&mut tx, &listening, &[settle], &ended).await?;
+    let mut brought = Vec::new();
     for write in writes {
         match write {
             Write::Renditions(new) => media::insert_renditions(&mut tx, settle.tenant, new).await?,
@@ -110,12 +111,18 @@ pub async fn settle_with(
             Write::FilmPart(part) => film_parts::tell(&mut tx, settle.tenant, *part).await?,
             // It names its jobs, and which they are shows when they are inserted.
             Write::Webhook(_) => {}
+            Write::Messages(plan) => brought.extend(messages::plan(&mut tx, settle.tenant, plan).await?),
+            Write::Digest(closed) => brought.extend(messages::close(&mut tx, settle.tenant, closed).await?),
+            Write::InboxLine(message) => messages::deliver_line(&mut tx, settle.tenant, *message).await?,
         }
     }
     let enqueued = match follow_ups {
         [] => Vec::new(),
         follow_ups => enqueue::insert(db, &mut tx, settle.tenant, follow_ups).await?,
     };
+    if !brought.is_empty() {
+        enqueue::insert(db, &mut tx, settle.tenant, &brought).await?;
+    }
     note_webhooks(&mut tx, settle, writes, follow_ups, &enqueued).await?;
     announce(&mut tx, &ended).await?;
     commit(tx, "settle a job with what follows from it").await?;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use jobs::{DeliveryId, JobId, LeaseId, TenantId, WorkflowId, failure::Problem};
+use jobs::{DeliveryId, JobId, LeaseId, MessageId, TenantId, WorkflowId, failure::Problem};
 
-use crate::{claim::Claimed, deliveries, films, inbox, media, payload::Payload, probes, scans};
+use crate::{claim::Claimed, deliveries, films, inbox, media, messages, payload::Payload, probes, scans};
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -130,6 +130,12 @@ pub enum Write {
     FilmPart(FilmPart),
     /// What became of a webhook that came in.
     Webhook(inbox::Processed),
+    /// Who is told what, and when; brings the jobs that tell them.
+    Messages(Box<messages::Plan>),
+    /// What a digest came to; brings the job that tells it.
+    Digest(Box<messages::ClosedDigest>),
+    /// A line is in its inbox.
+    InboxLine(MessageId),
 }
 
 /// A part of a film.

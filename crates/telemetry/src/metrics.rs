@@ -43,6 +43,8 @@ pub const SCHEDULE_FIRES_TOTAL: &str = "schedule_fires_total";
 pub const BULK_JOBS_TOTAL: &str = "bulk_jobs_total";
 /// Counter `{outcome}`: originals that the virus scanner gave its opinion of.
 pub const ASSETS_SCANNED_TOTAL: &str = "assets_scanned_total";
+/// Counter `{outcome}`: messages that were handed to whoever carries them.
+pub const MESSAGES_TOTAL: &str = "messages_total";
 /// Counter: log lines and progress that could not be stored in time.
 pub const JOB_WORDS_LOST_TOTAL: &str = "job_words_lost_total";
 
@@ -105,6 +107,7 @@ fn describe() {
     describe_counter!(SCHEDULE_FIRES_TOTAL, Unit::Count, "Slots of schedules that were decided about.");
     describe_counter!(BULK_JOBS_TOTAL, Unit::Count, "Jobs that bulk operations met.");
     describe_counter!(ASSETS_SCANNED_TOTAL, Unit::Count, "Originals scanned for viruses, by verdict.");
+    describe_counter!(MESSAGES_TOTAL, Unit::Count, "Messages handed over, by what became of them.");
     describe_counter!(
         JOB_WORDS_LOST_TOTAL,
         Unit::Count,

@@ -9,6 +9,7 @@ mod http_proxy;
 mod postgres_server;
 mod proxy;
 mod redis_server;
+mod smtp_server;
 mod stopping;
 mod words;
 
@@ -18,5 +19,6 @@ pub use http_proxy::{HttpProxy, Service};
 pub use postgres_server::PostgresServer;
 pub use proxy::{Proxy, Weather};
 pub use redis_server::RedisServer;
+pub use smtp_server::{Kept, SmtpServer};
 pub use stopping::unless_told_to_stop;
 pub use words::{line, number};

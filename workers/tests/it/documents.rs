@@ -102,3 +102,8 @@ async fn payloads() {
 async fn workflows() {
     holds("workflows.md").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn notifications() {
+    holds("notifications.md").await;
+}

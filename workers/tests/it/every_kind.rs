@@ -2,18 +2,19 @@
 
 use clap::ValueEnum;
 use jobs::{
-    AssetId, DeliveryId, Job, JobId, State, Variant, for_each_kind,
+    AssetId, ContactPointId, DeliveryId, Job, JobId, MessageId, PartyId, State, Variant, for_each_kind,
     kinds::{
         delivery_publish::DeliveryPublish, delivery_zip::DeliveryZip, media_contact_sheet::MediaContactSheet,
         media_probe::MediaProbe, media_rendition::MediaRendition, media_scan::MediaScan,
-        video_chunk::VideoChunk, video_transcode::VideoTranscode, webhook_deliver::WebhookDeliver,
-        webhook_process::WebhookProcess,
+        notify_plan::NotifyPlan, notify_send::NotifySend, video_chunk::VideoChunk,
+        video_transcode::VideoTranscode, webhook_deliver::WebhookDeliver, webhook_process::WebhookProcess,
     },
 };
 use store::{
     deliveries::{File, Manifest, Stored},
     enqueue::NewJob,
     media,
+    parties::{self, Terms},
 };
 use workers::faults::Point;
 
@@ -54,6 +55,19 @@ async fn job_of(world: &World, kind: &str) -> NewJob {
         let assets = vec![world.asset(photo("FreshFlower.jpg")).await];
         let (title, columns) = ("x".to_owned(), MediaContactSheet::default_columns());
         return NewJob::of(&MediaContactSheet { assets, title, columns }).unwrap();
+    }
+    if kind == NotifyPlan::KIND {
+        let party = party(world).await;
+        return NewJob::of(&NotifyPlan {
+            recipients: vec![party],
+            dedupe_s: Some(0),
+            ..NotifyPlan::example()
+        })
+        .unwrap();
+    }
+    if kind == NotifySend::KIND {
+        let message = line(world, party(world).await).await;
+        return NewJob::of(&NotifySend { message }).unwrap();
     }
     if kind == MediaProbe::KIND {
         let asset = world.asset(photo("FreshFlower.jpg")).await;
@@ -176,6 +190,27 @@ async fn delivery(world: &World) -> DeliveryId {
     delivery
 }
 
+/// Somebody with an inbox.
+async fn party(world: &World) -> PartyId {
+    let terms = Terms { name: "Ada".into(), locale: "en".into(), timezone: None, quiet: None };
+    let inbox = (ContactPointId::new(), [7; 32]);
+    parties::create(&world.api, world.tenant, PartyId::new(), &terms, inbox).await.unwrap().id()
+}
+
+/// A line that is about to be put into the inbox of `party`.
+async fn line(world: &World, party: PartyId) -> MessageId {
+    let message = MessageId::new();
+    let (id, tenant, party) = (message.as_uuid(), world.tenant.as_uuid(), party.as_uuid());
+    let sql = format!(
+        "insert into message (id, tenant_id, party_id, contact_point_id, request_id, channel, category, template,
+             template_version, locale, content_sha256, dedupe_key, state, decisions, scheduled_at)
+         select '{id}', '{tenant}', '{party}', c.id, '{id}', 'in_app', 'operational', 'x', 0, 'en', 'x', 'x', 'planned', '[]',
+             now() from contact_point c where c.party_id = '{party}'"
+    );
+    world.database.execute(&sql).await.unwrap();
+    message
+}
+
 /// What the job left in the world, apart from ids and times.
 async fn left_behind(world: &World, job: JobId) -> (i64, usize, serde_json::Value) {
     let rows = "select (select count(*) from rendition) + (select count(*) from film_file)";
@@ -188,6 +223,9 @@ async fn left_behind(world: &World, job: JobId) -> (i64, usize, serde_json::Valu
     for page in result["pages"].as_array_mut().into_iter().flatten() {
         // The id of the photograph stands on it.
         *page = serde_json::Value::Null;
+    }
+    for message in result["messages"].as_array_mut().into_iter().flatten() {
+        *message = serde_json::Value::Null;
     }
     result["reused"] = serde_json::Value::Null;
     result["attempt"] = serde_json::Value::Null;
@@ -255,7 +293,7 @@ async fn all_ended(world: &World) -> i64 {
 
 fn masked(result: &serde_json::Value) -> serde_json::Value {
     let mut result = result.clone();
-    for named in ["asset", "delivery", "event", "manifest_sha256"] {
+    for named in ["asset", "delivery", "digest", "event", "manifest_sha256", "message"] {
         if result.get(named).is_some() {
             result[named] = serde_json::Value::Null;
         }

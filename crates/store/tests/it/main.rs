@@ -9,6 +9,7 @@ mod enqueueing;
 mod graves;
 mod history;
 mod limiting;
+mod messages;
 mod parking;
 mod releasing;
 mod rescuing;

@@ -104,7 +104,23 @@ async fn fill(database: &TestDatabase, tenants: [TenantId; 2]) {
              insert into delivery_note (tenant_id, delivery_id, number, place, manifest_sha256, text)
                  values ('{id}', '{id}', 1, 1, 'x', 'x');
              insert into delivery_archive (tenant_id, delivery_id, variant, manifest_sha256, object_key, bytes, files, sha256)
-                 values ('{id}', '{id}', 'mls', 'x', 'x', 1, 1, 'x');",
+                 values ('{id}', '{id}', 'mls', 'x', 'x', 1, 1, 'x');
+             insert into party (id, tenant_id, name, locale) values ('{id}', '{id}', 'x', 'en');
+             insert into contact_point (id, tenant_id, party_id, channel, address, link_secret)
+                 values ('{id}', '{id}', '{id}', 'email', 'x', sha256('x'));
+             insert into consent (tenant_id, contact_point_id, category, word, source)
+                 values ('{id}', '{id}', 'bulk', 'granted', 'x');
+             insert into preference (tenant_id, party_id, category, channels) values ('{id}', '{id}', 'bulk', '{{}}');
+             insert into notification_template (tenant_id, name, locale, version, source, created_by)
+                 values ('{id}', 'x', 'en', 1, '{{}}', 'x');
+             insert into subject (tenant_id, reference, version) values ('{id}', 'x', 1);
+             insert into digest (id, tenant_id, party_id, contact_point_id, channel, category, thread, closes_at)
+                 values ('{id}', '{id}', '{id}', '{id}', 'email', 'bulk', '', now());
+             insert into message (id, tenant_id, party_id, request_id, channel, category, template, template_version, locale,
+                 content_sha256, dedupe_key, state, decisions, scheduled_at)
+                 values ('{id}', '{id}', '{id}', '{id}', 'email', 'bulk', 'x', 0, 'en', 'x', 'x', 'planned', '[]', now());
+             insert into effect (tenant_id, key, try, message_id, job_id, state, provider)
+                 values ('{id}', 'x', 1, '{id}', '{id}', 'begun', 'x');",
             slug = id.simple(),
             prefix = &id.simple().to_string()[20..],
         );
@@ -190,6 +206,12 @@ async fn a_tenant_cannot_write_for_another() {
         "delete from attempt".to_owned(),
         "delete from job_log".to_owned(),
         "delete from schedule_fire".to_owned(),
+        "delete from consent".to_owned(),
+        "update consent set word = 'granted'".to_owned(),
+        "update notification_template set source = '{}'".to_owned(),
+        "delete from effect".to_owned(),
+        "delete from message".to_owned(),
+        format!("update message set tenant_id = '{theirs}'"),
         "update schedule_fire set outcome = 'missed'".to_owned(),
         format!(
             "insert into schedule_fire (tenant_id, schedule_id, slot, outcome)

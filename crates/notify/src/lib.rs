@@ -1,0 +1,31 @@
+//! Who is told what, by which way and when, and in which words.
+//!
+//! The rules decide ([`decide`]), templates say it ([`Source`]), segments count it ([`segments`]). Not here: who anybody
+//! is, what was sent, and the sending; that is `store` and `workers`.
+//!
+//! **Invariant:** no I/O, no runtime and no clock. The same question always gets the same answer, with its reasons.
+
+mod audience;
+mod content;
+mod defaults;
+mod frame;
+mod locale;
+mod quiet;
+mod request;
+mod rules;
+mod segments;
+mod templates;
+mod unsubscribe;
+
+pub use audience::{Consent, Contact, Preference, Recipient, Suppression};
+pub use content::{ChatText, Content, Inbox, Mail, Sms, contents};
+pub use defaults::{NAMES as DEFAULT_NAMES, default_source, default_sources};
+pub use locale::{fallbacks, is_locale, unsubscribe_label};
+pub use quiet::Quiet;
+pub use request::{About, History, Request, Rungs, Told};
+pub use rules::{Decision, Note, Verdict, decide, dedupe_window};
+pub use segments::{Encoding, Segments, segments};
+pub use templates::{
+    Button, LINES_MAX, PIECE_BYTES_MAX, RENDERED_BYTES_MAX, Rendered, Source, TemplateError,
+};
+pub use unsubscribe::{Token, sign, verify};

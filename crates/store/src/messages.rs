@@ -1,0 +1,119 @@
+//! Messages: what somebody is told by one channel, what was decided about it, and what came of it.
+
+mod digests;
+mod effects;
+mod planning;
+mod reading;
+mod resolving;
+mod subjects;
+
+use chrono::{DateTime, Utc};
+use jobs::{Category, Channel, ContactPointId, DigestId, JobId, MessageId, PartyId};
+use serde_json::Value;
+use sqlx::{FromRow, types::Json};
+use uuid::Uuid;
+
+pub use self::{
+    digests::{ClosedDigest, Digest, close, digest, open_digest},
+    effects::{Begun, Ended, begin, deliver_line, drop_message, end},
+    planning::{Gathering, History, NewMessage, Plan, history, plan},
+    reading::{Effect, Filter, effects, is_read, list, mark_read, message, unread},
+    resolving::{Resolution, Resolved, resolve},
+    subjects::{Subject, has_passed, set_subject, subject},
+};
+use crate::error::StoreError;
+
+/// Something told to one party by one channel.
+#[derive(Debug, Clone, FromRow)]
+pub struct Message {
+    id: Uuid,
+    party_id: Uuid,
+    contact_point_id: Option<Uuid>,
+    request_id: Uuid,
+    channel: String,
+    category: String,
+    /// By which template.
+    pub template: String,
+    /// In which version; 0 for the product's own.
+    pub template_version: i32,
+    /// In which language.
+    pub locale: String,
+    /// What it is about.
+    pub subject_reference: Option<String>,
+    /// Which version of that it speaks of.
+    pub subject_version: Option<i32>,
+    /// SHA-256 of the template and its variables.
+    pub content_sha256: String,
+    /// `planned`, `gathered`, `sending`, `sent`, `read`, `unknown`, `failed`, `dropped` or `skipped`.
+    pub state: String,
+    /// What the rules said.
+    pub decisions: Json<Value>,
+    /// What the channel is handed.
+    pub content: Option<Json<Value>>,
+    /// Only if nobody has read the same by another channel.
+    pub unless_read: bool,
+    digest_id: Option<Uuid>,
+    /// Not before.
+    pub scheduled_at: DateTime<Utc>,
+    /// What the provider calls it.
+    pub provider_id: Option<String>,
+    /// Why it was dropped, or failed, or nobody knows.
+    pub detail: Option<String>,
+    /// When it was planned.
+    pub created_at: DateTime<Utc>,
+    /// When it was sent.
+    pub sent_at: Option<DateTime<Utc>>,
+    /// When it was read.
+    pub read_at: Option<DateTime<Utc>>,
+}
+
+const COLUMNS: &str = "id, party_id, contact_point_id, request_id, channel, category, template, template_version, locale,
+    subject_reference, subject_version, content_sha256, state, decisions, content, unless_read, digest_id, scheduled_at,
+    provider_id, detail, created_at, sent_at, read_at";
+
+impl Message {
+    /// Which it is.
+    pub fn id(&self) -> MessageId {
+        MessageId::from_uuid(self.id)
+    }
+
+    /// To whom.
+    pub fn party(&self) -> PartyId {
+        PartyId::from_uuid(self.party_id)
+    }
+
+    /// Where to.
+    pub fn contact(&self) -> Option<ContactPointId> {
+        self.contact_point_id.map(ContactPointId::from_uuid)
+    }
+
+    /// The job that decided about it.
+    pub fn request(&self) -> JobId {
+        JobId::from_uuid(self.request_id)
+    }
+
+    /// The digest it waits in, or was told in.
+    pub fn digest(&self) -> Option<DigestId> {
+        self.digest_id.map(DigestId::from_uuid)
+    }
+
+    /// By which channel.
+    ///
+    /// # Errors
+    /// When this version knows no such channel.
+    pub fn channel(&self) -> Result<Channel, StoreError> {
+        self.channel.parse().map_err(|_| unreadable(&self.channel))
+    }
+
+    /// What sort of thing.
+    ///
+    /// # Errors
+    /// When this version knows no such category.
+    pub fn category(&self) -> Result<Category, StoreError> {
+        self.category.parse().map_err(|_| unreadable(&self.category))
+    }
+}
+
+fn unreadable(found: &str) -> StoreError {
+    StoreError::Unreadable { table: "message", found: found.to_owned() }
+}

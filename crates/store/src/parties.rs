@@ -1,0 +1,190 @@
+//! Parties: people and companies who can be told something.
+
+mod contacts;
+mod preferences;
+
+use chrono::{DateTime, Utc};
+use jobs::{ContactPointId, PartyId, TenantId};
+use sqlx::{AssertSqlSafe, FromRow};
+use uuid::Uuid;
+
+pub use self::{
+    contacts::{
+        Added, ContactPoint, Linked, NewContactPoint, Word, add, contact, contacts, contacts_for, linked,
+        remove_contact, say, suppress,
+    },
+    preferences::{Preference, preferences, set_preferences},
+};
+use crate::{
+    db::{Db, commit},
+    error::{OrFailed, StoreError},
+};
+
+/// Somebody who can be told something.
+#[derive(Debug, Clone, FromRow)]
+pub struct Party {
+    id: Uuid,
+    /// What they are called.
+    pub name: String,
+    /// Their language.
+    pub locale: String,
+    /// Where their clock hangs.
+    pub timezone: Option<String>,
+    /// Minute of the day from which nothing may ring.
+    pub quiet_from: Option<i16>,
+    /// Minute of the day from which it may again.
+    pub quiet_until: Option<i16>,
+    /// When they were noted.
+    pub created_at: DateTime<Utc>,
+    /// When they were changed last.
+    pub updated_at: DateTime<Utc>,
+}
+
+const COLUMNS: &str = "id, name, locale, timezone, quiet_from, quiet_until, created_at, updated_at";
+
+impl Party {
+    /// Who it is.
+    pub fn id(&self) -> PartyId {
+        PartyId::from_uuid(self.id)
+    }
+}
+
+/// What can be said about a party.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// What they are called.
+    pub name: String,
+    /// Their language.
+    pub locale: String,
+    /// Where their clock hangs.
+    pub timezone: Option<String>,
+    /// Minutes of the day between which nothing may ring.
+    pub quiet: Option<(i16, i16)>,
+}
+
+/// Notes a party, with an inbox of its own.
+///
+/// # Errors
+/// When the database fails.
+pub async fn create(
+    db: &Db,
+    tenant: TenantId,
+    id: PartyId,
+    terms: &Terms,
+    inbox: (ContactPointId, [u8; 32]),
+) -> Result<Party, StoreError> {
+    let mut tx = db.tenant(tenant).await?;
+    let sql = format!(
+        "insert into party (id, tenant_id, name, locale, timezone, quiet_from, quiet_until)
+         values ($1, $2, $3, $4, $5, $6, $7) returning {COLUMNS}"
+    );
+    let party = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(id.as_uuid())
+        .bind(tenant.as_uuid())
+        .bind(&terms.name)
+        .bind(&terms.locale)
+        .bind(&terms.timezone)
+        .bind(terms.quiet.map(|quiet| quiet.0))
+        .bind(terms.quiet.map(|quiet| quiet.1))
+        .fetch_one(&mut *tx)
+        .await
+        .or_failed("note a party")?;
+    sqlx::query(
+        "insert into contact_point (id, tenant_id, party_id, channel, address, verified_at, link_secret)
+         values ($1, $2, $3, 'in_app', '', clock_timestamp(), $4)",
+    )
+    .bind(inbox.0.as_uuid())
+    .bind(tenant.as_uuid())
+    .bind(id.as_uuid())
+    .bind(inbox.1.as_slice())
+    .execute(&mut *tx)
+    .await
+    .or_failed("open an inbox")?;
+    commit(tx, "note a party").await?;
+    Ok(party)
+}
+
+/// The party of `tenant` with this id.
+///
+/// # Errors
+/// When the database fails.
+pub async fn party(db: &Db, tenant: TenantId, id: PartyId) -> Result<Option<Party>, StoreError> {
+    let mut tx = db.tenant(tenant).await?;
+    let sql = format!("select {COLUMNS} from party where tenant_id = $1 and id = $2");
+    sqlx::query_as(AssertSqlSafe(sql))
+        .bind(tenant.as_uuid())
+        .bind(id.as_uuid())
+        .fetch_optional(&mut *tx)
+        .await
+        .or_failed("read a party")
+}
+
+/// The parties of `tenant` before `before`, newest first, at most `max`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list(
+    db: &Db,
+    tenant: TenantId,
+    before: Option<Uuid>,
+    max: i64,
+) -> Result<Vec<Party>, StoreError> {
+    let mut tx = db.tenant(tenant).await?;
+    let sql = format!(
+        "select {COLUMNS} from party where tenant_id = $1 and ($2::uuid is null or id < $2) order by id desc limit $3"
+    );
+    sqlx::query_as(AssertSqlSafe(sql))
+        .bind(tenant.as_uuid())
+        .bind(before)
+        .bind(max)
+        .fetch_all(&mut *tx)
+        .await
+        .or_failed("list parties")
+}
+
+/// Says something else about a party; none when this tenant has no such party.
+///
+/// # Errors
+/// When the database fails.
+pub async fn change(
+    db: &Db,
+    tenant: TenantId,
+    id: PartyId,
+    terms: &Terms,
+) -> Result<Option<Party>, StoreError> {
+    let mut tx = db.tenant(tenant).await?;
+    let sql = format!(
+        "update party set name = $3, locale = $4, timezone = $5, quiet_from = $6, quiet_until = $7,
+             updated_at = clock_timestamp()
+         where tenant_id = $1 and id = $2 returning {COLUMNS}"
+    );
+    let party = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(tenant.as_uuid())
+        .bind(id.as_uuid())
+        .bind(&terms.name)
+        .bind(&terms.locale)
+        .bind(&terms.timezone)
+        .bind(terms.quiet.map(|quiet| quiet.0))
+        .bind(terms.quiet.map(|quiet| quiet.1))
+        .fetch_optional(&mut *tx)
+        .await
+        .or_failed("change a party")?;
+    commit(tx, "change a party").await?;
+    Ok(party)
+}
+
+/// Forgets a party, where it was reached and what it was told. False when this tenant has no such party.
+///
+/// # Errors
+/// When the database fails.
+pub async fn remove(db: &Db, tenant: TenantId, id: PartyId) -> Result<bool, StoreError> {
+    let mut tx = db.tenant(tenant).await?;
+    let removed = sqlx::query("delete from party where tenant_id = $1 and id = $2")
+        .bind(tenant.as_uuid())
+        .bind(id.as_uuid())
+        .execute(&mut *tx)
+        .await
+        .or_failed("remove a party")?;
+    commit(tx, "remove a party").await?;
+    Ok(removed.rows_affected() > 0)
+}

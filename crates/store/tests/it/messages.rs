@@ -1,0 +1,167 @@
+//! Messages: told once, whoever decides at the same moment, and however late the truth comes.
+
+use chrono::{TimeDelta, Utc};
+use jobs::{Category, Channel, ContactPointId, JobId, MessageId, PartyId};
+use serde_json::json;
+use store::{
+    messages::{self, Begun, ClosedDigest, Ended, Gathering, NewMessage, Plan, Resolution, Resolved},
+    parties::{self, Terms},
+};
+
+use crate::world::World;
+
+async fn somebody(world: &World) -> (PartyId, ContactPointId) {
+    let (party, inbox) = (PartyId::new(), ContactPointId::new());
+    let terms = Terms { name: "Ada".into(), locale: "en".into(), timezone: None, quiet: None };
+    parties::create(&world.api, world.tenant, party, &terms, (inbox, [7; 32])).await.unwrap();
+    (party, inbox)
+}
+
+fn new(to: (PartyId, ContactPointId), dedupe: &str) -> NewMessage {
+    NewMessage {
+        id: MessageId::new(),
+        party: to.0,
+        contact: Some(to.1),
+        channel: Channel::Email,
+        category: Category::Social,
+        template: ("x".into(), 0, "en".into()),
+        subject: None,
+        content_sha256: "x".into(),
+        dedupe: (dedupe.to_owned(), 3_600),
+        state: "planned",
+        decisions: json!([]),
+        content: Some(json!({})),
+        unless_read: false,
+        scheduled_at: Utc::now(),
+        gathering: None,
+    }
+}
+
+/// Decides on one message; answers how many jobs follow.
+async fn plan(world: &World, message: &NewMessage) -> usize {
+    let plan =
+        Plan { request: JobId::new(), subject: None, messages: vec![message.clone()], traceparent: None };
+    let mut tx = world.worker.begin().await.unwrap();
+    let jobs = messages::plan(&mut tx, world.tenant, &plan).await.unwrap();
+    tx.commit().await.unwrap();
+    jobs.len()
+}
+
+async fn state(world: &World, id: MessageId) -> String {
+    messages::message(&world.api, world.tenant, id).await.unwrap().unwrap().state
+}
+
+async fn begin(world: &World, id: MessageId) -> Begun {
+    messages::begin(&world.worker, world.tenant, id, JobId::new(), "smtp").await.unwrap()
+}
+
+async fn end(world: &World, id: MessageId, number: i16, ended: Ended) {
+    messages::end(&world.worker, world.tenant, id, number, &ended).await.unwrap();
+}
+
+#[tokio::test]
+async fn of_two_who_decide_at_once_one_tells() {
+    let world = World::new().await;
+    let to = somebody(&world).await;
+    let messages: Vec<NewMessage> = (0..8).map(|_| new(to, "same")).collect();
+    let jobs = futures::future::join_all(messages.iter().map(|message| plan(&world, message))).await;
+    assert_eq!(jobs.iter().sum::<usize>(), 1, "one job sends");
+    let mut states = Vec::new();
+    for message in &messages {
+        states.push(state(&world, message.id).await);
+    }
+    states.sort();
+    assert_eq!(
+        (states[0].as_str(), states.iter().filter(|state| *state == "skipped").count()),
+        ("planned", 7)
+    );
+    assert_eq!(plan(&world, &new(to, "other")).await, 1);
+}
+
+#[tokio::test]
+async fn what_was_begun_is_not_begun_again() {
+    let world = World::new().await;
+    let id = new(somebody(&world).await, "x");
+    plan(&world, &id).await;
+    let id = id.id;
+    assert_eq!(begin(&world, id).await, Begun::Go(1));
+    assert!(matches!(begin(&world, id).await, Begun::Broken { number: 1, .. }));
+    end(&world, id, 1, Ended::Refused("later".into())).await;
+    assert_eq!((state(&world, id).await.as_str(), begin(&world, id).await), ("planned", Begun::Go(2)));
+    end(&world, id, 2, Ended::Done(Some("sid".into()))).await;
+    assert_eq!(begin(&world, id).await, Begun::Already("sent".into()));
+    assert_eq!(begin(&world, MessageId::new()).await, Begun::NoMessage);
+}
+
+#[tokio::test]
+async fn a_late_truth_counts_until_a_person_has_spoken() {
+    let world = World::new().await;
+    let to = somebody(&world).await;
+    let [late, resolved] = [new(to, "late"), new(to, "resolved")];
+    for message in [&late, &resolved] {
+        plan(&world, message).await;
+        assert_eq!(begin(&world, message.id).await, Begun::Go(1));
+        end(&world, message.id, 1, Ended::Unknown("the worker stopped".into())).await;
+        assert_eq!(state(&world, message.id).await, "unknown");
+    }
+    // A worker that stood still wakes up and says what it knows.
+    end(&world, late.id, 1, Ended::Done(None)).await;
+    assert_eq!(state(&world, late.id).await, "sent");
+    let resolve = async |id| {
+        messages::resolve(&world.api, world.tenant, id, Resolution::GiveUp, "key_1").await.unwrap()
+    };
+    assert_eq!(resolve(late.id).await, Resolved::NotUnknown);
+    assert_eq!(resolve(resolved.id).await, Resolved::Done);
+    end(&world, resolved.id, 1, Ended::Done(None)).await;
+    assert_eq!(state(&world, resolved.id).await, "failed", "the person's word stands");
+    let stranger = world.tenant("other").await;
+    let theirs = messages::resolve(&world.api, stranger, late.id, Resolution::Sent, "key_2").await.unwrap();
+    assert_eq!(theirs, Resolved::NoMessage);
+}
+
+#[tokio::test]
+async fn an_address_without_anybody_gets_nothing_any_more() {
+    let world = World::new().await;
+    let to = somebody(&world).await;
+    let message = new(to, "x");
+    plan(&world, &message).await;
+    begin(&world, message.id).await;
+    end(&world, message.id, 1, Ended::Nobody("550 5.1.1".into(), to.1)).await;
+    let contacts = parties::contacts(&world.api, world.tenant, to.0).await.unwrap();
+    assert_eq!(contacts[0].suppression.as_deref(), Some("hard_bounce"));
+}
+
+#[tokio::test]
+async fn what_comes_while_a_digest_closes_is_told_in_the_next() {
+    let world = World::new().await;
+    let to = somebody(&world).await;
+    let gathered = |dedupe: &str| NewMessage {
+        state: "gathered",
+        gathering: Some(Gathering { thread: String::new(), closes_at: Utc::now() + TimeDelta::minutes(5) }),
+        ..new(to, dedupe)
+    };
+    assert_eq!(plan(&world, &gathered("one")).await, 1, "the first opens the digest");
+    assert_eq!(plan(&world, &gathered("two")).await, 0, "the second joins it");
+    let first = messages::list(&world.api, world.tenant, &messages::Filter::default(), 10).await.unwrap();
+    let digest = first[0].digest().unwrap();
+    let (_, read) = messages::digest(&world.worker, world.tenant, digest).await.unwrap().unwrap();
+    let told = read.iter().map(messages::Message::id).collect();
+    // It comes after the digest was read, and before it is closed.
+    let late = gathered("three");
+    assert_eq!(plan(&world, &late).await, 0);
+    let closed = ClosedDigest {
+        digest,
+        job: JobId::new(),
+        told,
+        dropped: Vec::new(),
+        message: Some(new(to, "digest")),
+    };
+    for jobs in [2, 0] {
+        let mut tx = world.worker.begin().await.unwrap();
+        let follow = messages::close(&mut tx, world.tenant, &closed).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(follow.len(), jobs, "its message and the next digest, once");
+    }
+    let late = messages::message(&world.api, world.tenant, late.id).await.unwrap().unwrap();
+    assert!(late.digest().is_some_and(|next| next != digest) && late.state == "gathered", "{late:?}");
+}

@@ -1,0 +1,159 @@
+//! Does `notify.send`: hands one message over, and never a second time without knowing that the first did not arrive.
+
+use jobs::{
+    Category, Channel, Failure, Outcome,
+    failure::Problem,
+    kinds::notify_send::{NotifySend, Sent},
+};
+use notify::Content;
+use store::{
+    logs::Level,
+    messages::{self, Begun, Ended, Message},
+    parties::{self, ContactPoint},
+    verdict::Write,
+};
+use telemetry::metrics as names;
+
+use crate::{
+    addressed::closed,
+    cx::Cx,
+    faults::Point,
+    registry::Handle,
+    senders::{Answer, Asked, Letter},
+};
+
+impl Handle for NotifySend {
+    async fn run(self, cx: &Cx<'_>) -> Outcome<Sent> {
+        let (db, tenant, id) = (&cx.deps.db, cx.tenant(), self.message);
+        let gone = || Failure::discard("message_not_found", "the message was removed, or its recipient was");
+        let message = messages::message(db, tenant, id).await?.ok_or_else(gone)?;
+        let became = |state: &str| Ok(Sent { message: id, state: state.to_owned() });
+        if !matches!(message.state.as_str(), "planned" | "sending") {
+            // A line that was put into its inbox and read since was put there all the same.
+            return became(if message.state == "read" { "sent" } else { &message.state });
+        }
+        if message.state == "planned"
+            && let Some(why) = unwanted(cx, &message).await?
+        {
+            messages::drop_message(db, tenant, id, &why).await?;
+            cx.log(Level::Info, format!("not sent: {why}"));
+            return became("dropped");
+        }
+        if message.channel()? == Channel::InApp {
+            cx.write(Write::InboxLine(id));
+            return became("sent");
+        }
+        let state = Sending::of(cx, &message).await?.carry(cx, &message).await?;
+        became(state)
+    }
+}
+
+/// Why a message that waited is not wanted any more.
+async fn unwanted(cx: &Cx<'_>, message: &Message) -> Outcome<Option<String>> {
+    let (db, tenant) = (&cx.deps.db, cx.tenant());
+    if let Some(why) = messages::has_passed(db, tenant, message).await? {
+        return Ok(Some(why));
+    }
+    if message.unless_read && messages::is_read(db, tenant, message.request()).await? {
+        return Ok(Some("somebody has read it by another way".to_owned()));
+    }
+    let category = message.category()?;
+    let contact = match message.contact() {
+        Some(contact) => parties::contact(db, tenant, contact, category).await?,
+        None => None,
+    };
+    let Some(contact) = contact else { return Ok(Some("its address was removed".to_owned())) };
+    Ok(closed(&contact, category == Category::Critical).map(str::to_owned))
+}
+
+/// What is handed over, and to whom.
+struct Sending {
+    contact: ContactPoint,
+    name: String,
+    content: Content,
+}
+
+impl Sending {
+    async fn of(cx: &Cx<'_>, message: &Message) -> Outcome<Self> {
+        let (db, tenant) = (&cx.deps.db, cx.tenant());
+        let gone =
+            || Failure::discard("address_not_found", "the address was removed while the message was sent");
+        let contact = message.contact().ok_or_else(gone)?;
+        let contact = parties::contact(db, tenant, contact, message.category()?).await?.ok_or_else(gone)?;
+        let party = parties::party(db, tenant, message.party()).await?.ok_or_else(gone)?;
+        let content = message.content.as_ref().map(|content| content.0.clone()).unwrap_or_default();
+        Ok(Self { contact, name: party.name, content: serde_json::from_value(content)? })
+    }
+
+    /// Once; answers what became of the message.
+    async fn carry(self, cx: &Cx<'_>, message: &Message) -> Outcome<&'static str> {
+        let (db, tenant, id) = (&cx.deps.db, cx.tenant(), message.id());
+        let no_provider = || Failure::retry("no_provider", "this worker has no provider for the channel");
+        let provider = cx.deps.senders.provider(&self.content).ok_or_else(no_provider)?;
+        let letter =
+            Letter { message: id, name: &self.name, address: &self.contact.address, content: &self.content };
+        cx.reach(Point::BeforeEffect);
+        let number = match messages::begin(db, tenant, id, cx.job.id, provider).await? {
+            Begun::Go(number) => number,
+            Begun::Broken { number, begun_at } => {
+                let ended = match cx.deps.senders.ask(&letter, begun_at).await {
+                    Asked::Later(wait) => {
+                        let why = "the provider is asked whether it went out, once it would know";
+                        return Err(Failure::Snooze { wait, problem: Problem::new("asking", why) });
+                    }
+                    Asked::Found(provider_id) => Ended::Done(Some(provider_id)),
+                    Asked::NotFound => {
+                        let why = "the provider was asked and has never heard of it";
+                        self.ended(cx, Answer::Refused(why.to_owned()))
+                    }
+                    Asked::CannotSay => {
+                        Ended::Unknown("its worker stopped between the call and the answer".to_owned())
+                    }
+                };
+                messages::end(db, tenant, id, number, &ended).await?;
+                return told(cx, ended);
+            }
+            Begun::Already(_) => return Ok("sent"),
+            Begun::NoMessage => return Err(Failure::discard("message_not_found", "the message was removed")),
+        };
+        cx.reach(Point::BeforeCall);
+        let answer = cx.deps.senders.send(&letter).await;
+        cx.reach(Point::AfterCall);
+        let ended = self.ended(cx, answer);
+        messages::end(db, tenant, id, number, &ended).await?;
+        told(cx, ended)
+    }
+
+    fn ended(&self, cx: &Cx<'_>, answer: Answer) -> Ended {
+        match answer {
+            Answer::Done(provider_id) => Ended::Done(provider_id),
+            Answer::Refused(why) if cx.job.attempt >= cx.job.max_attempts => Ended::Failed(why),
+            Answer::Refused(why) => Ended::Refused(why),
+            Answer::Failed(why) => Ended::Failed(why),
+            Answer::Nobody(why) => Ended::Nobody(why, self.contact.id()),
+            Answer::Unknown(why) => Ended::Unknown(why),
+        }
+    }
+}
+
+/// Counted, said aloud, and what the job comes to.
+fn told(cx: &Cx<'_>, ended: Ended) -> Outcome<&'static str> {
+    let outcome = match &ended {
+        Ended::Done(_) => "sent",
+        Ended::Refused(_) => "refused",
+        Ended::Failed(_) | Ended::Nobody(..) => "failed",
+        Ended::Unknown(_) => "unknown",
+    };
+    metrics::counter!(names::MESSAGES_TOTAL, names::LABEL_OUTCOME => outcome).increment(1);
+    match ended {
+        Ended::Done(_) => Ok("sent"),
+        Ended::Refused(why) => Err(Failure::retry("provider_refused", why)),
+        Ended::Failed(why) => Err(Failure::discard("not_deliverable", why)),
+        Ended::Nobody(why, _) => Err(Failure::discard("nobody_there", why)),
+        Ended::Unknown(why) => {
+            cx.log(Level::Warn, format!("nobody knows whether it arrived: {why}"));
+            tracing::warn!(tenant.id = %cx.tenant(), "Of a message nobody knows whether it arrived");
+            Ok("unknown")
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Calls over HTTP: bounded in time and size, and led nowhere else.
+
+use std::{error::Error, time::Duration};
+
+use reqwest::{Client, RequestBuilder, StatusCode, redirect::Policy};
+
+use super::Answer;
+
+/// Longest wait for a connection.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+/// Longest wait for the whole of an answer.
+const ANSWER_MAX: Duration = Duration::from_secs(40);
+/// Bytes of an answer that are read.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// The client of all who are called.
+pub(super) fn client() -> anyhow::Result<Client> {
+    let client = Client::builder()
+        .redirect(Policy::none())
+        .connect_timeout(CONNECT_MAX)
+        .timeout(ANSWER_MAX)
+        .user_agent("Crewline");
+    Ok(client.build()?)
+}
+
+/// What was answered, or what that means when there was no answer.
+pub(super) async fn call(request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), Answer> {
+    let mut response = match request.send().await {
+        Ok(response) => response,
+        Err(error) if error.is_connect() || error.is_builder() => return Err(Answer::Refused(words(&error))),
+        Err(error) => return Err(Answer::Unknown(words(&error))),
+    };
+    let status = response.status();
+    let mut body = Vec::new();
+    // The status has said what became of it; a body that breaks off says less, not something else.
+    while let Ok(Some(piece)) = response.chunk().await {
+        body.extend_from_slice(&piece);
+        if body.len() > ANSWER_BYTES_MAX {
+            body.truncate(ANSWER_BYTES_MAX);
+            break;
+        }
+    }
+    Ok((status, body))
+}
+
+/// What an answer without a word of its own means. Of a server that stumbled nobody knows what it did before.
+pub(super) fn meaning(status: StatusCode, said: &[u8]) -> Answer {
+    let said: String = String::from_utf8_lossy(said).chars().take(200).collect();
+    let said = format!("{status} {said}");
+    match status.as_u16() {
+        200..=299 => Answer::Done(None),
+        408 | 425 | 429 | 503 => Answer::Refused(said),
+        404 | 410 => Answer::Nobody(said),
+        500.. => Answer::Unknown(said),
+        _ => Answer::Failed(said),
+    }
+}
+
+/// An error and its causes, without the address, which is a secret of the tenant's.
+fn words(error: &reqwest::Error) -> String {
+    let mut said =
+        if error.is_timeout() { "no answer in time".to_owned() } else { "the call failed".to_owned() };
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        said.push_str(": ");
+        said.push_str(&next.to_string());
+        cause = next.source();
+    }
+    said
+}

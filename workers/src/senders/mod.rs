@@ -1,0 +1,120 @@
+//! Those who carry messages out of the house: a mail server, a chat, a carrier of text messages.
+//!
+//! Each answers in one of the words of [`Answer`], of which the last matters most: nobody knows. Whoever says "not sent"
+//! must know it, for then it is sent again.
+
+mod args;
+mod chat;
+mod http;
+mod mail;
+mod sms;
+mod smtp;
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use jobs::Channel;
+use notify::Content;
+
+pub use self::{
+    args::{SendingArgs, Tls},
+    chat::Chat,
+    mail::{Letter, Mailer},
+    sms::Carrier,
+};
+
+/// What became of a message that was handed over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// They took it; what they call it.
+    Done(Option<String>),
+    /// They did not, and may later.
+    Refused(String),
+    /// They did not, and never will.
+    Failed(String),
+    /// They did not: there is nobody at this address.
+    Nobody(String),
+    /// It may have gone out, or not.
+    Unknown(String),
+}
+
+/// What somebody says who is asked about a message from before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// It went out; what they call it.
+    Found(String),
+    /// It did not.
+    NotFound,
+    /// Ask again after so long: now its absence would prove nothing.
+    Later(Duration),
+    /// They cannot say.
+    CannotSay,
+}
+
+/// Everybody who carries messages.
+pub struct Senders {
+    /// How recipients reach the api, for links; none for mails without.
+    pub public_url: Option<String>,
+    mail: Option<Mailer>,
+    chat: Chat,
+    sms: Option<Carrier>,
+}
+
+impl Senders {
+    /// Those that `args` name.
+    ///
+    /// # Errors
+    /// Says which setting cannot be used.
+    pub fn open(args: &SendingArgs) -> anyhow::Result<Self> {
+        let client = http::client()?;
+        Ok(Self {
+            public_url: args.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned()),
+            mail: args.mailer()?,
+            chat: Chat::new(client.clone(), &args.chat_origins),
+            sms: args.carrier(client)?,
+        })
+    }
+
+    /// The channels that there is somebody for.
+    pub fn able(&self) -> Vec<Channel> {
+        let mut able = vec![Channel::InApp, Channel::Chat];
+        able.extend(self.mail.is_some().then_some(Channel::Email));
+        able.extend(self.sms.is_some().then_some(Channel::Sms));
+        able
+    }
+
+    /// Who carries `content`, as it stands in the ledger; none when there is nobody.
+    pub fn provider(&self, content: &Content) -> Option<&'static str> {
+        match content {
+            Content::Email(_) => self.mail.as_ref().map(|_| "smtp"),
+            Content::Sms(_) => self.sms.as_ref().map(|_| "twilio"),
+            Content::Chat(_) => Some("chat"),
+            Content::Push(_) | Content::InApp(_) => None,
+        }
+    }
+
+    /// Hands `letter` over, once.
+    pub async fn send(&self, letter: &Letter<'_>) -> Answer {
+        let nobody = || Answer::Failed("this worker has no provider for the channel".to_owned());
+        match letter.content {
+            Content::Email(mail) => match &self.mail {
+                Some(mailer) => mailer.send(letter, mail).await,
+                None => nobody(),
+            },
+            Content::Sms(sms) => match &self.sms {
+                Some(carrier) => carrier.send(letter.address, &sms.text).await,
+                None => nobody(),
+            },
+            Content::Chat(chat) => self.chat.send(letter.address, &chat.text).await,
+            Content::Push(_) | Content::InApp(_) => nobody(),
+        }
+    }
+
+    /// Asks whether `letter` went out when it was begun and nobody wrote down the end.
+    pub async fn ask(&self, letter: &Letter<'_>, begun_at: DateTime<Utc>) -> Asked {
+        match (letter.content, &self.sms) {
+            (Content::Sms(sms), Some(carrier)) => carrier.ask(letter.address, &sms.text, begun_at).await,
+            _ => Asked::CannotSay,
+        }
+    }
+}

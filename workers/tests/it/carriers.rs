@@ -1,0 +1,144 @@
+//! Text messages and chats, by a server that answers as Twilio and Slack document.
+
+use std::sync::{Arc, Mutex};
+
+use axum::{
+    Json, Router,
+    extract::{Form, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use clap::ValueEnum;
+use jobs::{Channel, State as JobState};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use store::{
+    enqueue::NewJob,
+    messages::{self, Filter},
+};
+use testkit::eventually;
+use workers::faults::Point;
+
+use crate::{
+    outbound::{becomes, planned, reached, reminder, tries},
+    world::{SOON, Worker, World},
+};
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Text {
+    to: String,
+    from: String,
+    body: String,
+}
+
+/// What was taken in: text messages, and lines in the chat.
+#[derive(Clone, Default)]
+struct Taken(Arc<Mutex<(Vec<Text>, Vec<Value>)>>);
+
+impl Taken {
+    fn texts(&self) -> Vec<Text> {
+        self.0.lock().unwrap().0.clone()
+    }
+
+    fn lines(&self) -> Vec<Value> {
+        self.0.lock().unwrap().1.clone()
+    }
+}
+
+async fn text(State(taken): State<Taken>, headers: HeaderMap, Form(text): Form<Text>) -> Response {
+    assert_eq!(headers["authorization"], "Basic QUMxOnRva2Vu", "AC1:token");
+    if text.to.ends_with("000") {
+        let refusal = json!({"code": 21211, "message": "Invalid 'To' Phone Number", "status": 400});
+        return (StatusCode::BAD_REQUEST, Json(refusal)).into_response();
+    }
+    taken.0.lock().unwrap().0.push(text);
+    (StatusCode::CREATED, Json(json!({"sid": "SM1", "status": "queued"}))).into_response()
+}
+
+async fn listed(State(taken): State<Taken>) -> Json<Value> {
+    let created = chrono::Utc::now().to_rfc2822();
+    let entry =
+        |text: &Text| json!({"sid": "SM1", "body": text.body, "to": text.to, "date_created": created});
+    Json(json!({"messages": taken.texts().iter().map(entry).collect::<Vec<_>>()}))
+}
+
+async fn line(State(taken): State<Taken>, Json(line): Json<Value>) -> &'static str {
+    taken.0.lock().unwrap().1.push(line);
+    "ok"
+}
+
+async fn serve() -> (String, Taken) {
+    let taken = Taken::default();
+    let router = Router::new()
+        .route("/2010-04-01/Accounts/AC1/Messages.json", post(text).get(listed))
+        .route("/services/room", post(line))
+        .route("/services/gone", post(async || (StatusCode::NOT_FOUND, "no_service")))
+        .with_state(taken.clone());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    (url, taken)
+}
+
+fn start(world: &World, url: &str, more: &[&str]) -> Worker {
+    let account = ["--twilio-account", "AC1", "--twilio-token", "token", "--twilio-from", "+15005550006"];
+    let urls = ["--twilio-url", url, "--chat-origins", url];
+    world.start(&[&account[..], &urls, more].concat())
+}
+
+#[tokio::test]
+async fn a_text_message_and_a_line_in_a_chat_arrive() {
+    let (world, (url, taken)) = (World::new().await, serve().await);
+    let _worker = start(&world, &url, &[]);
+    let party = reached(&world, Channel::Sms, "+4366012345").await;
+    let id = planned(&world, &reminder(party, Channel::Sms)).await[0];
+    assert_eq!(becomes(&world, id, &["sent"]).await.provider_id.as_deref(), Some("SM1"));
+    let texts = taken.texts();
+    assert_eq!(
+        (texts.len(), texts[0].to.as_str(), texts[0].from.as_str()),
+        (1, "+4366012345", "+15005550006")
+    );
+    assert_eq!(texts[0].body, "Erinnerung: 12 Elm Street, Monday, 09:00.");
+
+    for (address, state) in [
+        (format!("{url}/services/room"), "sent"),
+        (format!("{url}/services/gone"), "failed"),
+        ("http://169.254.169.254/latest/meta-data".to_owned(), "failed"),
+        (format!("{url}.evil.test/services/room"), "failed"),
+    ] {
+        let party = reached(&world, Channel::Chat, &address).await;
+        let id = planned(&world, &reminder(party, Channel::Chat)).await[0];
+        assert_eq!(becomes(&world, id, &["sent", "failed"]).await.state, state, "{address}");
+    }
+    assert_eq!(taken.lines(), [json!({"text": "Erinnerung: 12 Elm Street, Monday, 09:00."})]);
+
+    let nobody = reached(&world, Channel::Sms, "+4366010000").await;
+    let id = planned(&world, &reminder(nobody, Channel::Sms)).await[0];
+    becomes(&world, id, &["failed"]).await;
+    let again = planned(&world, &reminder(nobody, Channel::Sms)).await[0];
+    assert_eq!(becomes(&world, again, &["skipped"]).await.state, "skipped", "nobody is there");
+}
+
+#[tokio::test]
+async fn whoever_can_be_asked_is_asked_before_anything_is_sent_again() {
+    for point in [Point::BeforeCall, Point::AfterCall] {
+        let (world, (url, taken)) = (World::new().await, serve().await);
+        let name = point.to_possible_value().unwrap().get_name().to_owned();
+        let party = reached(&world, Channel::Sms, "+4366012345").await;
+        let doomed = start(&world, &url, &["--die-at", &name]);
+        let job = world.enqueue(&[NewJob::of(&reminder(party, Channel::Sms)).unwrap()]).await[0];
+        eventually("the worker to die", SOON, || async { doomed.is_dead().then_some(()) }).await;
+        // Long enough ago that their list has it, if they ever had it.
+        let before = "update effect set begun_at = begun_at - interval '1 minute'";
+        world.database.execute(before).await.unwrap();
+        let _heir = start(&world, &url, &[]);
+        world.reaches(job, JobState::Completed).await;
+        let id = messages::list(&world.api, world.tenant, &Filter::default(), 1).await.unwrap()[0].id();
+        becomes(&world, id, &["sent"]).await;
+        assert_eq!(taken.texts().len(), 1, "{name}: told once");
+        let tried = if point == Point::BeforeCall { "failed done" } else { "done" };
+        assert_eq!(tries(&world, id).await, tried, "{name}");
+    }
+}

@@ -1,0 +1,191 @@
+//! From a notification to what people get, through real servers.
+
+use chrono::{TimeDelta, Utc};
+use jobs::{
+    Category, Channel, State,
+    kinds::notify_plan::{Ladder, NotifyPlan, Subject},
+};
+use serde_json::json;
+use store::{
+    enqueue::NewJob,
+    messages,
+    parties::{self, Word},
+};
+use testkit::{SmtpServer, eventually};
+
+use crate::{
+    outbound::{PUBLIC_URL, becomes, job_of, message, planned, reached, reminder, somebody, start, tries},
+    world::{SOON, World},
+};
+
+#[tokio::test]
+async fn a_reminder_becomes_a_mail_that_can_be_unsubscribed() {
+    let (world, smtp) = (World::new().await, SmtpServer::start().unwrap());
+    let _worker = start(&world, &smtp, &[]);
+    let party = somebody(&world, "ada+tag@example.test").await;
+    let id = planned(&world, &reminder(party, Channel::Email)).await[0];
+    let sent = becomes(&world, id, &["sent"]).await;
+    assert_eq!((sent.locale.as_str(), sent.template_version), ("de", 0), "de-AT falls back to de");
+    assert!(sent.provider_id.unwrap().contains("kept as 1"));
+    let kept = smtp.kept().unwrap();
+    assert_eq!((kept.len(), kept[0].recipient.as_str()), (1, "ada+tag@example.test"));
+    let mail = &kept[0].mail;
+    assert!(mail.contains(&format!("Message-ID: <{id}@acme.test>")), "{mail}");
+    assert!(mail.contains("Subject: Erinnerung: 12 Elm Street, Monday, 09:00"), "{mail}");
+    assert!(mail.contains(&format!("List-Unsubscribe: <{PUBLIC_URL}/u/cpt_")), "{mail}");
+    assert!(mail.contains("List-Unsubscribe-Post: List-Unsubscribe=One-Click"), "{mail}");
+    assert!(mail.contains("multipart/alternative") && mail.contains("text/html"), "{mail}");
+
+    // The same is not told twice.
+    let again = planned(&world, &reminder(party, Channel::Email)).await[0];
+    let again = message(&world, again).await;
+    assert_eq!(again.state, "skipped");
+    assert!(again.decisions.0[2]["said"].as_str().unwrap().starts_with("the same was told at"), "{again:?}");
+    assert_eq!(smtp.kept().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_says_later_is_asked_later_and_one_that_says_no_is_believed() {
+    let (world, smtp) = (World::new().await, SmtpServer::start().unwrap());
+    let _worker = start(&world, &smtp, &[]);
+    for (address, state, tried) in [
+        ("greylisted@example.test", "sent", "failed done"),
+        ("full@example.test", "sent", "failed done"),
+        ("refused@example.test", "failed", "failed"),
+        ("nobody@example.test", "failed", "failed"),
+        ("dropped@example.test", "unknown", "unknown"),
+    ] {
+        let party = somebody(&world, address).await;
+        let id = planned(&world, &reminder(party, Channel::Email)).await[0];
+        becomes(&world, id, &[state]).await;
+        assert_eq!(tries(&world, id).await, tried, "{address}");
+        let contacts = parties::contacts(&world.api, world.tenant, party).await.unwrap();
+        let bounced = contacts.iter().any(|one| one.suppression.as_deref() == Some("hard_bounce"));
+        assert_eq!(bounced, address.starts_with("nobody"), "{address}");
+    }
+    let recipients: Vec<String> = smtp.kept().unwrap().into_iter().map(|kept| kept.recipient).collect();
+    assert_eq!(recipients, ["greylisted@example.test", "full@example.test", "dropped@example.test"]);
+    let filter = messages::Filter { state: Some("unknown".into()), ..messages::Filter::default() };
+    assert_eq!(messages::list(&world.api, world.tenant, &filter, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_missing_stops_everything_before_anybody_is_told() {
+    let (world, smtp) = (World::new().await, SmtpServer::start().unwrap());
+    let _worker = start(&world, &smtp, &[]);
+    let party = somebody(&world, "ada@example.test").await;
+    let mut plan = reminder(party, Channel::Email);
+    plan.variables = json!({"name": "Ada"}).as_object().unwrap().clone();
+    let job = world.enqueue(&[NewJob::of(&plan).unwrap()]).await[0];
+    let error = world.reaches(job, State::Discarded).await.error.unwrap().0;
+    assert_eq!(error["code"], "missing_variables");
+    assert_eq!(error["message"], "reminder in de: the template needs address, starts");
+    assert_eq!(world.database.number("select count(*) from message").await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn what_waits_dies_quietly_when_it_is_not_wanted_any_more() {
+    let (world, smtp) = (World::new().await, SmtpServer::start().unwrap());
+    let party = somebody(&world, "ada@example.test").await;
+    let about = |version| Some(Subject { reference: "visit/1".into(), version, at: None });
+    let worker = start(&world, &smtp, &[]);
+    let plan = |version, dedupe_s| NotifyPlan {
+        subject: about(version),
+        dedupe_s: Some(dedupe_s),
+        ..reminder(party, Channel::Email)
+    };
+    // Held until it is pushed: nobody is there to send it while the visit moves.
+    worker.kill();
+    let job = world.enqueue(&[NewJob::of(&plan(1, 0)).unwrap()]).await[0];
+    messages::set_subject(&world.api, world.tenant, "visit/1", 2, false).await.unwrap();
+    let _worker = start(&world, &smtp, &[]);
+    world.reaches(job, State::Completed).await;
+    let send = job_of(&world, "notify.send").await;
+    let sent = world.reaches(send, State::Completed).await.result.unwrap();
+    assert_eq!(sent.0.inline().unwrap()["state"], "dropped");
+    let newer = planned(&world, &plan(2, 0)).await[0];
+    becomes(&world, newer, &["sent"]).await;
+    assert_eq!(smtp.kept().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn whoever_unsubscribed_is_not_told_even_what_was_planned_before() {
+    let (world, smtp) = (World::new().await, SmtpServer::start().unwrap());
+    let _worker = start(&world, &smtp, &[]);
+    let party = somebody(&world, "ada@example.test").await;
+    let contacts = parties::contacts(&world.api, world.tenant, party).await.unwrap();
+    let mail = contacts.iter().find(|one| one.address == "ada@example.test").unwrap().id();
+    let word = Word::Withdrawn(Category::Operational);
+    assert!(parties::say(&world.api, world.tenant, mail, word, "a test").await.unwrap());
+    let id = planned(&world, &reminder(party, Channel::Email)).await[0];
+    assert_eq!(message(&world, id).await.state, "skipped");
+    let critical = NotifyPlan { category: Category::Critical, ..reminder(party, Channel::Email) };
+    let id = planned(&world, &critical).await[0];
+    becomes(&world, id, &["sent"]).await;
+    assert!(!smtp.kept().unwrap()[0].mail.contains("List-Unsubscribe"), "nobody ends what is critical");
+}
+
+#[tokio::test]
+async fn what_people_say_comes_in_one_digest() {
+    let (world, smtp) = (World::new().await, SmtpServer::start().unwrap());
+    let _worker = start(&world, &smtp, &[]);
+    let party = somebody(&world, "ada@example.test").await;
+    let mut all = Vec::new();
+    for number in 0..3 {
+        let mut plan = NotifyPlan { category: Category::Social, ..reminder(party, Channel::Email) };
+        plan.variables.insert("address".into(), json!(format!("{number} Elm Street")));
+        all.extend(planned(&world, &plan).await);
+    }
+    for id in &all {
+        assert_eq!(message(&world, *id).await.state, "gathered");
+    }
+    let close = job_of(&world, "notify.digest_close").await;
+    assert_eq!(world.database.number("select count(*) from digest").await.unwrap(), 1);
+    // Its time has come.
+    world
+        .database
+        .execute("update job set scheduled_at = now() where kind = 'notify.digest_close'")
+        .await
+        .unwrap();
+    world.reaches(close, State::Completed).await;
+    eventually("the digest", SOON, || async { (smtp.kept().unwrap().len() == 1).then_some(()) }).await;
+    let mail = &smtp.kept().unwrap()[0].mail;
+    assert!(mail.contains("Subject: 3 Neuigkeiten"), "{mail}");
+    for number in 0..3 {
+        assert!(mail.contains(&format!("{number} Elm Street")), "{mail}");
+    }
+}
+
+#[tokio::test]
+async fn an_offer_that_was_read_is_not_sent_by_text_message() {
+    let (world, smtp) = (World::new().await, SmtpServer::start().unwrap());
+    let _worker = start(
+        &world,
+        &smtp,
+        &[
+            "--twilio-account",
+            "AC1",
+            "--twilio-token",
+            "t",
+            "--twilio-from",
+            "+1",
+            "--twilio-url",
+            "http://127.0.0.1:1",
+        ],
+    );
+    let party = reached(&world, Channel::Sms, "+4366012345").await;
+    let plan = NotifyPlan {
+        channels: Some(vec![Channel::InApp, Channel::Sms]),
+        ladder: Some(Ladder { ttl_s: 600, call_out: None }),
+        ..reminder(party, Channel::InApp)
+    };
+    let ids = planned(&world, &plan).await;
+    becomes(&world, ids[0], &["sent"]).await;
+    let text = message(&world, ids[1]).await;
+    assert!(text.unless_read && text.scheduled_at > Utc::now() + TimeDelta::seconds(60), "{text:?}");
+    assert!(messages::mark_read(&world.api, world.tenant, ids[0]).await.unwrap());
+    let due = "update job set scheduled_at = now() where kind = 'notify.send' and scheduled_at > now()";
+    world.database.execute(due).await.unwrap();
+    let dropped = becomes(&world, ids[1], &["dropped"]).await;
+    assert_eq!(dropped.detail.as_deref(), Some("somebody has read it by another way"));
+}
