@@ -113,7 +113,9 @@ async fn what_happens_to_deliveries_is_told() {
     );
     world.database.execute(&sql).await.unwrap();
     let mut tx = world.worker.begin().await.unwrap();
-    deliveries::publish(&mut tx, world.tenant, id, &Manifest { files: Vec::new() }, &"0".repeat(64)).await.unwrap();
+    deliveries::publish(&mut tx, world.tenant, id, &Manifest { files: Vec::new() }, &"0".repeat(64))
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     let delivery = deliveries::delivery(&world.api, world.tenant, id).await.unwrap().unwrap();
     let note = NewNote { place: 1, at: None, text: "too dark".into() };
@@ -128,7 +130,8 @@ async fn what_happens_to_deliveries_is_told() {
 #[tokio::test]
 async fn secrets_of_an_encrypted_tenant_lie_sealed_and_open_again() {
     let world = World::new().await;
-    let given = |role| world.database.db(role).unwrap().with_masters(MasterKeys::parse(MASTER, None).unwrap());
+    let given =
+        |role| world.database.db(role).unwrap().with_masters(MasterKeys::parse(MASTER, None).unwrap());
     let (api, owner) = (given(Role::Api), given(Role::Owner));
     assert!(sealing::encrypt(&owner, world.tenant).await.unwrap());
     let new = NewSource {
