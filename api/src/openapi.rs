@@ -39,6 +39,11 @@ struct Description;
 
 /// Everything under `/v1`, which needs a key.
 fn keyed() -> OpenApiRouter<AppState> {
+    work().merge(people()).merge(webhooks())
+}
+
+/// Jobs, what orders them, and files.
+fn work() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(submit::submit_job, jobs::list_jobs))
         .routes(routes!(batch::submit_batch))
@@ -82,6 +87,15 @@ fn keyed() -> OpenApiRouter<AppState> {
         .routes(routes!(deliveries::get_delivery, deliveries::remove_delivery))
         .routes(routes!(deliveries::revoke_delivery))
         .routes(routes!(brand::get_brand, brand::set_brand, brand::remove_brand))
+        .routes(routes!(retention::get_retention, retention::set_retention))
+        .routes(routes!(kinds::list_kinds))
+        .routes(routes!(kinds::get_kind))
+        .routes(routes!(kinds::list_presets))
+}
+
+/// Who is told something, and what.
+fn people() -> OpenApiRouter<AppState> {
+    OpenApiRouter::default()
         .routes(routes!(parties::create_party, parties::list_parties))
         .routes(routes!(parties::get_party, parties::change_party, parties::remove_party))
         .routes(routes!(contact_points::add_contact_point))
@@ -98,7 +112,11 @@ fn keyed() -> OpenApiRouter<AppState> {
         .routes(routes!(messages::resolve_message))
         .routes(routes!(inbox::read_inbox))
         .routes(routes!(inbox::mark_read))
-        .routes(routes!(retention::get_retention, retention::set_retention))
+}
+
+/// What others tell us, and what we tell others.
+fn webhooks() -> OpenApiRouter<AppState> {
+    OpenApiRouter::default()
         .routes(routes!(webhook_sources::create_webhook_source, webhook_sources::list_webhook_sources))
         .routes(routes!(webhook_sources::get_webhook_source, webhook_sources::remove_webhook_source))
         .routes(routes!(webhook_sources::rotate_webhook_secret))
@@ -124,9 +142,6 @@ fn keyed() -> OpenApiRouter<AppState> {
         .routes(routes!(webhook_events::get_webhook_event))
         .routes(routes!(webhook_events::replay_webhook_event))
         .routes(routes!(webhook_events::list_webhook_refusals))
-        .routes(routes!(kinds::list_kinds))
-        .routes(routes!(kinds::get_kind))
-        .routes(routes!(kinds::list_presets))
 }
 
 /// What anybody may ask.
