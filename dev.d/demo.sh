@@ -38,10 +38,48 @@ demonstrate() {
     send_film "$FILM" || fail $FAILED "the film $FILM did not come through" "./dev logs api, ./dev logs workers"
     deliver || fail $FAILED "the files were not delivered" "./dev logs api, ./dev logs workers"
     note "a page shows them to whoever has its link; its playlists, its film and its archive were fetched through it"
+    tell_others || fail $FAILED "nobody was told" "./dev logs workers, ./dev logs catcher"
+    note "a mail has told a customer of it, and a signed webhook a program: both wait at the catcher"
 }
 
 is_there() {
     [[ -r $1 ]] || fail $MACHINE "$1 is not there" "sudo apt-get install --reinstall $2"
+}
+
+# Has a mail sent to a customer, and a webhook to a program; both are caught on this machine.
+tell_others() {
+    local caught=$DEV/caught party before deadline=$((SECONDS + FILE_LIMIT))
+    before=$(caught_files | wc -l)
+    listen_to_webhooks || return 1
+    party=$(call POST /v1/parties -d '{"name": "Ada Lovelace", "locale": "en", "timezone": "Europe/Vienna"}' | jq -er .id) ||
+        return 1
+    call POST "/v1/parties/$party/contact-points" \
+        -d '{"channel": "email", "address": "ada@example.com", "verified": true}' >/dev/null || return 1
+    call POST /v1/notifications -H "Idempotency-Key: demo-$(random_hex 8)" -d "$(jq -nc --arg party "$party" \
+        --arg link "$DELIVERY_LINK" '{recipients: [$party], template: "delivered", category: "critical",
+        channels: ["email"], variables: {name: "Ada", address: "12 Elm Street", link: $link}}')" >/dev/null || return 1
+    call POST "/v1/webhook-endpoints/$(cat "$caught/endpoint")/test" >/dev/null || return 1
+    while (($(caught_files | wc -l) < before + 2)); do
+        if ((SECONDS > deadline)); then
+            printf 'caught %s of 2 after %s s\n' "$(($(caught_files | wc -l) - before))" $FILE_LIMIT >&2
+            return 1
+        fi
+        sleep 0.2
+    done
+}
+
+caught_files() {
+    find "$DEV/caught" -name '*.eml' -o -name '*.json'
+}
+
+# The endpoint of the last run, while it stands; else a new one, whose secret the catcher is told.
+listen_to_webhooks() {
+    local caught=$DEV/caught made
+    [[ -s $caught/endpoint ]] && call GET "/v1/webhook-endpoints/$(cat "$caught/endpoint")" >/dev/null 2>&1 && return 0
+    made=$(call POST /v1/webhook-endpoints -H "Idempotency-Key: demo-$(random_hex 8)" \
+        -d "{\"url\":\"http://127.0.0.1:$CATCHER_PORT/hook\",\"event_types\":[\"delivery.*\",\"webhook_endpoint.*\"]}") ||
+        return 1
+    (umask 077 && jq -r .secret <<<"$made" >"$caught/secret" && jq -r .id <<<"$made" >"$caught/endpoint")
 }
 
 # Hands the files over, and fetches what the page's reader would: the page, the film, everything in one file. Sets
@@ -185,6 +223,7 @@ tell_addresses() {
 
 ${BOLD}Crewline is up${PLAIN}
   what was made   $DELIVERY_LINK
+  who was told    http://127.0.0.1:$CATCHER_PORT   mails and webhooks, as they came
   API reference   $CREWLINE_URL/docs
   health          $CREWLINE_URL/readyz   http://127.0.0.1:$WORKERS_PORT/readyz
   metrics         $CREWLINE_URL/metrics  http://127.0.0.1:$WORKERS_PORT/metrics

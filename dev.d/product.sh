@@ -40,6 +40,8 @@ load_ports() {
     REDIS_PORT=${CREWLINE_REDIS_PORT:-16379}
     S3_PORT=${CREWLINE_S3_PORT:-19000}
     CLAMD_PORT=${CREWLINE_CLAMD_PORT:-13310}
+    MAIL_PORT=${CREWLINE_MAIL_PORT:-11025}
+    CATCHER_PORT=${CREWLINE_CATCHER_PORT:-18025}
 }
 
 port_variable() {
@@ -80,7 +82,13 @@ settings() {
     S3_PATH_STYLE=true
     CREWLINE_CLAMD_ADDRESS=127.0.0.1:$CLAMD_PORT
     export DATABASE_URL REDIS_URL S3_ENDPOINT AWS_S3_BUCKET AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_REGION S3_PATH_STYLE
-    export CREWLINE_CLAMD_ADDRESS
+    CREWLINE_SMTP_ADDRESS=127.0.0.1:$MAIL_PORT
+    CREWLINE_SMTP_TLS=none
+    CREWLINE_MAIL_FROM='Crewline <demo@crewline.test>'
+    CREWLINE_PUBLIC_URL=$CREWLINE_URL
+    CREWLINE_WEBHOOKS_LOOPBACK=true
+    export CREWLINE_CLAMD_ADDRESS CREWLINE_SMTP_ADDRESS CREWLINE_SMTP_TLS CREWLINE_MAIL_FROM CREWLINE_PUBLIC_URL
+    export CREWLINE_WEBHOOKS_LOOPBACK
     export LOG_FORMAT=${LOG_FORMAT:-pretty} CREWLINE_GRACE_S=${CREWLINE_GRACE_S:-5}
 }
 
@@ -91,6 +99,8 @@ start_servers() {
     running postgres || start_postgres "$PG_HOME/postgres" "$POSTGRES_PORT" "$POSTGRES_SECRET"
     running redis || start_redis "$DEV/redis" "$REDIS_PORT" "$REDIS_SECRET"
     running clamd || start_clamd "$DEV/clamd" "$CLAMD_PORT"
+    running mail || start_catcher mail "$MAIL_PORT"
+    running catcher || start_catcher page "$CATCHER_PORT"
     restart_if_rebuilt s3 api
     if ! running s3; then
         launch s3 "$BIN/api" s3 --listen "127.0.0.1:$S3_PORT" --dir "$DEV/s3"

@@ -110,6 +110,15 @@ redis_answers() {
     [[ $(redis-cli -h 127.0.0.1 -p "$1" ping) == PONG ]]
 }
 
+# start_catcher WHAT PORT: takes mails, or webhooks; the second shows both.
+start_catcher() {
+    local what=$1 port=$2 name=catcher
+    [[ $what == page ]] || name=mail
+    mkdir -p "$DEV/caught"
+    launch "$name" python3 "$ROOT/dev.d/catcher.py" "$what" "$DEV/caught" "$port"
+    wait_for "$name" 20 port_taken "$port"
+}
+
 # start_clamd FOLDER PORT: with the signatures of dev.d/clamav and no others.
 start_clamd() {
     local folder=$1 port=$2
