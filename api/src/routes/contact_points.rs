@@ -64,7 +64,7 @@ pub(crate) struct ContactPointResource {
 }
 
 impl ContactPointResource {
-    pub(super) fn of(row: ContactPoint) -> Result<Self, Problem> {
+    pub(super) fn of(row: &ContactPoint) -> Result<Self, Problem> {
         let channel = row.channel()?;
         let origin = || row.address.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
         Ok(Self {
@@ -147,7 +147,7 @@ pub(crate) async fn add_contact_point(
         Added::Taken => return Err(Problem::new(Code::NameTaken, "the party has this address already")),
     }
     let row = parties::contact(&app.db, caller.tenant, new.id, Category::Operational).await?;
-    let resource = ContactPointResource::of(row.ok_or_else(no_contact_point)?)?;
+    let resource = ContactPointResource::of(&row.ok_or_else(no_contact_point)?)?;
     Ok((StatusCode::CREATED, Body(resource)).into_response())
 }
 

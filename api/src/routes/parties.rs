@@ -228,7 +228,7 @@ pub(crate) async fn get_party(
 ) -> Result<Body<PartyResource>, Problem> {
     let party = parties::party(&app.db, caller.tenant, id).await?.ok_or_else(no_party)?;
     let contacts = parties::contacts(&app.db, caller.tenant, id).await?;
-    let contact_points = contacts.into_iter().map(ContactPointResource::of).collect::<Result<_, _>>()?;
+    let contact_points = contacts.iter().map(ContactPointResource::of).collect::<Result<_, _>>()?;
     Ok(Body(PartyResource { contact_points: Some(contact_points), ..PartyResource::of(party) }))
 }
 

@@ -91,7 +91,7 @@ impl Addressee {
         let window = request.dedupe.unwrap_or_else(|| dedupe_window(plan.category));
         let history = self.history(cx, plan, now - window.max(LOOK_BACK_MIN)).await?;
         let decisions = decide(&request, &self.recipient(cx).await?, &history, now);
-        decisions.into_iter().map(|decision| self.message(cx, plan, &request, decision, now)).collect()
+        decisions.iter().map(|decision| self.message(cx, plan, &request, decision, now)).collect()
     }
 
     fn request(&self, cx: &Cx<'_>, plan: &NotifyPlan, content_sha256: &str) -> Request {
@@ -147,7 +147,7 @@ impl Addressee {
         cx: &Cx<'_>,
         plan: &NotifyPlan,
         request: &Request,
-        decision: Decision,
+        decision: &Decision,
         now: DateTime<Utc>,
     ) -> Outcome<NewMessage> {
         let contact = self.contacts.iter().find(|contact| Some(contact.id()) == decision.contact);

@@ -106,7 +106,7 @@ impl SendingArgs {
             account.bytes().all(|byte| byte.is_ascii_alphanumeric()),
             "--twilio-account takes letters and digits"
         );
-        let base = self.twilio_url.trim_end_matches('/').to_owned();
+        let base = self.twilio_url.trim_end_matches('/');
         Ok(Some(Carrier::new(client, base, account.clone(), token.clone(), from.clone())))
     }
 }

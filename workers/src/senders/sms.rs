@@ -19,7 +19,7 @@ const STOPPED: u32 = 21_610;
 /// For so long after a message was begun its absence from their list proves nothing.
 const LISTED_AFTER: TimeDelta = TimeDelta::seconds(30);
 /// How soon they are asked again when they do not answer.
-const ASK_AGAIN: Duration = Duration::from_secs(60);
+const ASK_AGAIN: Duration = Duration::from_mins(1);
 /// Clocks of two houses may disagree by so much.
 const CLOCKS_DISAGREE: TimeDelta = TimeDelta::minutes(5);
 
@@ -57,7 +57,7 @@ struct Entry {
 
 impl Carrier {
     /// One that calls `base` for `account`.
-    pub fn new(client: Client, base: String, account: String, token: SecretString, from: String) -> Self {
+    pub fn new(client: Client, base: &str, account: String, token: SecretString, from: String) -> Self {
         let url = format!("{base}/2010-04-01/Accounts/{account}/Messages.json");
         Self { client, url, account, token, from }
     }
