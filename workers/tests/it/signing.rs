@@ -57,7 +57,7 @@ async fn a_signed_mail_is_found_genuine_and_an_altered_one_is_not() {
     let public = openssl(&["base64", "-A"], &openssl(&["rsa", "-pubout", "-outform", "DER"], &key));
     let public = String::from_utf8(public).unwrap();
     let key = String::from_utf8(key).unwrap();
-    let _worker = start(&world, &smtp, &["--dkim-selector", "crew", "--dkim-key", &key]);
+    let _worker = start(&world, &smtp, &["--dkim-selector", "crew", &format!("--dkim-key={key}")]);
     let party = somebody(&world, "ada@example.test").await;
     let mut plan = reminder(party, Channel::Email);
     // Long enough to be folded, and not in ASCII.
