@@ -100,9 +100,9 @@ async fn what_waits_dies_quietly_when_it_is_not_wanted_any_more() {
     messages::set_subject(&world.api, world.tenant, "visit/1", 2, false).await.unwrap();
     let _worker = start(&world, &smtp, &[]);
     world.reaches(job, State::Completed).await;
-    let send = job_of(&world, "notify.send").await;
-    let result = world.reaches(send, State::Completed).await.result.unwrap();
-    assert_eq!(result.0.inline().unwrap()["state"], "dropped");
+    let job = job_of(&world, "notify.send").await;
+    let sent = world.reaches(job, State::Completed).await.result.unwrap();
+    assert_eq!(sent.0.inline().unwrap()["state"], "dropped");
     let newer = planned(&world, &plan(2, 0)).await[0];
     becomes(&world, newer, &["sent"]).await;
     assert_eq!(smtp.kept().unwrap().len(), 1);
@@ -115,8 +115,8 @@ async fn whoever_unsubscribed_is_not_told_even_what_was_planned_before() {
     let party = somebody(&world, "ada@example.test").await;
     let contacts = parties::contacts(&world.api, world.tenant, party).await.unwrap();
     let mail = contacts.iter().find(|one| one.address == "ada@example.test").unwrap().id();
-    let no_more = Word::Withdrawn(Category::Operational);
-    assert!(parties::say(&world.api, world.tenant, mail, no_more, "a test").await.unwrap());
+    let withdrawn = Word::Withdrawn(Category::Operational);
+    assert!(parties::say(&world.api, world.tenant, mail, withdrawn, "a test").await.unwrap());
     let id = planned(&world, &reminder(party, Channel::Email)).await[0];
     assert_eq!(message(&world, id).await.state, "skipped");
     let critical = NotifyPlan { category: Category::Critical, ..reminder(party, Channel::Email) };
