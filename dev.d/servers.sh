@@ -115,7 +115,8 @@ start_catcher() {
     local what=$1 port=$2 name=catcher
     [[ $what == page ]] || name=mail
     mkdir -p "$DEV/caught"
-    launch "$name" python3 "$ROOT/dev.d/catcher.py" "$what" "$DEV/caught" "$port"
+    # A package of Debian's is for Debian's Python, whichever comes first.
+    launch "$name" /usr/bin/python3 "$ROOT/dev.d/catcher.py" "$what" "$DEV/caught" "$port"
     wait_for "$name" 20 port_taken "$port"
 }
 
