@@ -281,19 +281,21 @@ impl Day<'_> {
             let claimed = self.ledger.claim(counter.queue, wanted).await?;
             ensure!(claimed.len() == wanted, "{free} jobs waited and {} were claimed", claimed.len());
             for job in claimed {
-                self.begin(queue, &job).context("the ledger handed out what it should not")?;
+                self.begin(queue, &job, now_ms - self.setup.step_ms)
+                    .context("the ledger handed out what it should not")?;
             }
         }
     }
 
-    fn begin(&mut self, queue: usize, job: &Claimed) -> anyhow::Result<()> {
+    /// Begins a job in the step that began at `step_ms`.
+    fn begin(&mut self, queue: usize, job: &Claimed, step_ms: i64) -> anyhow::Result<()> {
         let known = self.known.get(&job.id).copied().context("a job that nobody put in")?;
         let counter = &mut self.counters[queue];
         ensure!(counter.line.leave(known.since_ms), "a job that was not waiting");
         let wanted = known.wanted;
         let run = costs::run(self.setup.seed, wanted.work, known.shoot, wanted.nth, wanted.photos);
-        let begins_ms = counter.slots.take(known.since_ms, run.takes_ms).context("no slot")?;
-        self.waits.note(&known, begins_ms - known.since_ms);
+        let begins_ms = counter.slots.take(known.since_ms.min(step_ms), run.takes_ms).context("no slot")?;
+        self.waits.note(&known, (begins_ms - known.since_ms).max(0));
         let retry_ms = run.fails_then_waits_ms.filter(|_| job.attempt == 1);
         let verdict = retry_ms.map_or_else(completed, retried);
         let running = Running {

@@ -6,8 +6,9 @@ use crate::demand::HOUR_MS;
 
 /// Slots, and how much they have been used.
 ///
-/// The clock moves in steps, slots do not: a job that is claimed at the end of a step begins when its slot became free,
-/// or when it came if that was later. So no slot stands idle because of the steps.
+/// The clock moves in steps, slots do not: a job that is claimed at the end of a step begins when its slot became free. What
+/// came within the step may begin up to a step early. So no slot stands idle because of the steps, whoever goes first, and
+/// waits shorter than a step are seen as none.
 #[derive(Debug)]
 pub struct Slots {
     free_from_ms: BinaryHeap<Reverse<i64>>,
@@ -26,10 +27,11 @@ impl Slots {
         self.free_from_ms.iter().filter(|free| free.0 <= now_ms).count()
     }
 
-    /// Puts a job into the slot that has been free longest; answers when it begins. None when there is no slot at all.
-    pub fn take(&mut self, came_ms: i64, takes_ms: i64) -> Option<i64> {
+    /// Puts a job that could begin at `from_ms` into the slot that has been free longest; answers when it begins. None when
+    /// there is no slot at all.
+    pub fn take(&mut self, from_ms: i64, takes_ms: i64) -> Option<i64> {
         let Reverse(free_ms) = self.free_from_ms.pop()?;
-        let begins_ms = free_ms.max(came_ms);
+        let begins_ms = free_ms.max(from_ms);
         self.free_from_ms.push(Reverse(begins_ms + takes_ms));
         self.note(begins_ms, takes_ms);
         Some(begins_ms)
