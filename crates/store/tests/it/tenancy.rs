@@ -104,8 +104,21 @@ async fn fill(database: &TestDatabase, tenants: [TenantId; 2]) {
              insert into delivery_note (tenant_id, delivery_id, number, place, manifest_sha256, text)
                  values ('{id}', '{id}', 1, 1, 'x', 'x');
              insert into delivery_archive (tenant_id, delivery_id, variant, manifest_sha256, object_key, bytes, files, sha256)
-                 values ('{id}', '{id}', 'mls', 'x', 'x', 1, 1, 'x');
-             insert into party (id, tenant_id, name, locale) values ('{id}', '{id}', 'x', 'en');
+                 values ('{id}', '{id}', 'mls', 'x', 'x', 1, 1, 'x');",
+            slug = id.simple(),
+            prefix = &id.simple().to_string()[20..],
+        );
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut owner).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(messages_of(tenant))).execute(&mut owner).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(webhooks_of(tenant))).execute(&mut owner).await.unwrap();
+    }
+}
+
+/// A row of each table of people and messages.
+fn messages_of(tenant: TenantId) -> String {
+    let id = tenant.as_uuid();
+    format!(
+        "insert into party (id, tenant_id, name, locale) values ('{id}', '{id}', 'x', 'en');
              insert into contact_point (id, tenant_id, party_id, channel, address, link_secret)
                  values ('{id}', '{id}', '{id}', 'email', 'x', sha256('x'));
              insert into consent (tenant_id, contact_point_id, category, word, source)
@@ -120,13 +133,8 @@ async fn fill(database: &TestDatabase, tenants: [TenantId; 2]) {
                  content_sha256, dedupe_key, state, decisions, scheduled_at)
                  values ('{id}', '{id}', '{id}', '{id}', 'email', 'bulk', 'x', 0, 'en', 'x', 'x', 'planned', '[]', now());
              insert into effect (tenant_id, key, try, message_id, job_id, state, provider)
-                 values ('{id}', 'x', 1, '{id}', '{id}', 'begun', 'x');",
-            slug = id.simple(),
-            prefix = &id.simple().to_string()[20..],
-        );
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut owner).await.unwrap();
-        sqlx::raw_sql(AssertSqlSafe(webhooks_of(tenant))).execute(&mut owner).await.unwrap();
-    }
+                 values ('{id}', 'x', 1, '{id}', '{id}', 'begun', 'x');"
+    )
 }
 
 /// A row of each table of webhooks.
