@@ -138,7 +138,7 @@ CONF
 }
 
 clamd_answers() {
-    local word
+    local word=''
     exec 8<>"/dev/tcp/127.0.0.1/$1" && printf 'nPING\n' >&8 && read -r -t 5 word <&8
     exec 8>&-
     [[ $word == PONG ]]
