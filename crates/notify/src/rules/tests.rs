@@ -181,8 +181,8 @@ fn what_people_say_is_gathered_until_the_window_closes() {
     assert_eq!(closes(&History::default()), TimeDelta::minutes(5));
     let open = History { digest_closes_at: Some(now() + TimeDelta::minutes(2)), ..History::default() };
     assert_eq!(closes(&open), TimeDelta::minutes(2));
-    let closed = History { digest_closes_at: Some(now()), ..History::default() };
-    assert_eq!(closes(&closed), TimeDelta::minutes(5));
+    let ended = History { digest_closes_at: Some(now()), ..History::default() };
+    assert_eq!(closes(&ended), TimeDelta::minutes(5));
     let critical = one(&asked(Category::Critical, &[Channel::Email]), &somebody(), &open);
     assert_eq!(critical.verdict, AT_ONCE(), "what is critical does not wait for a digest");
 }
