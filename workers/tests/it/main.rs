@@ -30,7 +30,6 @@ mod scanning;
 mod schedules;
 mod settling;
 mod sheets;
-mod signing;
 mod steering;
 mod versions;
 mod webhooks_in;
