@@ -30,6 +30,7 @@ mod scanning;
 mod schedules;
 mod settling;
 mod sheets;
+mod signing;
 mod steering;
 mod versions;
 mod webhooks_in;
