@@ -81,10 +81,11 @@ pub fn render(
     }
     progress(RESIZED_PERCENT, "Resized to the largest rung");
 
-    let frames = cascade(frame, &steps, &mut scaler)?;
-    let shown = |step: &Step| frames.iter().find(|frame| frame.size() == step.size);
-    let task = |step| shown(step).map(|frame| Task { step, frame, quality: ladder.rungs[step.rung].quality });
-    let tasks: Vec<Task<'_>> = steps.iter().filter_map(task).collect();
+    let (frames, places) = cascade(frame, &steps, &mut scaler)?;
+    let quality = |step: &Step| ladder.rungs[step.rung].quality;
+    let shown = steps.iter().zip(places);
+    let tasks: Vec<Task<'_>> =
+        shown.map(|(step, place)| Task { step, frame: &frames[place], quality: quality(step) }).collect();
     let total: u64 = tasks.iter().map(Task::cost).sum();
     let mut spent = 0;
     let mut outputs: Vec<(usize, Output)> = Vec::with_capacity(steps.len());
@@ -104,16 +105,23 @@ pub fn render(
     Ok(Rendered { probe, thumbhash, degraded, outputs })
 }
 
-/// One picture for each size, each made from the one before; there is one at least.
-fn cascade(largest: Frame, steps: &[Step], scaler: &mut Scaler) -> Result<Vec<Frame>, MediaError> {
+/// One picture for each size, each made from the one before, at least one; and which of them each step shows.
+fn cascade(
+    largest: Frame,
+    steps: &[Step],
+    scaler: &mut Scaler,
+) -> Result<(Vec<Frame>, Vec<usize>), MediaError> {
     let mut frames = vec![largest];
+    let mut places = Vec::with_capacity(steps.len());
     for step in steps {
-        if let Some(last) = frames.last().filter(|last| last.size() != step.size) {
+        let last = &frames[frames.len() - 1];
+        if last.size() != step.size {
             let next = last.clone().shrunk(step.size, scaler)?;
             frames.push(next);
         }
+        places.push(frames.len() - 1);
     }
-    Ok(frames)
+    Ok((frames, places))
 }
 
 fn go_on(stop: &AtomicBool) -> Result<(), MediaError> {
