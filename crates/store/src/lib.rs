@@ -57,6 +57,7 @@ pub mod submit;
 pub mod testing;
 pub mod uploads;
 pub mod verdict;
+mod webhook_secrets;
 pub mod why;
 pub mod workflow_retry;
 pub mod workflows;

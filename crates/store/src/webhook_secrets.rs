@@ -1,5 +1,6 @@
-//! Secrets as rows hold them.
+//! Secrets of webhooks, as rows hold them: of those that come in, and of those that go out.
 
+use chrono::{DateTime, Utc};
 use jobs::TenantId;
 
 use crate::{db::Db, error::StoreError, sealing::Place};
@@ -39,5 +40,30 @@ impl Sealed {
         };
         let unreadable = |_| StoreError::Undecipherable { what: format!("the secret of {owner}") };
         String::from_utf8(plain).map(Some).map_err(unreadable)
+    }
+}
+
+/// A secret, and the one of before while that holds too.
+#[derive(Debug, Clone)]
+pub(crate) struct Pair {
+    pub(crate) present: Sealed,
+    pub(crate) previous: Sealed,
+    pub(crate) previous_until: Option<DateTime<Utc>>,
+}
+
+impl Pair {
+    /// Those of `owner` that hold at `now`, opened: the present one first.
+    pub(crate) async fn open(
+        self,
+        db: &Db,
+        tenant: TenantId,
+        owner: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut opened: Vec<String> = self.present.open(db, tenant, owner).await?.into_iter().collect();
+        if self.previous_until.is_some_and(|until| until > now) {
+            opened.extend(self.previous.open(db, tenant, owner).await?);
+        }
+        Ok(opened)
     }
 }

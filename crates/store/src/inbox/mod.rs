@@ -8,7 +8,6 @@ mod processing;
 mod refusals;
 mod replaying;
 mod rules;
-mod secrets;
 mod sources;
 mod taking;
 
@@ -18,7 +17,6 @@ pub use processing::{Made, Processed, Work, work};
 pub use refusals::{NewRefusal, Refused, refusals, refuse};
 pub use replaying::{Replayed, replay};
 pub use rules::{AddedRule, StoredRule, add_rule, remove_rule, rules};
-pub(crate) use secrets::Sealed;
 pub use sources::{
     Created, NewSource, Source, create, enable, get, list, remove, rotate, secrets, source_of,
 };

@@ -6,12 +6,12 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, FromRow, types::Json};
 use uuid::Uuid;
 
-use super::Sealed;
 use crate::{
     db::{Db, Tx, commit},
     error::{OrFailed, StoreError},
     limits::{self, Limit},
     submit::{Answer, Idempotency, Taken, keep_answer, take_key},
+    webhook_secrets::{Pair, Sealed},
 };
 
 /// Somebody who sends us webhooks.
@@ -215,14 +215,12 @@ pub async fn secrets(
     source: &Source,
     now: DateTime<Utc>,
 ) -> Result<Vec<String>, StoreError> {
-    let owner = source.id().to_string();
-    let present = Sealed { bytes: source.secret.clone(), under: source.secret_under };
-    let mut opened: Vec<String> = present.open(db, tenant, &owner).await?.into_iter().collect();
-    if source.previous_until.is_some_and(|until| until > now) {
-        let previous = Sealed { bytes: source.previous.clone(), under: source.previous_under };
-        opened.extend(previous.open(db, tenant, &owner).await?);
-    }
-    Ok(opened)
+    let pair = Pair {
+        present: Sealed { bytes: source.secret.clone(), under: source.secret_under },
+        previous: Sealed { bytes: source.previous.clone(), under: source.previous_under },
+        previous_until: source.previous_until,
+    };
+    pair.open(db, tenant, &source.id().to_string(), now).await
 }
 
 /// Gives `source` another secret; the one of before holds for `overlap_s` more seconds. None when this tenant has no such

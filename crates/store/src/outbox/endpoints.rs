@@ -8,9 +8,9 @@ use uuid::Uuid;
 use crate::{
     db::{Db, Tx, commit},
     error::{OrFailed, StoreError},
-    inbox::Sealed,
     limits::{self, Limit},
     submit::{Answer, Idempotency, Taken, keep_answer, take_key},
+    webhook_secrets::{Pair, Sealed},
 };
 
 /// Somebody who wants to be told.
@@ -191,14 +191,12 @@ pub async fn keys(
     endpoint: &Endpoint,
     now: DateTime<Utc>,
 ) -> Result<Vec<String>, StoreError> {
-    let owner = endpoint.id().to_string();
-    let present = Sealed { bytes: Some(endpoint.secret.clone()), under: endpoint.secret_under };
-    let mut opened: Vec<String> = present.open(db, tenant, &owner).await?.into_iter().collect();
-    if endpoint.previous_until.is_some_and(|until| until > now) {
-        let previous = Sealed { bytes: endpoint.previous.clone(), under: endpoint.previous_under };
-        opened.extend(previous.open(db, tenant, &owner).await?);
-    }
-    Ok(opened)
+    let pair = Pair {
+        present: Sealed { bytes: Some(endpoint.secret.clone()), under: endpoint.secret_under },
+        previous: Sealed { bytes: endpoint.previous.clone(), under: endpoint.previous_under },
+        previous_until: endpoint.previous_until,
+    };
+    pair.open(db, tenant, &endpoint.id().to_string(), now).await
 }
 
 /// Signs with another key from now on, and with the one of before for `overlap_s` more seconds. None when this tenant has no
