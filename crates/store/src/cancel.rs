@@ -130,8 +130,8 @@ pub(crate) async fn end_waiting(
     .await
     .or_failed("end waiting jobs")?;
     progress::count(tx, removed.iter().filter_map(Ended::member)).await?;
-    let ended: Vec<JobId> = removed.iter().map(Ended::job).collect();
-    outbox::tell_ended(tx, tenant, &ended).await?;
+    let ended: Vec<(TenantId, JobId)> = removed.iter().map(|ended| (tenant, ended.job())).collect();
+    outbox::tell_ended(tx, &ended).await?;
     if let [one] = removed.as_slice() {
         announce(tx, &one.job().to_string()).await?;
     } else if !removed.is_empty() {

@@ -131,9 +131,9 @@ pub async fn rescue(db: &Db, from: From<'_>) -> Result<Vec<Rescued>, StoreError>
         .await
         .or_failed("rescue jobs")?;
     progress::count(&mut tx, rows.iter().filter_map(|row| row.ended.member())).await?;
-    for row in rows.iter().filter(|row| row.outcome != "crashed") {
-        outbox::tell_ended(&mut tx, TenantId::from_uuid(row.tenant_id), &[row.ended.job()]).await?;
-    }
+    let ended = rows.iter().filter(|row| row.outcome != "crashed");
+    let ended: Vec<_> = ended.map(|row| (TenantId::from_uuid(row.tenant_id), row.ended.job())).collect();
+    outbox::tell_ended(&mut tx, &ended).await?;
     if !rows.is_empty() {
         sqlx::query("select pg_notify('crewline_jobs', ''), pg_notify('crewline_moved', '')")
             .execute(&mut *tx)

@@ -1,10 +1,7 @@
 //! Settling: a job's fate and everything that follows from it, in one transaction, accepted only under a standing
 //! lease and the fence the job was claimed with.
 
-use std::{
-    borrow::Cow,
-    collections::{HashMap, HashSet},
-};
+use std::{borrow::Cow, collections::HashSet};
 
 use jobs::{JobId, LeaseId, TenantId, failure::Problem};
 use sqlx::{FromRow, PgConnection, types::Json};
@@ -139,16 +136,10 @@ async fn tell_endpoints(
     if listening.is_empty() {
         return Ok(());
     }
-    let mut told: HashMap<TenantId, Vec<JobId>> = HashMap::new();
-    for settle in ending.iter().filter(|settle| accepted.contains(&settle.job)) {
-        if listening.contains(&settle.tenant) {
-            told.entry(settle.tenant).or_default().push(settle.job);
-        }
-    }
-    for (tenant, jobs) in told {
-        outbox::tell_ended(&mut *tx, tenant, &jobs).await?;
-    }
-    Ok(())
+    let wanted =
+        ending.iter().filter(|settle| listening.contains(&settle.tenant) && accepted.contains(&settle.job));
+    let told: Vec<(TenantId, JobId)> = wanted.map(|settle| (settle.tenant, settle.job)).collect();
+    outbox::tell_ended(tx, &told).await
 }
 
 /// Writes down what became of webhooks, with the jobs that stand for theirs.
