@@ -15,6 +15,7 @@ pub mod cx;
 pub mod deps;
 pub mod execute;
 pub mod faults;
+mod feedback;
 pub mod film_child;
 mod film_in_parts;
 pub mod film_orders;

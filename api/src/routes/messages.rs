@@ -23,8 +23,20 @@ use crate::{
 };
 
 /// The states a message may be in.
-const STATES: [&str; 9] =
-    ["planned", "gathered", "sending", "sent", "read", "unknown", "failed", "dropped", "skipped"];
+const STATES: [&str; 12] = [
+    "planned",
+    "gathered",
+    "sending",
+    "sent",
+    "unknown",
+    "failed",
+    "dropped",
+    "skipped",
+    "delivered",
+    "read",
+    "bounced",
+    "complained",
+];
 
 /// A message as it is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -42,7 +54,8 @@ pub(crate) struct MessageResource {
     /// What sort of thing.
     #[schema(value_type = String)]
     category: Category,
-    /// `planned`, `gathered`, `sending`, `sent`, `read`, `unknown`, `failed`, `dropped` or `skipped`.
+    /// `planned`, `gathered`, `sending`, `sent`, `unknown`, `failed`, `dropped`, `skipped`; or, told afterwards, `delivered`,
+    /// `read`, `bounced` or `complained`.
     state: String,
     /// By which template.
     template: String,
@@ -56,7 +69,7 @@ pub(crate) struct MessageResource {
     subject: Option<String>,
     /// Not before.
     scheduled_at: DateTime<Utc>,
-    /// Why it was dropped, or failed, or nobody knows.
+    /// Why it was dropped, or failed, or came back, or nobody knows.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
     /// When it was decided about.
@@ -126,7 +139,7 @@ pub(crate) struct TryResource {
     /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_at: Option<DateTime<Utc>>,
-    /// The key of whoever said what had become of it.
+    /// The key, or the webhook source, that said what had become of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     resolved_by: Option<String>,
 }

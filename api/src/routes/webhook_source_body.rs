@@ -1,6 +1,6 @@
 //! What is asked for when somebody is to send us webhooks, and how such a source looks.
 
-use ::jobs::WebhookSourceId;
+use ::jobs::{Channel, WebhookSourceId};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,6 +16,8 @@ use crate::{
 /// Characters of a source's name, and of a pointer.
 const NAME_CHARS_MAX: usize = 63;
 const POINTER_CHARS_MAX: usize = 200;
+/// Bytes of the ARN of a topic.
+const TOPIC_BYTES_MAX: usize = 300;
 
 /// Somebody who is to send us webhooks.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -41,6 +43,14 @@ pub(crate) struct SourceBody {
     #[serde(default)]
     #[schema(example = "/data/object/id", max_length = 200)]
     pub(super) order_pointer: Option<String>,
+    /// `email` or `sms`: it is the provider of that channel, and tells what becomes of our messages.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "email")]
+    pub(super) feedback: Option<Channel>,
+    /// With `feedback` by `sns`: the ARN of the topic that is believed, and subscribed to when it asks.
+    #[serde(default)]
+    #[schema(example = "arn:aws:sns:eu-west-1:123456789012:mails", max_length = 300)]
+    pub(super) feedback_topic: Option<String>,
 }
 
 impl SourceBody {
@@ -59,6 +69,7 @@ impl SourceBody {
         if self.order_pointer.as_deref().is_some_and(|pointer| !is_pointer(pointer)) {
             errors.push(FieldError::new("/order_pointer", "a JSON Pointer of up to 200 characters"));
         }
+        errors.extend(self.check_feedback());
         if !errors.is_empty() {
             return Err(Problem::invalid(errors));
         }
@@ -68,9 +79,35 @@ impl SourceBody {
             scheme: serde_json::to_value(&self.scheme).map_err(Problem::internal)?,
             window_s,
             order_pointer: self.order_pointer.clone(),
+            feedback: self.feedback,
+            feedback_topic: self.feedback_topic.clone(),
             secret: self.secret.clone(),
             by,
         })
+    }
+
+    fn check_feedback(&self) -> Option<FieldError> {
+        let topic = self.feedback_topic.as_deref();
+        // What Amazon signs says for whom it was published only by the topic.
+        let needs_topic = self.feedback.is_some() && self.scheme == Scheme::Sns;
+        let is_topic = |topic: &str| topic.starts_with("arn:aws") && topic.len() <= TOPIC_BYTES_MAX;
+        match self.feedback {
+            None | Some(Channel::Email | Channel::Sms) => {}
+            Some(_) => {
+                return Some(FieldError::new("/feedback", "email or sms: nobody tells of other channels"));
+            }
+        }
+        match (needs_topic, topic) {
+            (true, None) => Some(FieldError::new("/feedback_topic", "the ARN of the topic that is believed")),
+            (true, Some(topic)) if !is_topic(topic) => Some(FieldError::new(
+                "/feedback_topic",
+                "an ARN such as arn:aws:sns:eu-west-1:123456789012:mails",
+            )),
+            (false, Some(_)) => {
+                Some(FieldError::new("/feedback_topic", "only for feedback by sns; leave it out"))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -134,6 +171,12 @@ pub(crate) struct SourceResource {
     /// Where the thing stands that a message is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     order_pointer: Option<String>,
+    /// The channel whose provider it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    feedback: Option<String>,
+    /// The topic that is believed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    feedback_topic: Option<String>,
     /// `enabled` or `disabled`.
     state: &'static str,
     /// Until when the secret of before holds too.
@@ -154,6 +197,8 @@ impl SourceResource {
             scheme: source.scheme.0.clone(),
             window_s: source.window_s,
             order_pointer: source.order_pointer.clone(),
+            feedback: source.feedback.clone(),
+            feedback_topic: source.feedback_topic.clone(),
             state: if source.disabled_at.is_some() { "disabled" } else { "enabled" },
             previous_secret_until: source.previous_until.filter(|until| *until > Utc::now()),
             refusals: source.refusals,

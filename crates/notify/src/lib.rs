@@ -1,13 +1,14 @@
 //! Who is told what, by which way and when, and in which words.
 //!
-//! The rules decide ([`decide`]), templates say it ([`Source`]), segments count it ([`segments`]). Not here: who anybody
-//! is, what was sent, and the sending; that is `store` and `workers`.
+//! The rules decide ([`decide`]), templates say it ([`Source`]), segments count it ([`segments`]), and what comes back is
+//! read ([`hear`]). Not here: who anybody is, what was sent, and the sending; that is `store` and `workers`.
 //!
 //! **Invariant:** no I/O, no runtime and no clock. The same question always gets the same answer, with its reasons.
 
 mod audience;
 mod content;
 mod defaults;
+mod feedback;
 mod frame;
 mod locale;
 mod quiet;
@@ -20,6 +21,7 @@ mod unsubscribe;
 pub use audience::{Consent, Contact, Preference, Recipient, Suppression};
 pub use content::{ChatText, Content, Inbox, Mail, Sms, contents};
 pub use defaults::{NAMES as DEFAULT_NAMES, default_source, default_sources};
+pub use feedback::{Fate, Heard, Keyword, NoFeedback, Report, hear, is_amazon_subscription, message_named};
 pub use locale::{fallbacks, is_locale, unsubscribe_label};
 pub use quiet::Quiet;
 pub use request::{About, History, Request, Rungs, Told};

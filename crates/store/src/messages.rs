@@ -2,6 +2,8 @@
 
 mod digests;
 mod effects;
+mod feedback;
+mod inbox;
 mod planning;
 mod reading;
 mod resolving;
@@ -15,9 +17,11 @@ use uuid::Uuid;
 
 pub use self::{
     digests::{ClosedDigest, Digest, close, digest, open_digest},
-    effects::{Begun, Ended, begin, deliver_line, drop_message, end},
+    effects::{Begun, Ended, begin, drop_message, end},
+    feedback::{Feedback, Known, find_sent, note_feedback},
+    inbox::{deliver_line, lines_since, mark_read, unread},
     planning::{Gathering, History, NewMessage, Plan, history, plan},
-    reading::{Effect, Filter, effects, is_read, list, mark_read, message, unread},
+    reading::{Effect, Filter, effects, is_read, list, message},
     resolving::{Resolution, Resolved, resolve},
     subjects::{Subject, has_passed, set_subject, subject},
 };
@@ -44,7 +48,8 @@ pub struct Message {
     pub subject_version: Option<i32>,
     /// SHA-256 of the template and its variables.
     pub content_sha256: String,
-    /// `planned`, `gathered`, `sending`, `sent`, `read`, `unknown`, `failed`, `dropped` or `skipped`.
+    /// `planned`, `gathered`, `sending`, `sent`, `unknown`, `failed`, `dropped`, `skipped`; or, told afterwards, `delivered`,
+    /// `read`, `bounced` or `complained`.
     pub state: String,
     /// What the rules said.
     pub decisions: Json<Value>,
@@ -57,7 +62,7 @@ pub struct Message {
     pub scheduled_at: DateTime<Utc>,
     /// What the provider calls it.
     pub provider_id: Option<String>,
-    /// Why it was dropped, or failed, or nobody knows.
+    /// Why it was dropped, or failed, or came back, or nobody knows.
     pub detail: Option<String>,
     /// When it was planned.
     pub created_at: DateTime<Utc>,

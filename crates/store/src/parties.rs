@@ -1,5 +1,6 @@
 //! Parties: people and companies who can be told something.
 
+mod answers;
 mod contacts;
 mod preferences;
 
@@ -9,6 +10,7 @@ use sqlx::{AssertSqlSafe, FromRow};
 use uuid::Uuid;
 
 pub use self::{
+    answers::{Answered, has_address, note_answer, suppress_once},
     contacts::{
         Added, ContactPoint, Linked, NewContactPoint, Word, add, contact, contacts, contacts_for, linked,
         remove_contact, say, suppress,

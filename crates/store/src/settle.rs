@@ -15,6 +15,7 @@ use crate::{
     film_parts, films, inbox, media, messages,
     outbox::{self, Listening},
     parking::{PARK_FIRST, PARK_LONGEST},
+    parties,
     payload::{Field, Payload},
     probes, progress, scans,
     sealing::Place,
@@ -111,6 +112,8 @@ pub async fn settle_with(
             Write::Messages(plan) => brought.extend(messages::plan(&mut tx, settle.tenant, plan).await?),
             Write::Digest(closed) => brought.extend(messages::close(&mut tx, settle.tenant, closed).await?),
             Write::InboxLine(message) => messages::deliver_line(&mut tx, settle.tenant, *message).await?,
+            Write::Feedback(told) => messages::note_feedback(&mut tx, settle.tenant, told).await?,
+            Write::Answered(answered) => parties::note_answer(&mut tx, settle.tenant, answered).await?,
         }
     }
     let enqueued = match follow_ups {

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use jobs::{DeliveryId, JobId, LeaseId, MessageId, TenantId, WorkflowId, failure::Problem};
 
-use crate::{claim::Claimed, deliveries, films, inbox, media, messages, payload::Payload, probes, scans};
+use crate::{
+    claim::Claimed, deliveries, films, inbox, media, messages, parties, payload::Payload, probes, scans,
+};
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -136,6 +138,10 @@ pub enum Write {
     Digest(Box<messages::ClosedDigest>),
     /// A line is in its inbox.
     InboxLine(MessageId),
+    /// What the world tells of a message.
+    Feedback(Box<messages::Feedback>),
+    /// Somebody answered with a word that ends or begins messages.
+    Answered(parties::Answered),
 }
 
 /// A part of a film.

@@ -1,5 +1,7 @@
 //! Does `notify.send`: hands one message over, and never a second time without knowing that the first did not arrive.
 
+use std::time::Duration;
+
 use jobs::{
     Category, Channel, Failure, Outcome,
     failure::Problem,
@@ -7,6 +9,7 @@ use jobs::{
 };
 use notify::Content;
 use store::{
+    inbox,
     logs::Level,
     messages::{self, Begun, Ended, Message},
     parties::{self, ContactPoint},
@@ -29,8 +32,9 @@ impl Handle for NotifySend {
         let message = messages::message(db, tenant, id).await?.ok_or_else(gone)?;
         let became = |state: &str| Ok(Sent { message: id, state: state.to_owned() });
         if !matches!(message.state.as_str(), "planned" | "sending") {
-            // A line that was put into its inbox and read since was put there all the same.
-            return became(if message.state == "read" { "sent" } else { &message.state });
+            // What was told of it since, and that it was read, does not change that.
+            let was_sent = matches!(message.state.as_str(), "delivered" | "read" | "bounced" | "complained");
+            return became(if was_sent { "sent" } else { &message.state });
         }
         if message.state == "planned"
             && let Some(why) = unwanted(cx, &message).await?
@@ -71,6 +75,8 @@ struct Sending {
     contact: ContactPoint,
     name: String,
     content: Content,
+    /// Where the provider is to tell what becomes of it.
+    callback: Option<String>,
 }
 
 impl Sending {
@@ -82,7 +88,13 @@ impl Sending {
         let contact = parties::contact(db, tenant, contact, message.category()?).await?.ok_or_else(gone)?;
         let party = parties::party(db, tenant, message.party()).await?.ok_or_else(gone)?;
         let content = message.content.as_ref().map(|content| content.0.clone()).unwrap_or_default();
-        Ok(Self { contact, name: party.name, content: serde_json::from_value(content)? })
+        let callback = match (&cx.deps.senders.public_url, message.channel()?) {
+            (Some(url), Channel::Sms) => inbox::feedback_source(db, tenant, Channel::Sms)
+                .await?
+                .map(|source| format!("{url}/v1/hooks/{source}")),
+            _ => None,
+        };
+        Ok(Self { contact, name: party.name, content: serde_json::from_value(content)?, callback })
     }
 
     /// Once; answers what became of the message.
@@ -90,8 +102,21 @@ impl Sending {
         let (db, tenant, id) = (&cx.deps.db, cx.tenant(), message.id());
         let no_provider = || Failure::retry("no_provider", "this worker has no provider for the channel");
         let provider = cx.deps.senders.provider(&self.content).ok_or_else(no_provider)?;
-        let letter =
-            Letter { message: id, name: &self.name, address: &self.contact.address, content: &self.content };
+        let letter = Letter {
+            message: id,
+            name: &self.name,
+            address: &self.contact.address,
+            content: &self.content,
+            callback: self.callback.as_deref(),
+        };
+        // What was begun and broke off is looked into whoever answers.
+        let leave = match cx.deps.senders.breakers.enter(provider, tenant) {
+            Err(wait) if message.state == "planned" => {
+                let why = format!("{provider} did not answer the last times and is left alone for a while");
+                return Err(Failure::Snooze { wait, problem: Problem::new("provider_away", why) });
+            }
+            entered => entered.ok(),
+        };
         cx.reach(Point::BeforeEffect);
         let number = match messages::begin(db, tenant, id, cx.job.id, provider).await? {
             Begun::Go(number) => number,
@@ -111,7 +136,7 @@ impl Sending {
                     }
                 };
                 messages::end(db, tenant, id, number, &ended).await?;
-                return told(cx, ended);
+                return told(cx, ended, None);
             }
             Begun::Already(_) => return Ok("sent"),
             Begun::NoMessage => return Err(Failure::discard("message_not_found", "the message was removed")),
@@ -119,16 +144,22 @@ impl Sending {
         cx.reach(Point::BeforeCall);
         let answer = cx.deps.senders.send(&letter).await;
         cx.reach(Point::AfterCall);
+        if let Some(leave) = leave {
+            leave.told(!matches!(answer, Answer::Away(..) | Answer::Unknown(_)));
+        }
+        let after = if let Answer::Away(_, after) = &answer { *after } else { None };
         let ended = self.ended(cx, answer);
         messages::end(db, tenant, id, number, &ended).await?;
-        told(cx, ended)
+        told(cx, ended, after)
     }
 
     fn ended(&self, cx: &Cx<'_>, answer: Answer) -> Ended {
         match answer {
             Answer::Done(provider_id) => Ended::Done(provider_id),
-            Answer::Refused(why) if cx.job.attempt >= cx.job.max_attempts => Ended::Failed(why),
-            Answer::Refused(why) => Ended::Refused(why),
+            Answer::Refused(why) | Answer::Away(why, _) if cx.job.attempt >= cx.job.max_attempts => {
+                Ended::Failed(why)
+            }
+            Answer::Refused(why) | Answer::Away(why, _) => Ended::Refused(why),
             Answer::Failed(why) => Ended::Failed(why),
             Answer::Nobody(why) => Ended::Nobody(why, self.contact.id()),
             Answer::Unknown(why) => Ended::Unknown(why),
@@ -136,8 +167,8 @@ impl Sending {
     }
 }
 
-/// Counted, said aloud, and what the job comes to.
-fn told(cx: &Cx<'_>, ended: Ended) -> Outcome<&'static str> {
+/// Counted, said aloud, and what the job comes to. `after`: so long the provider wants to be left alone.
+fn told(cx: &Cx<'_>, ended: Ended, after: Option<Duration>) -> Outcome<&'static str> {
     let outcome = match &ended {
         Ended::Done(_) => "sent",
         Ended::Refused(_) => "refused",
@@ -147,7 +178,7 @@ fn told(cx: &Cx<'_>, ended: Ended) -> Outcome<&'static str> {
     metrics::counter!(names::MESSAGES_TOTAL, names::LABEL_OUTCOME => outcome).increment(1);
     match ended {
         Ended::Done(_) => Ok("sent"),
-        Ended::Refused(why) => Err(Failure::retry("provider_refused", why)),
+        Ended::Refused(why) => Err(Failure::Retry { problem: Problem::new("provider_refused", why), after }),
         Ended::Failed(why) => Err(Failure::discard("not_deliverable", why)),
         Ended::Nobody(why, _) => Err(Failure::discard("nobody_there", why)),
         Ended::Unknown(why) => {

@@ -1,4 +1,4 @@
-//! Does `webhook.process`: holds an event against the rules of its source.
+//! Does `webhook.process`: holds an event against the rules of its source, and listens to what it says of our own messages.
 
 use jobs::{
     Failure, Outcome,
@@ -14,7 +14,11 @@ use store::{
 };
 use webhooks::Rule;
 
-use crate::{cx::Cx, registry::Handle};
+use crate::{
+    cx::Cx,
+    feedback::{Noted, listen},
+    registry::Handle,
+};
 
 /// What marks a job that an event became when it was looked at again.
 const REPLAY_TAG: &str = "replay";
@@ -24,8 +28,18 @@ impl Handle for WebhookProcess {
         let Some(work) = inbox::work(&cx.deps.db, cx.tenant(), self.event).await? else {
             return Err(Failure::cancel("the event was forgotten, or its source was removed"));
         };
-        let (new, parked) = match follow_ups(&work, self.replay)? {
-            Ok(new) if new.is_empty() => (new, Some(no_rule(&work.event))),
+        let body = webhooks::read_body(&work.body);
+        let noted = match &work.feeding {
+            Some(feeding) => Some(listen(cx, feeding, &work.event, &body).await?),
+            None => None,
+        };
+        let (writes, unheard) = match noted {
+            Some(Noted::Well(writes)) => (writes, None),
+            Some(Noted::Parked(reason)) => (Vec::new(), Some(reason)),
+            None => (Vec::new(), Some(no_rule(&work.event))),
+        };
+        let (new, parked) = match follow_ups(&work, &body, self.replay)? {
+            Ok(new) if new.is_empty() => (new, unheard),
             Ok(new) => (new, None),
             Err(reason) => (Vec::new(), Some(reason)),
         };
@@ -34,6 +48,7 @@ impl Handle for WebhookProcess {
         for (_, new) in new {
             cx.then_new(new)?;
         }
+        writes.into_iter().for_each(|write| cx.write(write));
         cx.write(Write::Webhook(inbox::Processed {
             event: self.event,
             replay: self.replay,
@@ -50,15 +65,18 @@ fn no_rule(event: &Event) -> String {
 
 /// The jobs that an event becomes; or why it becomes none. A rule whose job is refused holds up the others too, so that
 /// nothing is done twice when somebody has mended it and has the event looked at again.
-fn follow_ups(work: &Work, replay: u16) -> Outcome<Result<Vec<(&StoredRule, NewJob)>, String>> {
-    let body = webhooks::read_body(&work.body);
+fn follow_ups<'a>(
+    work: &'a Work,
+    body: &Value,
+    replay: u16,
+) -> Outcome<Result<Vec<(&'a StoredRule, NewJob)>, String>> {
     let mut new = Vec::new();
     for stored in &work.rules {
         let rule: Rule = serde_json::from_value(stored.rule.0.clone()).retry("unreadable_rule")?;
-        if !rule.fits(&work.event.event_type, &body) {
+        if !rule.fits(&work.event.event_type, body) {
             continue;
         }
-        match job(&rule, &body) {
+        match job(&rule, body) {
             Ok(job) => new.push((stored, about(job, &work.event, replay))),
             Err(reason) => return Ok(Err(format!("the rule {} fits, but {reason}", stored.id()))),
         }

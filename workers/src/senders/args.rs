@@ -1,10 +1,15 @@
 //! Settings of those who carry messages.
 
+use std::path::PathBuf;
+
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use lettre::message::{
-    Mailbox,
-    dkim::{DkimSigningAlgorithm, DkimSigningKey},
+use lettre::{
+    message::{
+        Mailbox,
+        dkim::{DkimSigningAlgorithm, DkimSigningKey},
+    },
+    transport::smtp::client::Certificate,
 };
 use reqwest::Client;
 use secrecy::{ExposeSecret, SecretString};
@@ -39,6 +44,9 @@ pub struct SendingArgs {
     /// How the connection to it is kept secret
     #[arg(long, env = "CREWLINE_SMTP_TLS", value_enum, default_value = "starttls")]
     pub smtp_tls: Tls,
+    /// File of the authority that the mail server's certificate is from, as PEM, if it is none of the well-known ones
+    #[arg(long, env = "CREWLINE_SMTP_CA")]
+    pub smtp_ca: Option<PathBuf>,
     /// User at the mail server
     #[arg(long, env = "CREWLINE_SMTP_USER", requires = "smtp_password")]
     pub smtp_user: Option<String>,
@@ -83,8 +91,15 @@ impl SendingArgs {
         let port = port.parse().context("--smtp-address takes host:port")?;
         let password = self.smtp_password.as_ref().map(ExposeSecret::expose_secret);
         let login = self.smtp_user.as_deref().zip(password);
-        let smtp = Smtp::new(host, port, self.smtp_tls, login, from.email.domain());
+        let tls = (self.smtp_tls, self.authority()?);
+        let smtp = Smtp::new((host, port), tls, login, from.email.domain());
         Ok(Some(Mailer::new(smtp, from.clone(), self.dkim(from.email.domain())?)))
+    }
+
+    fn authority(&self) -> anyhow::Result<Option<Certificate>> {
+        let Some(path) = &self.smtp_ca else { return Ok(None) };
+        let pem = std::fs::read(path).context("--smtp-ca takes a file that can be read")?;
+        Certificate::from_pem(&pem).map(Some).context("--smtp-ca takes a certificate as PEM")
     }
 
     fn dkim(&self, domain: &str) -> anyhow::Result<Option<Dkim>> {

@@ -2,7 +2,7 @@
 
 use std::{error::Error, time::Duration};
 
-use reqwest::{Client, RequestBuilder, StatusCode, redirect::Policy};
+use reqwest::{Client, RequestBuilder, StatusCode, header::RETRY_AFTER, redirect::Policy};
 
 use super::Answer;
 
@@ -23,14 +23,28 @@ pub(super) fn client() -> anyhow::Result<Client> {
     Ok(client.build()?)
 }
 
+/// What was answered.
+pub(super) struct Said {
+    pub(super) status: StatusCode,
+    /// They want to be asked again after so long.
+    pub(super) after: Option<Duration>,
+    /// The beginning of the body.
+    pub(super) body: Vec<u8>,
+}
+
 /// What was answered, or what that means when there was no answer.
-pub(super) async fn call(request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), Answer> {
+pub(super) async fn call(request: RequestBuilder) -> Result<Said, Answer> {
     let mut response = match request.send().await {
         Ok(response) => response,
-        Err(error) if error.is_connect() || error.is_builder() => return Err(Answer::Refused(words(&error))),
+        Err(error) if error.is_connect() => return Err(Answer::Away(words(&error), None)),
+        Err(error) if error.is_builder() => return Err(Answer::Refused(words(&error))),
         Err(error) => return Err(Answer::Unknown(words(&error))),
     };
     let status = response.status();
+    // Only seconds: whoever sends a date is asked again when it suits us.
+    let after =
+        response.headers().get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.trim().parse().ok());
+    let after = after.map(|seconds: u64| Duration::from_secs(seconds));
     let mut body = Vec::new();
     // The status has said what became of it; a body that breaks off says less, not something else.
     while let Ok(Some(piece)) = response.chunk().await {
@@ -40,16 +54,17 @@ pub(super) async fn call(request: RequestBuilder) -> Result<(StatusCode, Vec<u8>
             break;
         }
     }
-    Ok((status, body))
+    Ok(Said { status, after, body })
 }
 
 /// What an answer without a word of its own means. Of a server that stumbled nobody knows what it did before.
-pub(super) fn meaning(status: StatusCode, said: &[u8]) -> Answer {
-    let said: String = String::from_utf8_lossy(said).chars().take(200).collect();
+pub(super) fn meaning(said: &Said) -> Answer {
+    let (status, after) = (said.status, said.after);
+    let said: String = String::from_utf8_lossy(&said.body).chars().take(200).collect();
     let said = format!("{status} {said}");
     match status.as_u16() {
         200..=299 => Answer::Done(None),
-        408 | 425 | 429 | 503 => Answer::Refused(said),
+        408 | 425 | 429 | 503 => Answer::Away(said, after),
         404 | 410 => Answer::Nobody(said),
         500.. => Answer::Unknown(said),
         _ => Answer::Failed(said),

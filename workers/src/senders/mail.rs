@@ -37,6 +37,8 @@ pub struct Letter<'a> {
     pub address: &'a str,
     /// What.
     pub content: &'a Content,
+    /// Where the provider is to tell what becomes of it.
+    pub callback: Option<&'a str>,
 }
 
 /// Signs mails for a domain.
@@ -118,7 +120,7 @@ mod tests {
     use crate::senders::Tls;
 
     fn mailer() -> Mailer {
-        let smtp = Smtp::new("localhost", 1, Tls::None, None, "acme.test");
+        let smtp = Smtp::new(("localhost", 1), (Tls::None, None), None, "acme.test");
         Mailer::new(smtp, "Acme <hello@acme.test>".parse().unwrap(), None)
     }
 
@@ -131,7 +133,7 @@ mod tests {
             unsubscribe,
         };
         let content = Content::Email(mail.clone());
-        let letter = Letter { message, name, address, content: &content };
+        let letter = Letter { message, name, address, content: &content, callback: None };
         let written = mailer().write(&letter, &mail)?;
         Ok(String::from_utf8(written.formatted()).unwrap())
     }

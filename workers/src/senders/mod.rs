@@ -4,6 +4,7 @@
 //! must know it, for then it is sent again.
 
 mod args;
+mod breaker;
 mod chat;
 mod http;
 mod mail;
@@ -16,6 +17,7 @@ use chrono::{DateTime, Utc};
 use jobs::Channel;
 use notify::Content;
 
+pub(crate) use self::breaker::Breakers;
 pub use self::{
     args::{SendingArgs, Tls},
     chat::Chat,
@@ -30,6 +32,8 @@ pub enum Answer {
     Done(Option<String>),
     /// They did not, and may later.
     Refused(String),
+    /// They take nothing from anybody now, or nobody answers; they may be asked again after so long, if they said.
+    Away(String, Option<Duration>),
     /// They did not, and never will.
     Failed(String),
     /// They did not: there is nobody at this address.
@@ -58,6 +62,7 @@ pub struct Senders {
     mail: Option<Mailer>,
     chat: Chat,
     sms: Option<Carrier>,
+    pub(crate) breakers: Breakers,
 }
 
 impl Senders {
@@ -72,6 +77,7 @@ impl Senders {
             mail: args.mailer()?,
             chat: Chat::new(client.clone(), &args.chat_origins),
             sms: args.carrier(client)?,
+            breakers: Breakers::default(),
         })
     }
 
@@ -102,7 +108,7 @@ impl Senders {
                 None => nobody(),
             },
             Content::Sms(sms) => match &self.sms {
-                Some(carrier) => carrier.send(letter.address, &sms.text).await,
+                Some(carrier) => carrier.send(letter.address, &sms.text, letter.callback).await,
                 None => nobody(),
             },
             Content::Chat(chat) => self.chat.send(letter.address, &chat.text).await,

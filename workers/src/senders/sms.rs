@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{
     Answer, Asked,
-    http::{call, meaning},
+    http::{Said, call, meaning},
 };
 
 /// Twilio's words for a number that nobody has, cannot be reached or takes no text messages.
@@ -62,8 +62,11 @@ impl Carrier {
         Self { client, url, account, token, from }
     }
 
-    pub(super) async fn send(&self, to: &str, text: &str) -> Answer {
-        let body = form(&[("To", to), ("From", &self.from), ("Body", text)]);
+    /// `callback` is told what becomes of it.
+    pub(super) async fn send(&self, to: &str, text: &str, callback: Option<&str>) -> Answer {
+        let fields = [("To", to), ("From", self.from.as_str()), ("Body", text)];
+        let told = callback.map(|url| ("StatusCallback", url));
+        let body = form(&fields.into_iter().chain(told).collect::<Vec<_>>());
         let request = self
             .client
             .post(&self.url)
@@ -71,11 +74,11 @@ impl Carrier {
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(body);
         match call(request).await {
-            Ok((status, said)) if status == StatusCode::CREATED => {
-                let taken: Option<Taken> = serde_json::from_slice(&said).ok();
+            Ok(said) if said.status == StatusCode::CREATED => {
+                let taken: Option<Taken> = serde_json::from_slice(&said.body).ok();
                 Answer::Done(taken.map(|taken| taken.sid))
             }
-            Ok((status, said)) => refused(status, &said),
+            Ok(said) => refused(&said),
             Err(answer) => answer,
         }
     }
@@ -94,8 +97,10 @@ impl Carrier {
             .get(format!("{}?{query}", self.url))
             .basic_auth(&self.account, Some(self.token.expose_secret()));
         // Whoever does not answer now may answer in a while.
-        let Ok((StatusCode::OK, said)) = call(request).await else { return Asked::Later(ASK_AGAIN) };
-        let Ok(listed) = serde_json::from_slice::<Listed>(&said) else { return Asked::CannotSay };
+        let Ok(Said { status: StatusCode::OK, body, .. }) = call(request).await else {
+            return Asked::Later(ASK_AGAIN);
+        };
+        let Ok(listed) = serde_json::from_slice::<Listed>(&body) else { return Asked::CannotSay };
         let is_it = |entry: &&Entry| {
             let created = DateTime::parse_from_rfc2822(&entry.date_created);
             entry.body == text && created.is_ok_and(|created| created >= since)
@@ -107,16 +112,16 @@ impl Carrier {
     }
 }
 
-fn refused(status: StatusCode, said: &[u8]) -> Answer {
-    let Ok(Refusal { code, message }) = serde_json::from_slice(said) else { return meaning(status, said) };
-    let told = format!("{status} {code}: {message}");
-    match (status.as_u16(), code) {
+fn refused(said: &Said) -> Answer {
+    let Ok(Refusal { code, message }) = serde_json::from_slice(&said.body) else { return meaning(said) };
+    let told = format!("{} {code}: {message}", said.status);
+    match (said.status.as_u16(), code) {
         (_, STOPPED) => Answer::Failed(told),
         (_, code) if NOBODY.contains(&code) => Answer::Nobody(told),
         // No such account is our mistake, and nobody's address.
         (404, _) => Answer::Failed(told),
-        _ => match meaning(status, said) {
-            Answer::Refused(_) => Answer::Refused(told),
+        _ => match meaning(said) {
+            Answer::Away(_, after) => Answer::Away(told, after),
             Answer::Unknown(_) => Answer::Unknown(told),
             _ => Answer::Failed(told),
         },
@@ -148,12 +153,15 @@ mod tests {
 
     #[test]
     fn a_refusal_says_whether_there_is_anybody() {
-        let said = |status: u16, body: &str| refused(StatusCode::from_u16(status).unwrap(), body.as_bytes());
+        let said = |status: u16, body: &str| {
+            let status = StatusCode::from_u16(status).unwrap();
+            refused(&Said { status, after: None, body: body.as_bytes().to_vec() })
+        };
         assert!(matches!(said(400, r#"{"code": 21211, "message": "x"}"#), Answer::Nobody(_)));
         assert!(matches!(said(400, r#"{"code": 21610, "message": "x"}"#), Answer::Failed(_)));
         assert!(matches!(said(404, r#"{"code": 20404, "message": "x"}"#), Answer::Failed(_)));
-        assert!(matches!(said(429, r#"{"code": 20429, "message": "x"}"#), Answer::Refused(_)));
+        assert!(matches!(said(429, r#"{"code": 20429, "message": "x"}"#), Answer::Away(..)));
         assert!(matches!(said(500, "oh"), Answer::Unknown(_)));
-        assert!(matches!(said(503, "busy"), Answer::Refused(_)));
+        assert!(matches!(said(503, "busy"), Answer::Away(..)));
     }
 }

@@ -13,7 +13,7 @@ use lettre::{
     transport::smtp::{
         Error,
         authentication::{Credentials, DEFAULT_MECHANISMS},
-        client::{AsyncSmtpConnection, TlsParameters},
+        client::{AsyncSmtpConnection, Certificate, TlsParameters},
         commands::{Data, Mail, Rcpt},
         extension::ClientId,
     },
@@ -29,6 +29,8 @@ const COMMAND_MAX: Duration = Duration::from_secs(20);
 const CONTENT_MAX: Duration = Duration::from_secs(50);
 /// Connections that are kept for the next mail.
 const IDLE_MAX: usize = 4;
+/// How servers say that they take nothing from anybody now (RFC 5321).
+const CLOSED: &str = "421";
 /// How servers say that there is no such mailbox (RFC 3463).
 const NOBODY: [&str; 3] = ["5.1.1", "5.1.10", "5.1.6"];
 
@@ -37,17 +39,25 @@ pub(super) struct Smtp {
     host: String,
     port: u16,
     tls: Tls,
+    /// Whose certificates are believed besides those of the well-known authorities.
+    authority: Option<Certificate>,
     login: Option<Credentials>,
     hello: ClientId,
     idle: Mutex<Vec<AsyncSmtpConnection>>,
 }
 
 impl Smtp {
-    pub(super) fn new(host: &str, port: u16, tls: Tls, login: Option<(&str, &str)>, domain: &str) -> Self {
+    pub(super) fn new(
+        (host, port): (&str, u16),
+        (tls, authority): (Tls, Option<Certificate>),
+        login: Option<(&str, &str)>,
+        domain: &str,
+    ) -> Self {
         Self {
             host: host.to_owned(),
             port,
             tls,
+            authority,
             login: login.map(|(user, password)| Credentials::new(user.to_owned(), password.to_owned())),
             hello: ClientId::Domain(domain.to_owned()),
             idle: Mutex::default(),
@@ -58,7 +68,7 @@ impl Smtp {
     pub(super) async fn send(&self, envelope: &Envelope, content: &[u8]) -> Answer {
         let mut connection = match self.connection().await {
             Ok(connection) => connection,
-            Err(said) => return Answer::Refused(said),
+            Err(said) => return Answer::Away(said, None),
         };
         if let Err(answer) = announce(&mut connection, envelope).await {
             connection.abort().await;
@@ -90,7 +100,7 @@ impl Smtp {
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, Error> {
         let wrapped = match self.tls {
-            Tls::Wrapped => Some(TlsParameters::new(self.host.clone())?),
+            Tls::Wrapped => Some(self.secrets()?),
             Tls::None | Tls::Starttls => None,
         };
         let server = (self.host.as_str(), self.port);
@@ -98,12 +108,20 @@ impl Smtp {
             AsyncSmtpConnection::connect_tokio1(server, Some(CONNECT_MAX), &self.hello, wrapped, None)
                 .await?;
         if self.tls == Tls::Starttls {
-            connection.starttls(TlsParameters::new(self.host.clone())?, &self.hello).await?;
+            connection.starttls(self.secrets()?, &self.hello).await?;
         }
         if let Some(login) = &self.login {
             connection.auth(DEFAULT_MECHANISMS, login).await?;
         }
         Ok(connection)
+    }
+
+    fn secrets(&self) -> Result<TlsParameters, Error> {
+        let secrets = TlsParameters::builder(self.host.clone());
+        match &self.authority {
+            Some(authority) => secrets.add_root_certificate(authority.clone()).build(),
+            None => secrets.build(),
+        }
     }
 
     fn take(&self) -> Option<AsyncSmtpConnection> {
@@ -131,7 +149,7 @@ async fn say(connection: &mut AsyncSmtpConnection, command: impl std::fmt::Displ
     match tokio::time::timeout(COMMAND_MAX, connection.command(command)).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(refusal(&error)),
-        Err(_) => Err(Answer::Refused("the mail server does not answer".to_owned())),
+        Err(_) => Err(Answer::Away("the mail server does not answer".to_owned(), None)),
     }
 }
 
@@ -139,7 +157,9 @@ async fn say(connection: &mut AsyncSmtpConnection, command: impl std::fmt::Displ
 fn refusal(error: &Error) -> Answer {
     let said = words(error);
     if !error.is_permanent() {
-        return Answer::Refused(said);
+        // Of all recipients, or of one. A line that broke has no code.
+        let is_closed = error.status().is_none_or(|code| code.to_string() == CLOSED);
+        return if is_closed { Answer::Away(said, None) } else { Answer::Refused(said) };
     }
     let is_nobody = |word: &str| NOBODY.contains(&word.trim_matches(|c: char| !c.is_ascii_digit()));
     if said.split_whitespace().any(is_nobody) { Answer::Nobody(said) } else { Answer::Failed(said) }

@@ -27,18 +27,19 @@ use crate::{
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Text {
+pub(crate) struct Text {
     to: String,
     from: String,
     body: String,
+    pub(crate) status_callback: Option<String>,
 }
 
 /// What was taken in: text messages, and lines in the chat.
 #[derive(Clone, Default)]
-struct Taken(Arc<Mutex<(Vec<Text>, Vec<Value>)>>);
+pub(crate) struct Taken(Arc<Mutex<(Vec<Text>, Vec<Value>)>>);
 
 impl Taken {
-    fn texts(&self) -> Vec<Text> {
+    pub(crate) fn texts(&self) -> Vec<Text> {
         self.0.lock().unwrap().0.clone()
     }
 
@@ -49,6 +50,9 @@ impl Taken {
 
 async fn text(State(taken): State<Taken>, headers: HeaderMap, Form(text): Form<Text>) -> Response {
     assert_eq!(headers["authorization"], "Basic QUMxOnRva2Vu", "AC1:token");
+    if text.to.ends_with("503") {
+        return (StatusCode::SERVICE_UNAVAILABLE, "busy").into_response();
+    }
     if text.to.ends_with("000") {
         let refusal = json!({"code": 21211, "message": "Invalid 'To' Phone Number", "status": 400});
         return (StatusCode::BAD_REQUEST, Json(refusal)).into_response();
@@ -69,7 +73,7 @@ async fn line(State(taken): State<Taken>, Json(line): Json<Value>) -> &'static s
     "ok"
 }
 
-async fn serve() -> (String, Taken) {
+pub(crate) async fn serve() -> (String, Taken) {
     let taken = Taken::default();
     let router = Router::new()
         .route("/2010-04-01/Accounts/AC1/Messages.json", post(text).get(listed))
@@ -82,7 +86,7 @@ async fn serve() -> (String, Taken) {
     (url, taken)
 }
 
-fn start(world: &World, url: &str, more: &[&str]) -> Worker {
+pub(crate) fn start(world: &World, url: &str, more: &[&str]) -> Worker {
     let account = ["--twilio-account", "AC1", "--twilio-token", "token", "--twilio-from", "+15005550006"];
     let urls = ["--twilio-url", url, "--chat-origins", url];
     world.start(&[&account[..], &urls, more].concat())
@@ -141,4 +145,39 @@ async fn whoever_can_be_asked_is_asked_before_anything_is_sent_again() {
         let tried = if point == Point::BeforeCall { "failed done" } else { "done" };
         assert_eq!(tries(&world, id).await, tried, "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_provider_that_does_not_answer_is_left_alone_and_that_takes_no_attempt() {
+    let (world, (url, taken)) = (World::new().await, serve().await);
+    let _worker = start(&world, &url, &[]);
+    for number in 1..=5 {
+        let party = reached(&world, Channel::Sms, &format!("+43660{number}503")).await;
+        planned(&world, &reminder(party, Channel::Sms)).await;
+    }
+    let said = |outcome: &str, code: &str| {
+        format!("select count(*) from attempt where outcome = '{outcome}' and error ->> 'code' = '{code}'")
+    };
+    let (refused, snoozed) = (said("retried", "provider_refused"), said("snoozed", "provider_away"));
+    eventually("the provider to be left alone", SOON, || async {
+        (world.database.number(&snoozed).await.unwrap() > 0).then_some(())
+    })
+    .await;
+    assert!(world.database.number(&refused).await.unwrap() >= 5);
+    // One that it would take waits too; chats are another's.
+    let party = reached(&world, Channel::Sms, "+4366012345").await;
+    let waits = planned(&world, &reminder(party, Channel::Sms)).await[0];
+    let of = format!(
+        "select count(*) from attempt where outcome = 'snoozed' and kind = 'notify.send' and attempt = 1
+             and job_id in (select id from job where unique_key like '%{waits}%')"
+    );
+    eventually("the next one to be snoozed", SOON, || async {
+        (world.database.number(&of).await.unwrap() > 0).then_some(())
+    })
+    .await;
+    let party = reached(&world, Channel::Chat, &format!("{url}/services/room")).await;
+    let line = planned(&world, &reminder(party, Channel::Chat)).await[0];
+    becomes(&world, line, &["sent"]).await;
+    assert!(taken.texts().is_empty());
+    assert_eq!(tries(&world, waits).await, "", "nothing was begun");
 }

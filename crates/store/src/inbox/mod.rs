@@ -4,6 +4,7 @@
 //! with the job that will look at it in one transaction.
 
 mod events;
+mod feeding;
 mod processing;
 mod refusals;
 mod replaying;
@@ -12,6 +13,7 @@ mod sources;
 mod taking;
 
 pub use events::{Event, EventJob, Filter, event, events, jobs_of, prune};
+pub use feeding::{Feeding, feedback_source};
 pub(crate) use processing::note;
 pub use processing::{Made, Processed, Work, work};
 pub use refusals::{NewRefusal, Refused, refusals, refuse};

@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 
 use super::{
     events::{Event, any},
+    feeding::{Feeding, feeding},
     rules::{StoredRule, rules},
 };
 use crate::{
@@ -26,6 +27,8 @@ pub struct Work {
     pub body: Vec<u8>,
     /// The rules of its source, oldest first.
     pub rules: Vec<StoredRule>,
+    /// What the source tells of, if it is a channel's feedback.
+    pub feeding: Option<Feeding>,
 }
 
 /// What a job that looks at `id` needs; none when the event is not there any more. For workers.
@@ -36,7 +39,8 @@ pub async fn work(db: &Db, tenant: TenantId, id: WebhookEventId) -> Result<Optio
     let Some(row) = any(db, tenant, id).await? else { return Ok(None) };
     let (event, body) = row.open(db, tenant).await?;
     let rules = rules(db, tenant, event.source()).await?;
-    Ok(Some(Work { event, body, rules }))
+    let feeding = feeding(db, tenant, event.source()).await?;
+    Ok(Some(Work { event, body, rules, feeding }))
 }
 
 /// A job that an event becomes.

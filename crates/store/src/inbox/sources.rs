@@ -1,7 +1,7 @@
 //! Who sends us webhooks.
 
 use chrono::{DateTime, Utc};
-use jobs::{TenantId, WebhookSourceId};
+use jobs::{Channel, TenantId, WebhookSourceId};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, FromRow, types::Json};
 use uuid::Uuid;
@@ -26,6 +26,10 @@ pub struct Source {
     pub window_s: i32,
     /// Where in a body the thing stands that a message is about.
     pub order_pointer: Option<String>,
+    /// The channel whose provider it is.
+    pub feedback: Option<String>,
+    /// The topic of Amazon SNS that is believed.
+    pub feedback_topic: Option<String>,
     secret: Option<Vec<u8>>,
     secret_under: Option<i32>,
     previous: Option<Vec<u8>>,
@@ -40,8 +44,9 @@ pub struct Source {
     pub created_at: DateTime<Utc>,
 }
 
-const COLUMNS: &str = "id, name, scheme, window_s, order_pointer, secret, secret_under, previous, previous_under, previous_until,
-    disabled_at, refusals, created_at";
+const COLUMNS: &str =
+    "id, name, scheme, window_s, order_pointer, feedback, feedback_topic, secret, secret_under, previous,
+    previous_under, previous_until, disabled_at, refusals, created_at";
 
 impl Source {
     /// Which it is.
@@ -63,6 +68,10 @@ pub struct NewSource {
     pub window_s: u32,
     /// Where in a body the thing stands that a message is about.
     pub order_pointer: Option<String>,
+    /// The channel whose provider it is.
+    pub feedback: Option<Channel>,
+    /// The topic of Amazon SNS that is believed.
+    pub feedback_topic: Option<String>,
     /// What it signs with, as the sender shows it.
     pub secret: Option<String>,
     /// Who made it.
@@ -128,8 +137,9 @@ async fn insert(
     secret: Sealed,
 ) -> Result<Option<Source>, StoreError> {
     let sql = format!(
-        "insert into webhook_source (id, tenant_id, name, scheme, window_s, order_pointer, secret, secret_under, created_by)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (tenant_id, name) do nothing returning {COLUMNS}"
+        "insert into webhook_source (id, tenant_id, name, scheme, window_s, order_pointer, secret, secret_under, created_by,
+             feedback, feedback_topic)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict (tenant_id, name) do nothing returning {COLUMNS}"
     );
     sqlx::query_as(AssertSqlSafe(sql))
         .bind(new.id.as_uuid())
@@ -141,6 +151,8 @@ async fn insert(
         .bind(secret.bytes)
         .bind(secret.under)
         .bind(&new.by)
+        .bind(new.feedback.map(Channel::name))
+        .bind(&new.feedback_topic)
         .fetch_optional(&mut **tx)
         .await
         .or_failed("make a webhook source")

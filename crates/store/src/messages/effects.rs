@@ -195,24 +195,3 @@ pub async fn drop_message(
     .or_failed("drop a message")?;
     commit(tx, "drop a message").await
 }
-
-/// Puts a line into its inbox: nothing outside is asked, so this is all of it. Part of the transaction that settles the job.
-///
-/// # Errors
-/// When the database fails.
-pub async fn deliver_line(
-    tx: &mut PgConnection,
-    tenant: TenantId,
-    message: MessageId,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "update message set state = 'sent', sent_at = clock_timestamp()
-         where tenant_id = $1 and id = $2 and state = 'planned'",
-    )
-    .bind(tenant.as_uuid())
-    .bind(message.as_uuid())
-    .execute(tx)
-    .await
-    .or_failed("put a line into an inbox")?;
-    Ok(())
-}

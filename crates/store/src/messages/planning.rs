@@ -54,7 +54,7 @@ pub async fn history(
     let mut tx = db.tenant(tenant).await?;
     sqlx::query_as(
         "select channel, category, template, subject_reference, content_sha256, created_at from message
-         where tenant_id = $1 and party_id = $2 and created_at >= $3 and state not in ('skipped', 'dropped', 'failed')
+         where tenant_id = $1 and party_id = $2 and created_at >= $3 and state not in ('skipped', 'dropped', 'failed', 'bounced')
          order by created_at desc limit $4",
     )
     .bind(tenant.as_uuid())
@@ -204,7 +204,7 @@ async fn was_told(
     let since = Utc::now() - TimeDelta::seconds(i64::from(*seconds));
     sqlx::query_scalar(
         "select exists (select from message where tenant_id = $1 and dedupe_key = $2 and created_at > $3
-             and request_id <> $4 and state not in ('skipped', 'dropped', 'failed'))",
+             and request_id <> $4 and state not in ('skipped', 'dropped', 'failed', 'bounced'))",
     )
     .bind(tenant.as_uuid())
     .bind(key)

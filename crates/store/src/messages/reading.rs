@@ -1,4 +1,4 @@
-//! Reading messages, and noting that they were read.
+//! Reading messages.
 
 use chrono::{DateTime, Utc};
 use jobs::{JobId, MessageId, PartyId, TenantId};
@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{COLUMNS, Message};
 use crate::{
-    db::{Db, commit},
+    db::Db,
     error::{OrFailed, StoreError},
 };
 
@@ -69,42 +69,6 @@ pub(super) const ORPHANED: &str = "not exists (
     select from effect e join job j on j.tenant_id = e.tenant_id and j.id = e.job_id
     where e.tenant_id = m.tenant_id and e.message_id = m.id and e.state = 'begun')";
 
-/// How many lines of the inbox of `party` are unread.
-///
-/// # Errors
-/// When the database fails.
-pub async fn unread(db: &Db, tenant: TenantId, party: PartyId) -> Result<i64, StoreError> {
-    let mut tx = db.tenant(tenant).await?;
-    sqlx::query_scalar(
-        "select count(*) from message
-         where tenant_id = $1 and party_id = $2 and channel = 'in_app' and state = 'sent'",
-    )
-    .bind(tenant.as_uuid())
-    .bind(party.as_uuid())
-    .fetch_one(&mut *tx)
-    .await
-    .or_failed("count what is unread")
-}
-
-/// Notes that a message was read. False when this tenant has no such message, or it was never sent.
-///
-/// # Errors
-/// When the database fails.
-pub async fn mark_read(db: &Db, tenant: TenantId, id: MessageId) -> Result<bool, StoreError> {
-    let mut tx = db.tenant(tenant).await?;
-    let read = sqlx::query(
-        "update message set state = 'read', read_at = coalesce(read_at, clock_timestamp())
-         where tenant_id = $1 and id = $2 and state in ('sent', 'read', 'unknown')",
-    )
-    .bind(tenant.as_uuid())
-    .bind(id.as_uuid())
-    .execute(&mut *tx)
-    .await
-    .or_failed("note that a message was read")?;
-    commit(tx, "note that a message was read").await?;
-    Ok(read.rows_affected() > 0)
-}
-
 /// Whether somebody has read any message of this request.
 ///
 /// # Errors
@@ -112,7 +76,7 @@ pub async fn mark_read(db: &Db, tenant: TenantId, id: MessageId) -> Result<bool,
 pub async fn is_read(db: &Db, tenant: TenantId, request: JobId) -> Result<bool, StoreError> {
     let mut tx = db.tenant(tenant).await?;
     sqlx::query_scalar(
-        "select exists (select from message where tenant_id = $1 and request_id = $2 and state = 'read')",
+        "select exists (select from message where tenant_id = $1 and request_id = $2 and read_at is not null)",
     )
     .bind(tenant.as_uuid())
     .bind(request.as_uuid())

@@ -139,6 +139,8 @@ async fn secrets_of_an_encrypted_tenant_lie_sealed_and_open_again() {
         name: "x".into(),
         scheme: json!({"type": "stripe"}),
         window_s: 300,
+        feedback: None,
+        feedback_topic: None,
         order_pointer: None,
         secret: Some(SECRET.into()),
         by: "test".into(),
