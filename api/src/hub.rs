@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use jobs::{JobId, TenantId};
+use jobs::{JobId, PartyId, TenantId};
 use store::{
     Db,
     notices::{For, Notice, Notices},
@@ -21,24 +21,36 @@ use crate::problem::{Code, Problem};
 
 const LISTEN_RETRY: Duration = Duration::from_millis(500);
 
-/// Wakes those who wait for a job, or for any.
+/// Wakes those who wait for a job, for an inbox, or for anything.
 pub(crate) struct Hub {
-    jobs: Arc<Mutex<HashMap<JobId, watch::Sender<()>>>>,
+    named: Named,
     any: watch::Sender<()>,
 }
 
+/// What somebody waits for, by the id that a notice names it with.
+type Named = Arc<Mutex<HashMap<String, watch::Sender<()>>>>;
+
 impl Default for Hub {
     fn default() -> Self {
-        Self { jobs: Arc::default(), any: watch::Sender::new(()) }
+        Self { named: Arc::default(), any: watch::Sender::new(()) }
     }
 }
 
 impl Hub {
     /// Waits for `job` from now on.
-    pub(crate) fn job(&self, job: JobId) -> JobWatch {
-        let mut jobs = locked(&self.jobs);
-        let moved = jobs.entry(job).or_insert_with(|| watch::Sender::new(())).subscribe();
-        JobWatch { job, moved: Some(moved), jobs: self.jobs.clone() }
+    pub(crate) fn job(&self, job: JobId) -> Watch {
+        self.watch(job.to_string())
+    }
+
+    /// Waits for the inbox of `party` from now on.
+    pub(crate) fn party(&self, party: PartyId) -> Watch {
+        self.watch(party.to_string())
+    }
+
+    fn watch(&self, name: String) -> Watch {
+        let mut named = locked(&self.named);
+        let moved = named.entry(name.clone()).or_insert_with(|| watch::Sender::new(())).subscribe();
+        Watch { name, moved: Some(moved), named: self.named.clone() }
     }
 
     /// Waits for any job from now on.
@@ -66,13 +78,13 @@ impl Hub {
         loop {
             match notices.next().await {
                 Notice::Moved(ids) if !ids.is_empty() => {
-                    let jobs = locked(&self.jobs);
-                    for moved in ids.iter().filter_map(|id| jobs.get(&id.parse().ok()?)) {
+                    let named = locked(&self.named);
+                    for moved in ids.iter().filter_map(|id| named.get(id)) {
                         moved.send_replace(());
                     }
                 }
                 Notice::Moved(_) | Notice::Resumed => {
-                    locked(&self.jobs).values().for_each(|moved| moved.send_replace(()));
+                    locked(&self.named).values().for_each(|moved| moved.send_replace(()));
                 }
                 Notice::Jobs(_) | Notice::Cancel(_) | Notice::Bulk => continue,
             }
@@ -81,15 +93,15 @@ impl Hub {
     }
 }
 
-/// Somebody's wait for one job.
-pub(crate) struct JobWatch {
-    job: JobId,
+/// Somebody's wait for one job, or one inbox.
+pub(crate) struct Watch {
+    name: String,
     moved: Option<watch::Receiver<()>>,
-    jobs: Arc<Mutex<HashMap<JobId, watch::Sender<()>>>>,
+    named: Named,
 }
 
-impl JobWatch {
-    /// Returns when the job may have moved, at the latest after `longest`.
+impl Watch {
+    /// Returns when it may have moved, at the latest after `longest`.
     pub(crate) async fn moved(&mut self, longest: Duration) {
         let Some(moved) = &mut self.moved else { return };
         // An error means that the hub is gone, and then the time is what ends the wait.
@@ -99,12 +111,12 @@ impl JobWatch {
     }
 }
 
-impl Drop for JobWatch {
+impl Drop for Watch {
     fn drop(&mut self) {
-        let mut jobs = locked(&self.jobs);
+        let mut named = locked(&self.named);
         self.moved = None;
-        if jobs.get(&self.job).is_some_and(|moved| moved.receiver_count() == 0) {
-            jobs.remove(&self.job);
+        if named.get(&self.name).is_some_and(|moved| moved.receiver_count() == 0) {
+            named.remove(&self.name);
         }
     }
 }

@@ -11,10 +11,10 @@ use crate::{
     request,
     routes::{
         asset_list, asset_terms, assets, attempts, batch, brand, bulk, contact_points, deliveries, events,
-        health, hooks, inbox, job_events, jobs, kinds, limits, messages, notifications, pages, parties,
-        pauses, preferences, promises, retention, schedule_steer, schedules, steer, submit, templates,
-        uploads, webhook_deliveries, webhook_endpoints, webhook_events, webhook_rules, webhook_sources, why,
-        workflows,
+        health, hooks, inbox, inbox_events, job_events, jobs, kinds, limits, messages, notifications, pages,
+        parties, pauses, preferences, promises, retention, schedule_steer, schedules, steer, submit,
+        templates, uploads, webhook_deliveries, webhook_endpoints, webhook_events, webhook_rules,
+        webhook_sources, why, workflows,
     },
     unsubscribe,
 };
@@ -111,6 +111,7 @@ fn people() -> OpenApiRouter<AppState> {
         .routes(routes!(messages::get_message))
         .routes(routes!(messages::resolve_message))
         .routes(routes!(inbox::read_inbox))
+        .routes(routes!(inbox_events::follow_inbox))
         .routes(routes!(inbox::mark_read))
 }
 

@@ -47,7 +47,7 @@ pub(crate) struct InboxLine {
 }
 
 impl InboxLine {
-    fn of(message: &Message) -> Option<Self> {
+    pub(super) fn of(message: &Message) -> Option<Self> {
         let content = serde_json::from_value(message.content.as_ref()?.0.clone()).ok()?;
         let Content::InApp(Inbox { title, body, url }) = content else { return None };
         let (id, sent_at, read_at) = (message.id(), message.sent_at, message.read_at);

@@ -15,6 +15,7 @@ pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod hooks;
 pub(crate) mod inbox;
+pub(crate) mod inbox_events;
 pub(crate) mod job_events;
 pub(crate) mod jobs;
 pub(crate) mod kinds;

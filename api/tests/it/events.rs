@@ -15,20 +15,20 @@ use store::{
 use crate::app::{Answer, BOUND, TestApp, completed, settings};
 
 /// An open stream of events.
-struct Events {
+pub(crate) struct Events {
     bytes: futures::stream::BoxStream<'static, reqwest::Result<bytes::Bytes>>,
     text: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-struct Event {
-    name: String,
-    id: String,
-    data: Value,
+pub(crate) struct Event {
+    pub(crate) name: String,
+    pub(crate) id: String,
+    pub(crate) data: Value,
 }
 
 impl Events {
-    async fn open(app: &TestApp, path: &str, last: Option<&str>) -> Self {
+    pub(crate) async fn open(app: &TestApp, path: &str, last: Option<&str>) -> Self {
         Self::open_as(app, &app.key, path, last).await
     }
 
@@ -44,7 +44,7 @@ impl Events {
     }
 
     /// The next event; none when the stream has ended.
-    async fn next(&mut self) -> Option<Event> {
+    pub(crate) async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some((block, rest)) = self.text.split_once("\n\n") {
                 let fields: BTreeMap<String, String> = block

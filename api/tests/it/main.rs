@@ -16,6 +16,7 @@ mod encryption;
 mod events;
 mod hostile;
 mod idempotency;
+mod inbox_events;
 mod intake;
 mod notifications;
 mod pages;
