@@ -19,6 +19,6 @@ pub use http_proxy::{HttpProxy, Service};
 pub use postgres_server::PostgresServer;
 pub use proxy::{Proxy, Weather};
 pub use redis_server::RedisServer;
-pub use smtp_server::{Kept, SmtpServer};
+pub use smtp_server::{Door, Kept, SmtpServer};
 pub use stopping::unless_told_to_stop;
 pub use words::{line, number};

@@ -1,12 +1,14 @@
-"""A mail server for one test: python3 -c "$this" FOLDER PORT. What a mail is addressed to says how it is treated."""
+"""A mail server for one test: python3 -c "$this" FOLDER PORT open|starttls|wrapped. What a mail is addressed to says how it
+is treated. One that is not open wants the user crew with the password secret, and has its certificate in FOLDER."""
 
 import asyncio
 import os
+import ssl
 import sys
 
-from aiosmtpd.smtp import SMTP
+from aiosmtpd.smtp import SMTP, AuthResult
 
-FOLDER, PORT = sys.argv[1], int(sys.argv[2])
+FOLDER, PORT, HOW = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 
 
 class Handler:
@@ -46,10 +48,28 @@ class Handler:
         return f"250 OK kept as {self.kept}"
 
 
+def let_in(server, session, envelope, mechanism, login):
+    return AuthResult(success=(login.login, login.password) == (b"crew", b"secret"), handled=False)
+
+
 async def serve():
     handler = Handler()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(handler, enable_SMTPUTF8=True), "127.0.0.1", PORT)
+    wants, secrets = {}, None
+    if HOW != "open":
+        secrets = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        secrets.load_cert_chain(os.path.join(FOLDER, "cert.pem"), os.path.join(FOLDER, "key.pem"))
+        wants = {"auth_required": True, "authenticator": let_in}
+    if HOW == "starttls":
+        wants |= {"tls_context": secrets, "require_starttls": True, "auth_require_tls": True}
+    elif HOW == "wrapped":
+        wants |= {"auth_require_tls": False}
+    server = await loop.create_server(
+        lambda: SMTP(handler, enable_SMTPUTF8=True, **wants),
+        "127.0.0.1",
+        PORT,
+        ssl=secrets if HOW == "wrapped" else None,
+    )
     await server.serve_forever()
 
 

@@ -2,6 +2,7 @@
 
 use std::{
     net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -25,6 +26,39 @@ pub struct SmtpServer {
     folder: TempDir,
 }
 
+/// How a mail server is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// By anybody, in the open.
+    Open,
+    /// After it changed over to TLS, by the user `crew` with the password `secret`.
+    Starttls,
+    /// By TLS from the first byte, by the same user.
+    Wrapped,
+}
+
+impl Door {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Starttls => "starttls",
+            Self::Wrapped => "wrapped",
+        }
+    }
+}
+
+/// What a certificate for this machine is made by. It is no authority: whoever trusts it trusts nothing else.
+const CERTIFICATE: &str = "[req]
+distinguished_name = name
+x509_extensions = uses
+prompt = no
+[name]
+CN = localhost
+[uses]
+basicConstraints = critical, CA:FALSE
+subjectAltName = DNS:localhost, IP:127.0.0.1
+";
+
 /// A mail that was taken in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
@@ -40,7 +74,18 @@ impl SmtpServer {
     /// # Errors
     /// When Python or aiosmtpd is missing, or it does not answer.
     pub fn start() -> anyhow::Result<Self> {
+        Self::start_behind(Door::Open)
+    }
+
+    /// Starts one that is spoken to so.
+    ///
+    /// # Errors
+    /// When Python, aiosmtpd or openssl is missing, or it does not answer.
+    pub fn start_behind(door: Door) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
+        if door != Door::Open {
+            make_certificate(folder.path())?;
+        }
         // Given back at once; between here and there nobody else on a test machine takes it in practice.
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let process = Command::new("python3")
@@ -49,6 +94,7 @@ impl SmtpServer {
             .args(["-c", PROGRAM])
             .arg(folder.path())
             .arg(port.to_string())
+            .arg(door.word())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
@@ -70,6 +116,11 @@ impl SmtpServer {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// The certificate of one that speaks TLS, as PEM.
+    pub fn certificate(&self) -> PathBuf {
+        self.folder.path().join("cert.pem")
+    }
+
     /// The mails it took in, in order.
     ///
     /// # Errors
@@ -88,6 +139,20 @@ impl SmtpServer {
         };
         paths.into_iter().map(read).collect()
     }
+}
+
+/// Puts `key.pem` and `cert.pem` into `folder`.
+fn make_certificate(folder: &Path) -> anyhow::Result<()> {
+    std::fs::write(folder.join("made-by"), CERTIFICATE)?;
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-config", "made-by"])
+        .args(["-keyout", "key.pem", "-out", "cert.pem"])
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .output()
+        .context("openssl is not installed; ./dev test installs it")?;
+    ensure!(made.status.success(), "openssl made no certificate: {}", String::from_utf8_lossy(&made.stderr));
+    Ok(())
 }
 
 impl Drop for SmtpServer {
