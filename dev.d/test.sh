@@ -12,6 +12,7 @@ run_tests() {
         step "Format" in_root cargo fmt --all --check
         step "Scripts" check_scripts
         step "Lints" in_root cargo clippy --workspace --all-targets --all-features -- -D warnings
+        step "Vendors" in_root dev.d/vendors.sh
     else
         note "with arguments, only the tests run"
     fi
@@ -34,7 +35,7 @@ cargo_test() {
 check_scripts() {
     in_root dev.d/selfcheck.sh
     if command -v shellcheck >/dev/null; then
-        in_root shellcheck -x dev dev.d/selfcheck.sh .ci/run
+        in_root shellcheck -x dev dev.d/selfcheck.sh dev.d/vendors.sh .ci/run
     else
         note "no shellcheck here; the scripts were not linted"
     fi

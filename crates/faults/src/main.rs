@@ -6,6 +6,7 @@
 mod client;
 mod config;
 mod figure;
+mod film;
 mod history;
 mod ledger;
 mod load;

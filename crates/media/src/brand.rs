@@ -64,13 +64,14 @@ impl Brand {
         let mark = self.faded(mark.rgba().into_owned());
         let at = self.place(&mark, picture);
         Ok(match frame {
-            Frame::Planar(mut planar) => {
-                over_planar(&mut planar, &mark, at);
-                Frame::Planar(planar)
-            }
             Frame::Alpha(mut plane) => {
                 over_alpha(&mut plane, &mark, at);
                 Frame::Alpha(plane)
+            }
+            Frame::Planar(_) | Frame::Fine(_) => {
+                let mut planar = frame.flattened().into_owned();
+                over_planar(&mut planar, &mark, at);
+                Frame::Planar(planar)
             }
         })
     }

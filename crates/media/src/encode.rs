@@ -39,7 +39,7 @@ impl Task<'_> {
         match step.format {
             Format::Jpeg => jpeg::encode(&frame.flattened(), quality, exif),
             Format::WebP => webp::encode(frame, quality, exif),
-            Format::Avif => heif::encode_avif(&frame.rgba(), matches!(frame, Frame::Planar(_)), quality),
+            Format::Avif => heif::encode_avif(&frame.rgba(), !matches!(frame, Frame::Alpha(_)), quality),
         }
     }
 }

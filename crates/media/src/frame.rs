@@ -2,10 +2,15 @@
 
 use crate::MediaError;
 use crate::color::{self, Profile};
+use crate::fine::Fine;
 use crate::ladder::Size;
 use crate::orient::Turn;
 use crate::plane::Plane;
 use crate::resize::{Extent, Scaler};
+
+/// Colours of a source, per pixel and axis, from which a picture gets one for every pixel.
+const FINE_MIN: f64 = 0.9;
+const UPRIGHT: Turn = Turn { flip_x: false, flip_y: false, transpose: false };
 
 /// What the channels of packed pixels mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +52,8 @@ pub(crate) struct Planar {
 #[derive(Debug, Clone)]
 pub(crate) enum Frame {
     Planar(Planar),
+    /// Opaque, with a colour for every pixel.
+    Fine(Fine),
     /// RGBA, not premultiplied.
     Alpha(Plane),
 }
@@ -61,14 +68,7 @@ impl Decoded {
         match self.pixels {
             Pixels::Planar { luma, extent, chroma, chroma_extent } => {
                 let luma = turn.apply(scaler.luma(luma, extent, width, height)?);
-                let chroma = match chroma {
-                    Some([blue, red]) => Some([
-                        scaler.chroma(blue, chroma_extent, (width, height), turn)?,
-                        scaler.chroma(red, chroma_extent, (width, height), turn)?,
-                    ]),
-                    None => None,
-                };
-                Ok(Frame::Planar(Planar { luma, chroma }))
+                coloured(luma, chroma, chroma_extent, (width, height), turn, scaler)
             }
             Pixels::Packed { plane, extent, inks } => {
                 let sized = match inks {
@@ -85,6 +85,7 @@ impl Frame {
     pub(crate) fn size(&self) -> Size {
         let plane = match self {
             Self::Planar(planar) => &planar.luma,
+            Self::Fine(fine) => &fine.luma,
             Self::Alpha(plane) => plane,
         };
         Size::new(plane.width as u32, plane.height as u32)
@@ -99,26 +100,23 @@ impl Frame {
         match self {
             Self::Alpha(plane) => Ok(Self::Alpha(scaler.alpha(plane, width, height)?)),
             Self::Planar(Planar { luma, chroma }) => {
-                let upright = Turn::from_exif(1);
                 let half = Extent { width: luma.width as f64 / 2.0, height: luma.height as f64 / 2.0 };
-                let chroma = match chroma {
-                    Some([blue, red]) => Some([
-                        scaler.chroma(blue, half, (width, height), upright)?,
-                        scaler.chroma(red, half, (width, height), upright)?,
-                    ]),
-                    None => None,
-                };
-                let extent = Extent::whole(&luma);
-                let luma = scaler.luma(luma, extent, width, height)?;
-                Ok(Self::Planar(Planar { luma, chroma }))
+                let luma = scaler.luma_whole(luma, width, height)?;
+                coloured(luma, chroma, half, (width, height), UPRIGHT, scaler)
+            }
+            Self::Fine(Fine { luma, chroma }) => {
+                let whole = Extent::whole(&luma);
+                let luma = scaler.luma_whole(luma, width, height)?;
+                coloured(luma, Some(chroma), whole, (width, height), UPRIGHT, scaler)
             }
         }
     }
 
-    /// The picture without transparency, on white.
+    /// The picture without transparency, on white, at 4:2:0.
     pub(crate) fn flattened(&self) -> std::borrow::Cow<'_, Planar> {
         match self {
             Self::Planar(planar) => std::borrow::Cow::Borrowed(planar),
+            Self::Fine(fine) => std::borrow::Cow::Owned(fine.subsampled()),
             Self::Alpha(plane) => std::borrow::Cow::Owned(color::rgb_to_planar(&color::on_white(plane))),
         }
     }
@@ -126,8 +124,29 @@ impl Frame {
     /// RGBA, for encoders and hashes that want pixels.
     pub(crate) fn rgba(&self) -> std::borrow::Cow<'_, Plane> {
         match self {
-            Self::Planar(planar) => std::borrow::Cow::Owned(color::planar_to_rgba(planar)),
             Self::Alpha(plane) => std::borrow::Cow::Borrowed(plane),
+            Self::Planar(_) | Self::Fine(_) => {
+                std::borrow::Cow::Owned(color::planar_to_rgba(&self.flattened()))
+            }
         }
     }
+}
+
+/// `luma` with its colours: one for every pixel where the source has nearly as many, one for four where it has not.
+/// `size` is in the source's axes, and `luma` is turned already.
+fn coloured(
+    luma: Plane,
+    chroma: Option<[Plane; 2]>,
+    extent: Extent,
+    (width, height): (usize, usize),
+    turn: Turn,
+    scaler: &mut Scaler,
+) -> Result<Frame, MediaError> {
+    let Some([blue, red]) = chroma else { return Ok(Frame::Planar(Planar { luma, chroma: None })) };
+    if extent.width >= FINE_MIN * width as f64 && extent.height >= FINE_MIN * height as f64 {
+        let mut fine = |plane| Ok::<_, MediaError>(turn.apply(scaler.luma(plane, extent, width, height)?));
+        return Ok(Frame::Fine(Fine { luma, chroma: [fine(blue)?, fine(red)?] }));
+    }
+    let mut half = |plane| scaler.chroma(plane, extent, (width, height), turn);
+    Ok(Frame::Planar(Planar { luma, chroma: Some([half(blue)?, half(red)?]) }))
 }

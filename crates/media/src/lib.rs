@@ -12,7 +12,8 @@
 //! 3. The first resize brings it to the largest rung; orientation and colour profile are applied there, where
 //!    there are few pixels left.
 //!    A mark that somebody wants on the pictures is laid over this one.
-//! 4. Every further rung is made from the rung above it, its size derived from the *original* picture.
+//! 4. Every further rung is made from the rung above it, its size derived from the *original* picture. Where the rung above
+//!    has a colour for each of its pixels, it keeps its light when encoders take three of four colours away.
 //!
 //! Metadata does not survive, on purpose: no GPS position, no serial number, no thumbnail of the uncropped
 //! picture. The one exception is the photographer's own mark (copyright notice and credit), which is written
@@ -23,6 +24,7 @@ mod color;
 mod encode;
 mod error;
 mod exif;
+mod fine;
 mod frame;
 mod heif;
 mod jpeg;

@@ -41,7 +41,7 @@ impl Scaler {
         Self { resizer: Resizer::new() }
     }
 
-    /// Luma, gray or packed pixels: `extent` of the source onto exactly `width` x `height`.
+    /// Luma, gray, packed pixels, or colours of as many pixels: `extent` of the source onto exactly `width` x `height`.
     pub(crate) fn luma(
         &mut self,
         source: Plane,
@@ -57,6 +57,17 @@ impl Scaler {
         let across = Span { start: 0.0, length: extent.width, samples: width };
         let down = Span { start: 0.0, length: extent.height, samples: height };
         self.resize(&source, &across, &down, false)
+    }
+
+    /// The whole of a plane onto exactly `width` x `height`.
+    pub(crate) fn luma_whole(
+        &mut self,
+        source: Plane,
+        width: usize,
+        height: usize,
+    ) -> Result<Plane, MediaError> {
+        let extent = Extent::whole(&source);
+        self.luma(source, extent, width, height)
     }
 
     /// RGBA, with colour weighed by alpha so that invisible pixels do not bleed into visible ones.

@@ -20,8 +20,8 @@ const METHOD: i32 = 4;
 pub(crate) fn encode(frame: &Frame, quality: u8, exif: Option<&[u8]>) -> Result<Vec<u8>, MediaError> {
     let size = frame.size();
     let bytes = match frame {
-        Frame::Planar(planar) => encode_planar(planar, quality),
         Frame::Alpha(plane) => encode_rgba(plane, quality),
+        Frame::Planar(_) | Frame::Fine(_) => encode_planar(&frame.flattened(), quality),
     }
     .map_err(|detail| MediaError::Encode { format: "WebP", detail })?;
     Ok(match exif {

@@ -1,4 +1,4 @@
-//! F20: cancelling what waits, what runs, what a decoder works on, and what comes between steps.
+//! F20: cancelling what waits, what runs, what a process works on, and what comes between steps.
 
 use std::{
     collections::HashMap,
@@ -15,17 +15,20 @@ use super::Ended;
 use crate::{
     client::Client,
     figure::{Figure, percentile},
+    film,
     load::{self, Book, working},
     picture,
     stage::{Stage, until},
     world::World,
 };
 
-const SLOTS: [&str; 4] = ["--queues", "default,media", "--concurrency", "default=64,media=1"];
+const SLOTS: [&str; 4] = ["--queues", "default,media,video", "--concurrency", "default=64,media=1,video=1"];
 const STOPPED_MAX: Duration = Duration::from_secs(2);
 const SOON: Duration = Duration::from_secs(30);
 /// Large enough that the decoder has not finished when it is told to stop.
 const SIDE_PX: u32 = 8_000;
+/// Long enough for the same, and too short to be made in parts.
+const FILM_S: u32 = 30;
 const STEPS: usize = 40;
 const RUNNING: usize = 60;
 
@@ -46,7 +49,28 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
         Figure::within("stopped after, p99", percentile(&mut took, 0.99), STOPPED_MAX),
         Figure::within("stopped after, slowest", percentile(&mut took, 1.0), SOON),
     ]);
-    figures.extend(in_a_decoder(stage, &world, &client, &book, workers[0].process.id()).await?);
+    let worker = workers[0].process.id();
+    let rounds = stage.pace.pick(1, 5, 50);
+    let mut gone_after = Vec::new();
+    for round in 1..=rounds {
+        stage.say(&format!("a decoder at work, round {round} of {rounds}"));
+        let asset = picture::asset(&client, picture::plain_png(SIDE_PX)?).await?;
+        let job = picture::job(&asset);
+        gone_after.push(at_work(&world, &client, &book, (&asset, job), worker, computes).await?);
+    }
+    figures.push(Figure::tell("decoders stopped", gone_after.len()));
+    figures.push(gone_within("their processes and files gone after, slowest", gone_after));
+    let mut gone_after = Vec::new();
+    for round in 1..=rounds {
+        stage.say(&format!("a film being made, round {round} of {rounds}"));
+        let asset = film::asset(&client, FILM_S).await?;
+        let job = film::job(&asset);
+        gone_after.push(at_work(&world, &client, &book, (&asset, job), worker, makes_films).await?);
+    }
+    figures.push(Figure::tell("films stopped", gone_after.len()));
+    figures.push(gone_within("their processes and files gone after, slowest, of films", gone_after));
+    let made = world.number("select count(*) from rendition").await?;
+    figures.push(Figure::none("pictures of cancelled jobs", made));
     figures.extend(between_steps(stage, &world, &client).await?);
     let mut all = world.audit(&book, SOON).await?;
     // A picture is scanned and looked into by itself, and nobody cancels that.
@@ -109,45 +133,35 @@ async fn running(world: &World, client: &Client, book: &Book) -> anyhow::Result<
     Ok(ends.as_array().into_iter().flatten().filter_map(went_on).collect())
 }
 
-/// Cancels a picture while its decoder works. The process has to go, and so have its files.
-async fn in_a_decoder(
-    stage: &Stage,
+/// Cancels a job while a process works on its asset; answers when the process and its files were gone.
+async fn at_work(
     world: &World,
     client: &Client,
     book: &Book,
+    (asset, job): (&str, Value),
     worker: u32,
-) -> anyhow::Result<Vec<Figure>> {
-    let rounds = stage.pace.pick(1, 5, 50);
-    let mut gone_after = Vec::new();
-    for round in 1..=rounds {
-        stage.say(&format!("a decoder at work, round {round} of {rounds}"));
-        let asset = picture::asset(client, picture::plain_png(SIDE_PX)?).await?;
-        picture::looked_into(client, &asset).await?;
-        let told = load::submit(client, book, picture::job(&asset)).await;
-        let id = told.job().map(|job| job.to_string()).unwrap_or_default();
-        let decoder = until("a decoder to work", SOON, || async {
-            (rooms(world) > 0).then(|| children(worker))?.into_iter().find(|child| works(*child))
-        })
-        .await?;
-        let began = Instant::now();
-        cancel(client, &id).await?;
-        until("the decoder and its files to be gone", SOON, || async {
-            (!children(worker).contains(&decoder) && rooms(world) == 0).then_some(())
-        })
-        .await?;
-        gone_after.push(began.elapsed());
-        world.quiet(SOON).await?;
-    }
-    let made = world.number("select count(*) from rendition").await?;
-    Ok(vec![
-        Figure::tell("decoders stopped", gone_after.len()),
-        Figure::within(
-            "process and files gone after, slowest",
-            percentile(&mut gone_after, 1.0),
-            STOPPED_MAX,
-        ),
-        Figure::none("pictures of cancelled jobs", made),
-    ])
+    is_it: fn(u32) -> bool,
+) -> anyhow::Result<Duration> {
+    picture::looked_into(client, asset).await?;
+    let told = load::submit(client, book, job).await;
+    let id = told.job().map(|job| job.to_string()).unwrap_or_default();
+    let process = until("a process to work", SOON, || async {
+        (rooms(world) > 0).then(|| children(worker))?.into_iter().find(|child| is_it(*child))
+    })
+    .await?;
+    let began = Instant::now();
+    cancel(client, &id).await?;
+    until("the process and its files to be gone", SOON, || async {
+        (!children(worker).contains(&process) && rooms(world) == 0).then_some(())
+    })
+    .await?;
+    let gone_after = began.elapsed();
+    world.quiet(SOON).await?;
+    Ok(gone_after)
+}
+
+fn gone_within(name: &'static str, mut gone_after: Vec<Duration>) -> Figure {
+    Figure::within(name, percentile(&mut gone_after, 1.0), STOPPED_MAX)
 }
 
 /// Folders of attempts in the scratch folder.
@@ -167,8 +181,14 @@ fn children(parent: u32) -> Vec<u32> {
     listed.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_child).collect()
 }
 
+/// Whether a process makes a film. Each film has one of its own.
+fn makes_films(process: u32) -> bool {
+    let words = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+    words.split(|byte| *byte == 0).next().is_some_and(|program| program.ends_with(b"/films"))
+}
+
 /// Whether a process computes. A decoder that waits for its next picture does not.
-fn works(process: u32) -> bool {
+fn computes(process: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('R'))
 }

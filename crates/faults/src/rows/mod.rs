@@ -103,7 +103,7 @@ rows! {
         => "nothing undecodable, nothing counted as failed; a worker drains within its grace and 5 s";
     "F19" same_name "A worker is killed and started again under its name"
         => "it claims within 2 s";
-    "F20" cancelling "Jobs are cancelled while they wait, run, are with a decoder, and between steps of a workflow"
+    "F20" cancelling "Jobs are cancelled while they wait, run, are with a decoder or become a film, and between steps of a workflow"
         => "they stop within 2 s (p99), processes and files of theirs are gone, and each is cancelled once";
     "F21" fairness "One tenant with a mountain of jobs beside 25 with ten each"
         => "the small ones wait twice as long as alone at most (p95); the big one keeps 95 % of the slots busy when alone";

@@ -1,5 +1,7 @@
 //! Recordings of every kind that phones, cameras and editors make.
 
+use std::path::Path;
+
 use video::{Transfer, Turn};
 
 use crate::{
@@ -51,6 +53,20 @@ fn a_film_without_sound_has_no_sound_group() {
     let done = clip("silent.mp4", &format!("-f lavfi -i testsrc2=s=320x180:r=25:d=3 {X264}")).run(&[144]);
     check(&done);
     assert!(done.made.audio.is_none() && !done.text("master.m3u8").contains("AUDIO"));
+}
+
+#[test]
+fn a_track_of_time_codes_is_passed_over() {
+    let film = format!(
+        "-f lavfi -i testsrc2=s=160x90:r=25:d=3 -f lavfi -i sine=d=3 {X264} -c:a aac -timecode 09:59:59:20"
+    );
+    let clip = clip("timed.mov", &film);
+    let has_codes = |path: &Path| format!("{}", ffprobe(path, "-show_streams")).contains("tmcd");
+    assert!(has_codes(&clip.path));
+    let done = clip.run(&[90]);
+    check(&done);
+    assert_eq!(done.made.rungs[0].frames, 75);
+    assert!(!has_codes(&done.path("film.mp4")));
 }
 
 #[test]

@@ -7,29 +7,29 @@ use std::{
 };
 
 use serde_json::Value;
-use video::{Made, Order, Part, VideoError, join, make_part, probe, transcode};
+use video::{Limits, Made, Order, Part, VideoError, join, make_part, probe, transcode};
 
 use crate::{
-    clips::{Clip, Done, LIMITS, clip, ffprobe, number, order},
+    clips::{Clip, Done, LIMITS, clip, ffmpeg_says, ffprobe, number, order},
     output::check,
 };
 
 /// Makes a clip in one go into `whole`.
-fn make_whole(clip: &Clip, order: &Order) -> Made {
+fn make_whole(clip: &Clip, order: &Order, limits: &Limits) -> Made {
     let folder = clip.room.path().join("whole");
     fs::create_dir(&folder).unwrap();
     let stop = AtomicBool::new(false);
-    transcode(&clip.path, &folder, order, &LIMITS, &stop, &mut |_| {}).unwrap()
+    transcode(&clip.path, &folder, order, limits, &stop, &mut |_| {}).unwrap()
 }
 
 /// Makes the parts of a clip, each into a folder of its own.
-fn make_parts(clip: &Clip, order: &Order, parts: &[Part]) -> Vec<PathBuf> {
+fn make_parts(clip: &Clip, order: &Order, parts: &[Part], limits: &Limits) -> Vec<PathBuf> {
     let stop = AtomicBool::new(false);
     let mut folders = Vec::new();
     for (index, part) in parts.iter().enumerate() {
         let folder = clip.room.path().join(format!("part-{index}"));
         fs::create_dir(&folder).unwrap();
-        let made = make_part(&clip.path, &folder, (order, *part), &LIMITS, &stop, &mut |_| {}).unwrap();
+        let made = make_part(&clip.path, &folder, (order, *part), limits, &stop, &mut |_| {}).unwrap();
         assert!(made.files.iter().all(|name| folder.join(name).exists()), "{made:?}");
         folders.push(folder);
     }
@@ -40,22 +40,23 @@ fn join_into_out(
     clip: &Clip,
     order: &Order,
     folders: &[PathBuf],
+    limits: &Limits,
 ) -> Result<(Made, Vec<video::Event>), VideoError> {
     let out = clip.room.path().join("out");
     fs::create_dir(&out).unwrap();
     let (stop, mut events) = (AtomicBool::new(false), Vec::new());
-    let made = join(&clip.path, folders, &out, order, &LIMITS, &stop, &mut |event| events.push(event))?;
+    let made = join(&clip.path, folders, &out, order, limits, &stop, &mut |event| events.push(event))?;
     Ok((made, events))
 }
 
 /// Makes a clip in one go and in parts of about `part_s` seconds, and holds the one against the other.
 fn alike(clip: Clip, short_sides_px: &[u32], part_s: u32) -> (Made, Done) {
     let order = order(short_sides_px);
-    let whole = make_whole(&clip, &order);
+    let whole = make_whole(&clip, &order, &LIMITS);
     let cuts = Part::cut(&probe(&clip.path, &LIMITS).unwrap(), part_s);
     assert!(cuts.len() >= 3, "{cuts:?}");
-    let folders = make_parts(&clip, &order, &cuts);
-    let (made, events) = join_into_out(&clip, &order, &folders).unwrap();
+    let folders = make_parts(&clip, &order, &cuts, &LIMITS);
+    let (made, events) = join_into_out(&clip, &order, &folders, &LIMITS).unwrap();
     let done = Done { room: clip.room, made, events };
     assert_eq!(done.made.duration_ms, whole.duration_ms);
     assert_eq!(done.made.audio, whole.audio);
@@ -154,8 +155,8 @@ fn a_film_that_ends_before_its_last_part_is_joined_as_far_as_it_goes() {
         .zip(until)
         .map(|(from, until)| Part { from_group: *from, until_group: until })
         .collect();
-    let folders = make_parts(&clip, &order, &parts);
-    let (made, events) = join_into_out(&clip, &order, &folders).unwrap();
+    let folders = make_parts(&clip, &order, &parts, &LIMITS);
+    let (made, events) = join_into_out(&clip, &order, &folders, &LIMITS).unwrap();
     assert_eq!((made.rungs[0].frames, made.duration_ms), (350, 14_000));
     check(&Done { room: clip.room, made, events });
 }
@@ -168,9 +169,9 @@ fn parts_that_do_not_meet_are_not_joined() {
     );
     let order = order(&[36]);
     let parts = Part::cut(&probe(&clip.path, &LIMITS).unwrap(), 6);
-    let mut folders = make_parts(&clip, &order, &parts);
+    let mut folders = make_parts(&clip, &order, &parts, &LIMITS);
     folders.remove(1);
-    let refused = join_into_out(&clip, &order, &folders).unwrap_err();
+    let refused = join_into_out(&clip, &order, &folders, &LIMITS).unwrap_err();
     assert!(!refused.is_permanent() && refused.to_string().contains("does not follow"), "{refused}");
 }
 
@@ -182,12 +183,52 @@ fn a_part_is_the_same_bytes_whoever_makes_it() {
     );
     let part = Part { from_group: 3, until_group: Some(6) };
     let mut one = order(&[144, 72]);
-    let first = make_parts(&clip, &one, &[part])[0].clone();
+    let first = make_parts(&clip, &one, &[part], &LIMITS)[0].clone();
     let other = clip.room.path().join("other");
     fs::rename(first, &other).unwrap();
     one.threads = 1;
-    let again = make_parts(&clip, &one, &[part])[0].clone();
+    let again = make_parts(&clip, &one, &[part], &LIMITS)[0].clone();
     for name in ["144p.mp4", "72p.mp4", "part.json"] {
         assert!(fs::read(other.join(name)).unwrap() == fs::read(again.join(name)).unwrap(), "{name}");
+    }
+}
+
+/// When the light goes on for the last time, and when the sound sets in for the last time, in seconds.
+fn flash_and_tone(path: &Path) -> (f64, f64) {
+    let said = ffmpeg_says(&format!(
+        "-i {} -vf blackdetect=d=1:pix_th=0.3 -af silencedetect=n=-25dB:d=1 -f null -",
+        path.display()
+    ));
+    let last = |after: &str| -> f64 {
+        let found = said.split(after).skip(1).filter_map(|rest| rest.split_whitespace().next()?.parse().ok());
+        // What is dark or silent at the very end of the film ends with it.
+        found.filter(|at| *at < 599.0).last().unwrap_or_else(|| panic!("no {after} in {said}"))
+    };
+    (last("black_end:"), last("silence_end:"))
+}
+
+#[test]
+fn after_ten_minutes_the_sound_is_where_its_picture_is() {
+    let film = "-f lavfi -i color=black:s=96x54:r=25:d=600,drawbox=t=fill:c=white:enable=between(t\\,594\\,594.19) \
+        -f lavfi -i aevalsrc=0.5*sin(2*PI*1000*t)*between(t\\,594\\,594.2):d=600:s=48000 -pix_fmt yuv420p -c:v libx264 \
+        -preset ultrafast -x264-params keyint=250 -c:a aac";
+    let limits = Limits { duration_s_max: 601, frames_max: 20_000, ..LIMITS };
+    let (clip, order) = (clip("film.mp4", film), order(&[54]));
+    let source = flash_and_tone(&clip.path);
+    assert!((source.0 - 594.0).abs() < 0.01 && (source.1 - 594.0).abs() < 0.01, "{source:?}");
+    let cuts = Part::cut(&probe(&clip.path, &limits).unwrap(), 240);
+    assert!(cuts.len() >= 2, "{cuts:?}");
+    let folders = make_parts(&clip, &order, &cuts, &limits);
+    let (made, _) = join_into_out(&clip, &order, &folders, &limits).unwrap();
+    assert_eq!(made.rungs[0].frames, 15_000);
+    make_whole(&clip, &order, &limits);
+    for folder in ["out", "whole"] {
+        let folder = clip.room.path().join(folder);
+        assert_eq!(frames(&folder.join("54p.m3u8")), 15_000);
+        for name in ["film.mp4", "master.m3u8"] {
+            let path = folder.join(name);
+            let (flash, tone) = flash_and_tone(&path);
+            assert!((flash - tone).abs() < 0.02, "{}: flash at {flash} s, tone at {tone} s", path.display());
+        }
     }
 }

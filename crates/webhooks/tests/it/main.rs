@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test stands on has to hold, in its helpers too")]
 
+mod beside_vendors;
 mod senders;
 mod signed;
 mod sns;
 mod tampering;
 mod told;
+mod vendors;

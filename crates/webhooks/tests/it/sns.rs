@@ -4,13 +4,14 @@ use webhooks::{Refusal, Scheme, certificate_url};
 
 use crate::told::Told;
 
-const VERSIONS: [&str; 2] = [include_str!("sns/version_1.json"), include_str!("sns/version_2.json")];
+pub(crate) const VERSIONS: [&str; 2] =
+    [include_str!("sns/version_1.json"), include_str!("sns/version_2.json")];
 const CERTIFICATE: &[u8] = include_bytes!("sns/certificate.pem");
-const STRANGER: &[u8] = include_bytes!("sns/stranger.pem");
+pub(crate) const STRANGER: &[u8] = include_bytes!("sns/stranger.pem");
 /// 2027-03-01T12:00:10Z.
 const NOW_S: i64 = 1_803_902_410;
 
-fn told(body: &str) -> Told {
+pub(crate) fn told(body: &str) -> Told {
     let certificate = Some(CERTIFICATE.to_vec());
     Told { secrets: Vec::new(), certificate, now_s: NOW_S, ..Told::new(Scheme::Sns, "", &[], body) }
 }
