@@ -224,7 +224,7 @@ async fn a_text_message_never_goes_back_to_an_earlier_state() {
         let party = reached(&world, Channel::Sms, "+4366012345").await;
         let sent = planned(&world, &reminder(party, Channel::Sms)).await[0];
         let sent = becomes(&world, sent, &["sent"]).await;
-        let sid = sent.provider_id.unwrap();
+        let sid = sent.provider_id.clone().unwrap();
         for status in statuses {
             let fields = format!("MessageSid={sid}&To=%2B4366012345&MessageStatus={status}");
             assert_eq!(form(&world, world.tenant, source, &fields).await.state, "processed", "{status}");
