@@ -84,6 +84,9 @@ pub(crate) struct HttpArgs {
     /// Length of that window, in seconds
     #[arg(long, env = "CREWLINE_REQUESTS_WINDOW_S", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub(crate) requests_window_s: u32,
+    /// Webhooks, believed or not, that may be sent under one source's URL to this process in a minute, and at once
+    #[arg(long, env = "CREWLINE_WEBHOOKS_PER_SOURCE_MAX", default_value_t = 12_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) webhooks_per_source_max: u32,
     /// Event streams a tenant may hold open
     #[arg(long, env = "CREWLINE_STREAMS_MAX", default_value_t = 100)]
     pub(crate) streams_max: usize,
@@ -107,6 +110,7 @@ impl HttpArgs {
             idempotency_required: self.idempotency_required,
             requests_max: self.requests_max,
             requests_window_s: self.requests_window_s,
+            webhooks_per_source_max: self.webhooks_per_source_max,
             webhooks_loopback: webhooks.webhooks_loopback,
             streams_max: self.streams_max,
             connections_max: self.connections_max,

@@ -133,6 +133,8 @@ pub(crate) const WEBHOOK_ATTEMPTS_MAX: i64 = 100;
 pub(crate) const WEBHOOK_HEADERS_MAX: usize = 50;
 /// Bytes kept of each.
 pub(crate) const WEBHOOK_HEADER_BYTES_MAX: usize = 1_024;
+/// Seconds in which a source may send as many webhooks as the setting says.
+pub(crate) const WEBHOOKS_WINDOW_S: u32 = 60;
 
 /// Limits of a tenant.
 pub(crate) const LIMITS_MAX: i64 = 100;
@@ -193,6 +195,8 @@ pub struct Settings {
     pub requests_max: u32,
     /// Length of that window, in seconds.
     pub requests_window_s: u32,
+    /// Webhooks, believed or not, that may be sent under one source's URL in a minute, and at once.
+    pub webhooks_per_source_max: u32,
     /// Whether endpoints may be `http` on this very machine.
     pub webhooks_loopback: bool,
     /// Event streams a tenant may hold open.

@@ -1,23 +1,23 @@
-//! A token bucket per tenant, and the two header fields that tell how full it is.
+//! A token bucket for each of many, such as tenants, and the two header fields that tell how full one is.
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     sync::{Mutex, PoisonError},
     time::Instant,
 };
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use jobs::TenantId;
 
 static POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 static LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
-/// The buckets of this process. Behind several processes a tenant has the sum of them.
-pub(crate) struct Rates {
+/// The buckets of this process. Behind several processes each `Who` has the sum of them.
+pub(crate) struct Rates<Who> {
     requests_max: f64,
     per_second: f64,
     policy: HeaderValue,
-    buckets: Mutex<HashMap<TenantId, Bucket>>,
+    buckets: Mutex<HashMap<Who, Bucket>>,
 }
 
 struct Bucket {
@@ -38,7 +38,7 @@ pub(crate) struct Allowance {
     pub next_in_s: u64,
 }
 
-impl Rates {
+impl<Who: Eq + Hash> Rates<Who> {
     /// Buckets of `requests_max` tokens that fill up in `window_s` seconds.
     pub(crate) fn new(requests_max: u32, window_s: u32) -> Self {
         let policy = format!("\"requests\";q={requests_max};w={window_s}");
@@ -50,10 +50,10 @@ impl Rates {
         }
     }
 
-    /// Takes a token of `tenant` at `now`.
-    pub(crate) fn take(&self, tenant: TenantId, now: Instant) -> Allowance {
+    /// Takes a token of `who` at `now`.
+    pub(crate) fn take(&self, who: Who, now: Instant) -> Allowance {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let bucket = buckets.entry(tenant).or_insert(Bucket { tokens: self.requests_max, filled_at: now });
+        let bucket = buckets.entry(who).or_insert(Bucket { tokens: self.requests_max, filled_at: now });
         let waited_s = now.saturating_duration_since(bucket.filled_at).as_secs_f64();
         bucket.tokens = (bucket.tokens + waited_s * self.per_second).min(self.requests_max);
         bucket.filled_at = now;

@@ -2,6 +2,7 @@
 
 use std::{ops::Deref, sync::Arc};
 
+use ::jobs::{TenantId, WebhookSourceId};
 use blob::Blobs;
 use store::Db;
 use telemetry::metrics::PrometheusHandle;
@@ -14,7 +15,7 @@ use crate::{
     hub::{Hub, Streams},
     idempotency::InFlight,
     intake::Intake,
-    limits::{BATCHES_MAX, COMPLETING_MAX, LARGE_READS_MAX, Settings},
+    limits::{BATCHES_MAX, COMPLETING_MAX, LARGE_READS_MAX, Settings, WEBHOOKS_WINDOW_S},
     rate::Rates,
     routes::health::Ready,
 };
@@ -30,7 +31,8 @@ pub struct App {
     pub(crate) settings: Settings,
     pub(crate) metrics: Option<PrometheusHandle>,
     pub(crate) keys: Keys,
-    pub(crate) rates: Rates,
+    pub(crate) rates: Rates<TenantId>,
+    pub(crate) hooks: Rates<WebhookSourceId>,
     pub(crate) intake: Intake,
     pub(crate) in_flight: InFlight,
     pub(crate) hub: Hub,
@@ -49,6 +51,7 @@ impl AppState {
         Self(Arc::new(App {
             keys: Keys::new(db.clone()),
             rates: Rates::new(settings.requests_max, settings.requests_window_s),
+            hooks: Rates::new(settings.webhooks_per_source_max, WEBHOOKS_WINDOW_S),
             intake: Intake::new(db.clone()),
             in_flight: InFlight::default(),
             hub: Hub::default(),

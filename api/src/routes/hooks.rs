@@ -1,5 +1,7 @@
 //! Where others send webhooks: kept byte for byte, answered at once, worked on afterwards.
 
+use std::time::Instant;
+
 use ::jobs::{TenantId, WebhookEventId, WebhookSourceId};
 use axum::{
     Json as Body,
@@ -48,7 +50,7 @@ pub(crate) struct Receipt {
     responses(
         (status = 202, description = "It is kept", body = Receipt),
         (status = 200, description = "It was kept before", body = Receipt),
-        (status = "default", description = "A problem; 401 when it is not signed as the source signs", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = "default", description = "A problem; 401 when it is not signed as the source signs, 429 when a source sends too much", body = ProblemDocument, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn receive_webhook(
@@ -57,6 +59,13 @@ pub(crate) async fn receive_webhook(
     request: Request,
 ) -> Result<Response, Problem> {
     let tenant = inbox::source_of(&app.db, id).await?.ok_or_else(no_source)?;
+    // Asked once it is certain that there is such a source, so that nobody fills our memory with buckets of made-up ones.
+    let allowance = app.hooks.take(id, Instant::now());
+    if !allowance.allowed {
+        let seconds = allowance.next_in_s;
+        let detail = format!("this source sends too much at once; wait {seconds} s");
+        return Err(Problem::new(Code::RateLimited, detail).retry_after(seconds));
+    }
     let source = inbox::get(&app.db, tenant, id).await?.filter(|source| source.disabled_at.is_none());
     let source = source.ok_or_else(no_source)?;
     let (parts, body) = request.into_parts();

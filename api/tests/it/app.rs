@@ -45,6 +45,7 @@ pub(crate) fn settings() -> Settings {
         idempotency_required: true,
         requests_max: 100_000,
         requests_window_s: 1,
+        webhooks_per_source_max: 100_000,
         webhooks_loopback: true,
         streams_max: 20,
         connections_max: 1_000,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use store::verdict::Verdict;
 use webhooks::{SigningKey, sign};
 
-use crate::app::{Answer, TestApp};
+use crate::app::{Answer, TestApp, settings};
 
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const OTHER: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -132,6 +132,52 @@ async fn what_is_not_believed_is_refused_and_the_operator_sees_why() {
     send(&app, &source, "msg_2", "{}", SECRET, 0).await.problem(404, "not_found");
     app.post(&path_of(&source, "/enable"), &json!({})).await;
     assert_eq!(send(&app, &source, "msg_2", "{}", SECRET, 0).await.status, StatusCode::ACCEPTED);
+}
+
+/// Sends `body` as the message `id`, with the signature of `signed`.
+async fn send_packed(app: &TestApp, source: &Value, id: &str, body: &[u8], signed: &[u8]) -> Answer {
+    let key = SigningKey::parse(SECRET).unwrap();
+    let headers = sign(id, chrono::Utc::now().timestamp(), signed, &[key]).unwrap();
+    let url = app.url(&format!("/v1/hooks/{}", source["id"].as_str().unwrap()));
+    let request = app.http.post(url).header("content-encoding", "gzip").body(body.to_vec());
+    let request = request
+        .header("webhook-id", headers.id)
+        .header("webhook-timestamp", headers.timestamp)
+        .header("webhook-signature", headers.signature);
+    Answer::of(request.send().await.unwrap()).await
+}
+
+#[tokio::test]
+async fn a_packed_body_is_what_was_signed_or_it_is_not_believed() {
+    const PLAIN: &[u8] = br#"{"type": "email.bounced"}"#;
+    // What gzip makes of it, packed once.
+    const PACKED: &str = "H4sIAAAAAAACA6tWKqksSFWyUlBKzU3MzNFLyi/NS05NUaoFAGDJq6IZAAAA";
+    let app = TestApp::start().await;
+    let source = source(&app, json!({})).await;
+    let packed = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, PACKED).unwrap();
+    let refused = send_packed(&app, &source, "msg_1", &packed, PLAIN).await;
+    refused.problem(401, "signature_refused");
+    let taken = send_packed(&app, &source, "msg_1", &packed, &packed).await;
+    assert_eq!(taken.status, StatusCode::ACCEPTED, "{}", taken.text);
+    let path = path_of(&source, &format!("/events/{}", taken.body["event"].as_str().unwrap()));
+    let kept = app.get(&path).await.body;
+    assert_eq!(kept["body_base64"], PACKED, "byte for byte");
+}
+
+#[tokio::test]
+async fn a_source_that_sends_too_much_is_told_to_wait_and_others_are_not() {
+    let settings = api::Settings { webhooks_per_source_max: 3, ..settings() };
+    let app = TestApp::start_with(settings).await;
+    let (loud, calm) = (source(&app, json!({})).await, source(&app, json!({"name": "calm"})).await);
+    // What is not believed counts as well.
+    for (number, secret) in [SECRET, OTHER, SECRET].into_iter().enumerate() {
+        let status = send(&app, &loud, &format!("msg_{number}"), "{}", secret, 0).await.status;
+        assert_eq!(status.is_success(), secret == SECRET);
+    }
+    let refused = send(&app, &loud, "msg_4", "{}", SECRET, 0).await.problem(429, "rate_limited");
+    let wait_s: u64 = refused.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=20).contains(&wait_s), "{wait_s}");
+    assert_eq!(send(&app, &calm, "msg_1", "{}", SECRET, 0).await.status, StatusCode::ACCEPTED);
 }
 
 #[tokio::test]

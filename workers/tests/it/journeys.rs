@@ -98,6 +98,7 @@ pub(crate) async fn serve(world: &World) -> (Client, CancellationToken) {
         idempotency_required: true,
         requests_max: 1_000,
         requests_window_s: 1,
+        webhooks_per_source_max: 100_000,
         webhooks_loopback: true,
         streams_max: 10,
         connections_max: 100,
