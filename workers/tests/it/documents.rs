@@ -104,6 +104,11 @@ async fn workflows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn webhooks() {
+    holds("webhooks.md").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn notifications() {
     holds("notifications.md").await;
 }
