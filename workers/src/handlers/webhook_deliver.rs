@@ -45,18 +45,18 @@ impl Handle for WebhookDeliver {
             Ok(answer) => (told(answer, took_ms), answer.retry_after_s.map(Duration::from_secs)),
             Err(error) => (refused(words(error), took_ms), None),
         };
-        let gives_up = is_last || matches!(&answered, Err(error) if error.is_ours());
-        let gives_up = gives_up || tried.status == Some(GONE);
-        let tried = Tried { is_last: gives_up, ..tried };
+        let is_unwanted = tried.status == Some(GONE);
+        let gives_up = is_last || is_unwanted || matches!(&answered, Err(error) if error.is_ours());
+        let tried = Tried { is_last: gives_up, is_unwanted, ..tried };
         if outbox::tried(db, tenant, endpoint, self.delivery, &tried).await? {
-            tracing::warn!("{endpoint} was switched off: nothing has got through to it for days");
+            tracing::warn!(
+                "{endpoint} was switched off: it wants it so, or nothing has got through to it for days"
+            );
         }
         if tried.is_delivered {
             return Ok(Delivered { delivery: self.delivery, status: tried.status });
         }
-        if tried.status == Some(GONE) {
-            outbox::disable(db, tenant, endpoint, "it answered 410: it wants to be told nothing more")
-                .await?;
+        if is_unwanted {
             return Err(Failure::cancel("the endpoint answered 410 and was switched off"));
         }
         let said = tried.error.unwrap_or_default();
@@ -115,11 +115,20 @@ fn told(answer: &Answer, took_ms: u64) -> Tried {
         answer: Some(String::from_utf8_lossy(&answer.body).into_owned()),
         is_delivered,
         is_last: false,
+        is_unwanted: false,
     }
 }
 
 fn refused(error: String, took_ms: u64) -> Tried {
-    Tried { status: None, error: Some(error), took_ms, answer: None, is_delivered: false, is_last: false }
+    Tried {
+        status: None,
+        error: Some(error),
+        took_ms,
+        answer: None,
+        is_delivered: false,
+        is_last: false,
+        is_unwanted: false,
+    }
 }
 
 /// An error without its causes: they may name addresses of ours.

@@ -48,7 +48,9 @@ impl Handle for WebhookProcess {
         for (_, new) in new {
             cx.then_new(new)?;
         }
-        writes.into_iter().for_each(|write| cx.write(write));
+        for write in writes {
+            cx.write(write);
+        }
         cx.write(Write::Webhook(inbox::Processed {
             event: self.event,
             replay: self.replay,

@@ -49,7 +49,9 @@ async fn told(world: &World, tenant: TenantId, source: WebhookSourceId, body: Ve
         body,
         traceparent: None,
     };
-    let Received::New(id) = inbox::take(&world.api, tenant, new).await.unwrap() else { panic!() };
+    let Received::New(id) = inbox::take(&world.api, tenant, new).await.unwrap() else {
+        unreachable!("it is new")
+    };
     eventually("the event to be looked at", SOON, || async {
         let (event, _) = inbox::event(&world.api, tenant, source, id).await.unwrap().unwrap();
         (event.state != "received").then_some(event)

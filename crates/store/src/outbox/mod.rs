@@ -15,5 +15,5 @@ pub use endpoints::{Created, Endpoint, NewEndpoint, create, enable, get, keys, l
 pub use fan_out::{fan_out, prune};
 pub use listeners::Listening;
 pub(crate) use listeners::{Listeners, listening};
-pub use sending::{Dispatch, Tried, disable, dispatch, tried};
+pub use sending::{Dispatch, Tried, dispatch, tried};
 pub(crate) use telling::{tell, tell_ended};

@@ -104,10 +104,12 @@ pub struct Tried {
     pub is_delivered: bool,
     /// There will not be another.
     pub is_last: bool,
+    /// The endpoint wants to be told nothing more.
+    pub is_unwanted: bool,
 }
 
-/// Writes down how an attempt went. An endpoint to which nothing has got through for five days is told nothing more: then
-/// true, and the tenant's other endpoints are told of that.
+/// Writes down how an attempt went. An endpoint that wants it so, or to which nothing has got through for five days, is told
+/// nothing more: then true, and the tenant's other endpoints are told of that.
 ///
 /// # Errors
 /// When the database fails.
@@ -138,12 +140,16 @@ pub async fn tried(
     let Some(number) = number else { return Ok(false) };
     insert_attempt(&mut tx, tenant, delivery, number, tried).await?;
     let is_over = note_health(&mut tx, tenant, endpoint, tried.is_delivered).await?;
-    if is_over {
-        let reason = format!("nothing has got through to it for {FAILING_DAYS_MAX} days");
-        switch_off(&mut tx, tenant, endpoint, &reason).await?;
+    let reason = match (tried.is_unwanted, is_over) {
+        (true, _) => Some("it answered 410: it wants to be told nothing more".to_owned()),
+        (false, true) => Some(format!("nothing has got through to it for {FAILING_DAYS_MAX} days")),
+        (false, false) => None,
+    };
+    if let Some(reason) = &reason {
+        switch_off(&mut tx, tenant, endpoint, reason).await?;
     }
     commit(tx, "write down an attempt to tell").await?;
-    Ok(is_over)
+    Ok(reason.is_some())
 }
 
 async fn insert_attempt(
@@ -194,21 +200,6 @@ async fn note_health(
     .or_failed("note how an endpoint is doing")?
     .flatten();
     Ok(is_over.unwrap_or(false))
-}
-
-/// Tells `endpoint` nothing more, because of what it answered.
-///
-/// # Errors
-/// When the database fails.
-pub async fn disable(
-    db: &Db,
-    tenant: TenantId,
-    endpoint: WebhookEndpointId,
-    reason: &str,
-) -> Result<(), StoreError> {
-    let mut tx = db.begin().await?;
-    switch_off(&mut tx, tenant, endpoint, reason).await?;
-    commit(tx, "switch off a webhook endpoint").await
 }
 
 async fn switch_off(
