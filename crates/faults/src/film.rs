@@ -16,7 +16,7 @@ pub(crate) async fn asset(client: &Client, seconds: u32) -> anyhow::Result<Strin
     let title = format!("title={}", rand::random::<u64>());
     let said = Command::new("ffmpeg")
         .args(["-v", "error", "-nostdin", "-f", "lavfi", "-i", &pictures, "-pix_fmt", "yuv420p"])
-        .args(["-c:v", "libx264", "-preset", "ultrafast", "-metadata", &title])
+        .args(["-c:v", "libx264", "-preset", "ultrafast", "-crf", "35", "-metadata", &title])
         .arg(&path)
         .output()
         .context("ffmpeg is not installed; ./dev faults installs it")?;

@@ -120,9 +120,12 @@ impl Consumer {
         let storage = RedisStorage::<()>::new(connection.clone()).with_config(config.clone());
         let wake = wake_stream(bell, Duration::from_millis(options.look_ms), self.health.clone());
         let handle = move |(): ()| {
-            let call = on_ticket();
+            // A task of its own: when this loop ends around it, what it has begun goes on to its end.
+            let call = tokio::spawn(on_ticket());
             async move {
-                call.await;
+                if let Err(error) = call.await {
+                    tracing::error!(error = %error, "A ticket was not answered to the end");
+                }
                 Ok::<(), Infallible>(())
             }
         };

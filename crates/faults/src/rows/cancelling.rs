@@ -22,13 +22,14 @@ use crate::{
     world::World,
 };
 
-const SLOTS: [&str; 4] = ["--queues", "default,media,video", "--concurrency", "default=64,media=1,video=1"];
+const SLOTS: [&str; 4] =
+    ["--queues", "default,media,media_bulk", "--concurrency", "default=64,media=1,media_bulk=1"];
 const STOPPED_MAX: Duration = Duration::from_secs(2);
 const SOON: Duration = Duration::from_secs(30);
 /// Large enough that the decoder has not finished when it is told to stop.
 const SIDE_PX: u32 = 8_000;
 /// Long enough for the same, and too short to be made in parts.
-const FILM_S: u32 = 30;
+const FILM_S: u32 = 15;
 const STEPS: usize = 40;
 const RUNNING: usize = 60;
 

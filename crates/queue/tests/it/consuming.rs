@@ -1,6 +1,15 @@
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
 use jobs::Queue;
-use std::time::Duration;
 use testkit::eventually;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::world::{SOON, World};
 
@@ -83,6 +92,45 @@ async fn a_wiped_redis_is_survived() {
         (ear.heard() > before).then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_begun_goes_on_when_the_loop_around_it_ends() {
+    let world = World::new();
+    let (begun, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (go, stop) = (Arc::new(Semaphore::new(0)), CancellationToken::new());
+    let on_ticket = {
+        let (begun, go, done) = (begun.clone(), go.clone(), done.clone());
+        move || {
+            let (begun, go, done) = (begun.clone(), go.clone(), done.clone());
+            async move {
+                begun.fetch_add(1, Ordering::SeqCst);
+                go.acquire().await.unwrap().forget();
+                done.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    };
+    let running = tokio::spawn(world.consumer(1_000, 1, "w").run(on_ticket, stop.clone()));
+    let begins = async |tickets: usize| {
+        eventually("a ticket to begin", SOON, || async {
+            let _ = world.ring.top_up(Queue::Default, 1).await;
+            (begun.load(Ordering::SeqCst) >= tickets).then_some(())
+        })
+        .await;
+    };
+    begins(1).await;
+    redis::cmd("FLUSHALL").query_async::<()>(&mut world.connection().await).await.unwrap();
+    let before = begun.load(Ordering::SeqCst);
+    begins(before + 1).await;
+    assert_eq!(done.load(Ordering::SeqCst), 0);
+    go.add_permits(1_000);
+    eventually("all that was begun to be done", SOON, || async {
+        let begun = begun.load(Ordering::SeqCst);
+        (begun > before && done.load(Ordering::SeqCst) == begun).then_some(())
+    })
+    .await;
+    stop.cancel();
+    running.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -61,15 +61,7 @@ impl World {
     /// As [`Self::listen_looking_every`], saying that it lives only this often.
     pub(crate) fn listen_patiently(&self, look_ms: u64, heartbeat_s: u64, name: &str) -> Ear {
         let (heard, stop) = (Arc::new(AtomicUsize::new(0)), CancellationToken::new());
-        let consumer = Consumer::new(ConsumerOptions {
-            redis: self.options.clone(),
-            queue: Queue::Default,
-            concurrency: 4,
-            name: name.into(),
-            heartbeat_s,
-            missed_max: 4,
-            look_ms,
-        });
+        let consumer = self.consumer(look_ms, heartbeat_s, name);
         let (health, counter) = (consumer.health(), heard.clone());
         let on_ticket = move || {
             let counter = counter.clone();
@@ -79,6 +71,18 @@ impl World {
         };
         let task = tokio::spawn(consumer.run(on_ticket, stop.clone()));
         Ear { heard, stop, health, task }
+    }
+
+    pub(crate) fn consumer(&self, look_ms: u64, heartbeat_s: u64, name: &str) -> Consumer {
+        Consumer::new(ConsumerOptions {
+            redis: self.options.clone(),
+            queue: Queue::Default,
+            concurrency: 4,
+            name: name.into(),
+            heartbeat_s,
+            missed_max: 4,
+            look_ms,
+        })
     }
 }
 
