@@ -25,7 +25,7 @@ const SHARES: [f32; 3] = [0.2126, 0.7152, 0.0722];
 /// Colours that differ by no more than this many levels in sum are left as they are: nobody sees it.
 const UNSEEN_LEVELS: i32 = 2;
 /// Furthest that a luma is moved, in levels. Where it would take more, the colours around it are to blame.
-const MOVED_LEVELS_MAX: f32 = 40.0;
+const MOVED_LEVELS: f32 = 40.0;
 /// Newton's steps towards the light that was meant. One comes within a level almost everywhere.
 const NEWTON_STEPS: usize = 2;
 
@@ -72,7 +72,7 @@ fn with_light(light: &[(f32, f32)], level: u8, meant: [i32; 2], seen: [i32; 2]) 
     let mut moved = level;
     for _ in 0..NEWTON_STEPS {
         let (given, growth) = given(light, moved, seen);
-        moved = (moved + (wanted - given) / growth).clamp(level - MOVED_LEVELS_MAX, level + MOVED_LEVELS_MAX);
+        moved = (moved + (wanted - given) / growth).clamp(level - MOVED_LEVELS, level + MOVED_LEVELS);
     }
     // What is out of range becomes its nearest end.
     (moved + 0.5) as u8

@@ -9,7 +9,7 @@ use crate::plane::Plane;
 use crate::resize::{Extent, Scaler};
 
 /// Colours of a source, per pixel and axis, from which a picture gets one for every pixel.
-const FINE_MIN: f64 = 0.9;
+const FINE_SHARE: f64 = 0.9;
 const UPRIGHT: Turn = Turn { flip_x: false, flip_y: false, transpose: false };
 
 /// What the channels of packed pixels mean.
@@ -143,7 +143,7 @@ fn coloured(
     scaler: &mut Scaler,
 ) -> Result<Frame, MediaError> {
     let Some([blue, red]) = chroma else { return Ok(Frame::Planar(Planar { luma, chroma: None })) };
-    if extent.width >= FINE_MIN * width as f64 && extent.height >= FINE_MIN * height as f64 {
+    if extent.width >= FINE_SHARE * width as f64 && extent.height >= FINE_SHARE * height as f64 {
         let mut fine = |plane| Ok::<_, MediaError>(turn.apply(scaler.luma(plane, extent, width, height)?));
         return Ok(Frame::Fine(Fine { luma, chroma: [fine(blue)?, fine(red)?] }));
     }
