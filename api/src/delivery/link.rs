@@ -37,6 +37,8 @@ pub(super) enum Closed {
     Ended,
     /// What it will show is still being made.
     NotYet,
+    /// A file was removed, or is held, since it was published.
+    Withheld,
     /// What was said is empty, too long, or points outside the picture.
     Unsayable,
     /// Enough was said already.

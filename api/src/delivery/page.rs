@@ -7,12 +7,12 @@ use store::deliveries::{Archived, Delivery, File, Manifest, Note, Part, Playable
 
 use super::remarks;
 
-/// The page of `delivery` under the path `link`.
+/// The page of `delivery` under the path `link`; without archives where one of its files was taken back.
 pub(super) fn page(
     link: &str,
     delivery: &Delivery,
     manifest: &Manifest,
-    archives: &[Archived],
+    archives: Option<&[Archived]>,
     notes: &[Note],
 ) -> Markup {
     let base = format!("/d/{link}");
@@ -23,7 +23,7 @@ pub(super) fn page(
             h1 { (delivery.title) }
             p.soft { (count(files.len())) ", here until " (day(delivery.expires_at)) }
             ul.downloads aria-label="Download everything" {
-                @for archive in archives {
+                @for archive in archives.unwrap_or_default() {
                     @if let Ok(variant) = archive.variant.parse::<Variant>() {
                         li {
                             a href={ (base) "/archive/" (variant) } {
@@ -32,7 +32,8 @@ pub(super) fn page(
                         }
                     }
                 }
-                @if archives.is_empty() { li { span.soft { "The files are being packed; look again in a moment." } } }
+                @if archives.is_none() { li { span.soft { "Some of the files were taken back; download the others one by one." } } }
+                @if archives.is_some_and(<[Archived]>::is_empty) { li { span.soft { "The files are being packed; look again in a moment." } } }
             }
             (remarks::verdict(&base, delivery, notes))
         }
@@ -76,6 +77,9 @@ fn document(title: &str, base: Option<&str>, body: &Markup) -> Markup {
 
 fn tile(base: &str, place: usize, file: &File) -> Markup {
     let original = format!("{base}/files/{place}/original");
+    if file.is_withheld {
+        return html! { li id={ "g" (place) } { p.name { span title=(file.name) { (file.name) } span.soft { "Taken back" } } } };
+    }
     html! {
         li id={ "g" (place) } {
             @match &file.grid {
@@ -125,7 +129,7 @@ fn large(base: &str, place: usize, files: &[File], pins: &Markup, asked: &Markup
 }
 
 fn is_shown(file: &File) -> bool {
-    file.screen.is_some() || file.film.is_some()
+    !file.is_withheld && (file.screen.is_some() || file.film.is_some())
 }
 
 /// Browsers take the first source that they can play: streams where they know HLS, else the file.

@@ -47,14 +47,19 @@ pub(crate) fn router() -> Router<AppState> {
 
 async fn show(State(app): State<AppState>, Path(text): Path<String>) -> Result<Response, Closed> {
     let (delivery, manifest) = opened(&app, &text).await?;
-    let archives = deliveries::archives(&app.db, delivery.tenant(), delivery.id()).await?;
+    let archives = if manifest.lacks_files() {
+        None
+    } else {
+        Some(deliveries::archives(&app.db, delivery.tenant(), delivery.id()).await?)
+    };
     let notes = deliveries::notes(&app.db, delivery.tenant(), delivery.id()).await?;
     let elsewhere = origin_of_files(&app, &manifest).await?;
     let csp = format!(
         "default-src 'none'; img-src 'self' {elsewhere}; media-src 'self' {elsewhere}; style-src 'self'; script-src 'self'; base-uri 'none'; \
          form-action 'self'; frame-ancestors 'none'"
     );
-    let mut response = html(StatusCode::OK, &page::page(&text, &delivery, &manifest, &archives, &notes));
+    let mut response =
+        html(StatusCode::OK, &page::page(&text, &delivery, &manifest, archives.as_deref(), &notes));
     if let Ok(csp) = HeaderValue::try_from(csp) {
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, csp);
     }
@@ -73,7 +78,7 @@ async fn file(
     Path((text, place, what)): Path<(String, usize, String)>,
 ) -> Result<Response, Closed> {
     let (_, manifest) = opened(&app, &text).await?;
-    let file = place.checked_sub(1).and_then(|at| manifest.files.get(at)).ok_or(Closed::Unknown)?;
+    let file = at(&manifest, place)?;
     let (stored, name) = match what.as_str() {
         "grid" => (file.grid.as_ref().ok_or(Closed::Unknown)?, None),
         "screen" => (file.screen.as_ref().ok_or(Closed::Unknown)?, None),
@@ -83,6 +88,12 @@ async fn file(
         }
     };
     lead_to(&app, &stored.key, name.as_deref()).await
+}
+
+/// The file at a place, counted from 1.
+fn at(manifest: &Manifest, place: usize) -> Result<&File, Closed> {
+    let file = place.checked_sub(1).and_then(|at| manifest.files.get(at)).ok_or(Closed::Unknown)?;
+    if file.is_withheld { Err(Closed::Withheld) } else { Ok(file) }
 }
 
 fn download_name(file: &File, variant: Variant) -> String {
@@ -97,7 +108,7 @@ async fn film_part(
     Path((text, place, name)): Path<(String, usize, String)>,
 ) -> Result<Response, Closed> {
     let (_, manifest) = opened(&app, &text).await?;
-    let file = place.checked_sub(1).and_then(|at| manifest.files.get(at)).ok_or(Closed::Unknown)?;
+    let file = at(&manifest, place)?;
     let parts = file.film.as_ref().map(|film| film.parts.as_slice()).unwrap_or_default();
     let part = parts.iter().find(|part| part.name == name).ok_or(Closed::Unknown)?;
     if !is_playlist(part) {
@@ -118,7 +129,10 @@ async fn archive(
     State(app): State<AppState>,
     Path((text, variant)): Path<(String, String)>,
 ) -> Result<Response, Closed> {
-    let (delivery, _) = opened(&app, &text).await?;
+    let (delivery, manifest) = opened(&app, &text).await?;
+    if manifest.lacks_files() {
+        return Err(Closed::Withheld);
+    }
     let variant = variant.parse().map_err(|_| Closed::Unknown)?;
     let archive = deliveries::archive(&app.db, delivery.tenant(), delivery.id(), variant).await?;
     let archive = archive.ok_or(Closed::NotYet)?;
@@ -128,8 +142,9 @@ async fn archive(
 
 pub(super) async fn opened(app: &AppState, text: &str) -> Result<(Delivery, Manifest), Closed> {
     let mut delivery = link::open(app, text).await?;
-    let manifest = delivery.manifest.take().ok_or(Closed::NotYet)?;
-    Ok((delivery, manifest.0))
+    let mut manifest = delivery.manifest.take().ok_or(Closed::NotYet)?.0;
+    deliveries::withhold(&app.db, delivery.tenant(), &mut manifest).await?;
+    Ok((delivery, manifest))
 }
 
 /// To the object itself, for a few minutes: each time the link is asked anew, so it ends when the link does.
@@ -167,6 +182,11 @@ impl IntoResponse for Closed {
             Self::Ended => {
                 (StatusCode::GONE, "This link has ended", "Ask whoever sent it to you for a new one.")
             }
+            Self::Withheld => (
+                StatusCode::GONE,
+                "This was taken back",
+                "The file, or one of those in the archive, may not be downloaded any more. Ask whoever sent you the link.",
+            ),
             Self::NotYet => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "Not ready yet",

@@ -204,6 +204,24 @@ impl Linked {
     }
 }
 
+/// Keeps back what a link may not show any more, though it was published: files whose asset was removed since, or is held.
+///
+/// # Errors
+/// When the database fails.
+pub async fn withhold(db: &Db, tenant: TenantId, manifest: &mut Manifest) -> Result<(), StoreError> {
+    let assets: Vec<Uuid> = manifest.files.iter().map(|file| file.asset.as_uuid()).collect();
+    let mut tx = db.tenant(tenant).await?;
+    let served: Vec<Uuid> =
+        sqlx::query_scalar("select id from asset where tenant_id = $1 and id = any($2) and state = 'clean'")
+            .bind(tenant.as_uuid())
+            .bind(&assets)
+            .fetch_all(&mut *tx)
+            .await
+            .or_failed("see which files of a delivery are still served")?;
+    manifest.withhold(|asset| served.contains(&asset.as_uuid()));
+    Ok(())
+}
+
 /// The delivery that a link names, for checking the link.
 ///
 /// # Errors

@@ -134,6 +134,7 @@ fn file(candidate: &Candidate, brand: Option<&Brand>) -> File {
         grid: made(PAGE_PRESET, GRID_RUNG, "webp").or_else(|| still(candidate)),
         film: candidate.film.as_ref().and_then(|(film, files)| playable(film, files)),
         colours: asset.thumbhash.as_deref().and_then(::media::colours),
+        is_withheld: false,
     }
 }
 

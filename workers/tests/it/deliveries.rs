@@ -125,6 +125,34 @@ async fn a_link_shows_nothing_once_it_is_taken_back_or_altered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_removed_or_is_held_since_is_not_served_any_more() {
+    let world = World::new().await;
+    let _worker = world.start(&[]);
+    let (client, stop) = serve(&world).await;
+    let (removed, held) = (world.asset(photo("LadyBird.jpg")).await, world.asset(photo("Garden.jpg")).await);
+    let body = json!({"title": "x", "files": [{"asset": removed}, {"asset": held}, {"asset": held}], "archives": ["mls"]});
+    let delivery = deliver(&client, &body).await;
+    let link = delivery["link"].as_str().unwrap();
+    let status = async |under: &str| client.http.get(format!("{link}{under}")).send().await.unwrap().status();
+    let path = format!("{}/v1/assets/{removed}", client.url);
+    let deleted = client.http.delete(path).bearer_auth(&client.key).send().await.unwrap();
+    assert_eq!(deleted.status(), StatusCode::NO_CONTENT);
+    for under in ["/files/1/original", "/files/1/grid", "/files/1/mls", "/archive/mls"] {
+        assert_eq!(status(under).await, StatusCode::GONE, "{under}");
+    }
+    assert_eq!(status("/files/2/original").await, StatusCode::OK);
+    let page = client.http.get(link).send().await.unwrap().text().await.unwrap();
+    assert_eq!(page.matches("Taken back").count(), 1, "{page}");
+    assert!(!page.contains("/files/1/") && !page.contains("/archive/") && page.contains("/files/2/grid"));
+    let sql = format!("update asset set state = 'infected' where id = '{}'", held.as_uuid());
+    world.database.execute(&sql).await.unwrap();
+    for under in ["/files/2/original", "/files/3/screen"] {
+        assert_eq!(status(under).await, StatusCode::GONE, "{under}");
+    }
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_delivery_waits_for_its_pictures() {
     let world = World::new().await;
     // Nobody makes pictures.

@@ -165,6 +165,7 @@ async fn delivery(world: &World) -> DeliveryId {
         screen: None,
         grid: None,
         colours: None,
+        is_withheld: false,
         film: None,
     };
     let manifest = serde_json::to_string(&Manifest { files: vec![file] }).unwrap();

@@ -46,6 +46,9 @@ pub struct File {
     /// Red, green and blue in its upper left, its middle and its lower right, to show until it is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub colours: Option<[[u8; 3]; 3]>,
+    /// Nobody may have it any more: it was removed since, or the scanner holds it.
+    #[serde(skip)]
+    pub is_withheld: bool,
 }
 
 /// What a film is played from.
@@ -117,6 +120,18 @@ impl File {
 }
 
 impl Manifest {
+    /// Keeps back what is not served any more. Places stay as they were: links and notes name them.
+    pub(super) fn withhold(&mut self, is_served: impl Fn(AssetId) -> bool) {
+        for file in &mut self.files {
+            file.is_withheld = !is_served(file.asset);
+        }
+    }
+
+    /// Whether anything of it is kept back. Then its archives are too, since they hold it.
+    pub fn lacks_files(&self) -> bool {
+        self.files.iter().any(|file| file.is_withheld)
+    }
+
     /// SHA-256 of it, hexadecimal: the same files under the same names give the same.
     pub fn sha256(&self) -> Result<String, serde_json::Error> {
         Ok(hex::encode(Sha256::digest(serde_json::to_vec(self)?)))
