@@ -113,11 +113,24 @@ async fn what_cannot_be_noted_is_refused_with_the_field() {
         ("email", "a@b.c\r\nBcc: x@y.z", "/address"),
         ("sms", "066012345", "/address"),
         ("chat", "ftp://x", "/address"),
+        ("push", "a-token", "/address"),
+        ("push", &subscription("https://10.0.0.1/x"), "/address"),
+        ("push", &subscription("https://push.example/1").replace("BLn9b", "BLn9"), "/address"),
         ("in_app", "x", "/channel"),
     ] {
         let refused = app.post(&contacts, &json!({"channel": channel, "address": address})).await;
         assert_eq!(refused.problem(422, "invalid_body").pointers(), [pointer], "{channel} {address}");
     }
+    let browser = json!({"channel": "push", "address": subscription("https://push.example/secret")});
+    let added = app.post(&contacts, &browser).await;
+    assert_eq!((added.status, &added.body["address"]), (StatusCode::CREATED, &json!("https://push.example")));
+}
+
+/// What a browser hands out whose push service takes notices at `endpoint`.
+fn subscription(endpoint: &str) -> String {
+    let point = "BLn9b-VR0ca83knDNZ32dCHGyjJp-1riX9ZTN40MqV8K_LpQmLqxC_DoHvqvFXO_nGdAB4W9dogZb_sM-uV4JbY";
+    let keys = json!({"p256dh": point, "auth": "_ordMnz7uTCmrpBTeUV4Bw"});
+    json!({"endpoint": endpoint, "expirationTime": null, "keys": keys}).to_string()
 }
 
 #[tokio::test]
