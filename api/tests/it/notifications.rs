@@ -40,7 +40,10 @@ async fn message(app: &TestApp, party: &str, channel: &str, state: &str) -> Stri
 async fn a_party_is_noted_changed_and_forgotten() {
     let app = TestApp::start().await;
     let body = json!({"name": " Ada ", "timezone": "Europe/Vienna", "quiet_hours": {"from": "22:00", "until": "08:00"}});
-    let made = app.post("/v1/parties", &body).await;
+    let key = fresh();
+    let made = app.post_keyed("/v1/parties", &body, &key).await;
+    let again = app.post_keyed("/v1/parties", &body, &key).await;
+    assert_eq!((again.header("idempotent-replayed"), &again.text), (Some("true"), &made.text));
     assert_eq!(
         (made.status, &made.body["name"], &made.body["locale"]),
         (StatusCode::CREATED, &json!("Ada"), &json!("en"))
