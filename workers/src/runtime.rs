@@ -16,6 +16,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    breakers::Breakers,
     claims::Claims,
     clamd::Clamd,
     config::RunArgs,
@@ -105,6 +106,7 @@ impl Core {
                 uses_max: media_pool::USES_MAX,
             }),
             outbound,
+            breakers: Breakers::default(),
             scratch: Scratch::open(&args.scratch).context("could not open the scratch folder")?,
         });
         let held = Arc::new(Held::default());

@@ -4,7 +4,6 @@
 //! must know it, for then it is sent again.
 
 mod args;
-mod breaker;
 mod chat;
 mod http;
 mod mail;
@@ -20,7 +19,6 @@ use jobs::Channel;
 use notify::Content;
 use outbound::Outbound;
 
-pub(crate) use self::breaker::Breakers;
 pub use self::{
     args::{SendingArgs, Tls},
     chat::Chat,
@@ -67,7 +65,6 @@ pub struct Senders {
     chat: Chat,
     sms: Option<Carrier>,
     push: Option<Push>,
-    pub(crate) breakers: Breakers,
 }
 
 impl Senders {
@@ -83,7 +80,6 @@ impl Senders {
             chat: Chat::new(client.clone(), &args.chat_origins),
             sms: args.carrier(client)?,
             push: args.push(outbound)?,
-            breakers: Breakers::default(),
         })
     }
 
