@@ -108,7 +108,9 @@ struct AllFollower {
 }
 
 impl Follow for AllFollower {
-    const PAUSE: Duration = STREAM_PAUSE_ALL;
+    fn pause() -> Duration {
+        STREAM_PAUSE_ALL
+    }
 
     async fn moved(&mut self) {
         // Lost or late, a notice changes only how soon we look.

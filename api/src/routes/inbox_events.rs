@@ -83,7 +83,9 @@ struct InboxFollower {
 }
 
 impl Follow for InboxFollower {
-    const PAUSE: Duration = STREAM_PAUSE;
+    fn pause() -> Duration {
+        STREAM_PAUSE
+    }
 
     async fn moved(&mut self) {
         self.moved.moved(STREAM_POLL).await;

@@ -81,7 +81,9 @@ struct JobFollower {
 }
 
 impl Follow for JobFollower {
-    const PAUSE: Duration = STREAM_PAUSE;
+    fn pause() -> Duration {
+        STREAM_PAUSE
+    }
 
     async fn moved(&mut self) {
         self.moved.moved(STREAM_POLL).await;
