@@ -4,12 +4,14 @@
 
 bench_help() {
     cat <<'HELP'
-./dev bench measures our programs, built for speed, with others beside them in the same run: the queue, or media.
+./dev bench measures our programs, built for speed, with others beside them in the same run: the queue, media, or matching.
 
   ./dev bench queue                    everything, three rounds of each in turn; about ten minutes
   ./dev bench media                    the same of ladders of pictures and streams of films; half an hour
 
-Both understand
+  ./dev bench match                    ranking and assignment beside SciPy; two minutes, and it takes no options
+
+The first two understand
 
   --quick            one short round of each: shows that all of it works, proves little
   --only FIGURE      queue: throughput, intake, batch, latency, depth, recovery or wipe
@@ -50,8 +52,18 @@ run_bench() {
             *) arguments+=("$word") ;;
         esac
     done
-    [[ $subject == queue || $subject == media ]] ||
-        fail $USAGE "bench measures the queue or media, and knows nothing else" "./dev bench --help"
+    [[ $subject == queue || $subject == media || $subject == match ]] ||
+        fail $USAGE "bench measures the queue, media or match, and knows nothing else" "./dev bench --help"
+    if [[ $subject == match ]]; then
+        make_folders
+        TESTS=$DEV/test/$$
+        trap end_tests EXIT
+        trap 'exit 130' INT TERM HUP
+        step "Machine" check_machine build run bench
+        step "Servers" start_test_servers
+        step "Bench" bench_match
+        return
+    fi
     make_place
     # What media are measured with is made by programs of that group, whoever stands beside us.
     [[ $subject == queue && -z $peers ]] || groups+=(bench)
@@ -71,6 +83,18 @@ run_bench() {
             ;;
     esac
     step "Bench" play_bench "${arguments[@]}"
+}
+
+# Ranking and assignment, by a program of theirs: crates/store/examples/matching.rs. Its database is a test's.
+bench_match() {
+    local place=$DEV/bench/match
+    mkdir -p "$place"
+    find_target
+    (cd "$ROOT" && cargo build --release -p store --features testing --example matching 9>&-) ||
+        fail $FAILED "the build failed; what the compiler said is above"
+    "$TARGET/release/examples/matching" "$place/scores.json" >"$place/ours.json" 9>&- ||
+        fail $FAILED "the measuring broke off"
+    /usr/bin/python3 "$ROOT/crates/bench/peers/assignment.py" "$place/scores.json" "$place/ours.json"
 }
 
 # One call, so that everything is built with the same features and nothing twice.

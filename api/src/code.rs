@@ -99,6 +99,12 @@ codes! {
         "Choose another name, or change what is there.";
     ChangedMeanwhile = "changed_meanwhile", CONFLICT, "Somebody else changed it first",
         "GET it again, see what has changed, and send your change with its `version`.";
+    TimeTaken = "time_taken", CONFLICT, "Somebody's time is taken",
+        "POST /v1/slots says when it is free. By what it is taken is nobody's business.";
+    NoWay = "no_way", CONFLICT, "It cannot move there from where it is",
+        "`current` says how it is and where it can move.";
+    OfferOver = "offer_over", CONFLICT, "The offer was answered already, or nobody answered in time",
+        "`current` says how it stands.";
     CountMoved = "count_moved", CONFLICT, "Other jobs fit than were expected",
         "Look again with `dry_run`, and send the `count` that you mean as `expected_count`.";
     TooMany = "too_many", CONFLICT, "There are as many of these as there may be",

@@ -184,6 +184,63 @@ pub(crate) const NOTIFICATION_BYTES_MAX: usize = 64 * 1024;
 /// Templates of a tenant that are listed.
 pub(crate) const TEMPLATES_MAX: i64 = 1_000;
 
+/// Characters of a role, of a skill.
+pub(crate) const WORD_CHARS_MAX: usize = 63;
+/// Roles of a party.
+pub(crate) const MEMBER_ROLES_MAX: usize = 20;
+/// Skills of a party, and of a visit.
+pub(crate) const MEMBER_SKILLS_MAX: usize = 50;
+/// Windows of a day in which somebody works.
+pub(crate) const DAY_WINDOWS_MAX: usize = 8;
+/// Days of somebody's that are unlike others of their name.
+pub(crate) const HOURS_OVERRIDES_MAX: usize = 400;
+/// How far somebody may go, in kilometres.
+pub(crate) const RADIUS_KM_MAX: u32 = 500;
+/// How far they go unless the request says otherwise, in kilometres.
+pub(crate) const RADIUS_KM_DEFAULT: u32 = 50;
+/// Times off of a party.
+pub(crate) const ABSENCES_MAX: i64 = 500;
+/// Days of one absence.
+pub(crate) const ABSENCE_DAYS_MAX: i64 = 400;
+/// Characters of what is noted with an absence.
+pub(crate) const NOTE_TEXT_CHARS_MAX: usize = 200;
+/// Stretches of time that a calendar outside may name.
+pub(crate) const BUSY_SPANS_MAX: usize = 2_000;
+/// How long a code to join an account works, in minutes.
+pub(crate) const ACCOUNT_CODE_MINUTES: i32 = 15;
+/// Characters of the name for what a booking or a visit is about.
+pub(crate) const REFERENCE_CHARS_MAX: usize = 120;
+/// Parties of a booking.
+pub(crate) const BOOKING_PARTIES_MAX: usize = 20;
+/// Days of a booking.
+pub(crate) const BOOKING_DAYS_MAX: i64 = 400;
+/// How far away from today a booking or a visit may be, in days.
+pub(crate) const BOOKING_AHEAD_DAYS_MAX: i64 = 1_000;
+/// Minutes to keep free before or after a booking.
+pub(crate) const BOOKING_BUFFER_MINUTES_MAX: u16 = 480;
+/// Hours of a visit.
+pub(crate) const VISIT_HOURS_MAX: i64 = 24;
+/// Best score.
+pub(crate) const SCORE_MAX: u16 = 10_000;
+/// Characters of a URL.
+pub(crate) const URL_CHARS_MAX: usize = 500;
+/// Days in which slots are looked for.
+pub(crate) const SLOT_DAYS_MAX: i64 = 31;
+/// Beginnings that one search looks at.
+pub(crate) const SLOT_STARTS_MAX: u16 = 1_000;
+/// Candidates that one search looks at: the nearest.
+pub(crate) const SLOT_CANDIDATES_MAX: i64 = 500;
+/// Candidates that are shown of a beginning.
+pub(crate) const SLOT_PARTIES_MAX: usize = 10;
+/// Minutes from one beginning to the next unless the request says otherwise.
+pub(crate) const SLOT_STEP_MINUTES_DEFAULT: u16 = 30;
+/// Rows that are shown of a ranking.
+pub(crate) const RANKING_ROWS_MAX: usize = 200;
+/// Requests that are looked at under other rules.
+pub(crate) const WHAT_IF_MAX: i64 = 100;
+/// That many unless the request says otherwise.
+pub(crate) const WHAT_IF_DEFAULT: i64 = 20;
+
 /// What an operator may change.
 #[derive(Debug, Clone)]
 pub struct Settings {

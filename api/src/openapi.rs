@@ -10,11 +10,12 @@ use crate::{
     problem::Problem,
     request,
     routes::{
-        asset_list, asset_terms, assets, attempts, batch, brand, bulk, contact_points, deliveries, events,
-        health, hooks, inbox, inbox_events, job_events, jobs, kinds, limits, messages, notifications, pages,
-        parties, pauses, preferences, promises, retention, schedule_steer, schedules, steer, submit,
-        templates, uploads, webhook_deliveries, webhook_endpoints, webhook_events, webhook_rules,
-        webhook_sources, why, workflows,
+        absences, asset_list, asset_terms, assets, attempts, batch, bookings, brand, bulk, contact_points,
+        deliveries, events, health, hooks, inbox, inbox_events, job_events, jobs, kinds, limits, matches,
+        memberships, messages, notifications, offers, pages, parties, pauses, preferences, promises,
+        rankings, relations, retention, schedule_steer, schedules, slots, steer, submit, templates, uploads,
+        webhook_deliveries, webhook_endpoints, webhook_events, webhook_rules, webhook_sources, why,
+        workflows,
     },
     unsubscribe,
 };
@@ -31,6 +32,9 @@ use crate::{
         (name = "Kinds", description = "What can be asked for"),
         (name = "Files", description = "Originals in, pictures out"),
         (name = "Messages", description = "Tell people something, once"),
+        (name = "People", description = "Who may do what, where and when"),
+        (name = "Bookings", description = "Whose time is held, asked for or given away"),
+        (name = "Matching", description = "Find somebody for a visit"),
         (name = "Webhooks", description = "What others tell us, and what we tell others"),
         (name = "Operation", description = "For whoever runs this"),
     ),
@@ -39,7 +43,7 @@ struct Description;
 
 /// Everything under `/v1`, which needs a key.
 fn keyed() -> OpenApiRouter<AppState> {
-    work().merge(people()).merge(webhooks())
+    work().merge(people()).merge(bookings()).merge(webhooks())
 }
 
 /// Jobs, what orders them, and files.
@@ -113,6 +117,38 @@ fn people() -> OpenApiRouter<AppState> {
         .routes(routes!(inbox::read_inbox))
         .routes(routes!(inbox_events::follow_inbox))
         .routes(routes!(inbox::mark_read))
+}
+
+/// Who does what, where and when.
+fn bookings() -> OpenApiRouter<AppState> {
+    OpenApiRouter::default()
+        .routes(routes!(memberships::list_memberships))
+        .routes(routes!(
+            memberships::set_membership,
+            memberships::get_membership,
+            memberships::remove_membership
+        ))
+        .routes(routes!(absences::add_absence, absences::list_absences))
+        .routes(routes!(absences::remove_absence))
+        .routes(routes!(absences::read_calendar))
+        .routes(routes!(relations::list_relations))
+        .routes(routes!(relations::relate, relations::unrelate))
+        .routes(routes!(relations::rate))
+        .routes(routes!(relations::make_account_code))
+        .routes(routes!(relations::join_account))
+        .routes(routes!(slots::find_slots))
+        .routes(routes!(bookings::create_booking, bookings::list_bookings))
+        .routes(routes!(bookings::get_booking))
+        .routes(routes!(bookings::move_booking))
+        .routes(routes!(bookings::challenge_booking))
+        .routes(routes!(matches::request_match, matches::list_match_requests))
+        .routes(routes!(matches::get_match_request))
+        .routes(routes!(matches::cancel_match_request))
+        .routes(routes!(rankings::get_ranking))
+        .routes(routes!(rankings::what_if))
+        .routes(routes!(offers::get_offer))
+        .routes(routes!(offers::accept_offer))
+        .routes(routes!(offers::decline_offer))
 }
 
 /// What others tell us, and what we tell others.

@@ -13,8 +13,12 @@ use crate::{Invalid, Job, Policy, Queue, Unique, limits::ARGS_BYTES_MAX};
 macro_rules! for_each_kind {
     ($apply:ident) => {
         $apply! {
+            $crate::kinds::booking_lapse::BookingLapse,
             $crate::kinds::delivery_publish::DeliveryPublish,
             $crate::kinds::delivery_zip::DeliveryZip,
+            $crate::kinds::match_batch::MatchBatch,
+            $crate::kinds::match_offer_expire::MatchOfferExpire,
+            $crate::kinds::match_rank::MatchRank,
             $crate::kinds::media_backfill::MediaBackfill,
             $crate::kinds::media_contact_sheet::MediaContactSheet,
             $crate::kinds::media_probe::MediaProbe,

@@ -133,6 +133,14 @@ ids! {
     PartyId = "pty",
     /// An address, a number or a room by which a party is reached.
     ContactPointId = "cpt",
+    /// Time in which somebody is off or busy elsewhere.
+    AbsenceId = "abs",
+    /// Time of somebody's that is held, asked for or given away.
+    BookingId = "bkg",
+    /// A visit that somebody is looked for.
+    MatchRequestId = "mrq",
+    /// The question to one candidate whether they take a visit.
+    OfferId = "off",
     /// Something told to one party by one channel.
     MessageId = "msg",
     /// What is gathered to be told at once.

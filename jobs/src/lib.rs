@@ -28,9 +28,10 @@ pub use catalogue::{KindSpec, Parsed, parse, parse_kept, parse_up_to, spec, spec
 pub use channel::{Category, Channel};
 pub use failure::{Classify, Failure, Outcome};
 pub use id::{
-    ApiKeyId, AssetId, BulkOperationId, ContactPointId, DeliveryId, DigestId, JobId, LeaseId, LimitId,
-    MessageId, PartyId, PauseId, RenditionId, ScheduleId, TenantId, UploadId, WebhookDeliveryId,
-    WebhookEndpointId, WebhookEventId, WebhookMessageId, WebhookRuleId, WebhookSourceId, WorkflowId,
+    AbsenceId, ApiKeyId, AssetId, BookingId, BulkOperationId, ContactPointId, DeliveryId, DigestId, JobId,
+    LeaseId, LimitId, MatchRequestId, MessageId, OfferId, PartyId, PauseId, RenditionId, ScheduleId,
+    TenantId, UploadId, WebhookDeliveryId, WebhookEndpointId, WebhookEventId, WebhookMessageId,
+    WebhookRuleId, WebhookSourceId, WorkflowId,
 };
 pub use invalid::Invalid;
 pub use job::{Job, Unique, UniqueFor};

@@ -34,3 +34,5 @@ pub const ERROR_BYTES_MAX: usize = 4 * 1024;
 pub const LOG_LINES_MAX: u32 = 1_000;
 /// Bytes of one log line.
 pub const LOG_LINE_BYTES_MAX: usize = 2 * 1024;
+/// Candidates that are asked about one visit, one after the other.
+pub const MATCH_ROUNDS_MAX: i16 = 5;

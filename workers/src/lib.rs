@@ -8,6 +8,7 @@
 
 mod addressed;
 pub mod archive;
+mod asking;
 mod breakers;
 pub mod claims;
 pub mod clamd;

@@ -142,7 +142,7 @@ impl PartyBody {
 }
 
 /// The minute of the day that `HH:MM` names.
-fn minute(text: &str) -> Option<i16> {
+pub(super) fn minute(text: &str) -> Option<i16> {
     let (hours, minutes) = text.split_once(':').filter(|_| text.len() == 5)?;
     let number =
         |digits: &str| digits.parse::<i16>().ok().filter(|_| digits.bytes().all(|b| b.is_ascii_digit()));

@@ -9,6 +9,7 @@
 mod app;
 mod assets;
 mod auth;
+mod bookings;
 mod bulk;
 mod commands;
 mod deliveries;

@@ -15,6 +15,7 @@ use sqlx::{
 };
 
 use crate::{
+    enqueue::NewJob,
     error::{OrFailed, StoreError},
     outbox::Listeners,
     sealing::{Keyring, MasterKeys},
@@ -164,6 +165,16 @@ impl Db {
 
     pub(crate) fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    /// Looks up what inserting `new` looks up, before a transaction holds a connection: when many begin at once, none of
+    /// them then waits for a second one.
+    pub(crate) async fn prepare(&self, tenant: TenantId, new: &[&NewJob]) -> Result<(), StoreError> {
+        self.ring(tenant).await?;
+        for job in new {
+            self.lane(job.lane(tenant)).await?;
+        }
+        Ok(())
     }
 
     /// The lane that such jobs wait in, made on first use.

@@ -80,7 +80,7 @@ pub struct Hop {
 }
 
 impl NewJob {
-    fn lane(&self, tenant: TenantId) -> LaneKey {
+    pub(crate) fn lane(&self, tenant: TenantId) -> LaneKey {
         LaneKey {
             tenant,
             queue: self.queue,

@@ -1,7 +1,11 @@
 //! The contracts, one file per kind.
 
+pub mod booking_lapse;
 pub mod delivery_publish;
 pub mod delivery_zip;
+pub mod match_batch;
+pub mod match_offer_expire;
+pub mod match_rank;
 pub mod media_backfill;
 pub mod media_contact_sheet;
 pub mod media_probe;

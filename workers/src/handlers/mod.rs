@@ -1,7 +1,11 @@
 //! The handlers, one file per kind.
 
+mod booking_lapse;
 mod delivery_publish;
 mod delivery_zip;
+mod match_batch;
+mod match_offer_expire;
+mod match_rank;
 mod media_backfill;
 mod media_contact_sheet;
 mod media_probe;

@@ -112,3 +112,13 @@ async fn webhooks() {
 async fn notifications() {
     holds("notifications.md").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bookings() {
+    holds("bookings.md").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn matching() {
+    holds("matching.md").await;
+}

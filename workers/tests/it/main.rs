@@ -20,6 +20,7 @@ mod films;
 mod housekeeping;
 mod journeys;
 mod mail_doors;
+mod matching;
 mod notifying;
 mod notifying_crashes;
 mod outages;

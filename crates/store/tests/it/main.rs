@@ -1,6 +1,7 @@
 //! The ledger against a real Postgres, a database for each test.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod bookings;
 mod bulk;
 mod bulk_asking;
 mod bulk_racing;
@@ -9,8 +10,10 @@ mod enqueueing;
 mod graves;
 mod history;
 mod limiting;
+mod matching;
 mod messages;
 mod parking;
+mod people;
 mod releasing;
 mod rescuing;
 mod retention;

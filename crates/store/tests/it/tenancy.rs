@@ -1,6 +1,6 @@
 //! Every table is probed with every role: a tenant sees its own rows, and nobody can step around the policy.
 
-use jobs::TenantId;
+use jobs::{JobId, TenantId};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use store::testing::TestDatabase;
 
@@ -111,7 +111,41 @@ async fn fill(database: &TestDatabase, tenants: [TenantId; 2]) {
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut owner).await.unwrap();
         sqlx::raw_sql(AssertSqlSafe(messages_of(tenant))).execute(&mut owner).await.unwrap();
         sqlx::raw_sql(AssertSqlSafe(webhooks_of(tenant))).execute(&mut owner).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(work_of(tenant))).execute(&mut owner).await.unwrap();
     }
+}
+
+/// A row of each table of those who do work, and of what they do.
+fn work_of(tenant: TenantId) -> String {
+    let id = tenant.as_uuid();
+    let other = JobId::new().as_uuid();
+    format!(
+        "insert into membership (tenant_id, party_id, account_id, is_active, roles, skills, timezone, hours, radius_m,
+             is_preferred)
+         select '{id}', p.id, '{id}', true, '{{x}}', '[]', 'UTC', '{{}}', 1, false from party p where p.tenant_id = '{id}';
+         insert into account_code (tenant_id, party_id, code_sha256, expires_at)
+         select '{id}', p.id, sha256('{id}'), now() from party p where p.tenant_id = '{id}';
+         insert into absence (id, tenant_id, party_id, account_id, kind, during, note)
+         select '{id}', '{id}', p.id, '{id}', 'busy', tstzrange('2026-01-01', '2026-01-02'), '' from party p
+             where p.tenant_id = '{id}';
+         insert into evidence (id, tenant_id, party_id, kind) select '{id}', '{id}', p.id, 'no_show' from party p
+             where p.tenant_id = '{id}';
+         insert into booking (id, tenant_id, reference, status, during, before_minutes, after_minutes, created_by)
+             values ('{id}', '{id}', 'x', 'offered', tstzrange('2026-01-01', '2026-01-02'), 0, 0, 'x');
+         insert into booking_resource (tenant_id, booking_id, party_id, account_id, protected)
+         select '{id}', '{id}', p.id, '{id}', tstzrange('2026-01-01', '2026-01-02') from party p where p.tenant_id = '{id}';
+         insert into occupied (tenant_id, booking_id, party_id, account_id, protected)
+         select tenant_id, booking_id, party_id, account_id, protected from booking_resource where tenant_id = '{id}';
+         insert into match_request (id, tenant_id, reference, visit, terms, in_batch, state, created_by)
+             values ('{id}', '{id}', 'x', '{{}}', '{{}}', false, 'offered', 'x');
+         insert into match_receipt (tenant_id, request_id, round, receipt) values ('{id}', '{id}', 1, '{{}}');
+         insert into offer (id, tenant_id, request_id, booking_id, party_id, generation, state, expires_at)
+             values ('{id}', '{id}', '{id}', '{id}', '{id}', 1, 'sent', now());
+         -- Each table has one row of each tenant, so there is nobody to speak of.
+         set local session_replication_role = replica;
+         insert into relation (tenant_id, by_party, about_party, word) values ('{id}', '{id}', '{other}', 'blocked');
+         set local session_replication_role = origin;",
+    )
 }
 
 /// A row of each table of people and messages.

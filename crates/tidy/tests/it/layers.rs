@@ -11,7 +11,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("jobs", &[]),
     ("schedule", &[]),
     ("notify", &["jobs", "schedule"]),
-    ("store", &["jobs", "schedule"]),
+    ("matching", &["jobs", "schedule"]),
+    ("store", &["jobs", "matching", "schedule"]),
     ("queue", &["jobs"]),
     ("blob", &[]),
     ("media", &[]),
@@ -26,6 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "blob",
             "jobs",
+            "matching",
             "notify",
             "outbound",
             "payloads",
@@ -41,6 +43,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "blob",
             "jobs",
+            "matching",
             "media",
             "notify",
             "outbound",

@@ -1,0 +1,298 @@
+//! Moving bookings: from pencil to done, each step under the version that the caller saw.
+
+use chrono::{DateTime, Utc};
+use jobs::{BookingId, TenantId};
+use sqlx::{FromRow, PgConnection};
+use uuid::Uuid;
+
+use super::{
+    Booking,
+    making::{CHALLENGE_HOURS, lapse_at, lapse_job, occupy},
+    read,
+};
+use crate::{
+    db::{Db, commit},
+    error::{OrFailed, StoreError},
+};
+
+/// How a booking stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Held in pencil: others may hold the same.
+    Pencil,
+    /// A pencil that was let go.
+    Released,
+    /// Somebody was asked.
+    Offered,
+    /// They said no, or nothing.
+    Void,
+    /// It is theirs.
+    Confirmed,
+    /// Under way.
+    Active,
+    /// Over.
+    Done,
+    /// Called off.
+    Cancelled,
+    /// They did not come.
+    NoShow,
+}
+
+impl Status {
+    /// Every status there is.
+    pub const ALL: [Self; 9] = [
+        Self::Pencil,
+        Self::Released,
+        Self::Offered,
+        Self::Void,
+        Self::Confirmed,
+        Self::Active,
+        Self::Done,
+        Self::Cancelled,
+        Self::NoShow,
+    ];
+
+    /// The word in rows and answers.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Pencil => "pencil",
+            Self::Released => "released",
+            Self::Offered => "offered",
+            Self::Void => "void",
+            Self::Confirmed => "confirmed",
+            Self::Active => "active",
+            Self::Done => "done",
+            Self::Cancelled => "cancelled",
+            Self::NoShow => "no_show",
+        }
+    }
+
+    /// The status of that name.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.word() == word)
+    }
+
+    /// Whether nobody else may have the time.
+    pub const fn occupies(self) -> bool {
+        matches!(self, Self::Offered | Self::Confirmed | Self::Active)
+    }
+
+    /// Where a caller may move it. Who is offered something answers the offer.
+    pub const fn next(self) -> &'static [Self] {
+        match self {
+            Self::Pencil => &[Self::Confirmed, Self::Released],
+            Self::Confirmed => &[Self::Active, Self::Cancelled, Self::NoShow],
+            Self::Active => &[Self::Done],
+            _ => &[],
+        }
+    }
+}
+
+/// Where a booking should move, and from which version.
+#[derive(Debug, Clone, Copy)]
+pub struct Move {
+    /// To where.
+    pub to: Status,
+    /// What the caller saw.
+    pub version: i32,
+    /// Of one that is done: whether they were on time.
+    pub on_time: bool,
+}
+
+/// What became of the wish to move a booking. What it is now is told with each refusal.
+#[derive(Debug, Clone)]
+pub enum Moved {
+    /// It moved.
+    Done(Booking),
+    /// It was another version.
+    Stale(Booking),
+    /// There is no way from where it is.
+    NoWay(Booking),
+    /// Somebody's time is taken.
+    Busy(Booking),
+    /// The tenant has no such booking.
+    Missing,
+}
+
+/// Moves a booking. What was seen of those it took is noted with it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn move_to(db: &Db, tenant: TenantId, id: BookingId, wanted: Move) -> Result<Moved, StoreError> {
+    let mut tx = db.tenant(tenant).await?;
+    let Some(booking) = locked(&mut tx, tenant, id).await? else { return Ok(Moved::Missing) };
+    let from = booking.status()?;
+    if booking.version != wanted.version {
+        return Ok(Moved::Stale(booking));
+    }
+    if !from.next().contains(&wanted.to) {
+        return Ok(Moved::NoWay(booking));
+    }
+    if !reach_status(&mut tx, tenant, &booking, wanted.to).await? {
+        return Ok(Moved::Busy(booking));
+    }
+    match wanted.to {
+        Status::Done => observe_all(&mut tx, tenant, id, Some(wanted.on_time)).await?,
+        Status::NoShow => observe_all(&mut tx, tenant, id, None).await?,
+        _ => {}
+    }
+    let missing = || StoreError::Unreadable { table: "booking", found: id.to_string() };
+    let moved = read(&mut tx, tenant, id).await?.ok_or_else(missing)?;
+    commit(tx, "move a booking").await?;
+    Ok(Moved::Done(moved))
+}
+
+async fn locked(
+    tx: &mut PgConnection,
+    tenant: TenantId,
+    id: BookingId,
+) -> Result<Option<Booking>, StoreError> {
+    sqlx::query("select from booking where tenant_id = $1 and id = $2 for update")
+        .bind(tenant.as_uuid())
+        .bind(id.as_uuid())
+        .execute(&mut *tx)
+        .await
+        .or_failed("hold a booking")?;
+    read(tx, tenant, id).await
+}
+
+/// Takes or gives back the time, and writes the status down. False when somebody's time is taken: the caller rolls back.
+/// The row has to be locked.
+pub(crate) async fn reach_status(
+    tx: &mut PgConnection,
+    tenant: TenantId,
+    booking: &Booking,
+    to: Status,
+) -> Result<bool, StoreError> {
+    match (booking.status()?.occupies(), to.occupies()) {
+        (false, true) if occupy(tx, tenant, booking.id()).await?.len() < booking.parties.len() => {
+            return Ok(false);
+        }
+        (true, false) => {
+            sqlx::query("delete from occupied where tenant_id = $1 and booking_id = $2")
+                .bind(tenant.as_uuid())
+                .bind(booking.id)
+                .execute(&mut *tx)
+                .await
+                .or_failed("give somebody's time back")?;
+        }
+        _ => {}
+    }
+    sqlx::query(
+        "update booking set status = $3, version = version + 1, held_until = null, challenged_by = null,
+             updated_at = clock_timestamp()
+         where tenant_id = $1 and id = $2",
+    )
+    .bind(tenant.as_uuid())
+    .bind(booking.id)
+    .bind(to.word())
+    .execute(tx)
+    .await
+    .or_failed("note where a booking moved")?;
+    Ok(true)
+}
+
+/// Notes of everybody in a booking that they came, or that they did not.
+async fn observe_all(
+    tx: &mut PgConnection,
+    tenant: TenantId,
+    id: BookingId,
+    on_time: Option<bool>,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into evidence (id, tenant_id, party_id, kind, on_time)
+         select gen_random_uuid(), tenant_id, party_id, case when $3::boolean is null then 'no_show' else 'visit' end, $3
+         from booking_resource where tenant_id = $1 and booking_id = $2",
+    )
+    .bind(tenant.as_uuid())
+    .bind(id.as_uuid())
+    .bind(on_time)
+    .execute(tx)
+    .await
+    .or_failed("note what was seen of somebody")?;
+    Ok(())
+}
+
+#[derive(FromRow)]
+struct Challenged {
+    id: Uuid,
+    version: i32,
+    held_until: DateTime<Utc>,
+}
+
+/// Asks those who hold the same before `id` to confirm or to let go, within a day. They are released then. One that was asked
+/// before keeps its time.
+///
+/// # Errors
+/// When the database fails.
+pub async fn challenge(db: &Db, tenant: TenantId, id: BookingId, version: i32) -> Result<Moved, StoreError> {
+    db.prepare(tenant, &[&lapse_job((id, version))?]).await?;
+    let mut tx = db.tenant(tenant).await?;
+    let Some(booking) = locked(&mut tx, tenant, id).await? else { return Ok(Moved::Missing) };
+    if booking.version != version {
+        return Ok(Moved::Stale(booking));
+    }
+    if booking.status()? != Status::Pencil {
+        return Ok(Moved::NoWay(booking));
+    }
+    let challenged: Vec<Challenged> = sqlx::query_as(
+        "with before as (
+             select other.id from booking other
+             where other.tenant_id = $1 and other.status = 'pencil' and other.challenged_by is null and other.id < $2
+                 and exists (
+                     select from booking_resource mine join booking_resource r
+                         on r.tenant_id = mine.tenant_id and r.party_id = mine.party_id and r.protected && mine.protected
+                     where mine.booking_id = $2 and r.booking_id = other.id)
+             order by other.id for update
+         )
+         update booking b set challenged_by = $2, version = version + 1, updated_at = clock_timestamp(),
+             held_until = least(held_until, clock_timestamp() + make_interval(hours => $3))
+         from before where b.id = before.id returning b.id, b.version, b.held_until",
+    )
+    .bind(tenant.as_uuid())
+    .bind(id.as_uuid())
+    .bind(CHALLENGE_HOURS)
+    .fetch_all(&mut *tx)
+    .await
+    .or_failed("challenge the pencils before")?;
+    for Challenged { id, version, held_until } in challenged {
+        lapse_at(db, &mut tx, tenant, (BookingId::from_uuid(id), version), held_until).await?;
+    }
+    commit(tx, "challenge the pencils before").await?;
+    Ok(Moved::Done(booking))
+}
+
+/// What became of a pencil whose time is up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lapsed {
+    /// It was released.
+    Released,
+    /// It had moved before, or is held for longer.
+    Kept,
+}
+
+/// Releases a pencil whose time is up, by the database's clock. Says the same when it is asked again.
+///
+/// # Errors
+/// When the database fails.
+pub async fn lapse(db: &Db, tenant: TenantId, id: BookingId, version: i32) -> Result<Lapsed, StoreError> {
+    let mut tx = db.tenant(tenant).await?;
+    let released: bool = sqlx::query_scalar(
+        "with lapsed as (
+             update booking set status = 'released', version = version + 1, held_until = null, challenged_by = null,
+                 updated_at = clock_timestamp()
+             where tenant_id = $1 and id = $2 and version = $3 and status = 'pencil' and held_until <= clock_timestamp()
+             returning id
+         )
+         select exists (select from lapsed) or exists (
+             select from booking where tenant_id = $1 and id = $2 and version = $3 + 1 and status = 'released')",
+    )
+    .bind(tenant.as_uuid())
+    .bind(id.as_uuid())
+    .bind(version)
+    .fetch_one(&mut *tx)
+    .await
+    .or_failed("release a pencil")?;
+    commit(tx, "release a pencil").await?;
+    Ok(if released { Lapsed::Released } else { Lapsed::Kept })
+}

@@ -1,0 +1,194 @@
+//! Answering: yes, no, nothing in time, or taken back. Whoever moves the row first is heard; the others are told so.
+
+use jobs::{MatchRequestId, OfferId, TenantId, limits::MATCH_ROUNDS_MAX};
+use sqlx::PgConnection;
+
+use super::{MatchRequest, Offer, held, note_state, rank_job, read_offer};
+use crate::{
+    bookings::{self, Status, reach_status},
+    db::{Db, Tx, commit},
+    enqueue,
+    error::{OrFailed, StoreError},
+};
+
+/// What can be said to an offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    /// Yes.
+    Accepted,
+    /// No.
+    Declined,
+}
+
+impl Word {
+    const fn state(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Declined => "declined",
+        }
+    }
+}
+
+/// What became of an answer.
+#[derive(Debug, Clone)]
+pub enum Answered {
+    /// It counts; or it was given before, and counted then.
+    Heard(Offer),
+    /// It came too late: this is how the offer stands.
+    TooLate(Offer),
+    /// The tenant has no such offer.
+    Missing,
+}
+
+/// Notes an answer, with everything that follows from it.
+///
+/// # Errors
+/// When the database fails.
+pub async fn answer(db: &Db, tenant: TenantId, id: OfferId, word: Word) -> Result<Answered, StoreError> {
+    db.prepare(tenant, &[&rank_job(MatchRequestId::new(), 1)?]).await?;
+    let mut tx = db.tenant(tenant).await?;
+    let Some((request, offer)) = held_with(&mut tx, tenant, id).await? else { return Ok(Answered::Missing) };
+    if offer.state == word.state() {
+        return Ok(Answered::Heard(offer));
+    }
+    if !end(&mut tx, tenant, id, word.state(), "expires_at > clock_timestamp()").await? {
+        return Ok(Answered::TooLate(offer));
+    }
+    match word {
+        Word::Accepted => {
+            move_booking(&mut tx, tenant, &offer, Status::Confirmed).await?;
+            note_state(&mut tx, tenant, request.id(), "confirmed", request.round).await?;
+        }
+        Word::Declined => pass_on(db, &mut tx, tenant, &request, &offer).await?,
+    }
+    let answered = read_offer(&mut tx, tenant, id).await?;
+    commit(tx, "note an answer").await?;
+    Ok(answered.map_or(Answered::Missing, Answered::Heard))
+}
+
+/// Takes an offer back that was not answered in time, by the database's clock. True when it is expired, also when it was
+/// before; none when its time is not up.
+///
+/// # Errors
+/// When the database fails.
+pub async fn expire(
+    db: &Db,
+    tenant: TenantId,
+    id: OfferId,
+    generation: i16,
+) -> Result<Option<bool>, StoreError> {
+    db.prepare(tenant, &[&rank_job(MatchRequestId::new(), 1)?]).await?;
+    let mut tx = db.tenant(tenant).await?;
+    let Some((request, offer)) = held_with(&mut tx, tenant, id).await? else { return Ok(Some(false)) };
+    if offer.generation != generation || offer.state != "sent" {
+        return Ok(Some(offer.state == "expired"));
+    }
+    if !end(&mut tx, tenant, id, "expired", "expires_at <= clock_timestamp()").await? {
+        return Ok(None);
+    }
+    pass_on(db, &mut tx, tenant, &request, &offer).await?;
+    commit(tx, "take an offer back").await?;
+    Ok(Some(true))
+}
+
+/// Looks for nobody any more: what was offered is taken back, what was confirmed is called off. None when the tenant has no
+/// such request.
+///
+/// # Errors
+/// When the database fails.
+pub async fn cancel(
+    db: &Db,
+    tenant: TenantId,
+    id: MatchRequestId,
+) -> Result<Option<MatchRequest>, StoreError> {
+    let mut tx = db.tenant(tenant).await?;
+    let Some(request) = held(&mut tx, tenant, id).await? else { return Ok(None) };
+    let sql =
+        "select id from offer where tenant_id = $1 and request_id = $2 and state in ('sent', 'accepted')";
+    let standing: Vec<uuid::Uuid> = sqlx::query_scalar(sql)
+        .bind(tenant.as_uuid())
+        .bind(id.as_uuid())
+        .fetch_all(&mut *tx)
+        .await
+        .or_failed("read what is offered")?;
+    for offer in standing.into_iter().map(OfferId::from_uuid) {
+        let Some(found) = read_offer(&mut tx, tenant, offer).await? else { continue };
+        if end(&mut tx, tenant, offer, "withdrawn", "true").await? {
+            move_booking(&mut tx, tenant, &found, Status::Void).await?;
+        } else {
+            move_booking(&mut tx, tenant, &found, Status::Cancelled).await?;
+        }
+    }
+    note_state(&mut tx, tenant, id, "cancelled", request.round).await?;
+    let cancelled = held(&mut tx, tenant, id).await?;
+    commit(tx, "look for nobody any more").await?;
+    Ok(cancelled)
+}
+
+/// The offer, and its request, which is held: one order for everybody who changes either.
+async fn held_with(
+    tx: &mut Tx,
+    tenant: TenantId,
+    id: OfferId,
+) -> Result<Option<(MatchRequest, Offer)>, StoreError> {
+    let Some(offer) = read_offer(tx, tenant, id).await? else { return Ok(None) };
+    let Some(request) = held(tx, tenant, offer.request()).await? else { return Ok(None) };
+    // What was read before it was held may have passed.
+    Ok(read_offer(tx, tenant, id).await?.map(|offer| (request, offer)))
+}
+
+/// Ends an offer that nobody ended before, if `still` holds. False otherwise.
+async fn end(
+    tx: &mut PgConnection,
+    tenant: TenantId,
+    id: OfferId,
+    state: &'static str,
+    still: &'static str,
+) -> Result<bool, StoreError> {
+    let sql = format!(
+        "update offer set state = $3, answered_at = clock_timestamp()
+         where tenant_id = $1 and id = $2 and state = 'sent' and {still}"
+    );
+    let ended = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(tenant.as_uuid())
+        .bind(id.as_uuid())
+        .bind(state)
+        .execute(tx)
+        .await
+        .or_failed("end an offer")?;
+    Ok(ended.rows_affected() > 0)
+}
+
+/// Moves the booking of an offer, unless whoever it took was forgotten with it or it moved on: what is over stays so.
+async fn move_booking(tx: &mut Tx, tenant: TenantId, offer: &Offer, to: Status) -> Result<(), StoreError> {
+    let sql = "select from booking where tenant_id = $1 and id = $2 for update";
+    sqlx::query(sql)
+        .bind(tenant.as_uuid())
+        .bind(offer.booking().as_uuid())
+        .execute(&mut **tx)
+        .await
+        .or_failed("hold a booking")?;
+    match bookings::read(tx, tenant, offer.booking()).await? {
+        Some(booking) if booking.status()?.occupies() => {
+            reach_status(tx, tenant, &booking, to).await.map(drop)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Gives the time back, and has the next one asked; after the last round a person has to see to it.
+async fn pass_on(
+    db: &Db,
+    tx: &mut Tx,
+    tenant: TenantId,
+    request: &MatchRequest,
+    offer: &Offer,
+) -> Result<(), StoreError> {
+    move_booking(tx, tenant, offer, Status::Void).await?;
+    if request.round >= MATCH_ROUNDS_MAX {
+        return note_state(tx, tenant, request.id(), "needs_dispatch", request.round).await;
+    }
+    let round = request.round + 1;
+    note_state(tx, tenant, request.id(), "ranking", round).await?;
+    enqueue::insert(db, tx, tenant, &[rank_job(request.id(), round)?]).await.map(drop)
+}

@@ -1,0 +1,181 @@
+//! Time off, and what calendars outside know. It counts for every tenant somebody works for.
+
+use chrono::{DateTime, Utc};
+use jobs::{AbsenceId, PartyId, TenantId};
+use matching::Span;
+use sqlx::{AssertSqlSafe, FromRow};
+use uuid::Uuid;
+
+use crate::{
+    db::{Db, commit},
+    error::{OrFailed, StoreError},
+};
+
+/// Time in which somebody does not work.
+#[derive(Debug, Clone, FromRow)]
+pub struct Absence {
+    id: Uuid,
+    /// `time_off` or `busy`.
+    pub kind: String,
+    /// From then.
+    pub starts_at: DateTime<Utc>,
+    /// Until then.
+    pub ends_at: DateTime<Utc>,
+    /// In words.
+    pub note: String,
+    /// When it was noted.
+    pub created_at: DateTime<Utc>,
+}
+
+impl Absence {
+    /// Which it is.
+    pub fn id(&self) -> AbsenceId {
+        AbsenceId::from_uuid(self.id)
+    }
+}
+
+/// What an absence is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AbsenceKind {
+    /// They are off.
+    TimeOff,
+    /// They have an appointment elsewhere.
+    Busy,
+}
+
+impl AbsenceKind {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::TimeOff => "time_off",
+            Self::Busy => "busy",
+        }
+    }
+}
+
+const COLUMNS: &str = "id, kind, lower(during) as starts_at, upper(during) as ends_at, note, created_at";
+
+/// Notes an absence; none when this tenant has nobody such who does work, or noted `max` of them already.
+///
+/// # Errors
+/// When the database fails.
+pub async fn add_absence(
+    db: &Db,
+    tenant: TenantId,
+    party: PartyId,
+    (kind, during): (AbsenceKind, Span),
+    note: &str,
+    max: i64,
+) -> Result<Option<Absence>, StoreError> {
+    let mut tx = db.tenant(tenant).await?;
+    let sql = format!(
+        "insert into absence (id, tenant_id, party_id, account_id, kind, during, note)
+         select $3, tenant_id, party_id, account_id, $4, tstzrange($5, $6), $7 from membership m
+         where tenant_id = $1 and party_id = $2
+             and (select count(*) from absence a where a.tenant_id = $1 and a.party_id = $2 and a.kind = $4) < $8
+         returning {COLUMNS}"
+    );
+    let added = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(tenant.as_uuid())
+        .bind(party.as_uuid())
+        .bind(AbsenceId::new().as_uuid())
+        .bind(kind.word())
+        .bind(during.from)
+        .bind(during.until)
+        .bind(note)
+        .bind(max)
+        .fetch_optional(&mut *tx)
+        .await
+        .or_failed("note an absence")?;
+    commit(tx, "note an absence").await?;
+    Ok(added)
+}
+
+/// Takes what a calendar outside says in place of what it said before. False when this tenant has nobody such who does
+/// work.
+///
+/// # Errors
+/// When the database fails.
+pub async fn read_calendar(
+    db: &Db,
+    tenant: TenantId,
+    party: PartyId,
+    busy: &[Span],
+) -> Result<bool, StoreError> {
+    let mut tx = db.tenant(tenant).await?;
+    // The row is locked, so that of two who read at once the second sees what the first wrote.
+    let account: Option<Uuid> = sqlx::query_scalar(
+        "update membership set calendar_read_at = clock_timestamp() where tenant_id = $1 and party_id = $2
+         returning account_id",
+    )
+    .bind(tenant.as_uuid())
+    .bind(party.as_uuid())
+    .fetch_optional(&mut *tx)
+    .await
+    .or_failed("note that a calendar was read")?;
+    let Some(account) = account else { return Ok(false) };
+    sqlx::query("delete from absence where tenant_id = $1 and party_id = $2 and kind = 'busy'")
+        .bind(tenant.as_uuid())
+        .bind(party.as_uuid())
+        .execute(&mut *tx)
+        .await
+        .or_failed("forget what a calendar said before")?;
+    let ids: Vec<Uuid> = busy.iter().map(|_| AbsenceId::new().as_uuid()).collect();
+    sqlx::query(
+        "insert into absence (id, tenant_id, party_id, account_id, kind, during, note)
+         select x.id, $1, $2, $3, 'busy', tstzrange(x.starts_at, x.ends_at), ''
+         from unnest($4::uuid[], $5::timestamptz[], $6::timestamptz[]) as x (id, starts_at, ends_at)",
+    )
+    .bind(tenant.as_uuid())
+    .bind(party.as_uuid())
+    .bind(account)
+    .bind(ids)
+    .bind(busy.iter().map(|span| span.from).collect::<Vec<_>>())
+    .bind(busy.iter().map(|span| span.until).collect::<Vec<_>>())
+    .execute(&mut *tx)
+    .await
+    .or_failed("note what a calendar says")?;
+    commit(tx, "note what a calendar says").await?;
+    Ok(true)
+}
+
+/// The absences of `party` before `before`, newest first, at most `max`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn absences(
+    db: &Db,
+    tenant: TenantId,
+    party: PartyId,
+    before: Option<Uuid>,
+    max: i64,
+) -> Result<Vec<Absence>, StoreError> {
+    let mut tx = db.tenant(tenant).await?;
+    let sql = format!(
+        "select {COLUMNS} from absence where tenant_id = $1 and party_id = $2 and ($3::uuid is null or id < $3)
+         order by id desc limit $4"
+    );
+    sqlx::query_as(AssertSqlSafe(sql))
+        .bind(tenant.as_uuid())
+        .bind(party.as_uuid())
+        .bind(before)
+        .bind(max)
+        .fetch_all(&mut *tx)
+        .await
+        .or_failed("list absences")
+}
+
+/// Forgets an absence. False when this tenant has no such absence.
+///
+/// # Errors
+/// When the database fails.
+pub async fn remove_absence(db: &Db, tenant: TenantId, id: AbsenceId) -> Result<bool, StoreError> {
+    let mut tx = db.tenant(tenant).await?;
+    let removed = sqlx::query("delete from absence where tenant_id = $1 and id = $2")
+        .bind(tenant.as_uuid())
+        .bind(id.as_uuid())
+        .execute(&mut *tx)
+        .await
+        .or_failed("forget an absence")?;
+    commit(tx, "forget an absence").await?;
+    Ok(removed.rows_affected() > 0)
+}

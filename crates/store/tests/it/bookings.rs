@@ -1,0 +1,208 @@
+//! Bookings: one judge for everybody's time, whoever asks at the same moment and for whichever tenant.
+
+use std::sync::Arc;
+
+use chrono::{TimeDelta, Utc};
+use jobs::{BookingId, PartyId, TenantId};
+use matching::Span;
+use store::{
+    bookings::{self, Booking, Lapsed, Made, Move, Moved, NewBooking, Status},
+    people,
+    submit::Answer,
+};
+
+use crate::{
+    people::{technician, visit},
+    world::World,
+};
+
+fn new(parties: &[PartyId], status: Status, during: Span) -> NewBooking {
+    NewBooking {
+        id: BookingId::new(),
+        reference: "project/17".into(),
+        status,
+        during,
+        before_minutes: 0,
+        after_minutes: 0,
+        place: None,
+        held_until: None,
+        parties: parties.to_vec(),
+        by: "key".into(),
+    }
+}
+
+async fn book(world: &World, tenant: TenantId, new: &NewBooking) -> Made {
+    let answer = |_: &Booking| Ok(Answer::of(201, None, &()));
+    bookings::create(&world.api, tenant, new, None, answer).await.unwrap()
+}
+
+async fn made(world: &World, new: NewBooking) -> BookingId {
+    assert!(matches!(book(world, world.tenant, &new).await, Made::New(_)));
+    new.id
+}
+
+async fn get(world: &World, id: BookingId) -> Booking {
+    bookings::booking(&world.api, world.tenant, id).await.unwrap().unwrap()
+}
+
+async fn move_to(world: &World, id: BookingId, to: Status, version: i32) -> Moved {
+    let wanted = Move { to, version, on_time: true };
+    bookings::move_to(&world.api, world.tenant, id, wanted).await.unwrap()
+}
+
+#[tokio::test]
+async fn of_fifty_who_want_the_same_time_one_has_it() {
+    let world = Arc::new(World::new().await);
+    let who = technician(&world, world.tenant).await;
+    let tries = (0..50).map(|number| {
+        let (world, minutes) = (Arc::clone(&world), TimeDelta::minutes(number));
+        let during = Span { from: visit(9).from + minutes, until: visit(9).until + minutes };
+        tokio::spawn(async move { book(&world, world.tenant, &new(&[who], Status::Confirmed, during)).await })
+    });
+    let outcomes = futures::future::join_all(tries).await;
+    let won = outcomes.iter().filter(|made| matches!(made.as_ref().unwrap(), Made::New(_))).count();
+    let lost = outcomes.iter().filter(|made| matches!(made.as_ref().unwrap(), Made::Busy(_))).count();
+    assert_eq!((won, lost), (1, 49), "nobody failed");
+    assert_eq!(world.database.number("select count(*) from booking").await.unwrap(), 1);
+    made(&world, new(&[who], Status::Confirmed, visit(13))).await;
+}
+
+#[tokio::test]
+async fn two_resources_in_any_order_are_taken_together_and_without_deadlock() {
+    let world = Arc::new(World::new().await);
+    let (crew, van) = (technician(&world, world.tenant).await, technician(&world, world.tenant).await);
+    let tries = (0..40).map(|number| {
+        let world = Arc::clone(&world);
+        let both = if number % 2 == 0 { [crew, van] } else { [van, crew] };
+        tokio::spawn(
+            async move { book(&world, world.tenant, &new(&both, Status::Confirmed, visit(9))).await },
+        )
+    });
+    let outcomes = futures::future::join_all(tries).await;
+    let won = outcomes.iter().filter(|made| matches!(made.as_ref().unwrap(), Made::New(_))).count();
+    assert_eq!((won, world.database.number("select count(*) from occupied").await.unwrap()), (1, 2));
+    let van_only = book(&world, world.tenant, &new(&[PartyId::new()], Status::Pencil, visit(9))).await;
+    assert!(matches!(van_only, Made::NoParty(0)));
+    // Of one who is free and one who is not, neither is taken.
+    made(&world, new(&[van], Status::Confirmed, visit(13))).await;
+    let half = book(&world, world.tenant, &new(&[crew, van], Status::Confirmed, visit(13))).await;
+    assert!(matches!(half, Made::Busy(busy) if busy == [1]));
+    made(&world, new(&[crew], Status::Confirmed, visit(13))).await;
+}
+
+#[tokio::test]
+async fn two_tenants_who_want_one_person_get_one_answer_each_and_no_news() {
+    let world = World::new().await;
+    let (mine, theirs) = (world.tenant, world.tenant("other").await);
+    let (here, there) = (technician(&world, mine).await, technician(&world, theirs).await);
+    people::offer_account(&world.api, mine, here, [3; 32], 15).await.unwrap();
+    people::join(&world.api, theirs, there, [3; 32]).await.unwrap();
+    for hour in [3, 6, 9, 12] {
+        let (one, other) =
+            (new(&[here], Status::Confirmed, visit(hour)), new(&[there], Status::Confirmed, visit(hour)));
+        let (one, other) = tokio::join!(book(&world, mine, &one), book(&world, theirs, &other));
+        let won = [&one, &other].into_iter().filter(|made| matches!(made, Made::New(_))).count();
+        let lost = [&one, &other]
+            .into_iter()
+            .filter(|made| matches!(made, Made::Busy(busy) if busy == &[0]))
+            .count();
+        assert_eq!((won, lost), (1, 1));
+    }
+    let listed = bookings::list(&world.api, mine, Some(here), None, 9).await.unwrap().len()
+        + bookings::list(&world.api, theirs, Some(there), None, 9).await.unwrap().len();
+    assert_eq!(listed, 4, "each sees its own");
+}
+
+#[tokio::test]
+async fn a_booking_moves_under_the_version_that_was_seen_along_its_ways() {
+    let world = World::new().await;
+    let who = technician(&world, world.tenant).await;
+    let id = made(&world, new(&[who], Status::Pencil, visit(9))).await;
+    assert!(matches!(move_to(&world, id, Status::Confirmed, 2).await, Moved::Stale(now) if now.version == 1));
+    assert!(matches!(move_to(&world, id, Status::Done, 1).await, Moved::NoWay(_)));
+    assert!(matches!(move_to(&world, BookingId::new(), Status::Done, 1).await, Moved::Missing));
+    let stranger = world.tenant("other").await;
+    let theirs = bookings::move_to(
+        &world.api,
+        stranger,
+        id,
+        Move { to: Status::Confirmed, version: 1, on_time: true },
+    );
+    assert!(matches!(theirs.await.unwrap(), Moved::Missing));
+    for (version, to) in [(1, Status::Confirmed), (2, Status::Active), (3, Status::Done)] {
+        let Moved::Done(booking) = move_to(&world, id, to, version).await else { panic!("{to:?}") };
+        assert_eq!((booking.version, booking.status().unwrap(), booking.hold_rank), (version + 1, to, None));
+        let occupied = world.database.number("select count(*) from occupied").await.unwrap();
+        assert_eq!(occupied == 1, to.occupies());
+    }
+    let seen = "select count(*) from evidence where kind = 'visit' and on_time";
+    assert_eq!(world.database.number(seen).await.unwrap(), 1);
+    let missed = made(&world, new(&[who], Status::Confirmed, visit(9))).await;
+    assert!(matches!(move_to(&world, missed, Status::NoShow, 1).await, Moved::Done(_)));
+    assert_eq!(
+        world.database.number("select count(*) from evidence where kind = 'no_show'").await.unwrap(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn pencils_stand_in_a_line_that_closes_up() {
+    let world = World::new().await;
+    let who = technician(&world, world.tenant).await;
+    let mut pencils = Vec::new();
+    for _ in 0..4 {
+        pencils.push(made(&world, new(&[who], Status::Pencil, visit(9))).await);
+    }
+    let apart = made(&world, new(&[who], Status::Pencil, visit(11))).await;
+    let rank = async |id| get(&world, id).await.hold_rank;
+    assert_eq!(
+        (rank(pencils[0]).await, rank(pencils[3]).await, rank(apart).await),
+        (Some(1), Some(4), Some(1))
+    );
+    move_to(&world, pencils[1], Status::Released, 1).await;
+    assert_eq!(
+        (rank(pencils[0]).await, rank(pencils[2]).await, rank(pencils[3]).await),
+        (Some(1), Some(2), Some(3))
+    );
+    // Of those who confirm at once, one does.
+    let moves = [0, 2, 3].map(|at| move_to(&world, pencils[at], Status::Confirmed, 1));
+    let outcomes = futures::future::join_all(moves).await;
+    let won = outcomes.iter().filter(|moved| matches!(moved, Moved::Done(_))).count();
+    assert_eq!((won, outcomes.iter().filter(|moved| matches!(moved, Moved::Busy(_))).count()), (1, 2));
+}
+
+#[tokio::test]
+async fn who_is_challenged_has_a_day_and_lapses_at_its_end() {
+    let world = World::new().await;
+    let (db, tenant) = (&world.worker, world.tenant);
+    let who = technician(&world, tenant).await;
+    let first = made(&world, new(&[who], Status::Pencil, visit(9))).await;
+    let second = made(&world, new(&[who], Status::Pencil, visit(10))).await;
+    let challenge = async |version| bookings::challenge(&world.api, tenant, second, version).await.unwrap();
+    assert!(matches!(challenge(7).await, Moved::Stale(_)));
+    assert!(matches!(challenge(1).await, Moved::Done(_)));
+    let challenged = get(&world, first).await;
+    let left = challenged.held_until.unwrap() - Utc::now();
+    assert_eq!((challenged.version, challenged.challenged_by(), left.num_hours()), (2, Some(second), 23));
+    challenge(1).await;
+    assert_eq!(get(&world, first).await.held_until, challenged.held_until, "asked once");
+    assert_eq!(get(&world, second).await.held_until, None);
+    let waiting = "select count(*) from job where kind = 'booking.lapse'";
+    assert_eq!(world.database.number(waiting).await.unwrap(), 1);
+
+    assert_eq!(bookings::lapse(db, tenant, first, 2).await.unwrap(), Lapsed::Kept, "its time is not up");
+    world
+        .database
+        .execute("update booking set held_until = now() where held_until is not null")
+        .await
+        .unwrap();
+    assert_eq!(bookings::lapse(db, tenant, first, 1).await.unwrap(), Lapsed::Kept, "another version");
+    for _ in 0..2 {
+        assert_eq!(bookings::lapse(db, tenant, first, 2).await.unwrap(), Lapsed::Released);
+    }
+    assert_eq!(get(&world, second).await.hold_rank, Some(1));
+    assert!(matches!(challenge(1).await, Moved::Done(_)), "there is nobody to challenge");
+    let held = NewBooking { held_until: Some(Utc::now()), ..new(&[who], Status::Pencil, visit(9)) };
+    let held = made(&world, held).await;
+    assert_eq!(bookings::lapse(db, tenant, held, 1).await.unwrap(), Lapsed::Released);
+}

@@ -1,0 +1,248 @@
+//! Requests, rounds and answers: one outcome, whoever comes at the same moment.
+
+use jobs::{MatchRequestId, OfferId, PartyId};
+use matching::{Point, Ranking, Terms, Visit, rank};
+use store::{
+    bookings,
+    matches::{self, Answered, Decided, MatchRequest, NewMatchRequest, Pick, Requested, Word},
+    people::{self, Needs},
+    submit::Answer,
+};
+
+use crate::{
+    people::{technician, visit},
+    world::World,
+};
+
+fn wanted() -> NewMatchRequest {
+    NewMatchRequest {
+        id: MatchRequestId::new(),
+        reference: "12 Elm Street".into(),
+        visit: Visit {
+            during: visit(9),
+            before_minutes: 0,
+            after_minutes: 0,
+            place: Point::new(48.2, 16.37),
+            role: "technician".into(),
+            skills: Vec::new(),
+        },
+        terms: Terms::VREM,
+        client: None,
+        company: None,
+        link: None,
+        in_batch: false,
+        by: "key".into(),
+    }
+}
+
+async fn request(world: &World, new: NewMatchRequest) -> MatchRequestId {
+    let answer = |_: &MatchRequest| Answer::of(202, None, &());
+    let made = matches::create(&world.api, world.tenant, &new, None, answer).await.unwrap();
+    assert!(matches!(made, Requested::New(_)));
+    new.id
+}
+
+async fn ranked(world: &World, id: MatchRequestId) -> Ranking {
+    let request = matches::request(&world.worker, world.tenant, id).await.unwrap().unwrap();
+    let needs = Needs {
+        during: request.visit.during,
+        place: request.visit.place,
+        client: None,
+        company: None,
+        request: Some(id),
+        most: people::CANDIDATES_MAX,
+    };
+    let pool = people::pool(&world.worker, world.tenant, &needs).await.unwrap();
+    rank(&request.visit, &pool.candidates, &request.terms)
+}
+
+fn picks(ranking: &Ranking, answer_s: i64) -> Vec<Pick> {
+    ranking.ranked.iter().map(|row| Pick { party: row.party, answer_s, tells: None }).collect()
+}
+
+async fn decide(world: &World, id: MatchRequestId, round: i16, answer_s: i64) -> Decided {
+    let ranking = ranked(world, id).await;
+    let picks = picks(&ranking, answer_s);
+    matches::decide(&world.worker, world.tenant, (id, round), &ranking, &picks).await.unwrap()
+}
+
+async fn offered(world: &World, id: MatchRequestId, round: i16) -> OfferId {
+    let offer = match decide(world, id, round, 900).await {
+        Decided::Offered(offer) => Some(offer),
+        _ => None,
+    };
+    offer.expect("somebody is asked")
+}
+
+async fn answer(world: &World, offer: OfferId, said: Word) -> Answered {
+    matches::answer(&world.api, world.tenant, offer, said).await.unwrap()
+}
+
+async fn state(world: &World, id: MatchRequestId) -> (String, i16) {
+    let request = matches::request(&world.api, world.tenant, id).await.unwrap().unwrap();
+    (request.state, request.round)
+}
+
+async fn asked(world: &World, offer: OfferId) -> PartyId {
+    matches::offer(&world.api, world.tenant, offer).await.unwrap().unwrap().party()
+}
+
+#[tokio::test]
+async fn a_round_is_decided_once_and_says_so_again() {
+    let world = World::new().await;
+    technician(&world, world.tenant).await;
+    let id = request(&world, wanted()).await;
+    let offer = offered(&world, id, 1).await;
+    assert_eq!(decide(&world, id, 1, 900).await, Decided::Offered(offer), "run again");
+    assert_eq!(decide(&world, id, 2, 900).await, Decided::Passed);
+    assert_eq!(state(&world, id).await, ("offered".into(), 1));
+    let kept = matches::receipt(&world.api, world.tenant, id, 1).await.unwrap().unwrap();
+    assert_eq!((kept.request(), kept.receipt.ranked.len()), (id, 1));
+    assert_eq!(matches::receipt_before(&world.api, world.tenant, None).await.unwrap().unwrap().request(), id);
+    assert!(matches::receipt_before(&world.api, world.tenant, Some(id)).await.unwrap().is_none());
+    assert_eq!(matches::list(&world.api, world.tenant, Some("offered"), None, 9).await.unwrap().len(), 1);
+    assert!(matches::list(&world.api, world.tenant, Some("ranking"), None, 9).await.unwrap().is_empty());
+    let nobody = request(&world, wanted()).await;
+    assert_eq!(decide(&world, nobody, 1, 900).await, Decided::Nobody, "their time is taken");
+    assert_eq!(
+        (decide(&world, nobody, 1, 900).await, state(&world, nobody).await.0),
+        (Decided::Nobody, "needs_dispatch".into())
+    );
+}
+
+#[tokio::test]
+async fn who_was_taken_since_they_were_ranked_is_passed_over() {
+    let world = World::new().await;
+    let (one, other) = (technician(&world, world.tenant).await, technician(&world, world.tenant).await);
+    let (first, second, third) =
+        (request(&world, wanted()).await, request(&world, wanted()).await, request(&world, wanted()).await);
+    let before = ranked(&world, first).await;
+    assert_eq!(before.ranked.len(), 2);
+    let decided = async |id| {
+        matches::decide(&world.worker, world.tenant, (id, 1), &before, &picks(&before, 900)).await.unwrap()
+    };
+    let mut both = Vec::new();
+    for id in [first, second] {
+        let Decided::Offered(offer) = decided(id).await else { panic!("somebody is free") };
+        both.push(asked(&world, offer).await);
+    }
+    both.sort();
+    assert_eq!(both, [one, other]);
+    assert_eq!(decided(third).await, Decided::AllTaken);
+    assert!(
+        matches::receipt(&world.api, world.tenant, third, 1).await.unwrap().is_none(),
+        "nothing was written"
+    );
+    assert_eq!(world.database.number("select count(*) from booking").await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_is_heard_once_and_whoever_comes_later_is_told() {
+    let world = World::new().await;
+    technician(&world, world.tenant).await;
+    let id = request(&world, wanted()).await;
+    let offer = offered(&world, id, 1).await;
+    let stranger = world.tenant("other").await;
+    let theirs = matches::answer(&world.api, stranger, offer, Word::Accepted).await.unwrap();
+    assert!(matches!(theirs, Answered::Missing));
+    assert_eq!(matches::expire(&world.worker, world.tenant, offer, 1).await.unwrap(), None, "there is time");
+    for _ in 0..2 {
+        assert!(
+            matches!(answer(&world, offer, Word::Accepted).await, Answered::Heard(told) if told.state == "accepted")
+        );
+    }
+    assert!(
+        matches!(answer(&world, offer, Word::Declined).await, Answered::TooLate(told) if told.state == "accepted")
+    );
+    assert_eq!(matches::expire(&world.worker, world.tenant, offer, 1).await.unwrap(), Some(false));
+    assert_eq!(state(&world, id).await.0, "confirmed");
+    let booking = matches::offer(&world.api, world.tenant, offer).await.unwrap().unwrap().booking();
+    let booking = bookings::booking(&world.api, world.tenant, booking).await.unwrap().unwrap();
+    assert_eq!(booking.status().unwrap(), bookings::Status::Confirmed);
+    let cancelled = matches::cancel(&world.api, world.tenant, id).await.unwrap().unwrap();
+    assert_eq!(
+        (cancelled.state.as_str(), world.database.number("select count(*) from occupied").await.unwrap()),
+        ("cancelled", 0)
+    );
+}
+
+#[tokio::test]
+async fn of_yes_and_no_at_the_same_moment_one_counts() {
+    let world = World::new().await;
+    technician(&world, world.tenant).await;
+    for _ in 0..12 {
+        let id = request(&world, wanted()).await;
+        let offer = offered(&world, id, 1).await;
+        let words = [Word::Accepted, Word::Declined, Word::Accepted, Word::Declined];
+        let told = futures::future::join_all(words.map(|word| answer(&world, offer, word))).await;
+        let heard: Vec<bool> = told.iter().map(|told| matches!(told, Answered::Heard(_))).collect();
+        let accepted = state(&world, id).await.0 == "confirmed";
+        assert_eq!(heard, [accepted, !accepted, accepted, !accepted]);
+        let occupied = world.database.number("select count(*) from occupied").await.unwrap();
+        assert_eq!(occupied, i64::from(accepted));
+        matches::cancel(&world.api, world.tenant, id).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn who_says_nothing_is_followed_by_the_next_until_nobody_is_left() {
+    let world = World::new().await;
+    for _ in 0..6 {
+        technician(&world, world.tenant).await;
+    }
+    let id = request(&world, wanted()).await;
+    let mut all = Vec::new();
+    for round in 1..=5 {
+        let Decided::Offered(offer) = decide(&world, id, round, 0).await else { panic!("round {round}") };
+        all.push(asked(&world, offer).await);
+        assert!(
+            matches!(answer(&world, offer, Word::Accepted).await, Answered::TooLate(told) if told.state == "sent")
+        );
+        assert_eq!(
+            matches::expire(&world.worker, world.tenant, offer, round + 1).await.unwrap(),
+            Some(false)
+        );
+        for _ in 0..2 {
+            assert_eq!(matches::expire(&world.worker, world.tenant, offer, round).await.unwrap(), Some(true));
+        }
+    }
+    all.sort();
+    all.dedup();
+    assert_eq!(
+        (all.len(), state(&world, id).await),
+        (5, ("needs_dispatch".into(), 5)),
+        "each was asked once"
+    );
+    assert_eq!(world.database.number("select count(*) from occupied").await.unwrap(), 0);
+    assert_eq!(matches::offers(&world.api, world.tenant, id).await.unwrap().len(), 5);
+}
+
+#[tokio::test]
+async fn who_is_forgotten_while_they_are_asked_is_passed_over() {
+    let world = World::new().await;
+    let (one, other) = (technician(&world, world.tenant).await, technician(&world, world.tenant).await);
+    let id = request(&world, wanted()).await;
+    let offer = offered(&world, id, 1).await;
+    let gone = asked(&world, offer).await;
+    store::parties::remove(&world.api, world.tenant, gone).await.unwrap();
+    assert!(matches!(answer(&world, offer, Word::Declined).await, Answered::Heard(_)));
+    let next = offered(&world, id, 2).await;
+    assert_eq!(asked(&world, next).await, if gone == one { other } else { one });
+}
+
+#[tokio::test]
+async fn those_who_wait_for_each_other_bring_one_job_and_a_way_out() {
+    let world = World::new().await;
+    for _ in 0..3 {
+        request(&world, NewMatchRequest { in_batch: true, ..wanted() }).await;
+    }
+    assert_eq!(matches::waiting(&world.worker, world.tenant).await.unwrap().len(), 3);
+    let jobs = "select count(*) from job where kind = 'match.batch' and scheduled_at > now()";
+    assert!(world.database.number(jobs).await.unwrap() <= 2, "one for each window");
+    let alone =
+        "select count(*) from job where kind = 'match.rank' and scheduled_at > now() + interval '8 s'";
+    assert_eq!(world.database.number(alone).await.unwrap(), 3);
+    let client = NewMatchRequest { client: Some(PartyId::new()), ..wanted() };
+    let made = matches::create(&world.api, world.tenant, &client, None, |_| Answer::of(202, None, &())).await;
+    assert!(matches!(made.unwrap(), Requested::NoParty));
+}
