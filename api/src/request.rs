@@ -104,7 +104,7 @@ fn panicked(panic: &(dyn Any + Send)) -> Response {
 }
 
 /// The problem that a response carries, or stands for: layers that are not ours answer with bare statuses.
-fn problem_of(response: &mut Response) -> Option<Problem> {
+pub(crate) fn problem_of(response: &mut Response) -> Option<Problem> {
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         return Some(problem);
     }
@@ -120,7 +120,8 @@ fn problem_of(response: &mut Response) -> Option<Problem> {
     })
 }
 
-fn write_down(problem: &Problem, method: &Method, route: &str) {
+/// Writes a problem down, once.
+pub(crate) fn write_down(problem: &Problem, method: &Method, route: &str) {
     let code = problem.code();
     if code.status().is_server_error() {
         tracing::error!(

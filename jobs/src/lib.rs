@@ -28,7 +28,7 @@ pub use channel::{Category, Channel};
 pub use failure::{Classify, Failure, Outcome};
 pub use id::{
     ApiKeyId, AssetId, BulkOperationId, ContactPointId, DeliveryId, DigestId, JobId, LeaseId, LimitId,
-    MessageId, PartyId, PauseId, RenditionId, ScheduleId, TenantId, UploadId, WebhookDeliveryId,
+    MessageId, PartyId, PauseId, RenditionId, ScheduleId, TenantId, UploadId, UserId, WebhookDeliveryId,
     WebhookEndpointId, WebhookEventId, WebhookMessageId, WebhookRuleId, WebhookSourceId, WorkflowId,
 };
 pub use invalid::Invalid;
