@@ -22,6 +22,7 @@ mod journeys;
 mod mail_doors;
 mod notifying;
 mod notifying_crashes;
+mod ops;
 mod outages;
 mod outbound;
 mod pages;
