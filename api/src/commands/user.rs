@@ -46,8 +46,7 @@ pub(crate) async fn run(args: &UserArgs) -> anyhow::Result<()> {
 }
 
 async fn add(db: &Db, email: &str, name: &str, from_stdin: bool) -> anyhow::Result<()> {
-    let is_address = email.split_once('@').is_some_and(|(who, at)| !who.is_empty() && !at.is_empty());
-    anyhow::ensure!(is_address && email.chars().count() <= 200, "{email:?} is no e-mail address");
+    anyhow::ensure!(ops::is_email(email), "{email:?} is no e-mail address");
     let password = password(from_stdin)?;
     let added = users::add(db, UserId::new(), email, name, &hashed(&password)?).await?;
     anyhow::ensure!(added, "somebody has the address {email} already");

@@ -216,13 +216,13 @@ pub(super) async fn list(State(app): State<AppState>, visit: Visit) -> Result<Re
         p.soft { "One action on every job that fits a filter. It begins from the list of jobs, or from a group of errors." }
         div #operations data-live {
             table {
-                thead { tr { th { "Operation" } th { "State" } th.number { "Changed" } th.number { "Fitted" } th { "Asked for" } th.wide { "By" } th.wide { "Which jobs" } } }
+                thead { tr { th { "Operation" } th { "State" } th.number { "Changed" } th.number.wide { "Fitted" } th { "Asked for" } th.wide { "By" } th.wide { "Which jobs" } } }
                 tbody { @for (operation, action, is) in &lines {
                     tr {
                         td { a href={ "/ops/t/" (place.slug) "/bulk/" (operation.id()) } { (verb(action)) } }
                         td { (state(is)) }
                         td.number { (words::count(operation.changed)) }
-                        td.number { (words::count(operation.matched)) }
+                        td.number.wide { (words::count(operation.matched)) }
                         td { (words::when(operation.created_at)) }
                         td.wide { (operation.requested_by) }
                         td.wide.cut { code { (brief(&operation.filter.0)) } }

@@ -17,7 +17,7 @@ use crate::{AppState, problem::Problem, routes::health};
 /// A queue whose first job waits for longer than this is late.
 const LATE: TimeDelta = TimeDelta::minutes(1);
 /// Promises at risk that are shown.
-const AT_RISK_SHOWN: i64 = 10;
+const AT_RISK_SHOWN_MAX: i64 = 10;
 /// Of a hundred attempts in the last ten minutes: more failures than this are an alarm.
 const FAILING_PERCENT: i64 = 5;
 const LATELY_MINUTES: usize = 10;
@@ -63,13 +63,14 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
     let place = visit.here()?;
     let (hour, at_risk, services) = tokio::try_join!(
         Hour::of(&app, &visit),
-        async { promises::at_risk(&app.db, place.id, AT_RISK_SHOWN).await.map_err(Problem::from) },
+        async { promises::at_risk(&app.db, place.id, AT_RISK_SHOWN_MAX).await.map_err(Problem::from) },
         async { Ok(health::services(&app).await) },
     )?;
     let base = format!("/ops/t/{}", place.slug);
     let mut alarms = late(&hour, &base);
     alarms.extend(failing(&hour, &base));
     alarms.extend(dead(&hour, services));
+    alarms.extend(paused(&hour));
     let body = html! {
         div #state data-live {
             @if alarms.is_empty() && at_risk.is_empty() {
@@ -129,6 +130,14 @@ fn dead(hour: &Hour, services: health::Services) -> Vec<Markup> {
     dead
 }
 
+/// What somebody holds back on purpose: nothing is wrong, and nobody should forget it.
+fn paused(hour: &Hour) -> impl Iterator<Item = Markup> {
+    hour.pauses.iter().map(|pause| html! {
+        strong { "Paused" } " " (pause.queue.as_deref().unwrap_or("every queue")) " " (pause.kind.as_deref().unwrap_or_default())
+        " by " (pause.paused_by) ": " (pause.reason)
+    })
+}
+
 fn promised(at_risk: &[promises::Promised], base: &str) -> Markup {
     html! {
         h2 { "Promises at risk" }
@@ -153,7 +162,7 @@ fn card(hour: &Hour, queue: &Standing, base: &str) -> Markup {
                 dt { "running" } dd { (words::count(queue.running)) }
             }
             (charts::sparkline(&charts::per_minute(&of_queue, hour.now, |minute| minute.completed), "completed"))
-            @if let Some(pause) = hour.pause(&queue.queue) { p.soft { "■ paused: " (pause.reason) } }
+            @if hour.pause(&queue.queue).is_some() { p.soft { "■ paused" } }
         }
     }
 }

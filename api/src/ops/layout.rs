@@ -163,7 +163,9 @@ fn respond(status: StatusCode, title: &str, body: &Markup, pictures: Option<&str
     });
     let kind = (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     let csp = HeaderValue::try_from(csp).unwrap_or(HeaderValue::from_static(CSP));
-    (status, [kind, (header::CONTENT_SECURITY_POLICY, csp)], document.0).into_response()
+    // Told no referrer, browsers hide from us that a form is ours.
+    let referrer = (header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    (status, [kind, referrer, (header::CONTENT_SECURITY_POLICY, csp)], document.0).into_response()
 }
 
 /// A state in its colour, with a sign for those who do not see colours.

@@ -19,7 +19,7 @@ const show = () => {
 };
 
 // Who reads or writes in a part of the page keeps it as it is.
-const isBusy = (part) => part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea");
+const isBusy = (part) => part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea, button");
 
 // Rows do not move under the pointer: of a quiet part only the number of changes is told.
 const quiet = (part, fresh) => {

@@ -87,6 +87,7 @@ impl Follower {
             stopping.run_until_cancelled(tokio::time::sleep(pause)).await?;
         }
         self.told_at = Some(Instant::now());
-        Some(Event::default().event("look").data(""))
+        // An event without data is none to a browser.
+        Some(Event::default().event("look").data("now"))
     }
 }

@@ -34,7 +34,9 @@ mod workers;
 pub(crate) use self::routes::router;
 pub use self::{
     access::Right,
-    passwords::{hash_password, is_password, new_password, new_totp_secret, totp_address, totp_code},
+    passwords::{
+        hash_password, is_email, is_password, new_password, new_totp_secret, totp_address, totp_code,
+    },
     routes::{Listed, list},
 };
 

@@ -8,7 +8,7 @@ use rand::{TryRngCore, rngs::OsRng};
 use subtle::ConstantTimeEq;
 use totp_rs::{Algorithm, TOTP};
 
-use crate::limits::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
+use crate::limits::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN, USER_EMAIL_CHARS_MAX};
 
 const TOTP_STEP_S: u64 = 30;
 const TOTP_DIGITS: usize = 6;
@@ -16,6 +16,14 @@ const TOTP_SECRET_BYTES: usize = 20;
 /// Letters and digits that nobody takes for another.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 const PASSWORD_CHARS: usize = 24;
+
+/// Whether somebody may sign in with this address: one that is written like one.
+pub fn is_email(text: &str) -> bool {
+    let parts = text.split_once('@').is_some_and(|(who, at)| !who.is_empty() && !at.is_empty());
+    parts
+        && text.chars().count() <= USER_EMAIL_CHARS_MAX
+        && !text.chars().any(|c| c.is_whitespace() || c.is_control())
+}
 
 /// Whether a password may be taken: long enough to be worth trying, short enough to be tried.
 pub fn is_password(text: &str) -> bool {
@@ -87,7 +95,17 @@ fn generator(secret: &[u8], email: &str) -> TOTP {
 
 #[cfg(test)]
 mod tests {
-    use super::{hash_password, is_password, is_right, new_password, totp_code, totp_step};
+    use super::{hash_password, is_email, is_password, is_right, new_password, totp_code, totp_step};
+
+    #[test]
+    fn an_address_looks_like_one() {
+        assert!(is_email("ann@acme.test"));
+        assert!(
+            ["", "ann", "@acme.test", "ann@", "ann b@acme.test", "a\n@b"]
+                .into_iter()
+                .all(|text| !is_email(text))
+        );
+    }
 
     #[test]
     fn a_password_fits_its_own_hash_only() {

@@ -28,14 +28,14 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
         @if starving == 0 { p.calm { "✓ Nobody has waited for longer than " (words::span(STARVING)) "." } }
         @else { p.alarm { (words::many(starving as i64, "tenant waits", "tenants wait")) " for longer than " (words::span(STARVING)) " in a queue." } }
         table {
-            thead { tr { th { "Tenant" } th { "Queue" } th.number { "Jobs/s" } th.number { "Weight" } th { "First in line since" } } }
+            thead { tr { th { "Tenant" } th { "Queue" } th.number { "Jobs/s" } th.number.wide { "Weight" } th { "First in line since" } } }
             tbody {
                 @for share in &shares {
                     tr.hot[waits(share).is_some_and(|wait| wait > STARVING)] {
                         td { a href={ "/ops/t/" (share.slug) } { (share.name) } }
                         td { (share.queue) }
                         td.number { (format!("{:.1}", share.per_s)) }
-                        td.number { (share.weight) }
+                        td.number.wide { (share.weight) }
                         td { @match share.oldest_at { Some(at) => (words::when(at)), None => span.soft { "nothing waits" } } }
                     }
                 }

@@ -27,12 +27,12 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
             @if silent > 0 { ", " (words::many(silent as i64, "has", "have")) " said nothing for half a minute" } "."
         }
         table {
-            thead { tr { th { "Worker" } th { "Version" } th { "Queues and slots" } th.number { "Running" } th { "Last beat" } th.wide { "Since" } } }
+            thead { tr { th { "Worker" } th.wide { "Version" } th { "Queues and slots" } th.number { "Running" } th { "Last beat" } th.wide { "Since" } } }
             tbody {
                 @for worker in &workers {
                     tr.hot[is_silent(worker)] {
                         td { code { (worker.name) } }
-                        td { (worker.version) }
+                        td.wide { (worker.version) }
                         td { @for (queue, slots) in worker.queues.iter().zip(&worker.slots) { span.tag { (queue) " " (slots) } " " } }
                         td.number { (words::count(worker.running)) }
                         td { (words::when(worker.seen_at)) @if is_silent(worker) { " " span.state.failed { "✕ silent" } } }

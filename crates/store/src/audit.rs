@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Entries that are read at once to be verified.
-const VERIFIED_AT_ONCE: i64 = 1_000;
+const VERIFIED_AT_ONCE_MAX: i64 = 1_000;
 
 /// Appends `said`, a JSON object, to the chain of `tenant`, or of the installation; answers its number there.
 pub async fn append(db: &Db, tenant: Option<TenantId>, said: &Value) -> Result<i64, StoreError> {
@@ -105,7 +105,7 @@ pub async fn verify(db: &Db, tenant: Option<TenantId>) -> Result<Verified, Store
         )
         .bind(chain)
         .bind(seq)
-        .bind(VERIFIED_AT_ONCE)
+        .bind(VERIFIED_AT_ONCE_MAX)
         .fetch_all(db.pool())
         .await
         .or_failed("read the audit log")?;
@@ -117,7 +117,7 @@ pub async fn verify(db: &Db, tenant: Option<TenantId>) -> Result<Verified, Store
             }
             (seq, hash) = (next.seq, next.hash.clone());
         }
-        if (page.len() as i64) < VERIFIED_AT_ONCE {
+        if (page.len() as i64) < VERIFIED_AT_ONCE_MAX {
             break;
         }
     }

@@ -138,10 +138,9 @@ async fn a_queue_is_paused_until_a_time_and_a_job_says_why_it_waits() {
     let browser = signed_in(&client, Viewer::DESK).await;
     open(&browser, &client, "/ops/t/acme/queues").await;
     click(&browser, "summary").await;
-    click(&browser, "select[name=queue]").await;
-    press(&browser, "default").await;
-    press(&browser, TAB).await;
-    press(&browser, "the printer is being moved").await;
+    for keys in [TAB, "default", TAB, "the printer is being moved"] {
+        press(&browser, keys).await;
+    }
     let until = (Utc::now() + TimeDelta::hours(3)).format("%Y-%m-%dT%H:%M");
     browser.value(&format!("document.querySelector('input[name=until]').value = '{until}'")).await;
     press(&browser, ENTER).await;
@@ -155,6 +154,8 @@ async fn a_queue_is_paused_until_a_time_and_a_job_says_why_it_waits() {
         "{why}"
     );
     open(&browser, &client, "/ops/t/acme/queues").await;
+    press(&browser, "l").await;
+    assert_eq!(browser.value("document.querySelector('#live').textContent").await, "Paused");
     browser.client.find(Locator::XPath("//button[.='Resume']")).await.unwrap().click().await.unwrap();
     world.reaches(job, State::Completed).await;
     browser.close().await;
