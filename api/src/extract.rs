@@ -14,8 +14,12 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::{
     AppState,
     limits::{BATCH_BODY_BYTES_MAX, BATCH_TURN, BODY_BYTES_MAX},
+    numbers::too_long_integer,
     problem::{Code, FieldError, Problem},
 };
+
+/// So much of an integer that cannot be used is told back.
+const INTEGER_CHARS_SHOWN: usize = 40;
 
 /// A JSON body of up to [`BODY_BYTES_MAX`].
 pub(crate) struct Json<T>(pub T);
@@ -130,6 +134,11 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
             _ => malformed(error.inner()),
         })?;
     reader.end().map_err(|error| malformed(&error))?;
+    if let Some(integer) = too_long_integer(body) {
+        let shown: String = integer.chars().take(INTEGER_CHARS_SHOWN).collect();
+        let detail = format!("the integer {shown} does not fit into 64 bits; send it as a string");
+        return Err(Problem::invalid(vec![FieldError::new("", detail)]));
+    }
     Ok(parsed)
 }
 

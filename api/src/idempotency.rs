@@ -31,7 +31,13 @@ pub(crate) fn read(
     body: &impl Serialize,
     required: bool,
 ) -> Result<Option<Idempotency>, Problem> {
-    let Some(value) = headers.get(&IDEMPOTENCY_KEY) else {
+    let mut values = headers.get_all(&IDEMPOTENCY_KEY).iter();
+    let (value, another) = (values.next(), values.next());
+    if another.is_some() {
+        let twice = "send one Idempotency-Key: which of several is meant cannot be told";
+        return Err(Problem::new(Code::InvalidParameter, twice));
+    }
+    let Some(value) = value else {
         let missing = "send an Idempotency-Key header with 1 to 255 characters, fresh for every new request";
         return if required { Err(Problem::new(Code::IdempotencyKeyRequired, missing)) } else { Ok(None) };
     };
@@ -138,6 +144,8 @@ mod tests {
         assert_eq!(key("é"), None);
         assert_eq!(key(&"k".repeat(256)), None);
         assert!(key(&"k".repeat(255)).is_some());
+        let twice = ["a", "a"].map(|key| (IDEMPOTENCY_KEY.clone(), key.parse().unwrap()));
+        assert!(read(&twice.into_iter().collect(), "POST /", &json!({}), true).is_err());
         assert!(read(&HeaderMap::new(), "POST /", &json!({}), true).is_err());
         assert!(read(&HeaderMap::new(), "POST /", &json!({}), false).unwrap().is_none());
     }

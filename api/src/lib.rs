@@ -18,6 +18,7 @@ mod idempotency;
 mod intake;
 mod large;
 mod limits;
+mod numbers;
 mod openapi;
 pub mod ops;
 mod plan;

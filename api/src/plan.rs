@@ -6,7 +6,7 @@ use jobs::{Priority, Queue, WorkflowId, limits::ARGS_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use store::{
-    step_spec::references,
+    step_spec::{Reference, references},
     workflows::{NewStep, NewWorkflow, Spec},
 };
 use utoipa::ToSchema;
@@ -122,6 +122,8 @@ impl WorkflowBody {
             .enumerate()
             .map(|(ordinal, at)| (self.steps[*at].name.as_str(), ordinal as i16))
             .collect();
+        let kinds: BTreeMap<&str, &str> =
+            self.steps.iter().map(|step| (step.name.as_str(), step.kind.as_str())).collect();
         // The checks of jobs hold for steps too, so they are asked for once with the workflow's own fields.
         let probe = NewJobBody { metadata: self.metadata.clone(), ..job_of("probe.work", Map::new()) };
         if let Err(wrong) = probe.check(None, ARGS_BYTES_MAX) {
@@ -129,7 +131,7 @@ impl WorkflowBody {
         }
         let mut steps = Vec::with_capacity(order.len());
         for at in &order {
-            match self.steps[*at].clone().check(&ordinals) {
+            match self.steps[*at].clone().check(&ordinals, &kinds) {
                 Ok(step) => steps.push(step),
                 Err(wrong) => {
                     errors.extend(wrong.into_iter().map(|error| FieldError {
@@ -167,7 +169,11 @@ pub(crate) fn job_of(kind: &str, args: Map<String, Value>) -> NewJobBody {
 }
 
 impl StepBody {
-    fn check(self, ordinals: &BTreeMap<&str, i16>) -> Result<NewStep, Vec<FieldError>> {
+    fn check(
+        self,
+        ordinals: &BTreeMap<&str, i16>,
+        kinds: &BTreeMap<&str, &str>,
+    ) -> Result<NewStep, Vec<FieldError>> {
         let mut errors = Vec::new();
         let (pointer, all) = match (self.args, self.fan_out) {
             (Some(_), Some(_)) => {
@@ -184,17 +190,15 @@ impl StepBody {
         for (index, wanted) in all.into_iter().enumerate() {
             let value = Value::Object(wanted.clone());
             let asked = references(&value);
-            let earlier = |name: &String| self.after.contains(name);
-            if let Some(stranger) = asked.iter().find(|name| !earlier(name)) {
+            if let Some(detail) = asked.iter().find_map(|asked| unanswerable(asked, &self.after, kinds)) {
                 let at = if many { format!("{pointer}/{index}") } else { pointer.clone() };
-                let detail =
-                    format!("asks for the result of {stranger}, which is not among the steps in after");
                 errors.push(FieldError::new(at, detail));
                 continue;
             }
+            let asks = !asked.is_empty();
             // What asks for results is checked when they are there; the rest of the step now, with an example.
             let example = || jobs::spec(&self.kind).and_then(|spec| spec.example.as_object().cloned());
-            let checked = if asked.is_empty() { wanted } else { example().unwrap_or_default() };
+            let checked = if asks { example().unwrap_or_default() } else { wanted };
             let body = NewJobBody {
                 queue: self.queue,
                 priority: self.priority,
@@ -206,7 +210,7 @@ impl StepBody {
             match body.check(None, ARGS_BYTES_MAX) {
                 Ok(job) => {
                     let filled_in = || job.args.inline().cloned().unwrap_or_default();
-                    args.push(if asked.is_empty() { filled_in() } else { value });
+                    args.push(if asks { value } else { filled_in() });
                     spec.get_or_insert(job);
                 }
                 Err(wrong) => {
@@ -241,6 +245,19 @@ impl StepBody {
             },
         })
     }
+}
+
+/// Why no result can ever stand where `asked` does, in a step that comes after `after`; none when one can.
+fn unanswerable(asked: &Reference<'_>, after: &[String], kinds: &BTreeMap<&str, &str>) -> Option<String> {
+    let Reference { step, pointer, .. } = asked;
+    if !after.iter().any(|before| before == step) {
+        return Some(format!("asks for the result of {step}, which is not among the steps in after"));
+    }
+    let kind = kinds.get(step)?;
+    let leads = jobs::spec(kind).is_none_or(|spec| jobs::shape::reaches(&spec.result_schema, pointer));
+    (!leads).then(|| {
+        format!("results of {step} have nothing at {pointer}; GET /v1/kinds/{kind} has their schema")
+    })
 }
 
 /// The steps in an order in which each comes after those it waits for; in the order they were given where that is free.

@@ -144,6 +144,10 @@ impl Problem {
                 .retry_after(1)
                 .because(error);
         }
+        if error.is_unstorable() {
+            let detail = "a text holds NUL, or a time lies outside of the years -4712 to 294276: neither can be stored or looked for";
+            return Self::new(Code::InvalidParameter, detail).because(error);
+        }
         if matches!(*error, StoreError::NoMasterKey { .. }) {
             let detail = "what is stored for this tenant is encrypted, and this server does not have the key";
             return Self::new(Code::Unavailable, detail).retry_after(30).because(error);

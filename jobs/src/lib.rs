@@ -18,6 +18,7 @@ pub mod limits;
 pub mod policy;
 pub mod preset;
 pub mod queue;
+pub mod shape;
 pub mod state;
 pub mod variant;
 pub mod video_preset;

@@ -17,6 +17,7 @@ pub(super) fn page(
 ) -> Markup {
     let base = format!("/d/{link}");
     let files = &manifest.files;
+    let best = if manifest.offers(Variant::Original) { Variant::Original } else { Variant::Mls };
     let sha256 = delivery.manifest_sha256.as_deref().unwrap_or_default();
     let body = html! {
         header {
@@ -39,7 +40,7 @@ pub(super) fn page(
         }
         main {
             ul.gallery {
-                @for (place, file) in (1..).zip(files) { (tile(&base, place, file)) }
+                @for (place, file) in (1..).zip(files) { (tile(&base, place, file, best)) }
             }
             @for (place, file) in (1..).zip(files) {
                 @if is_shown(file) { (large(&base, place, files, &remarks::pins(place, notes, sha256), &remarks::asked(&base, place, file, notes, sha256))) }
@@ -75,8 +76,9 @@ fn document(title: &str, base: Option<&str>, body: &Markup) -> Markup {
     }
 }
 
-fn tile(base: &str, place: usize, file: &File) -> Markup {
-    let original = format!("{base}/files/{place}/original");
+/// A file in the gallery, to be had as `best`.
+fn tile(base: &str, place: usize, file: &File, best: Variant) -> Markup {
+    let download = format!("{base}/files/{place}/{best}");
     if file.is_withheld {
         return html! { li id={ "g" (place) } { p.name { span title=(file.name) { (file.name) } span.soft { "Taken back" } } } };
     }
@@ -88,11 +90,13 @@ fn tile(base: &str, place: usize, file: &File) -> Markup {
                         width=[grid.width] height=[grid.height];
                     @if let Some(film) = &file.film { span.length { "▶ " (length(film.duration_ms)) } }
                 },
-                None => a.file href=(original) { (file.media_type) },
+                None => a.file href=(download) { (file.media_type) },
             }
             p.name {
                 span title=(file.name) { (file.name) }
-                a href=(original) { "Download" span.soft { " " (size(file.original.bytes)) } }
+                @if let Some(stored) = file.in_variant(best) {
+                    a href=(download) { "Download" span.soft { " " (size(stored.bytes)) } }
+                }
             }
         }
     }

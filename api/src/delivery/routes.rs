@@ -83,8 +83,8 @@ async fn file(
         "grid" => (file.grid.as_ref().ok_or(Closed::Unknown)?, None),
         "screen" => (file.screen.as_ref().ok_or(Closed::Unknown)?, None),
         variant => {
-            let variant = variant.parse().map_err(|_| Closed::Unknown)?;
-            (file.in_variant(variant), Some(download_name(file, variant)))
+            let variant = offered(&manifest, variant)?;
+            (file.in_variant(variant).ok_or(Closed::Unknown)?, Some(download_name(file, variant)))
         }
     };
     lead_to(&app, &stored.key, name.as_deref()).await
@@ -94,6 +94,12 @@ async fn file(
 fn at(manifest: &Manifest, place: usize) -> Result<&File, Closed> {
     let file = place.checked_sub(1).and_then(|at| manifest.files.get(at)).ok_or(Closed::Unknown)?;
     if file.is_withheld { Err(Closed::Withheld) } else { Ok(file) }
+}
+
+/// The variant called `name`, if it was asked for.
+fn offered(manifest: &Manifest, name: &str) -> Result<Variant, Closed> {
+    let variant = name.parse().map_err(|_| Closed::Unknown)?;
+    if manifest.offers(variant) { Ok(variant) } else { Err(Closed::Unknown) }
 }
 
 fn download_name(file: &File, variant: Variant) -> String {
@@ -130,10 +136,10 @@ async fn archive(
     Path((text, variant)): Path<(String, String)>,
 ) -> Result<Response, Closed> {
     let (delivery, manifest) = opened(&app, &text).await?;
+    let variant = offered(&manifest, &variant)?;
     if manifest.lacks_files() {
         return Err(Closed::Withheld);
     }
-    let variant = variant.parse().map_err(|_| Closed::Unknown)?;
     let archive = deliveries::archive(&app.db, delivery.tenant(), delivery.id(), variant).await?;
     let archive = archive.ok_or(Closed::NotYet)?;
     let name = format!("{} {variant}.zip", delivery.title);

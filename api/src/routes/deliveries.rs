@@ -1,9 +1,9 @@
 //! Deliveries: making, reading, revoking and removing them.
 
-use ::jobs::{AssetId, DeliveryId};
+use ::jobs::{AssetId, DeliveryId, JobId, State, Variant};
 use axum::{
     Json as Body,
-    extract::State,
+    extract::State as App,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -11,8 +11,11 @@ use blob::Key;
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::{TryRngCore, rngs::OsRng};
 use serde::Serialize;
+use serde_json::Value;
 use store::{
+    brands,
     deliveries::{self, Created, Delivery, NewDelivery, Note},
+    reads,
     submit::Answer,
 };
 use utoipa::ToSchema;
@@ -87,12 +90,30 @@ impl DeliveryResource {
 pub(crate) struct DeliveryDetail {
     #[serde(flatten)]
     delivery: DeliveryResource,
+    /// How publishing it goes; none once it went well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    publishing: Option<Publishing>,
     /// What was put in, in order.
     files: Vec<DeliveredFile>,
     /// The archives that are packed.
     archives: Vec<DeliveryArchive>,
     /// What those who have the link want changed, in the order in which they said so.
     notes: Vec<DeliveryNote>,
+}
+
+/// How the job goes that publishes a delivery.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Publishing {
+    /// The job.
+    #[schema(value_type = String)]
+    job: JobId,
+    /// Its state. `discarded` and `cancelled` are ends: mend what `error` names, then publish again.
+    #[schema(value_type = String)]
+    state: State,
+    /// What it waits for, or why it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    error: Option<Value>,
 }
 
 /// What somebody who has the link wants changed.
@@ -155,7 +176,7 @@ pub(crate) struct DeliveryArchive {
     security(("api_key" = ["jobs:write"])),
 )]
 pub(crate) async fn create_delivery(
-    State(app): State<AppState>,
+    App(app): App<AppState>,
     Writer(caller): Writer,
     headers: HeaderMap,
     Json(body): Json<DeliveryBody>,
@@ -163,6 +184,13 @@ pub(crate) async fn create_delivery(
     let key = idempotency::read(&headers, ROUTE, &body, app.settings.idempotency_required)?;
     let _held = app.in_flight.take(caller.tenant, key.as_ref())?;
     body.check()?;
+    let branded = body.archives.iter().flatten().position(|variant: &Variant| variant.is_branded());
+    if let Some(at) = branded
+        && brands::brand(&app.db, caller.tenant).await?.is_none()
+    {
+        let detail = "there is no mark to put on pictures: PUT /v1/brand first";
+        return Err(Problem::invalid(vec![FieldError::new(format!("/archives/{at}"), detail)]));
+    }
     let mut link_secret = [0; 32];
     OsRng.try_fill_bytes(&mut link_secret).map_err(Problem::internal)?;
     let days = i64::from(body.expires_in_days.unwrap_or(DELIVERY_DAYS_DEFAULT));
@@ -209,7 +237,7 @@ pub(crate) struct DeliveryPage {
     security(("api_key" = ["jobs:read"])),
 )]
 pub(crate) async fn list_deliveries(
-    State(app): State<AppState>,
+    App(app): App<AppState>,
     Reader(caller): Reader,
     Params(params): Params<PageParams>,
 ) -> Result<Response, Problem> {
@@ -239,7 +267,7 @@ pub(crate) async fn list_deliveries(
     security(("api_key" = ["jobs:read"])),
 )]
 pub(crate) async fn get_delivery(
-    State(app): State<AppState>,
+    App(app): App<AppState>,
     Reader(caller): Reader,
     Id(id): Id<DeliveryId>,
 ) -> Result<Body<DeliveryDetail>, Problem> {
@@ -261,10 +289,20 @@ pub(crate) async fn get_delivery(
     let notes = deliveries::notes(db, tenant, id).await?;
     Ok(Body(DeliveryDetail {
         delivery: DeliveryResource::of(&delivery, &app.settings.public_url),
+        publishing: publishing(&app, &delivery).await?,
         files: items.into_iter().map(|item| DeliveredFile { asset: item.asset(), name: item.name }).collect(),
         archives,
         notes: notes.into_iter().map(|note| said(&delivery, note)).collect(),
     }))
+}
+
+/// How publishing `delivery` goes, unless it went well, or so long ago that the job is forgotten.
+async fn publishing(app: &AppState, delivery: &Delivery) -> Result<Option<Publishing>, Problem> {
+    let Some(job) = delivery.publish_job() else { return Ok(None) };
+    let Some(record) = reads::get(&app.db, delivery.tenant(), job).await? else { return Ok(None) };
+    let state = record.state()?;
+    let error = record.error.map(|error| error.0);
+    Ok((state != State::Completed).then_some(Publishing { job, state, error }))
 }
 
 fn said(delivery: &Delivery, note: Note) -> DeliveryNote {
@@ -292,7 +330,7 @@ fn said(delivery: &Delivery, note: Note) -> DeliveryNote {
     security(("api_key" = ["jobs:write"])),
 )]
 pub(crate) async fn revoke_delivery(
-    State(app): State<AppState>,
+    App(app): App<AppState>,
     Writer(caller): Writer,
     Id(id): Id<DeliveryId>,
 ) -> Result<StatusCode, Problem> {
@@ -316,7 +354,7 @@ pub(crate) async fn revoke_delivery(
     security(("api_key" = ["jobs:write"])),
 )]
 pub(crate) async fn remove_delivery(
-    State(app): State<AppState>,
+    App(app): App<AppState>,
     Writer(caller): Writer,
     Id(id): Id<DeliveryId>,
 ) -> Result<StatusCode, Problem> {

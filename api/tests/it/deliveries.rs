@@ -37,6 +37,7 @@ async fn a_delivery_is_made_once_with_the_jobs_that_complete_it() {
 
     let path = made.header("location").unwrap().to_owned();
     let read = app.get(&path).await.body;
+    assert_eq!(read["publishing"]["state"], "available", "{read}");
     let names: Vec<_> = read["files"].as_array().unwrap().iter().map(|file| &file["name"]).collect();
     assert_eq!(names, [&json!("Kitchen.jpg"), &json!("Bath.jpg")]);
     let listed = app.get("/v1/deliveries").await.body;
@@ -78,6 +79,7 @@ async fn what_cannot_be_delivered_is_refused_with_the_field() {
         (with("files", json!([{"asset": asset}, {"asset": jobs::AssetId::new()}])), "/files/1/asset"),
         (with("expires_in_days", json!(0)), "/expires_in_days"),
         (with("archives", json!(["mls", "mls"])), "/archives"),
+        (with("archives", json!(["mls", "print_branded"])), "/archives/1"),
     ] {
         let refused = app.post("/v1/deliveries", &body).await;
         assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{body}: {}", refused.text);

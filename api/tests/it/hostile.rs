@@ -120,6 +120,47 @@ fn uploads(value: &Value) -> Vec<Value> {
     fields.map(with).to_vec()
 }
 
+#[tokio::test]
+async fn no_query_is_too_strange() {
+    let app = TestApp::start().await;
+    let document = app.get("/openapi.json").await.body;
+    let strange = [
+        "%00",
+        "a%00b",
+        "-262143-01-01T00:00:00Z",
+        "%2B262142-12-31T23:59:59Z",
+        "-1",
+        "99999999999999999999",
+        "%FF",
+        "",
+    ];
+    let mut asked = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let parameters = item["get"]["parameters"].as_array().into_iter().flatten();
+        let in_query = parameters.filter(|parameter| parameter["in"] == "query" && !path.ends_with("events"));
+        for name in in_query.filter_map(|parameter| parameter["name"].as_str()) {
+            asked.extend(strange.map(|value| format!("{}?{name}={value}", path.replace(['{', '}'], ""))));
+        }
+    }
+    assert!(asked.len() > 100, "{}", asked.len());
+    let answers = stream::iter(&asked).for_each_concurrent(16, async |path| {
+        let answer = app.get(path).await;
+        assert!(answer.status.as_u16() < 500, "{path}: {}", answer.text);
+    });
+    answers.await;
+}
+
+#[tokio::test]
+async fn an_integer_that_would_become_another_is_refused() {
+    let app = TestApp::start().await;
+    let body =
+        |integer: &str| format!(r#"{{"kind": "probe.work", "args": {{}}, "metadata": {{"n": {integer}}}}}"#);
+    let taken = send(&app, "/v1/jobs", &fresh(), body("18446744073709551615")).await;
+    assert_eq!(taken.status, 202, "{}", taken.text);
+    let refused = send(&app, "/v1/jobs", &fresh(), body("18446744073709551616")).await;
+    refused.problem(422, "invalid_body");
+}
+
 async fn send(app: &TestApp, path: &str, key: &str, body: String) -> Answer {
     let request = app
         .request(Method::POST, path)

@@ -85,6 +85,14 @@ async fn what_cannot_be_a_workflow_is_told_where_it_is_wrong() {
         let found = answer.body["errors"][0]["pointer"].as_str().unwrap();
         assert_eq!(found, pointer, "{}", answer.body["detail"]);
     }
+    for pointer in ["/nope", "echo", "/echo/deeper"] {
+        let mut asks = step("b", json!(["a"]));
+        asks["args"] = json!({"echo": {"$result_of": "a", "pointer": pointer}});
+        let steps = json!([step("a", json!([])), asks]);
+        let answer = app.post("/v1/workflows", &json!({"name": "x", "steps": steps})).await;
+        let answer = answer.problem(422, "invalid_body");
+        assert_eq!(answer.body["errors"][0]["pointer"], "/steps/1/args", "{}", answer.text);
+    }
     let ring = json!([step("a", json!(["c"])), step("b", json!(["a"])), step("c", json!(["b"]))]);
     let answer =
         app.post("/v1/workflows", &json!({"name": "x", "steps": ring})).await.problem(422, "invalid_body");

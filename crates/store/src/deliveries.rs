@@ -6,13 +6,13 @@ mod review;
 mod writing;
 
 use chrono::{DateTime, Utc};
-use jobs::{AssetId, DeliveryId, TenantId, Variant};
+use jobs::{AssetId, DeliveryId, JobId, TenantId, Variant};
 use sqlx::{AssertSqlSafe, FromRow, types::Json};
 use uuid::Uuid;
 
 pub use self::{
     manifest::{File, Manifest, Part, Playable, Stored},
-    publishing::{Candidate, candidates, publish},
+    publishing::{Candidate, Maker, being_made, candidates, note_publisher, publish},
     review::{NewNote, Note, add_note, approve, notes},
     writing::{Created, NewArchive, NewDelivery, create, insert_archive, remove, revoke},
 };
@@ -44,11 +44,12 @@ pub struct Delivery {
     pub approved_sha256: Option<String>,
     /// When it was.
     pub approved_at: Option<DateTime<Utc>>,
+    publish_job: Option<Uuid>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
 }
 
-const COLUMNS: &str = "id, tenant_id, title, link_secret, expires_at, revoked_at, manifest, manifest_sha256, published_at, approved_sha256, approved_at, created_at";
+const COLUMNS: &str = "id, tenant_id, title, link_secret, expires_at, revoked_at, manifest, manifest_sha256, published_at, approved_sha256, approved_at, publish_job, created_at";
 
 impl Delivery {
     /// Which it is.
@@ -59,6 +60,11 @@ impl Delivery {
     /// Whether what it shows now was found right.
     pub fn is_approved(&self) -> bool {
         self.approved_sha256.is_some() && self.approved_sha256 == self.manifest_sha256
+    }
+
+    /// The job that published it last, or tries to.
+    pub fn publish_job(&self) -> Option<JobId> {
+        self.publish_job.map(JobId::from_uuid)
     }
 
     /// Whose it is.

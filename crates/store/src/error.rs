@@ -54,6 +54,13 @@ impl StoreError {
         matches!(self, Self::Operation { source: sqlx::Error::Database(error), .. } if error.is_unique_violation())
     }
 
+    /// Whether the database refused a value that its types cannot hold, such as a text with NUL or a year of six digits.
+    pub fn is_unstorable(&self) -> bool {
+        let Self::Operation { source: sqlx::Error::Database(error), .. } = self else { return false };
+        let refused = ["22008", "22021", "22P05"]; // datetime field overflow, characters not in the repertoire, untranslatable
+        error.code().is_some_and(|code| refused.contains(&&*code))
+    }
+
     /// Whether the database was out of reach or overloaded, so that the same call may work in a moment.
     pub fn is_transient(&self) -> bool {
         let Self::Operation { source, .. } = self else { return false };

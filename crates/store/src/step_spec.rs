@@ -120,12 +120,14 @@ impl Spec {
 }
 
 /// What a place in arguments asks for.
-struct Reference<'a> {
+#[derive(Debug, Clone, Copy)]
+pub struct Reference<'a> {
     /// The results of all jobs of the step, or that of its first.
     all: bool,
-    step: &'a str,
+    /// Of which step.
+    pub step: &'a str,
     /// Which part of a result (RFC 6901); empty for the whole.
-    pointer: &'a str,
+    pub pointer: &'a str,
 }
 
 /// `{"$result_of": "step"}` or `{"$results_of": "step"}`, with or without a `pointer`.
@@ -147,10 +149,10 @@ fn reference(value: &Value) -> Option<Reference<'_>> {
     })
 }
 
-/// The steps whose results `args` asks for.
-pub fn references(args: &Value) -> Vec<String> {
+/// The results that `args` asks for.
+pub fn references(args: &Value) -> Vec<Reference<'_>> {
     if let Some(reference) = reference(args) {
-        return vec![reference.step.to_owned()];
+        return vec![reference];
     }
     match args {
         Value::Array(items) => items.iter().flat_map(references).collect(),

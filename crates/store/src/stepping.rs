@@ -176,7 +176,8 @@ async fn begin(
         return Ok(Err(Problem::new("step_begun", "the jobs of this step were made before")));
     };
     let mut spec = Spec::open(db, tenant, workflow, at as i16, spec).await?;
-    let asked: BTreeSet<String> = spec.args.iter().flat_map(references).collect();
+    let asked: BTreeSet<String> =
+        spec.args.iter().flat_map(references).map(|asked| asked.step.to_owned()).collect();
     let mut results = BTreeMap::new();
     for name in asked {
         match results_of(db, tx, tenant, workflow, all, &name).await? {

@@ -114,8 +114,8 @@ pub async fn write(
     let moved = tokio::try_join!(put_in, take_out);
     match (zipping.await?, moved) {
         (Ok(()), Ok(_)) => Ok(object.finish().await?),
-        // Whichever side failed first, the other only knows that it was left.
-        (Ok(()) | Err(ArchiveError::Stopped), Err(error)) | (Err(error), _) => Err(error),
+        // Whichever side failed first, the other only knows that it was left: we are stopped, the writer's pipe breaks.
+        (Err(error), Ok(_) | Err(ArchiveError::Stopped)) | (_, Err(error)) => Err(error),
     }
 }
 

@@ -1,19 +1,20 @@
 //! Does `delivery.publish`: writes down what a delivery holds, once everything in it is made.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use jobs::{
-    AssetState, Classify, Failure, Outcome, Variant,
+    AssetId, AssetState, Classify, Failure, Job, Outcome, Variant,
     failure::Problem,
     kinds::{
         delivery_publish::{DeliveryPublish, Published},
         delivery_zip::DeliveryZip,
+        media_rendition::MediaRendition,
         video_transcode::VideoTranscode,
     },
 };
 use store::{
     brands::{self, Brand},
-    deliveries::{self, Candidate, File, Manifest, Part, Playable, Stored},
+    deliveries::{self, Candidate, File, Maker, Manifest, Part, Playable, Stored},
     films::{Film, FilmFile},
     media::Rendition,
     verdict::Write,
@@ -32,9 +33,14 @@ const GRID_RUNG: &str = "grid_640";
 
 impl Handle for DeliveryPublish {
     async fn run(self, cx: &Cx<'_>) -> Outcome<Published> {
+        let (db, tenant) = (&cx.deps.db, cx.tenant());
+        deliveries::note_publisher(db, tenant, self.delivery, cx.job.id).await?;
+        // Asked before what is made is read: a job that ends in between has made its files.
+        let items = deliveries::items(db, tenant, self.delivery).await?;
+        let makers: Vec<_> = items.iter().flat_map(|item| makers(item.asset(), &self.archives)).collect();
+        let making = deliveries::being_made(db, tenant, &makers).await?;
         let film_preset = VideoTranscode::default_preset();
-        let candidates =
-            deliveries::candidates(&cx.deps.db, cx.tenant(), self.delivery, &film_preset).await?;
+        let candidates = deliveries::candidates(db, tenant, self.delivery, &film_preset).await?;
         if candidates.is_empty() {
             return Err(Failure::discard(
                 "delivery_not_found",
@@ -42,14 +48,16 @@ impl Handle for DeliveryPublish {
             ));
         }
         wait_for_scans(cx, &candidates)?;
-        let brand = brands::brand(&cx.deps.db, cx.tenant()).await?;
+        let brand = brands::brand(db, tenant).await?;
         if brand.is_none() && self.archives.iter().any(|variant| variant.is_branded()) {
             let message = "an archive with the tenant's mark was asked for, and there is none: PUT /v1/brand";
             return Err(Failure::discard("no_brand", message));
         }
-        let manifest =
-            Manifest { files: candidates.iter().map(|candidate| file(candidate, brand.as_ref())).collect() };
-        wait_for_what_is_made(&self.archives, cx, &manifest)?;
+        let files = candidates.iter().map(|candidate| file(candidate, brand.as_ref())).collect();
+        let mut variants = vec![Variant::Mls];
+        variants.extend(self.archives.iter().filter(|variant| **variant != Variant::Mls));
+        let manifest = Manifest { files, variants };
+        wait_for_what_is_made(cx, &manifest, &making)?;
         let manifest_sha256 = manifest.sha256().discard("unserialisable_manifest")?;
         for variant in &self.archives {
             cx.then(&DeliveryZip { delivery: self.delivery, variant: *variant })?;
@@ -58,6 +66,20 @@ impl Handle for DeliveryPublish {
         cx.write(Write::Publication(self.delivery, Box::new(manifest), manifest_sha256.clone()));
         Ok(Published { delivery: self.delivery, manifest_sha256, files })
     }
+}
+
+/// The jobs that make of `asset` what the page and `archives` show: each asset's kinds and unique keys.
+fn makers(asset: AssetId, archives: &[Variant]) -> impl Iterator<Item = Maker> {
+    let film = VideoTranscode { asset, preset: VideoTranscode::default_preset() };
+    let film =
+        film.unique().map(|unique| Maker { asset, kind: VideoTranscode::KIND, unique_key: unique.key });
+    let variants = [Variant::Mls].into_iter().chain(archives.iter().copied());
+    let pictures = variants.filter_map(move |variant| {
+        let (preset, _) = variant.rung()?;
+        let ladder = MediaRendition { asset, preset: preset.to_owned(), branded: variant.is_branded() };
+        Some(Maker { asset, kind: MediaRendition::KIND, unique_key: ladder.unique()?.key })
+    });
+    film.into_iter().chain(pictures)
 }
 
 /// Nothing is shown of a file that the virus scanner has not let go.
@@ -90,11 +112,19 @@ fn later(cx: &Cx<'_>, code: &str, said: String) -> Failure {
     Failure::Snooze { problem: Problem::new(code, said), wait: LOOK_AGAIN }
 }
 
-fn wait_for_what_is_made(archives: &[Variant], cx: &Cx<'_>, manifest: &Manifest) -> Outcome<()> {
-    let lacks =
-        |file: &&File| file.lacks(Variant::Mls) || archives.iter().any(|variant| file.lacks(*variant));
+/// Waits while jobs make what is missing. What no job makes will not come.
+fn wait_for_what_is_made(cx: &Cx<'_>, manifest: &Manifest, making: &HashSet<AssetId>) -> Outcome<()> {
+    let lacks = |file: &&File| manifest.variants.iter().any(|variant| file.lacks(*variant));
     let lacking = manifest.files.iter().filter(lacks).count();
     let Some(first) = manifest.files.iter().find(lacks) else { return Ok(()) };
+    if let Some(hopeless) = manifest.files.iter().filter(lacks).find(|file| !making.contains(&file.asset)) {
+        let message = format!(
+            "not everything of {} was made, and no job is making it: its jobs have ended without, or there were none; \
+             make it with media.rendition or video.transcode, or leave it out, then publish again",
+            hopeless.name
+        );
+        return Err(Failure::discard("media_not_made", message));
+    }
     let said = format!(
         "of {lacking} of {} files not everything is made yet, the first of them {}",
         manifest.files.len(),

@@ -25,13 +25,7 @@ impl Handle for DeliveryZip {
         let (Some(manifest), Some(sha256)) = (delivery.manifest, delivery.manifest_sha256) else {
             return Err(Failure::discard("not_published", "publish the delivery first: delivery.publish"));
         };
-        if let Some(lacking) = manifest.0.files.iter().find(|file| file.lacks(self.variant)) {
-            let message = format!(
-                "{} was published without a file for {}; publish the delivery again with that archive",
-                lacking.name, self.variant
-            );
-            return Err(Failure::discard("variant_not_made", message));
-        }
+        let entries = entries(&manifest.0, self.variant)?;
         let (whose, of) = (tenant.to_string(), self.delivery.to_string());
         let key = Key::archive(&whose, &of, &sha256, self.variant.name()).discard("bad_key")?;
         if let Some(there) = deliveries::archive(db, tenant, self.delivery, self.variant).await?
@@ -39,7 +33,6 @@ impl Handle for DeliveryZip {
         {
             return Ok(reused(&self, there));
         }
-        let entries = entries(&manifest.0, self.variant)?;
         let total = entries.iter().map(|entry| entry.bytes).sum::<u64>().max(1);
         let said = format!("packing {} files", entries.len());
         let progress = |done: u64| cx.progress((done * 99 / total) as u8, said.as_str());
@@ -84,7 +77,13 @@ fn entries(manifest: &Manifest, variant: Variant) -> Outcome<Vec<Entry<'_>>> {
 }
 
 fn entry(file: &File, variant: Variant) -> Outcome<Entry<'_>> {
-    let stored = file.in_variant(variant);
+    let stored = file.in_variant(variant).ok_or_else(|| {
+        let message = format!(
+            "{} was published without a file for {variant}; publish the delivery again with that archive",
+            file.name
+        );
+        Failure::discard("variant_not_made", message)
+    })?;
     Ok(Entry {
         name: &file.name,
         extension: file.extension(variant),

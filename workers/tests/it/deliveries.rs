@@ -102,17 +102,23 @@ async fn a_link_shows_nothing_once_it_is_taken_back_or_altered() {
     let asset = world.asset(photo("LadyBird.jpg")).await;
     let body = json!({"title": "x", "files": [{"asset": asset}], "archives": ["mls"]});
     let delivery = deliver(&client, &body).await;
+    assert_eq!(delivery["publishing"], Value::Null);
     let link = delivery["link"].as_str().unwrap();
+    let shown = client.http.get(link).send().await.unwrap().text().await.unwrap();
+    assert!(shown.contains("/files/1/mls") && !shown.contains("original"), "{shown}");
     let status = async |link: &str| client.http.get(link).send().await.unwrap().status();
     let (page, name) = link.split_at(link.find("dlv_").unwrap());
     let longer = format!("{page}{}", name.replacen(".1", ".2", 1));
     for altered in [&link[..link.len() - 1], &longer, &format!("{link}.1"), &link.replace("dlv_0", "dlv_1")] {
         assert_eq!(status(altered).await, StatusCode::NOT_FOUND, "{altered}");
     }
-    for under in ["/files/1/grid", "/files/1/original", "/archive/mls", "/placeholders.css", ""] {
+    for under in ["/files/1/grid", "/files/1/mls", "/archive/mls", "/placeholders.css", ""] {
         assert_eq!(status(&format!("{link}{under}")).await, StatusCode::OK, "{under}");
     }
-    for nothing in ["/files/0/grid", "/files/2/grid", "/files/1/huge", "/archive/all"] {
+    let nothings = ["/files/0/grid", "/files/2/grid", "/files/1/huge", "/archive/all"];
+    let not_asked_for =
+        ["/files/1/original", "/files/1/print", "/archive/original", "/archive/print_branded"];
+    for nothing in nothings.into_iter().chain(not_asked_for) {
         assert_eq!(status(&format!("{link}{nothing}")).await, StatusCode::NOT_FOUND, "{nothing}");
     }
     let path = format!("/v1/deliveries/{}/revoke", delivery["id"].as_str().unwrap());
@@ -130,7 +136,8 @@ async fn what_was_removed_or_is_held_since_is_not_served_any_more() {
     let _worker = world.start(&[]);
     let (client, stop) = serve(&world).await;
     let (removed, held) = (world.asset(photo("LadyBird.jpg")).await, world.asset(photo("Garden.jpg")).await);
-    let body = json!({"title": "x", "files": [{"asset": removed}, {"asset": held}, {"asset": held}], "archives": ["mls"]});
+    let files = json!([{"asset": removed}, {"asset": held}, {"asset": held}]);
+    let body = json!({"title": "x", "files": files, "archives": ["mls", "original"]});
     let delivery = deliver(&client, &body).await;
     let link = delivery["link"].as_str().unwrap();
     let status = async |under: &str| client.http.get(format!("{link}{under}")).send().await.unwrap().status();
@@ -167,6 +174,28 @@ async fn a_delivery_waits_for_its_pictures() {
     .await;
     let page = client.http.get(made["link"].as_str().unwrap()).send().await.unwrap();
     assert_eq!(page.status(), StatusCode::SERVICE_UNAVAILABLE);
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_says_why_it_cannot_be_published() {
+    let world = World::new().await;
+    let _worker = world.start(&[]);
+    let (client, stop) = serve(&world).await;
+    let whole = photo("LadyBird.jpg");
+    let (good, broken) =
+        (world.asset(whole.clone()).await, world.asset(whole[..whole.len() / 2].to_vec()).await);
+    let files = json!([{"asset": good}, {"asset": broken, "name": "Bath.jpg"}]);
+    let (_, made) = client.post("/v1/deliveries", json!({"title": "x", "files": files})).await;
+    let path = format!("/v1/deliveries/{}", made["id"].as_str().unwrap());
+    let told = eventually("the publishing to be given up", SOON, || async {
+        let delivery = client.get(&path).await;
+        (delivery["publishing"]["state"] == "discarded").then_some(delivery)
+    })
+    .await;
+    let error = &told["publishing"]["error"];
+    assert_eq!((&told["state"], &error["code"]), (&json!("preparing"), &json!("media_not_made")));
+    assert!(error["message"].as_str().unwrap().contains("Bath.jpg"), "{error}");
     stop.cancel();
 }
 

@@ -168,7 +168,8 @@ async fn delivery(world: &World) -> DeliveryId {
         is_withheld: false,
         film: None,
     };
-    let manifest = serde_json::to_string(&Manifest { files: vec![file] }).unwrap();
+    let manifest =
+        serde_json::to_string(&Manifest { files: vec![file], variants: Variant::ALL.to_vec() }).unwrap();
     let (id, tenant, asset) = (delivery.as_uuid(), world.tenant.as_uuid(), asset.as_uuid());
     for sql in [
         format!(

@@ -9,6 +9,8 @@ use sha2::{Digest, Sha256};
 pub struct Manifest {
     /// In the order in which they were put in.
     pub files: Vec<File>,
+    /// What may be had of each photograph, `mls` among it. Pages, archives and downloads of others are not there.
+    pub variants: Vec<Variant>,
 }
 
 /// One of them.
@@ -91,14 +93,10 @@ pub struct Stored {
 }
 
 impl File {
-    /// The file that stands for this one in `variant`; where nothing was made for it, the upload.
-    pub fn in_variant(&self, variant: Variant) -> &Stored {
-        self.made(variant).unwrap_or(&self.original)
-    }
-
-    fn made(&self, variant: Variant) -> Option<&Stored> {
+    /// The file that stands for this one in `variant`, where it was made.
+    pub fn in_variant(&self, variant: Variant) -> Option<&Stored> {
         let picture = match variant {
-            Variant::Original => return None,
+            Variant::Original => return Some(&self.original),
             Variant::Mls => &self.mls,
             Variant::Print => &self.print,
             Variant::MlsBranded => &self.mls_branded,
@@ -109,13 +107,16 @@ impl File {
 
     /// What its name ends with in `variant`, if not with what the upload's ends with.
     pub fn extension(&self, variant: Variant) -> Option<&'static str> {
-        self.made(variant)?;
-        Some(if self.film.is_some() { "mp4" } else { "jpg" })
+        match variant {
+            Variant::Original => None,
+            _ if self.film.is_some() => Some("mp4"),
+            _ => Some("jpg"),
+        }
     }
 
     /// Whether nothing was made of this yet for `variant`.
     pub fn lacks(&self, variant: Variant) -> bool {
-        variant != Variant::Original && self.made(variant).is_none()
+        self.in_variant(variant).is_none()
     }
 }
 
@@ -125,6 +126,11 @@ impl Manifest {
         for file in &mut self.files {
             file.is_withheld = !is_served(file.asset);
         }
+    }
+
+    /// Whether `variant` was asked for when it was published.
+    pub fn offers(&self, variant: Variant) -> bool {
+        self.variants.contains(&variant)
     }
 
     /// Whether anything of it is kept back. Then its archives are too, since they hold it.

@@ -1,15 +1,15 @@
 //! From what was put into a delivery to what its link shows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use jobs::{AssetId, DeliveryId, TenantId};
+use jobs::{AssetId, DeliveryId, JobId, TenantId};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, types::Json};
 use uuid::Uuid;
 
 use super::{Item, manifest::Manifest};
 use crate::{
-    db::Db,
+    db::{Db, Tx, commit},
     error::{OrFailed, StoreError},
     films::{self, Film, FilmFile},
     media::{ASSET, Asset, Rendition},
@@ -81,6 +81,68 @@ pub async fn candidates(
         Some(Candidate { name: item.name, asset, renditions, film })
     };
     Ok(items.into_iter().filter_map(candidate).collect())
+}
+
+/// A job that would make something of an asset.
+#[derive(Debug, Clone)]
+pub struct Maker {
+    /// Of which asset.
+    pub asset: AssetId,
+    /// The kind of the job.
+    pub kind: &'static str,
+    /// Its unique key.
+    pub unique_key: String,
+}
+
+/// The assets that one of `makers` is at work on, or will be.
+///
+/// # Errors
+/// When the database fails.
+pub async fn being_made(db: &Db, tenant: TenantId, makers: &[Maker]) -> Result<HashSet<AssetId>, StoreError> {
+    let assets: Vec<Uuid> = makers.iter().map(|maker| maker.asset.as_uuid()).collect();
+    let kinds: Vec<&str> = makers.iter().map(|maker| maker.kind).collect();
+    let keys: Vec<&str> = makers.iter().map(|maker| maker.unique_key.as_str()).collect();
+    let mut tx = db.tenant(tenant).await?;
+    let found: Vec<Uuid> = sqlx::query_scalar(
+        "select distinct x.asset_id from unnest($2::uuid[], $3::text[], $4::text[]) as x (asset_id, kind, unique_key)
+         join job j on j.tenant_id = $1 and j.kind = x.kind and j.unique_key = x.unique_key",
+    )
+    .bind(tenant.as_uuid())
+    .bind(&assets)
+    .bind(&kinds)
+    .bind(&keys)
+    .fetch_all(&mut *tx)
+    .await
+    .or_failed("see what is being made for a delivery")?;
+    Ok(found.into_iter().map(AssetId::from_uuid).collect())
+}
+
+/// Notes that `job` publishes this delivery, so that whoever waits for it can see how that goes.
+///
+/// # Errors
+/// When the database fails.
+pub async fn note_publisher(db: &Db, tenant: TenantId, id: DeliveryId, job: JobId) -> Result<(), StoreError> {
+    let mut tx = db.tenant(tenant).await?;
+    set_publisher(&mut tx, tenant, id, job).await?;
+    commit(tx, "note who publishes a delivery").await
+}
+
+pub(super) async fn set_publisher(
+    tx: &mut Tx,
+    tenant: TenantId,
+    id: DeliveryId,
+    job: JobId,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update delivery set publish_job = $3 where tenant_id = $1 and id = $2 and publish_job is distinct from $3",
+    )
+    .bind(tenant.as_uuid())
+    .bind(id.as_uuid())
+    .bind(job.as_uuid())
+    .execute(&mut **tx)
+    .await
+    .or_failed("note who publishes a delivery")?;
+    Ok(())
 }
 
 /// Makes `manifest` what the link of `id` shows. Part of the transaction that settles the job.

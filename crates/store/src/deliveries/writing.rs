@@ -1,11 +1,11 @@
 //! Making deliveries, taking them back, and noting their archives.
 
 use chrono::{DateTime, Utc};
-use jobs::{AssetId, DeliveryId, TenantId, Variant};
+use jobs::{AssetId, DeliveryId, Job, TenantId, Variant, kinds::delivery_publish::DeliveryPublish};
 use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
-use super::{COLUMNS, Delivery};
+use super::{COLUMNS, Delivery, publishing::set_publisher};
 use crate::{
     db::{Db, Tx, commit},
     enqueue::{self, NewJob},
@@ -69,7 +69,11 @@ pub async fn create<E: From<StoreError>>(
         return Ok(Created::NoAsset(missing));
     }
     let media_types: Vec<String> = media_types.into_iter().flatten().collect();
-    enqueue::insert(db, &mut tx, tenant, &jobs(&media_types)?).await?;
+    let jobs = jobs(&media_types)?;
+    enqueue::insert(db, &mut tx, tenant, &jobs).await?;
+    if let Some(publisher) = jobs.iter().find(|job| job.kind == DeliveryPublish::KIND) {
+        set_publisher(&mut tx, tenant, new.id, publisher.id).await?;
+    }
     let answer = answer(&made);
     keep_answer(db, &mut tx, tenant, key, &answer).await?;
     commit(tx, "make a delivery").await?;

@@ -113,9 +113,15 @@ async fn what_happens_to_deliveries_is_told() {
     );
     world.database.execute(&sql).await.unwrap();
     let mut tx = world.worker.begin().await.unwrap();
-    deliveries::publish(&mut tx, world.tenant, id, &Manifest { files: Vec::new() }, &"0".repeat(64))
-        .await
-        .unwrap();
+    deliveries::publish(
+        &mut tx,
+        world.tenant,
+        id,
+        &Manifest { files: Vec::new(), variants: Vec::new() },
+        &"0".repeat(64),
+    )
+    .await
+    .unwrap();
     tx.commit().await.unwrap();
     let delivery = deliveries::delivery(&world.api, world.tenant, id).await.unwrap().unwrap();
     let note = NewNote { place: 1, at: None, text: "too dark".into() };
