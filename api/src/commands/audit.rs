@@ -13,13 +13,12 @@ use crate::config::people::{AuditArgs, AuditCommand};
 pub(crate) async fn run(args: &AuditArgs) -> anyhow::Result<()> {
     let db = owner(&args.database)?;
     let AuditCommand::Verify { tenant } = &args.command;
-    let chains: Vec<(String, Option<TenantId>)> = match tenant {
-        Some(slug) => vec![(slug.clone(), Some(keys::tenant_by_slug(&db, slug).await?))],
-        None => {
-            let tenants = keys::tenants(&db).await?;
-            let of_tenants = tenants.into_iter().map(|tenant| (tenant.slug.clone(), Some(tenant.id())));
-            std::iter::once(("*".to_owned(), None)).chain(of_tenants).collect()
-        }
+    let chains: Vec<(String, Option<TenantId>)> = if let Some(slug) = tenant {
+        vec![(slug.clone(), Some(keys::tenant_by_slug(&db, slug).await?))]
+    } else {
+        let tenants = keys::tenants(&db).await?;
+        let of_tenants = tenants.into_iter().map(|tenant| (tenant.slug.clone(), Some(tenant.id())));
+        std::iter::once(("*".to_owned(), None)).chain(of_tenants).collect()
     };
     let mut broken = 0;
     for (name, tenant) in &chains {

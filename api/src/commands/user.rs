@@ -23,7 +23,7 @@ pub(crate) async fn run(args: &UserArgs) -> anyhow::Result<()> {
             }
         }
         UserCommand::Grant { email, place, role, payloads } => {
-            grant(&db, email, place, *role, *payloads).await?
+            grant(&db, email, place, *role, *payloads).await?;
         }
         UserCommand::Withdraw { email, place } => {
             let (user, tenant) = (users::by_email(&db, email).await?, find(&db, place).await?);

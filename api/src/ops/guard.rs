@@ -99,8 +99,7 @@ pub(super) async fn guard(
 ) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let mut response = match pass(&gate, &params, request, next).await {
-        Ok(response) => response,
-        Err(Refusal::Elsewhere(response)) => response,
+        Ok(response) | Err(Refusal::Elsewhere(response)) => response,
         Err(Refusal::Problem(problem)) => problem.into_response(),
     };
     let problem = request::problem_of(&mut response).or_else(|| misread(&response));

@@ -196,10 +196,8 @@ fn payloads(record: &JobRecord, sees_payloads: bool) -> Markup {
 }
 
 fn payload(payload: &Payload) -> Markup {
-    match payload.inline() {
-        Some(value) => json(value),
-        None => html! { p.soft { "It is large and lies in the object store; the API leads to it." } },
-    }
+    let large = || html! { p.soft { "It is large and lies in the object store; the API leads to it." } };
+    payload.inline().map_or_else(large, json)
 }
 
 fn json(value: &Value) -> Markup {

@@ -2,7 +2,10 @@
 
 use jobs::{JobId, TenantId};
 use serde_json::{Value, json};
-use store::{bulk, pauses, reads, schedules};
+use store::{
+    bulk::{self, OperationState},
+    pauses, reads, schedules,
+};
 
 use crate::{AppState, problem::Problem};
 
@@ -63,7 +66,7 @@ impl Subject {
             Self::Bulk => match id.parse() {
                 Ok(id) => bulk::get(&app.db, tenant, id).await?.map(|operation| {
                     json!({
-                        "state": operation.state().map(|state| state.name()).unwrap_or_default(),
+                        "state": operation.state().map(OperationState::name).unwrap_or_default(),
                         "processed": operation.processed, "changed": operation.changed,
                     })
                 }),

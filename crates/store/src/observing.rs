@@ -16,7 +16,7 @@ const MINUTES_MAX: i32 = 10;
 /// Waiting jobs of a queue that are counted; one more means "or more".
 pub const WAITING_COUNTED_MAX: i32 = 10_000;
 /// Failures that are looked at to group them.
-pub const FAILURES_LOOKED_AT_MAX: i32 = 20_000;
+pub const FAILURES_LOOKED_AT_MAX: i32 = 5_000;
 /// Upper ends of all but the last place of a histogram, in milliseconds.
 pub const HISTOGRAM_STEPS_MS: [i32; 15] =
     [10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000, 300_000, 900_000, 3_600_000];

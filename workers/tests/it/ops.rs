@@ -106,11 +106,11 @@ async fn five_hundred_are_retried_by_what_they_have_in_common() {
     .await;
     let message: Value =
         world.database.json("select error from attempt where error is not null limit 1").await.unwrap();
-    let word = message["message"].as_str().unwrap().split_whitespace().last().unwrap().to_owned();
+    let said = message["message"].as_str().unwrap().split_whitespace().last().unwrap().to_owned();
 
     let browser = signed_in(&client, Viewer::DESK).await;
     press(&browser, "/").await;
-    for keys in [word.as_str(), ENTER] {
+    for keys in [said.as_str(), ENTER] {
         press(&browser, keys).await;
     }
     comes_true(&browser, "document.querySelector('h1').textContent == 'Jobs'").await;
