@@ -19,7 +19,7 @@ fetched() {
 }
 
 if ! fetched node package-lock.json; then
-    echo "npm fetches axe-core and the libraries of Stripe, Twilio, Svix, Standard Webhooks and SNS (a minute or two)"
+    echo "npm fetches axe-core and the libraries of Stripe, Twilio, Svix, Standard Webhooks, SNS and Web Push (a minute or two)"
     mkdir -p "$TO/node"
     cp "$FROM/node/package.json" "$FROM/node/package-lock.json" "$FROM/node/.npmrc" "$TO/node/"
     (cd "$TO/node" && npm ci --ignore-scripts --prefer-offline --no-audit --no-fund 8>&-)

@@ -176,7 +176,7 @@ pub(crate) const PROMISE_DAYS_MAX: i64 = 31;
 /// Characters of a party's name.
 pub(crate) const PARTY_NAME_CHARS_MAX: usize = 200;
 /// Characters of an address, whatever the channel.
-pub(crate) const CONTACT_ADDRESS_CHARS_MAX: usize = 500;
+pub(crate) const CONTACT_ADDRESS_CHARS_MAX: usize = 1_000;
 /// Characters of a mail address (RFC 5321).
 pub(crate) const EMAIL_CHARS_MAX: usize = 254;
 /// Bytes of what people are told.

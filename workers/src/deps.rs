@@ -4,7 +4,10 @@ use blob::Blobs;
 use outbound::Outbound;
 use store::Db;
 
-use crate::{clamd::Clamd, film_orders::Cut, media_pool::MediaPool, scratch::Scratch, senders::Senders};
+use crate::{
+    breakers::Breakers, clamd::Clamd, film_orders::Cut, media_pool::MediaPool, scratch::Scratch,
+    senders::Senders,
+};
 
 /// Everything a handler may reach.
 pub struct Deps {
@@ -24,6 +27,8 @@ pub struct Deps {
     pub outbound: Outbound,
     /// Those who carry messages.
     pub senders: Senders,
+    /// Who of those who are called is left alone for a while.
+    pub(crate) breakers: Breakers,
     /// Room for files, gone when the attempt is.
     pub scratch: Scratch,
 }

@@ -8,6 +8,7 @@
 
 mod addressed;
 pub mod archive;
+mod breakers;
 pub mod claims;
 pub mod clamd;
 pub mod config;

@@ -16,6 +16,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    breakers::Breakers,
     claims::Claims,
     clamd::Clamd,
     config::RunArgs,
@@ -79,11 +80,17 @@ impl Core {
         let db = args.masters.give(Db::connect(&args.database.options(Role::Worker))?)?;
         let program =
             std::env::current_exe().context("could not find this program for its child processes")?;
+        let outbound = Outbound::new(Options {
+            loopback: args.webhooks.webhooks_loopback,
+            connect: CALL_CONNECT_MAX,
+            whole: CALL_MAX,
+        });
+        let senders = Senders::open(&args.sending, outbound.clone());
         let deps = Arc::new(Deps {
             db: db.clone(),
             blobs: blob::Blobs::connect(&args.s3.options())?,
             clamd: Clamd::at(args.clamd_address.clone()),
-            senders: Senders::open(&args.sending).context("could not set up those who carry messages")?,
+            senders: senders.context("could not set up those who carry messages")?,
             // The program for films lies beside this one.
             films: MediaPool::new(Kind {
                 program: program.with_file_name("films"),
@@ -98,11 +105,8 @@ impl Core {
                 memory_bytes: args.media_memory_mib * MIB,
                 uses_max: media_pool::USES_MAX,
             }),
-            outbound: Outbound::new(Options {
-                loopback: args.webhooks.webhooks_loopback,
-                connect: CALL_CONNECT_MAX,
-                whole: CALL_MAX,
-            }),
+            outbound,
+            breakers: Breakers::default(),
             scratch: Scratch::open(&args.scratch).context("could not open the scratch folder")?,
         });
         let held = Arc::new(Held::default());

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
-use notify::Suppression;
+use notify::{Subscription, Suppression};
 use serde::{Deserialize, Serialize};
 use store::parties::{self, Added, ContactPoint, NewContactPoint, Word};
 use utoipa::ToSchema;
@@ -33,8 +33,9 @@ pub(crate) struct ContactPointBody {
     /// `email`, `sms`, `push` or `chat`; the inbox is there already.
     #[schema(value_type = String, example = "email")]
     channel: Channel,
-    /// An address, a number as `+4366012345`, a device's token, or the address of a chat's incoming webhook.
-    #[schema(example = "ada@example.com", max_length = 500)]
+    /// An address, a number as `+4366012345`, `JSON.stringify` of a browser's push subscription, or the address of a chat's
+    /// incoming webhook.
+    #[schema(example = "ada@example.com", max_length = 1000)]
     address: String,
     /// Whether it is known to be theirs; only critical messages go to one that is not.
     #[serde(default)]
@@ -51,7 +52,7 @@ pub(crate) struct ContactPointResource {
     /// By which channel.
     #[schema(value_type = String)]
     channel: Channel,
-    /// The address; of a chat's webhook only its origin, for the rest of it is a secret.
+    /// The address; of a chat's webhook and a browser only the origin, for the rest of it is a secret.
     address: String,
     /// When it was found to be theirs.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,11 +67,16 @@ pub(crate) struct ContactPointResource {
 impl ContactPointResource {
     pub(super) fn of(row: &ContactPoint) -> Result<Self, Problem> {
         let channel = row.channel()?;
-        let origin = || row.address.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+        let origin = |url: &str| url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
         Ok(Self {
             id: row.id(),
             channel,
-            address: if channel == Channel::Chat { origin() } else { row.address.clone() },
+            address: match channel {
+                Channel::Chat => origin(&row.address),
+                Channel::Push => Subscription::parse(&row.address)
+                    .map_or_else(|_| String::new(), |known| origin(&known.endpoint)),
+                _ => row.address.clone(),
+            },
             verified_at: row.verified_at,
             suppressed: row.suppression.as_deref().and_then(Suppression::named).map(Suppression::name),
             created_at: row.created_at,
@@ -79,32 +85,48 @@ impl ContactPointResource {
 }
 
 impl ContactPointBody {
-    fn check(&self) -> Result<String, Problem> {
+    /// The address as it is kept.
+    fn check(&self, loopback: bool) -> Result<String, Problem> {
         let address = self.address.trim();
-        let plain = !address.chars().any(|c| c.is_control() || c.is_whitespace());
-        let fits = match self.channel {
-            Channel::Email => is_email(address),
-            Channel::Sms => address.strip_prefix('+').is_some_and(|digits| {
-                PHONE_DIGITS.contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
-            }),
-            Channel::Chat => ["https://", "http://"].iter().any(|scheme| address.starts_with(scheme)),
-            Channel::Push => !address.is_empty(),
+        let wrong = |pointer: &str, wants: String| Problem::invalid(vec![FieldError::new(pointer, wants)]);
+        let (fits, wants) = match self.channel {
+            Channel::Email => (is_email(address), "takes an address such as ada@example.com"),
+            Channel::Sms => (is_phone(address), "takes a number with its country, such as +4366012345"),
+            Channel::Chat => (
+                ["https://", "http://"].iter().any(|scheme| address.starts_with(scheme)),
+                "takes the https address of an incoming webhook",
+            ),
+            Channel::Push => {
+                return subscription(address, loopback).map_err(|wants| wrong("/address", wants));
+            }
             Channel::InApp => {
-                let error = FieldError::new("/channel", "every party has one inbox, which is there already");
-                return Err(Problem::invalid(vec![error]));
+                return Err(wrong(
+                    "/channel",
+                    "every party has one inbox, which is there already".to_owned(),
+                ));
             }
         };
+        let plain = !address.chars().any(|c| c.is_control() || c.is_whitespace());
         if plain && fits && address.chars().count() <= CONTACT_ADDRESS_CHARS_MAX {
             return Ok(address.to_owned());
         }
-        let wants = match self.channel {
-            Channel::Email => "takes an address such as ada@example.com",
-            Channel::Sms => "takes a number with its country, such as +4366012345",
-            Channel::Chat => "takes the https address of an incoming webhook",
-            Channel::Push | Channel::InApp => "takes a device's token",
-        };
-        Err(Problem::invalid(vec![FieldError::new("/address", wants)]))
+        Err(wrong("/address", wants.to_owned()))
     }
+}
+
+fn is_phone(text: &str) -> bool {
+    text.strip_prefix('+').is_some_and(|digits| {
+        PHONE_DIGITS.contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
+/// A browser's subscription, in few words.
+fn subscription(text: &str, loopback: bool) -> Result<String, String> {
+    let known = Subscription::parse(text)?;
+    outbound::check(&known.endpoint, loopback).map_err(|bad| format!("its endpoint: {bad}"))?;
+    let line = serde_json::to_string(&known).map_err(|error| error.to_string())?;
+    let fits = line.chars().count() <= CONTACT_ADDRESS_CHARS_MAX;
+    fits.then_some(line).ok_or_else(|| format!("takes at most {CONTACT_ADDRESS_CHARS_MAX} characters"))
 }
 
 fn is_email(text: &str) -> bool {
@@ -137,7 +159,7 @@ pub(crate) async fn add_contact_point(
         id: ContactPointId::new(),
         party,
         channel: body.channel,
-        address: body.check()?,
+        address: body.check(app.settings.webhooks_loopback)?,
         is_verified: body.verified,
         link_secret: secret()?,
     };

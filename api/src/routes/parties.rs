@@ -4,14 +4,17 @@ use ::jobs::{ContactPointId, PartyId};
 use axum::{
     Json as Body,
     extract::State,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
 use rand::{TryRngCore, rngs::OsRng};
 use schedule::Zone;
 use serde::{Deserialize, Serialize};
-use store::parties::{self, Party, Terms};
+use store::{
+    parties::{self, Created, Party, Terms},
+    submit::Answer,
+};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -19,17 +22,21 @@ use super::{
     contact_points::ContactPointResource,
     jobs::{link_next, page_size, read_cursor, write_cursor},
     schedules::PageParams,
+    submit::{mismatch, replayed, respond},
 };
 use crate::{
     AppState,
     auth::{Reader, Writer},
     extract::{Id, Json, Params},
+    idempotency,
     limits::{PAGE_DEFAULT, PAGE_MAX, PARTY_NAME_CHARS_MAX},
     problem::{FieldError, Problem, ProblemDocument},
 };
 
+const ROUTE: &str = "POST /v1/parties";
+
 /// Somebody who can be told something.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewParty)]
 pub(crate) struct PartyBody {
@@ -155,6 +162,7 @@ pub(super) fn secret() -> Result<[u8; 32], Problem> {
 /// They have an inbox from then on; where else they are reached is noted with their contact points.
 #[utoipa::path(
     post, path = "/v1/parties", tag = "Messages", operation_id = "create_party", request_body = PartyBody,
+    params(("Idempotency-Key" = String, Header, description = "Fresh for every new request, the same for its retries; kept 24 h")),
     responses(
         (status = 201, description = "They are noted", body = PartyResource),
         (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
@@ -164,14 +172,19 @@ pub(super) fn secret() -> Result<[u8; 32], Problem> {
 pub(crate) async fn create_party(
     State(app): State<AppState>,
     Writer(caller): Writer,
+    headers: HeaderMap,
     Json(body): Json<PartyBody>,
 ) -> Result<Response, Problem> {
-    let terms = body.check()?;
+    let key = idempotency::read(&headers, ROUTE, &body, app.settings.idempotency_required)?;
+    let _held = app.in_flight.take(caller.tenant, key.as_ref())?;
+    let (id, terms) = (PartyId::new(), body.check()?);
     let inbox = (ContactPointId::new(), secret()?);
-    let party = parties::create(&app.db, caller.tenant, PartyId::new(), &terms, inbox).await?;
-    let location = HeaderValue::try_from(format!("/v1/parties/{}", party.id())).map_err(Problem::internal)?;
-    let made = (StatusCode::CREATED, [(header::LOCATION, location)], Body(PartyResource::of(party)));
-    Ok(made.into_response())
+    let answer = |made| Answer::of(201, Some(format!("/v1/parties/{id}")), &PartyResource::of(made));
+    match parties::create(&app.db, caller.tenant, id, &terms, inbox, key.as_ref(), answer).await? {
+        Created::New(answer) => Ok(respond(answer)),
+        Created::Replayed(answer) => Ok(replayed(respond(answer))),
+        Created::Mismatch => Err(mismatch()),
+    }
 }
 
 /// A page of parties, newest first.

@@ -9,8 +9,10 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use store::outbox::{self, Attempt, Delivery};
 use utoipa::{IntoParams, ToSchema};
+use webhooks::Event;
 
 use super::{
     jobs::{page_size, read_cursor, write_cursor},
@@ -126,6 +128,8 @@ pub(crate) async fn list_webhook_deliveries(
 pub(crate) struct WebhookDeliveryDetail {
     #[serde(flatten)]
     delivery: DeliveryResource,
+    /// The body of each request: the same bytes each time.
+    body: String,
     /// Latest first, at most 100.
     tried: Vec<WebhookAttempt>,
 }
@@ -137,6 +141,10 @@ pub(crate) struct WebhookAttempt {
     number: i32,
     /// When.
     attempted_at: DateTime<Utc>,
+    /// What was sent: its `url` and `headers`; none when nothing was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    request: Option<Value>,
     /// What was answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<i16>,
@@ -155,6 +163,7 @@ impl WebhookAttempt {
         Self {
             number: attempt.number,
             attempted_at: attempt.attempted_at,
+            request: attempt.request.map(|request| request.0),
             status: attempt.status,
             error: attempt.error,
             took_ms: attempt.took_ms,
@@ -182,7 +191,21 @@ pub(crate) async fn get_webhook_delivery(
     let delivery = outbox::delivery(&app.db, caller.tenant, endpoint, id).await?.ok_or_else(no_delivery)?;
     let tried = outbox::attempts(&app.db, caller.tenant, id, WEBHOOK_ATTEMPTS_MAX).await?;
     let tried = tried.into_iter().map(WebhookAttempt::of).collect();
-    Ok(Body(WebhookDeliveryDetail { delivery: DeliveryResource::of(delivery), tried }))
+    let told = outbox::dispatch(&app.db, caller.tenant, id).await?.ok_or_else(no_delivery)?;
+    let (message, tenant) = (told.message.to_string(), caller.tenant.to_string());
+    let event = Event {
+        id: &message,
+        tenant: &tenant,
+        event_type: &told.event_type,
+        subject: &told.subject,
+        time: told.happened_at,
+        data: &told.data,
+    };
+    Ok(Body(WebhookDeliveryDetail {
+        delivery: DeliveryResource::of(delivery),
+        body: event.envelope(),
+        tried,
+    }))
 }
 
 fn ids((endpoint, delivery): &(String, String)) -> Result<(WebhookEndpointId, WebhookDeliveryId), Problem> {

@@ -40,7 +40,10 @@ async fn message(app: &TestApp, party: &str, channel: &str, state: &str) -> Stri
 async fn a_party_is_noted_changed_and_forgotten() {
     let app = TestApp::start().await;
     let body = json!({"name": " Ada ", "timezone": "Europe/Vienna", "quiet_hours": {"from": "22:00", "until": "08:00"}});
-    let made = app.post("/v1/parties", &body).await;
+    let key = fresh();
+    let made = app.post_keyed("/v1/parties", &body, &key).await;
+    let again = app.post_keyed("/v1/parties", &body, &key).await;
+    assert_eq!((again.header("idempotent-replayed"), &again.text), (Some("true"), &made.text));
     assert_eq!(
         (made.status, &made.body["name"], &made.body["locale"]),
         (StatusCode::CREATED, &json!("Ada"), &json!("en"))
@@ -113,11 +116,24 @@ async fn what_cannot_be_noted_is_refused_with_the_field() {
         ("email", "a@b.c\r\nBcc: x@y.z", "/address"),
         ("sms", "066012345", "/address"),
         ("chat", "ftp://x", "/address"),
+        ("push", "a-token", "/address"),
+        ("push", &subscription("https://10.0.0.1/x"), "/address"),
+        ("push", &subscription("https://push.example/1").replace("BLn9b", "BLn9"), "/address"),
         ("in_app", "x", "/channel"),
     ] {
         let refused = app.post(&contacts, &json!({"channel": channel, "address": address})).await;
         assert_eq!(refused.problem(422, "invalid_body").pointers(), [pointer], "{channel} {address}");
     }
+    let browser = json!({"channel": "push", "address": subscription("https://push.example/secret")});
+    let added = app.post(&contacts, &browser).await;
+    assert_eq!((added.status, &added.body["address"]), (StatusCode::CREATED, &json!("https://push.example")));
+}
+
+/// What a browser hands out whose push service takes notices at `endpoint`.
+fn subscription(endpoint: &str) -> String {
+    let point = "BLn9b-VR0ca83knDNZ32dCHGyjJp-1riX9ZTN40MqV8K_LpQmLqxC_DoHvqvFXO_nGdAB4W9dogZb_sM-uV4JbY";
+    let keys = json!({"p256dh": point, "auth": "_ordMnz7uTCmrpBTeUV4Bw"});
+    json!({"endpoint": endpoint, "expirationTime": null, "keys": keys}).to_string()
 }
 
 #[tokio::test]

@@ -10,8 +10,12 @@ use rustix::process::Signal;
 
 use crate::{
     process::Process,
+    stage::until,
     world::{World, answers, free_address, status},
 };
+
+/// How long processes may take to die of a job.
+const DYING: Duration = Duration::from_secs(15);
 
 /// A process that works.
 pub(crate) struct Worker {
@@ -85,6 +89,20 @@ impl World {
     pub(crate) fn kill(&self, worker: Worker) {
         self.note_killed(&worker.process.name);
         worker.process.kill_alone();
+    }
+
+    /// Starts as many workers as there are jobs, all told to die at one; answers how many did. Those that found nothing to do
+    /// end here: who wants more deaths calls again.
+    pub(crate) async fn die(&self, arguments: &[&str], count: usize) -> anyhow::Result<usize> {
+        let mut doomed: Vec<_> = (0..count).map(|_| self.worker(arguments)).collect::<anyhow::Result<_>>()?;
+        let mut dead = 0;
+        let _ = until("all of them to die", DYING, || {
+            dead += doomed.extract_if(.., |worker| worker.process.ended().is_some()).count();
+            let all = doomed.is_empty();
+            async move { all.then_some(()) }
+        })
+        .await;
+        Ok(dead)
     }
 
     /// What a supervisor does: starts those again that are gone. Answers how many were.

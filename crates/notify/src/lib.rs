@@ -15,6 +15,7 @@ mod quiet;
 mod request;
 mod rules;
 mod segments;
+mod subscription;
 mod templates;
 mod unsubscribe;
 
@@ -27,6 +28,7 @@ pub use quiet::Quiet;
 pub use request::{About, History, Request, Rungs, Told};
 pub use rules::{Decision, Note, Verdict, decide, dedupe_window};
 pub use segments::{Encoding, Segments, segments};
+pub use subscription::{Subscription, SubscriptionKeys};
 pub use templates::{
     Button, LINES_MAX, PIECE_BYTES_MAX, RENDERED_BYTES_MAX, Rendered, Source, TemplateError,
 };

@@ -44,6 +44,11 @@ impl OutboundError {
         matches!(self, Self::Target(_) | Self::NotPublic(_))
     }
 
+    /// Whether no connection came about, so that nothing was said.
+    pub fn is_connect(&self) -> bool {
+        matches!(self, Self::Slow(error) | Self::Unreachable(error) if error.is_connect())
+    }
+
     /// A stable word for it.
     pub const fn word(&self) -> &'static str {
         match self {

@@ -20,6 +20,7 @@ pub use self::{
 use crate::{
     db::{Db, commit},
     error::{OrFailed, StoreError},
+    submit::{Answer, Idempotency, Taken, keep_answer, take_key},
 };
 
 /// Somebody who can be told something.
@@ -64,6 +65,17 @@ pub struct Terms {
     pub quiet: Option<(i16, i16)>,
 }
 
+/// What became of the wish to note a party.
+#[derive(Debug, Clone)]
+pub enum Created {
+    /// They are noted; this is the answer, also kept for the key.
+    New(Answer),
+    /// The key was used before for the same request: this is what it was answered.
+    Replayed(Answer),
+    /// The key was used before for another request.
+    Mismatch,
+}
+
 /// Notes a party, with an inbox of its own.
 ///
 /// # Errors
@@ -74,8 +86,15 @@ pub async fn create(
     id: PartyId,
     terms: &Terms,
     inbox: (ContactPointId, [u8; 32]),
-) -> Result<Party, StoreError> {
+    key: Option<&Idempotency>,
+    answer: impl FnOnce(Party) -> Answer,
+) -> Result<Created, StoreError> {
     let mut tx = db.tenant(tenant).await?;
+    match take_key(db, &mut tx, tenant, key).await? {
+        Taken::Free => {}
+        Taken::Before(answer) => return Ok(Created::Replayed(answer)),
+        Taken::ForAnother => return Ok(Created::Mismatch),
+    }
     let sql = format!(
         "insert into party (id, tenant_id, name, locale, timezone, quiet_from, quiet_until)
          values ($1, $2, $3, $4, $5, $6, $7) returning {COLUMNS}"
@@ -102,8 +121,10 @@ pub async fn create(
     .execute(&mut *tx)
     .await
     .or_failed("open an inbox")?;
+    let answer = answer(party);
+    keep_answer(db, &mut tx, tenant, key, &answer).await?;
     commit(tx, "note a party").await?;
-    Ok(party)
+    Ok(Created::New(answer))
 }
 
 /// The party of `tenant` with this id.

@@ -8,6 +8,7 @@
 
 pub mod address;
 mod body;
+mod envelope;
 mod identity;
 mod incoming;
 mod mac;
@@ -20,6 +21,7 @@ mod signing;
 mod verify;
 
 pub use body::read_body;
+pub use envelope::Event;
 pub use identity::{EVENT_ID_BYTES_MAX, EVENT_TYPE_BYTES_MAX, Identity};
 pub use incoming::Incoming;
 pub use refusal::Refusal;

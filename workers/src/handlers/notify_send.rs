@@ -19,6 +19,7 @@ use telemetry::metrics as names;
 
 use crate::{
     addressed::closed,
+    breakers::Called,
     cx::Cx,
     faults::Point,
     registry::Handle,
@@ -110,7 +111,7 @@ impl Sending {
             callback: self.callback.as_deref(),
         };
         // What was begun and broke off is looked into whoever answers.
-        let leave = match cx.deps.senders.breakers.enter(provider, tenant) {
+        let leave = match cx.deps.breakers.enter(Called::Provider(provider), tenant) {
             Err(wait) if message.state == "planned" => {
                 let why = format!("{provider} did not answer the last times and is left alone for a while");
                 return Err(Failure::Snooze { wait, problem: Problem::new("provider_away", why) });

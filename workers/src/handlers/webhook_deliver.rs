@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use ::outbound::{Answer, OutboundError};
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::Utc;
 use jobs::{
     Failure, Outcome,
     failure::{Classify, Problem},
     kinds::webhook_deliver::{Delivered, WebhookDeliver},
 };
 use rand::Rng;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use store::outbox::{self, Dispatch, Tried};
-use webhooks::{SigningKey, sign};
+use webhooks::{Event, SigningKey, sign};
 
-use crate::{cx::Cx, registry::Handle};
+use crate::{breakers::Called, cx::Cx, registry::Handle};
 
 /// Bytes read of an answer.
 const ANSWER_BYTES_MAX: usize = 4 * 1024;
@@ -38,8 +38,14 @@ impl Handle for WebhookDeliver {
             outbox::tried(db, tenant, endpoint, self.delivery, &Tried { is_last: true, ..tried }).await?;
             return Err(Failure::cancel(format!("the endpoint is switched off: {reason}")));
         }
+        let leave = cx.deps.breakers.enter(Called::Endpoint(endpoint), tenant).map_err(|wait| {
+            let why = "the endpoint did not answer the last times and is left alone for a while";
+            Failure::Snooze { wait, problem: Problem::new("endpoint_away", why) }
+        })?;
+        let request = Request::signed(cx, &dispatch).await?;
         let began = tokio::time::Instant::now();
-        let answered = post(cx, &dispatch).await?;
+        let answered = request.post(cx).await;
+        leave.told(!is_away(&answered));
         let took_ms = began.elapsed().as_millis() as u64;
         let (tried, after) = match &answered {
             Ok(answer) => (told(answer, took_ms), answer.retry_after_s.map(Duration::from_secs)),
@@ -47,7 +53,7 @@ impl Handle for WebhookDeliver {
         };
         let is_unwanted = tried.status == Some(GONE);
         let gives_up = is_last || is_unwanted || matches!(&answered, Err(error) if error.is_ours());
-        let tried = Tried { is_last: gives_up, is_unwanted, ..tried };
+        let tried = Tried { request: Some(request.shown()), is_last: gives_up, is_unwanted, ..tried };
         if outbox::tried(db, tenant, endpoint, self.delivery, &tried).await? {
             tracing::warn!(
                 "{endpoint} was switched off: it wants it so, or nothing has got through to it for days"
@@ -74,41 +80,64 @@ fn later(attempt: u16, said: &str, after: Option<Duration>) -> Failure {
     Failure::Retry { problem: Problem::new("not_delivered", said), after: Some(after) }
 }
 
-async fn post(cx: &Cx<'_>, dispatch: &Dispatch) -> Outcome<Result<Answer, OutboundError>> {
-    let now = Utc::now();
-    let texts = outbox::keys(&cx.deps.db, cx.tenant(), &dispatch.endpoint, now).await?;
-    let keys: Vec<SigningKey> =
-        texts.iter().map(|text| SigningKey::parse(text)).collect::<Result<_, _>>().discard("bad_key")?;
-    let body = envelope(cx, dispatch).into_bytes();
-    let signed = sign(&dispatch.message.to_string(), now.timestamp(), &body, &keys).discard("bad_key")?;
-    let headers = [
-        ("content-type", "application/cloudevents+json"),
-        ("webhook-id", signed.id.as_str()),
-        ("webhook-timestamp", signed.timestamp.as_str()),
-        ("webhook-signature", signed.signature.as_str()),
-    ];
-    Ok(cx.deps.outbound.post(&dispatch.endpoint.url, &headers, body, ANSWER_BYTES_MAX).await)
+/// What is sent.
+struct Request {
+    url: String,
+    headers: [(&'static str, String); 4],
+    body: Vec<u8>,
 }
 
-/// The same bytes each time it is sent.
-fn envelope(cx: &Cx<'_>, dispatch: &Dispatch) -> String {
-    let at = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Micros, true);
-    json!({
-        "specversion": "1.0",
-        "id": dispatch.message,
-        "source": format!("urn:crewline:{}", cx.tenant()),
-        "type": dispatch.event_type,
-        "subject": dispatch.subject,
-        "time": at(dispatch.happened_at),
-        "datacontenttype": "application/json",
-        "data": dispatch.data,
-    })
-    .to_string()
+impl Request {
+    async fn signed(cx: &Cx<'_>, dispatch: &Dispatch) -> Outcome<Self> {
+        let now = Utc::now();
+        let texts = outbox::keys(&cx.deps.db, cx.tenant(), &dispatch.endpoint, now).await?;
+        let keys: Vec<SigningKey> =
+            texts.iter().map(|text| SigningKey::parse(text)).collect::<Result<_, _>>().discard("bad_key")?;
+        let (id, tenant) = (dispatch.message.to_string(), cx.tenant().to_string());
+        let event = Event {
+            id: &id,
+            tenant: &tenant,
+            event_type: &dispatch.event_type,
+            subject: &dispatch.subject,
+            time: dispatch.happened_at,
+            data: &dispatch.data,
+        };
+        let body = event.envelope().into_bytes();
+        let signed = sign(&id, now.timestamp(), &body, &keys).discard("bad_key")?;
+        let headers = [
+            ("content-type", "application/cloudevents+json".to_owned()),
+            ("webhook-id", signed.id),
+            ("webhook-timestamp", signed.timestamp),
+            ("webhook-signature", signed.signature),
+        ];
+        Ok(Self { url: dispatch.endpoint.url.clone(), headers, body })
+    }
+
+    async fn post(&self, cx: &Cx<'_>) -> Result<Answer, OutboundError> {
+        let headers: Vec<_> = self.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        cx.deps.outbound.post(&self.url, &headers, self.body.clone(), ANSWER_BYTES_MAX).await
+    }
+
+    /// As it is kept: without the body, which is the message's and the same each time.
+    fn shown(&self) -> Value {
+        let headers: Map<_, _> =
+            self.headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())).collect();
+        json!({ "url": self.url, "headers": headers })
+    }
+}
+
+/// Whether nobody is there who could say anything about the message.
+fn is_away(answered: &Result<Answer, OutboundError>) -> bool {
+    match answered {
+        Ok(answer) => matches!(answer.status, 408 | 429 | 500..),
+        Err(error) => !error.is_ours(),
+    }
 }
 
 fn told(answer: &Answer, took_ms: u64) -> Tried {
     let is_delivered = (200..300).contains(&answer.status);
     Tried {
+        request: None,
         status: Some(answer.status),
         error: (!is_delivered).then(|| format!("it answered {}", answer.status)),
         took_ms,
@@ -121,6 +150,7 @@ fn told(answer: &Answer, took_ms: u64) -> Tried {
 
 fn refused(error: String, took_ms: u64) -> Tried {
     Tried {
+        request: None,
         status: None,
         error: Some(error),
         took_ms,

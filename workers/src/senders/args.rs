@@ -11,11 +11,13 @@ use lettre::{
     },
     transport::smtp::client::Certificate,
 };
+use outbound::Outbound;
 use reqwest::Client;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     mail::{Dkim, Mailer},
+    push::{Identity, Push},
     sms::Carrier,
     smtp::Smtp,
 };
@@ -82,9 +84,29 @@ pub struct SendingArgs {
     /// Number that text messages come from
     #[arg(long, env = "CREWLINE_TWILIO_FROM")]
     pub twilio_from: Option<String>,
+    /// Key that notices to browsers are signed with: the private one that `npx web-push generate-vapid-keys` prints; without,
+    /// nothing goes to devices
+    #[arg(long, env = "CREWLINE_VAPID_KEY", hide_env_values = true, requires_all = ["vapid_public_key", "vapid_contact"])]
+    pub vapid_key: Option<SecretString>,
+    /// The public one: what pages give to the browser as applicationServerKey
+    #[arg(long, env = "CREWLINE_VAPID_PUBLIC_KEY")]
+    pub vapid_public_key: Option<String>,
+    /// Whom push services turn to: mailto: and an address, or an https URL
+    #[arg(long, env = "CREWLINE_VAPID_CONTACT")]
+    pub vapid_contact: Option<String>,
 }
 
 impl SendingArgs {
+    pub(super) fn push(&self, outbound: Outbound) -> anyhow::Result<Option<Push>> {
+        let (Some(key), Some(public), Some(contact)) =
+            (&self.vapid_key, &self.vapid_public_key, &self.vapid_contact)
+        else {
+            return Ok(None);
+        };
+        let identity = Identity::new(key.expose_secret(), public, contact)?;
+        Ok(Some(Push::new(outbound, identity)))
+    }
+
     pub(super) fn mailer(&self) -> anyhow::Result<Option<Mailer>> {
         let (Some(address), Some(from)) = (&self.smtp_address, &self.mail_from) else { return Ok(None) };
         let (host, port) = address.rsplit_once(':').context("--smtp-address takes host:port")?;

@@ -59,10 +59,14 @@ pub(super) async fn call(request: RequestBuilder) -> Result<Said, Answer> {
 
 /// What an answer without a word of its own means. Of a server that stumbled nobody knows what it did before.
 pub(super) fn meaning(said: &Said) -> Answer {
-    let (status, after) = (said.status, said.after);
-    let said: String = String::from_utf8_lossy(&said.body).chars().take(200).collect();
+    meaning_of(said.status.as_u16(), said.after, &said.body)
+}
+
+/// The same of a status and the beginning of a body.
+pub(super) fn meaning_of(status: u16, after: Option<Duration>, body: &[u8]) -> Answer {
+    let said: String = String::from_utf8_lossy(body).chars().take(200).collect();
     let said = format!("{status} {said}");
-    match status.as_u16() {
+    match status {
         200..=299 => Answer::Done(None),
         408 | 425 | 429 | 503 => Answer::Away(said, after),
         404 | 410 => Answer::Nobody(said),

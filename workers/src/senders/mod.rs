@@ -1,13 +1,14 @@
-//! Those who carry messages out of the house: a mail server, a chat, a carrier of text messages.
+//! Those who carry messages out of the house: a mail server, a chat, a carrier of text messages, push services.
 //!
 //! Each answers in one of the words of [`Answer`], of which the last matters most: nobody knows. Whoever says "not sent"
 //! must know it, for then it is sent again.
 
 mod args;
-mod breaker;
 mod chat;
 mod http;
 mod mail;
+mod push;
+mod sealed;
 mod sms;
 mod smtp;
 
@@ -16,12 +17,13 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use jobs::Channel;
 use notify::Content;
+use outbound::Outbound;
 
-pub(crate) use self::breaker::Breakers;
 pub use self::{
     args::{SendingArgs, Tls},
     chat::Chat,
     mail::{Letter, Mailer},
+    push::Push,
     sms::Carrier,
 };
 
@@ -62,22 +64,22 @@ pub struct Senders {
     mail: Option<Mailer>,
     chat: Chat,
     sms: Option<Carrier>,
-    pub(crate) breakers: Breakers,
+    push: Option<Push>,
 }
 
 impl Senders {
-    /// Those that `args` name.
+    /// Those that `args` name; devices are reached by `outbound`.
     ///
     /// # Errors
     /// Says which setting cannot be used.
-    pub fn open(args: &SendingArgs) -> anyhow::Result<Self> {
+    pub fn open(args: &SendingArgs, outbound: Outbound) -> anyhow::Result<Self> {
         let client = http::client()?;
         Ok(Self {
             public_url: args.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned()),
             mail: args.mailer()?,
             chat: Chat::new(client.clone(), &args.chat_origins),
             sms: args.carrier(client)?,
-            breakers: Breakers::default(),
+            push: args.push(outbound)?,
         })
     }
 
@@ -86,6 +88,7 @@ impl Senders {
         let mut able = vec![Channel::InApp, Channel::Chat];
         able.extend(self.mail.is_some().then_some(Channel::Email));
         able.extend(self.sms.is_some().then_some(Channel::Sms));
+        able.extend(self.push.is_some().then_some(Channel::Push));
         able
     }
 
@@ -95,7 +98,8 @@ impl Senders {
             Content::Email(_) => self.mail.as_ref().map(|_| "smtp"),
             Content::Sms(_) => self.sms.as_ref().map(|_| "twilio"),
             Content::Chat(_) => Some("chat"),
-            Content::Push(_) | Content::InApp(_) => None,
+            Content::Push(_) => self.push.as_ref().map(|_| "web_push"),
+            Content::InApp(_) => None,
         }
     }
 
@@ -112,7 +116,11 @@ impl Senders {
                 None => nobody(),
             },
             Content::Chat(chat) => self.chat.send(letter.address, &chat.text).await,
-            Content::Push(_) | Content::InApp(_) => nobody(),
+            Content::Push(line) => match &self.push {
+                Some(push) => push.send(letter.message, letter.address, line).await,
+                None => nobody(),
+            },
+            Content::InApp(_) => nobody(),
         }
     }
 

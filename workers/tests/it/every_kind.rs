@@ -15,6 +15,7 @@ use store::{
     enqueue::NewJob,
     media,
     parties::{self, Terms},
+    submit::Answer,
 };
 use workers::faults::Point;
 
@@ -196,7 +197,9 @@ async fn delivery(world: &World) -> DeliveryId {
 async fn party(world: &World) -> PartyId {
     let terms = Terms { name: "Ada".into(), locale: "en".into(), timezone: None, quiet: None };
     let inbox = (ContactPointId::new(), [7; 32]);
-    parties::create(&world.api, world.tenant, PartyId::new(), &terms, inbox).await.unwrap().id()
+    let (party, noted) = (PartyId::new(), |_| Answer::of(201, None, &()));
+    parties::create(&world.api, world.tenant, party, &terms, inbox, None, noted).await.unwrap();
+    party
 }
 
 /// A line that is about to be put into the inbox of `party`.

@@ -28,6 +28,7 @@ mod outbound;
 mod pages;
 mod payloads;
 mod probing;
+mod pushing;
 mod renditions;
 mod scanning;
 mod schedules;

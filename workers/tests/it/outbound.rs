@@ -9,6 +9,7 @@ use store::{
     enqueue::NewJob,
     messages::{self, Message},
     parties::{self, Added, NewContactPoint, Terms},
+    submit::Answer,
 };
 use testkit::{SmtpServer, eventually};
 
@@ -34,7 +35,8 @@ pub(crate) async fn reached(world: &World, channel: Channel, address: &str) -> P
     let party = PartyId::new();
     let terms = Terms { name: "Ada Lovelace".into(), locale: "de-AT".into(), timezone: None, quiet: None };
     let inbox = (ContactPointId::new(), [7; 32]);
-    parties::create(&world.api, world.tenant, party, &terms, inbox).await.unwrap();
+    let noted = |_| Answer::of(201, None, &());
+    parties::create(&world.api, world.tenant, party, &terms, inbox, None, noted).await.unwrap();
     let new = NewContactPoint {
         id: ContactPointId::new(),
         party,

@@ -141,9 +141,40 @@ async fn what_happens_to_jobs_is_told_signed_and_again_until_it_gets_through() {
         let trust = Trust { secrets: std::slice::from_ref(&secret), certificate: None, window_s: 300, now_s };
         verify(&Scheme::StandardWebhooks, &incoming, &trust).unwrap();
     }
+    // What was sent can be looked at, to the byte.
+    assert_eq!(sent["body"].as_str().unwrap().as_bytes(), told[1].body);
+    let request = &sent["tried"][0]["request"];
+    assert_eq!((&request["url"], request["headers"].as_object().unwrap().len()), (&made["url"], 4));
+    assert_eq!(request["headers"]["webhook-signature"], told[1].header("webhook-signature"));
     // Telling is a job too, and nobody is told of that.
     let live = "select count(*) from webhook_message where data ->> 'kind' = 'webhook.deliver'";
     assert_eq!(world.database.number(live).await.unwrap(), 0);
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_does_not_answer_is_left_alone_for_a_while() {
+    let (world, receiver) = (World::new().await, Receiver::default());
+    let (client, stop) = serve(&world).await;
+    let made = endpoint(&client, &receiver.listen().await, &["none"]).await;
+    let fine = endpoint(&client, &receiver.listen().await, &["none"]).await;
+    let _worker = world.start(&["--webhooks-loopback", "true"]);
+    receiver.answers(&[503; 5]);
+    for told in 1..=5 {
+        client.post(&path_of(&made, "/test"), json!({})).await;
+        eventually("the endpoint to be asked", SOON, || async {
+            (receiver.told().len() == told).then_some(())
+        })
+        .await;
+    }
+    let away = "select count(*) from job where last_error ->> 'code' = 'endpoint_away' and attempt = 0";
+    client.post(&path_of(&made, "/test"), json!({})).await;
+    eventually("the next to wait without an attempt", SOON, || async {
+        (world.database.number(away).await.unwrap() == 1).then_some(())
+    })
+    .await;
+    assert_eq!(receiver.told().len(), 5);
+    try_out(&client, &fine, "delivered").await;
     stop.cancel();
 }
 

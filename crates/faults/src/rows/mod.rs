@@ -28,6 +28,7 @@ mod rolling_deploy;
 mod s3_faults;
 mod same_name;
 mod schedulers;
+mod sends;
 mod soak;
 mod stale_verdict;
 mod workflows;
@@ -117,6 +118,8 @@ rows! {
         => "jobs fail with their own word, a worker lives or is replaced, and no other tenant's job is given up";
     "F28" soak "Mixed work for long, and a fault of any sort every so often"
         => "pick-up p99 of 5 s in 99.9 % of minutes; the memory of what is never killed does not grow";
+    "F31" sends "A worker is killed at each named point of sending a mail, a thousand times"
+        => "nobody is told twice, nobody is skipped in silence: what nobody knows is listed";
     "F29" model_check "The ledger's protocol with every fault in every place, as a model; and with a rule left out"
         => "no promise broken within the bound; every broken variant is caught; the model accepts what every row wrote";
 }

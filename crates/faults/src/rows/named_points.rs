@@ -9,7 +9,7 @@ use crate::{
     figure::Figure,
     load::{self, Book, working},
     picture,
-    stage::{Stage, until},
+    stage::Stage,
     world::{Scene, World},
 };
 
@@ -53,7 +53,7 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
                 let told = load::submit(&client, &book, body(work, &client).await?).await;
                 anyhow::ensure!(told.job().is_some(), "a job was not accepted: {told:?}");
             }
-            deaths += die(&world, point, work, count).await?;
+            deaths += world.die(&doomed_at(point, work), count).await?;
             let _heir = world.workers(1, &[]).await?;
             world.quiet(Duration::from_mins(1)).await?;
         }
@@ -91,22 +91,8 @@ async fn body(work: Work, client: &crate::client::Client) -> anyhow::Result<Valu
     })
 }
 
-/// Lets as many processes as there are jobs die at `point`, each with a slot for one; answers how many did. They do not
-/// sweep: what they leave is for the heir.
-async fn die(world: &World, point: &str, work: Work, count: usize) -> anyhow::Result<usize> {
+/// A slot for one job, and an end at `point`. They do not sweep: what they leave is for the heir.
+fn doomed_at(point: &str, work: Work) -> [&str; 8] {
     let (queue, slots) = if work == Work::Picture { ("media", "media=1") } else { ("default", "default=1") };
-    let arguments = ["--die-at", point, "--queues", queue, "--concurrency", slots, "--sweep-ms", "600000"];
-    let mut doomed = Vec::new();
-    for _ in 0..count {
-        doomed.push(world.worker(&arguments)?);
-    }
-    let mut dead = 0;
-    // Those that found nothing to do live on, and end here; the next round makes up for them.
-    let _ = until("all of them to die", Duration::from_secs(15), || {
-        dead += doomed.extract_if(.., |worker| worker.process.ended().is_some()).count();
-        let all = doomed.is_empty();
-        async move { all.then_some(()) }
-    })
-    .await;
-    Ok(dead)
+    ["--die-at", point, "--queues", queue, "--concurrency", slots, "--sweep-ms", "600000"]
 }

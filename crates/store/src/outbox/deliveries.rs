@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use jobs::{TenantId, WebhookDeliveryId, WebhookEndpointId, WebhookMessageId};
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, FromRow, types::Json};
 use uuid::Uuid;
 
@@ -104,6 +104,8 @@ pub struct Attempt {
     pub number: i32,
     /// When.
     pub attempted_at: DateTime<Utc>,
+    /// What was sent: its `url` and `headers`.
+    pub request: Option<Json<Value>>,
     /// What was answered.
     pub status: Option<i16>,
     /// What went wrong.
@@ -126,7 +128,7 @@ pub async fn attempts(
 ) -> Result<Vec<Attempt>, StoreError> {
     let mut tx = db.tenant(tenant).await?;
     sqlx::query_as(
-        "select number, attempted_at, status, error, took_ms, answer from webhook_attempt
+        "select number, attempted_at, request, status, error, took_ms, answer from webhook_attempt
          where tenant_id = $1 and delivery_id = $2 order by number desc limit $3",
     )
     .bind(tenant.as_uuid())

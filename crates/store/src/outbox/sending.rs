@@ -1,4 +1,4 @@
-//! What a job that tells an endpoint needs, and how telling went. For workers.
+//! What a job that tells an endpoint needs, and how telling went.
 
 use chrono::{DateTime, Utc};
 use jobs::{TenantId, WebhookDeliveryId, WebhookEndpointId, WebhookMessageId};
@@ -61,13 +61,14 @@ pub async fn dispatch(
     tenant: TenantId,
     delivery: WebhookDeliveryId,
 ) -> Result<Option<Dispatch>, StoreError> {
+    let mut tx = db.tenant(tenant).await?;
     let row: Option<Row> = sqlx::query_as(
         "select d.endpoint_id, d.message_id, m.type, m.subject, m.data, m.created_at, d.state
          from webhook_delivery d join webhook_message m on m.id = d.message_id where d.tenant_id = $1 and d.id = $2",
     )
     .bind(tenant.as_uuid())
     .bind(delivery.as_uuid())
-    .fetch_optional(db.pool())
+    .fetch_optional(&mut *tx)
     .await
     .or_failed("read what is to be told")?;
     let Some(row) = row else { return Ok(None) };
@@ -75,7 +76,7 @@ pub async fn dispatch(
     let endpoint: Option<Endpoint> = sqlx::query_as(AssertSqlSafe(sql))
         .bind(tenant.as_uuid())
         .bind(row.endpoint_id)
-        .fetch_optional(db.pool())
+        .fetch_optional(&mut *tx)
         .await
         .or_failed("read who is to be told")?;
     Ok(endpoint.map(|endpoint| Dispatch {
@@ -92,6 +93,8 @@ pub async fn dispatch(
 /// How an attempt went.
 #[derive(Debug, Clone)]
 pub struct Tried {
+    /// What was sent: its `url` and `headers`; none when nothing was.
+    pub request: Option<Value>,
     /// What was answered.
     pub status: Option<u16>,
     /// What went wrong.
@@ -163,8 +166,8 @@ async fn insert_attempt(
         text.as_ref().map(|text| text.replace('\0', "\u{fffd}").chars().take(most).collect::<String>())
     };
     sqlx::query(
-        "insert into webhook_attempt (tenant_id, delivery_id, number, status, error, took_ms, answer)
-         values ($1, $2, $3, $4, $5, $6, $7)",
+        "insert into webhook_attempt (tenant_id, delivery_id, number, status, error, took_ms, answer, request)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(tenant.as_uuid())
     .bind(delivery.as_uuid())
@@ -173,6 +176,7 @@ async fn insert_attempt(
     .bind(cut(&tried.error, ERROR_CHARS_MAX))
     .bind(i32::try_from(tried.took_ms).unwrap_or(i32::MAX))
     .bind(cut(&tried.answer, ANSWER_CHARS_MAX))
+    .bind(tried.request.as_ref().map(Json))
     .execute(&mut **tx)
     .await
     .or_failed("write down an attempt to tell")?;

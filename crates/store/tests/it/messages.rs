@@ -6,6 +6,7 @@ use serde_json::json;
 use store::{
     messages::{self, Begun, ClosedDigest, Ended, Gathering, NewMessage, Plan, Resolution, Resolved},
     parties::{self, Terms},
+    submit::Answer,
 };
 
 use crate::world::World;
@@ -13,7 +14,8 @@ use crate::world::World;
 async fn somebody(world: &World) -> (PartyId, ContactPointId) {
     let (party, inbox) = (PartyId::new(), ContactPointId::new());
     let terms = Terms { name: "Ada".into(), locale: "en".into(), timezone: None, quiet: None };
-    parties::create(&world.api, world.tenant, party, &terms, (inbox, [7; 32])).await.unwrap();
+    let noted = |_| Answer::of(201, None, &());
+    parties::create(&world.api, world.tenant, party, &terms, (inbox, [7; 32]), None, noted).await.unwrap();
     (party, inbox)
 }
 

@@ -1,15 +1,16 @@
 //! Breakers: whoever does not answer is left alone for a while, and then asked once.
 //!
-//! One for each provider and tenant, in the memory of each worker: a tenant whose server is down holds up nobody else's
-//! messages, and a worker that starts afresh finds out for itself.
+//! One for each provider or endpoint and tenant, in the memory of each worker: a tenant whose server is down holds up nobody
+//! else's messages, and a worker that starts afresh finds out for itself.
 
 use std::{
     collections::{HashMap, VecDeque},
+    fmt,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use jobs::TenantId;
+use jobs::{TenantId, WebhookEndpointId};
 
 /// Calls that went wrong within [`WINDOW`] before nobody calls any more.
 const FAILURES_MAX: usize = 5;
@@ -24,8 +25,26 @@ const PROBE_WAIT: Duration = Duration::from_secs(10);
 /// Breakers that are remembered; past it those that are closed are forgotten.
 const BREAKERS_MAX: usize = 10_000;
 
+/// Who is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Called {
+    /// Who carries messages.
+    Provider(&'static str),
+    /// A tenant's endpoint.
+    Endpoint(WebhookEndpointId),
+}
+
+impl fmt::Display for Called {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Provider(name) => f.write_str(name),
+            Self::Endpoint(id) => id.fmt(f),
+        }
+    }
+}
+
 /// Whose calls, and to whom.
-type Name = (&'static str, TenantId);
+type Name = (Called, TenantId);
 
 /// The breakers of a worker.
 #[derive(Default)]
@@ -53,21 +72,16 @@ pub(crate) struct Leave<'a> {
 }
 
 impl Breakers {
-    /// Leave to call `provider` for `tenant`.
+    /// Leave to call `called` for `tenant`.
     ///
     /// # Errors
     /// How long nobody calls.
-    pub(crate) fn enter(&self, provider: &'static str, tenant: TenantId) -> Result<Leave<'_>, Duration> {
-        self.enter_at(provider, tenant, Instant::now())
+    pub(crate) fn enter(&self, called: Called, tenant: TenantId) -> Result<Leave<'_>, Duration> {
+        self.enter_at(called, tenant, Instant::now())
     }
 
-    fn enter_at(
-        &self,
-        provider: &'static str,
-        tenant: TenantId,
-        now: Instant,
-    ) -> Result<Leave<'_>, Duration> {
-        let name = (provider, tenant);
+    fn enter_at(&self, called: Called, tenant: TenantId, now: Instant) -> Result<Leave<'_>, Duration> {
+        let name = (called, tenant);
         let mut all = self.locked();
         let open = all.get_mut(&name).and_then(|breaker| breaker.open.as_mut());
         let is_probe = open.is_some();
@@ -146,7 +160,7 @@ impl Drop for Leave<'_> {
 mod tests {
     use super::*;
 
-    const HERE: &str = "smtp";
+    const HERE: Called = Called::Provider("smtp");
 
     fn fail(breakers: &Breakers, tenant: TenantId, at: Instant) {
         let Ok(leave) = breakers.enter_at(HERE, tenant, at) else { panic!("it is open") };
@@ -173,7 +187,7 @@ mod tests {
         }
         assert_eq!(wait(&breakers, mine, later), Some(OPEN_MIN));
         assert_eq!(wait(&breakers, theirs, later), None);
-        assert!(breakers.enter_at("twilio", mine, later).is_ok());
+        assert!(breakers.enter_at(Called::Provider("twilio"), mine, later).is_ok());
     }
 
     #[test]
