@@ -288,6 +288,15 @@ async fn without_redis_without_s3_and_without_workers_it_answers() {
     world.reaches(job, State::Completed).await;
     open(&browser, &client, &format!("/ops/t/acme/jobs/{job}")).await;
     comes_true(&browser, "!!document.querySelector('.head .state.completed')").await;
+
+    let nowhere = blob::Options { endpoint: Some("http://127.0.0.1:1".into()), ..world.s3.clone() };
+    world.blobs = blob::Blobs::connect(&nowhere).unwrap();
+    let (without_s3, stop_too) = serve(&world).await;
+    open(&browser, &without_s3, "/ops/t/acme").await;
+    assert!(text(&browser).await.contains("The object store does not answer"), "{}", text(&browser).await);
+    open(&browser, &without_s3, &format!("/ops/t/acme/jobs/{job}")).await;
+    comes_true(&browser, "!!document.querySelector('.head .state.completed')").await;
     browser.close().await;
     stop.cancel();
+    stop_too.cancel();
 }
