@@ -13,6 +13,7 @@ mod code;
 mod completion;
 mod delivery;
 mod extract;
+mod follow;
 mod hub;
 mod idempotency;
 mod intake;

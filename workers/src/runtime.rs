@@ -31,7 +31,7 @@ use crate::{
         film_parts, graves, housekeeper, leases, messages, parking, payloads, presence,
         quarantine::{Parent, Quarantine},
         release::Release,
-        rescuer, resealing, retention, scheduler, summing,
+        rescuer, resealing, retention, scheduler, stranded, summing,
     },
     media_pool::{self, Kind, MediaPool},
     scratch::Scratch,
@@ -203,6 +203,7 @@ pub async fn run(
     services.spawn(rescuer::run(core.deps.db.clone(), Duration::from_millis(args.sweep_ms), stop.clone()));
     services.spawn(scheduler::run(core.deps.db.clone(), stop.clone()));
     services.spawn(messages::run(core.deps.db.clone(), stop.clone()));
+    services.spawn(stranded::run(core.deps.db.clone(), stop.clone()));
     services.spawn(housekeeper::run(core.deps.db.clone(), args.history_days, stop.clone()));
     services.spawn(summing::run(core.deps.db.clone(), stop.clone()));
     services.spawn(retention::run(core.deps.db.clone(), args.history_days, stop.clone()));

@@ -1,12 +1,10 @@
 //! `GET /v1/events`: every attempt of a tenant that ends, as it ends.
 //!
-//! Transactions may commit in another order than their rows are dated. So once a second a look reaches back
-//! a few seconds, and what this connection has sent already is skipped. A client that comes back with
-//! `Last-Event-ID` has that stretch read again too, and may get an event twice: at least once, never less.
+//! Looks reach back once a second only: what a busy tenant did in the last seconds is much.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    convert::Infallible,
+    collections::VecDeque,
+    ops::ControlFlow,
     time::{Duration, Instant},
 };
 
@@ -16,29 +14,23 @@ use axum::{
     http::HeaderMap,
     response::{Response, sse::Event},
 };
-use chrono::{DateTime, TimeDelta, Utc};
-use futures::{Stream, stream};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use store::attempts::{self, Attempt};
 use tokio::sync::watch;
 use utoipa::ToSchema;
 
-use super::job_events::{last_event_id, respond};
 use crate::{
     AppState,
     auth::Reader,
-    hub,
-    limits::{STREAM_AGE_MAX, STREAM_PAUSE_ALL, STREAM_POLL},
-    problem::{Code, Problem, ProblemDocument},
+    follow::{Dated, Follow, next_page, respond},
+    limits::{STREAM_PAUSE_ALL, STREAM_POLL},
+    problem::{Problem, ProblemDocument},
 };
 
-/// How far back a look reaches: longer than a settling transaction takes.
-const OVERLAP: TimeDelta = TimeDelta::seconds(5);
 /// How often a look reaches back at all: rows that were committed late may be told this much later.
 const REACH_BACK: Duration = Duration::from_secs(1);
-/// How far back a client may resume.
-const RESUME_MAX: TimeDelta = TimeDelta::hours(24);
 /// Attempts read at once.
 const PAGE: i64 = 500;
 
@@ -93,34 +85,12 @@ pub(crate) async fn follow_all(
     Reader(caller): Reader,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let now = Utc::now();
-    let since = match last_event_id(&headers) {
-        None => now,
-        Some(text) => {
-            let wrong = || {
-                Problem::new(Code::InvalidParameter, "Last-Event-ID takes the id of an event of this stream")
-            };
-            let at =
-                read_name(text).and_then(|(at, ..)| DateTime::from_timestamp_micros(at)).ok_or_else(wrong)?;
-            at.clamp(now - RESUME_MAX, now) - OVERLAP
-        }
-    };
+    let dated = Dated::resumed(&headers, |text| read_name(text).map(|(at, ..)| at))?;
     let moved = app.hub.any();
     let place = app.streams.open(caller.tenant)?;
-    let follower = Follower {
-        app,
-        tenant: caller.tenant,
-        moved,
-        begins_at: since,
-        latest: since,
-        sent: BTreeMap::new(),
-        ready: VecDeque::new(),
-        ends_at: Instant::now() + STREAM_AGE_MAX,
-        looked_at: None,
-        reached_back_at: None,
-        _place: place,
-    };
-    Ok(respond(follower.events()))
+    let follower =
+        AllFollower { app: app.clone(), tenant: caller.tenant, moved, dated, reached_back_at: None };
+    Ok(respond(app, place, follower))
 }
 
 fn read_name(text: &str) -> Option<Name> {
@@ -129,84 +99,49 @@ fn read_name(text: &str) -> Option<Name> {
     Some((at.parse().ok()?, job.parse().ok()?, fence.parse().ok()?))
 }
 
-struct Follower {
+struct AllFollower {
     app: AppState,
     tenant: TenantId,
     moved: watch::Receiver<()>,
-    begins_at: DateTime<Utc>,
-    latest: DateTime<Utc>,
-    // By time, so that what no look reaches back to any more can be forgotten.
-    sent: BTreeMap<i64, BTreeSet<(JobId, i32)>>,
-    ready: VecDeque<Event>,
-    ends_at: Instant,
-    looked_at: Option<Instant>,
+    dated: Dated<(JobId, i32)>,
     reached_back_at: Option<Instant>,
-    _place: hub::Stream,
 }
 
-impl Follower {
-    fn events(self) -> impl Stream<Item = Result<Event, Infallible>> + Send + 'static {
-        stream::unfold(self, |mut this| async move { this.next().await.map(|event| (Ok(event), this)) })
+impl Follow for AllFollower {
+    fn pause() -> Duration {
+        STREAM_PAUSE_ALL
     }
 
-    async fn next(&mut self) -> Option<Event> {
-        loop {
-            if let Some(event) = self.ready.pop_front() {
-                return Some(event);
-            }
-            if Instant::now() >= self.ends_at {
-                return None;
-            }
-            if let Some(looked_at) = self.looked_at {
-                let stopping = self.app.stopping.clone();
-                let woken = tokio::time::timeout(STREAM_POLL, self.moved.changed());
-                // Lost or late, a notice changes only how soon we look.
-                drop(stopping.run_until_cancelled(woken).await?);
-                let pause = STREAM_PAUSE_ALL.saturating_sub(looked_at.elapsed());
-                stopping.run_until_cancelled(tokio::time::sleep(pause)).await?;
-            } else {
-                // A first event at once: it tells proxies and clients that the stream is open.
-                self.ready.push_back(Event::default().comment("open"));
-            }
-            self.looked_at = Some(Instant::now());
-            if let Err(problem) = self.look().await {
-                tracing::warn!(error = ?problem, "Ending an event stream of {}", self.tenant);
-                return None;
-            }
-        }
+    async fn moved(&mut self) {
+        // Lost or late, a notice changes only how soon we look.
+        drop(tokio::time::timeout(STREAM_POLL, self.moved.changed()).await);
     }
 
-    async fn look(&mut self) -> Result<(), Problem> {
-        let mut since = self.latest;
+    async fn look(&mut self, ready: &mut VecDeque<Event>) -> Result<ControlFlow<()>, Problem> {
+        let mut since = self.dated.latest();
         if self.reached_back_at.is_none_or(|at| at.elapsed() >= REACH_BACK) {
-            since = (self.latest - OVERLAP).max(self.begins_at);
+            since = self.dated.reach_back();
             self.reached_back_at = Some(Instant::now());
-            self.sent = self.sent.split_off(&since.timestamp_micros());
         }
         loop {
             let ended = attempts::ended_since(&self.app.db, self.tenant, since, PAGE).await?;
             let is_last = ended.len() < PAGE as usize;
-            let before = since;
-            for attempt in ended {
-                let Some(finished_at) = attempt.finished_at else { continue };
-                since = finished_at;
-                self.latest = self.latest.max(finished_at);
-                self.tell(attempt, finished_at);
-            }
+            let last = ended.iter().rev().find_map(|attempt| attempt.finished_at).unwrap_or(since);
+            ready.extend(ended.into_iter().filter_map(|attempt| self.event(attempt)));
             if is_last {
-                return Ok(());
+                return Ok(ControlFlow::Continue(()));
             }
-            if since == before {
-                // More attempts of one microsecond than fit a page: the next microsecond goes on.
-                since += TimeDelta::microseconds(1);
-            }
+            since = next_page(since, last);
         }
     }
+}
 
-    fn tell(&mut self, attempt: Attempt, finished_at: DateTime<Utc>) {
-        let (job, fence, at) = (attempt.job(), attempt.fence, finished_at.timestamp_micros());
-        if !self.sent.entry(at).or_default().insert((job, fence)) {
-            return;
+impl AllFollower {
+    /// What is told of `attempt`; none when it was told before.
+    fn event(&mut self, attempt: Attempt) -> Option<Event> {
+        let (job, fence, finished_at) = (attempt.job(), attempt.fence, attempt.finished_at?);
+        if !self.dated.is_news(finished_at, (job, fence)) {
+            return None;
         }
         let resource = EndedResource {
             job,
@@ -219,8 +154,8 @@ impl Follower {
             finished_at,
             error: attempt.error.map(|error| error.0),
         };
-        let event = Event::default().event("attempt").id(format!("{at}-{job}-{fence}")).json_data(&resource);
-        self.ready.extend(event);
+        let id = format!("{}-{job}-{fence}", finished_at.timestamp_micros());
+        Event::default().event("attempt").id(id).json_data(&resource).ok()
     }
 }
 

@@ -3,18 +3,14 @@
 //! Every event carries the `seq` of the last log line sent as its id. A client that comes back with `Last-Event-ID` gets
 //! the lines after it, and the state as it stands: nothing is missed, and the state may be told twice.
 
-use std::{collections::VecDeque, convert::Infallible, time::Instant};
+use std::{collections::VecDeque, ops::ControlFlow, time::Duration};
 
 use ::jobs::{JobId, State, TenantId};
 use axum::{
     extract::State as App,
-    http::{HeaderMap, HeaderName},
-    response::{
-        IntoResponse, Response,
-        sse::{Event, KeepAlive, Sse},
-    },
+    http::HeaderMap,
+    response::{Response, sse::Event},
 };
-use futures::{Stream, stream};
 use serde::Serialize;
 use serde_json::json;
 use store::{logs, reads};
@@ -24,14 +20,13 @@ use crate::{
     AppState,
     auth::Reader,
     extract::Id,
-    hub::{self, Watch},
+    follow::{Follow, last_event_id, no_event_of_this_stream, respond},
+    hub::Watch,
     large,
-    limits::{HEARTBEAT, LINES_MAX, STREAM_AGE_MAX, STREAM_PAUSE, STREAM_POLL},
-    problem::{Code, Problem, ProblemDocument},
+    limits::{LINES_MAX, STREAM_PAUSE, STREAM_POLL},
+    problem::{Problem, ProblemDocument},
     resource::{self, JobResource, ProgressResource},
 };
-
-static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Follow a job.
 ///
@@ -56,39 +51,17 @@ pub(crate) async fn follow_job(
     Id(id): Id<JobId>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let after = last_event_id(&headers).map_or(Ok(0), |text| {
-        let wrong =
-            |_| Problem::new(Code::InvalidParameter, "Last-Event-ID takes the id of an event of this stream");
-        text.parse::<i64>().map_err(wrong)
-    })?;
+    let after = match last_event_id(&headers) {
+        None => 0,
+        Some(text) => text.parse().map_err(|_| no_event_of_this_stream())?,
+    };
     // Before the first look, so that nothing can happen in between.
     let moved = app.hub.job(id);
     reads::get(&app.db, caller.tenant, id).await?.ok_or_else(|| Problem::not_found("job"))?;
     let place = app.streams.open(caller.tenant)?;
-    let follower = Follower {
-        app,
-        tenant: caller.tenant,
-        id,
-        moved,
-        seen: Seen { after, ..Seen::default() },
-        ready: VecDeque::new(),
-        ends_at: Instant::now() + STREAM_AGE_MAX,
-        looked_at: None,
-        is_over: false,
-        _place: place,
-    };
-    Ok(respond(follower.events()))
-}
-
-/// The id that a client came back with.
-pub(super) fn last_event_id(headers: &HeaderMap) -> Option<&str> {
-    headers.get(&LAST_EVENT_ID).and_then(|value| value.to_str().ok()).filter(|text| !text.is_empty())
-}
-
-/// Events with a sign of life in between, which proxies must not hold back.
-pub(super) fn respond(events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static) -> Response {
-    let alive = KeepAlive::new().interval(HEARTBEAT).text("still here");
-    ([("x-accel-buffering", "no")], Sse::new(events).keep_alive(alive)).into_response()
+    let seen = Seen { after, ..Seen::default() };
+    let follower = JobFollower { app: app.clone(), tenant: caller.tenant, id, moved, seen };
+    Ok(respond(app, place, follower))
 }
 
 /// What the client knows already.
@@ -99,51 +72,25 @@ struct Seen {
     progress: Option<ProgressResource>,
 }
 
-struct Follower {
+struct JobFollower {
     app: AppState,
     tenant: TenantId,
     id: JobId,
     moved: Watch,
     seen: Seen,
-    ready: VecDeque<Event>,
-    ends_at: Instant,
-    looked_at: Option<Instant>,
-    is_over: bool,
-    _place: hub::Stream,
 }
 
-impl Follower {
-    fn events(self) -> impl Stream<Item = Result<Event, Infallible>> + Send + 'static {
-        stream::unfold(self, |mut this| async move { this.next().await.map(|event| (Ok(event), this)) })
+impl Follow for JobFollower {
+    fn pause() -> Duration {
+        STREAM_PAUSE
     }
 
-    /// The next event; none when the stream is over.
-    async fn next(&mut self) -> Option<Event> {
-        loop {
-            if let Some(event) = self.ready.pop_front() {
-                return Some(event);
-            }
-            if self.is_over || Instant::now() >= self.ends_at {
-                return None;
-            }
-            if let Some(looked_at) = self.looked_at {
-                let stopping = self.app.stopping.clone();
-                stopping.run_until_cancelled(self.moved.moved(STREAM_POLL)).await?;
-                // News that come faster than that are told together.
-                let pause = STREAM_PAUSE.saturating_sub(looked_at.elapsed());
-                stopping.run_until_cancelled(tokio::time::sleep(pause)).await?;
-            }
-            self.looked_at = Some(Instant::now());
-            if let Err(problem) = self.look().await {
-                // The client comes back by itself, and then gets the status that tells why.
-                tracing::warn!(error = ?problem, "Ending the event stream of {}", self.id);
-                return None;
-            }
-        }
+    async fn moved(&mut self) {
+        self.moved.moved(STREAM_POLL).await;
     }
 
     /// Reads the job and then its log, so that the lines of an ended job are complete.
-    async fn look(&mut self) -> Result<(), Problem> {
+    async fn look(&mut self, ready: &mut VecDeque<Event>) -> Result<ControlFlow<()>, Problem> {
         let record = reads::get(&self.app.db, self.tenant, self.id).await?;
         let record = record.ok_or_else(|| Problem::not_found("job"))?;
         let progress = resource::progress(&record);
@@ -154,22 +101,24 @@ impl Follower {
         let is_news =
             self.seen.state.replace((state, attempt, is_stopping)) != Some((state, attempt, is_stopping));
         if is_news && !state.is_final() {
-            self.push("state", &job);
+            ready.extend(self.event("state", &job));
         }
         if progress.is_some() && progress != self.seen.progress && !state.is_final() {
-            self.push("progress", &json!(progress));
+            ready.extend(self.event("progress", &json!(progress)));
         }
         self.seen.progress = progress;
-        self.lines().await?;
+        self.lines(ready).await?;
         if state.is_final() {
-            self.push("state", &job);
-            self.push("end", &job);
-            self.is_over = true;
+            ready.extend(self.event("state", &job));
+            ready.extend(self.event("end", &job));
+            return Ok(ControlFlow::Break(()));
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
+}
 
-    async fn lines(&mut self) -> Result<(), Problem> {
+impl JobFollower {
+    async fn lines(&mut self, ready: &mut VecDeque<Event>) -> Result<(), Problem> {
         loop {
             let lines =
                 logs::lines(&self.app.db, self.tenant, self.id, self.seen.after, i64::from(LINES_MAX))
@@ -177,7 +126,7 @@ impl Follower {
             let is_last = lines.len() < usize::from(LINES_MAX);
             for line in lines.into_iter().map(LogLine::from) {
                 self.seen.after = line.seq;
-                self.push("log", &line);
+                ready.extend(self.event("log", &line));
             }
             if is_last {
                 return Ok(());
@@ -185,8 +134,7 @@ impl Follower {
         }
     }
 
-    fn push(&mut self, name: &str, data: &impl Serialize) {
-        let event = Event::default().event(name).id(self.seen.after.to_string()).json_data(data);
-        self.ready.extend(event);
+    fn event(&self, name: &str, data: &impl Serialize) -> Option<Event> {
+        Event::default().event(name).id(self.seen.after.to_string()).json_data(data).ok()
     }
 }

@@ -7,6 +7,7 @@ mod inbox;
 mod planning;
 mod reading;
 mod resolving;
+mod stranded;
 mod subjects;
 
 use chrono::{DateTime, Utc};
@@ -23,6 +24,7 @@ pub use self::{
     planning::{Gathering, History, NewMessage, Plan, history, plan},
     reading::{Effect, Filter, effects, is_read, list, message},
     resolving::{Resolution, Resolved, resolve},
+    stranded::{Cursor, Round, settle_stranded},
     subjects::{Subject, has_passed, set_subject, subject},
 };
 use crate::error::StoreError;

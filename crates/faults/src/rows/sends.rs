@@ -21,6 +21,8 @@ const AT_A_TIME: usize = 20;
 const LEASE: Duration = Duration::from_millis(800);
 const SWEEP: Duration = Duration::from_millis(200);
 const SOON: Duration = Duration::from_mins(1);
+/// Workers look for messages whose job has ended half a minute after their time.
+const SETTLED: Duration = Duration::from_mins(2);
 
 pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
     let wanted = stage.pace.pick(2, 200, 200);
@@ -53,6 +55,13 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
         }
         figures.push(Figure::at_least(format!("deaths {point}"), deaths, wanted));
     }
+    stage.say("what no job will send any more");
+    let _worker = world.workers(1, &mail).await?;
+    until("every message to be settled", SETTLED, || async {
+        let open = "select count(*) from message where state in ('planned', 'sending')";
+        (world.number(open).await.ok()? == 0).then_some(())
+    })
+    .await?;
     figures.splice(0..0, judged(&world, &client, &smtp, told).await?);
     Ok(Ended::Seen(figures))
 }
@@ -116,14 +125,17 @@ async fn judged(
     let states = world.database.json(states).await?;
     let states: HashMap<String, String> = serde_json::from_value(states)?;
     let of = |state: &str| states.values().filter(|is| *is == state).count();
+    let known_not_to_be = |address: &&String| states.get(*address).is_some_and(|is| is == "failed");
     let without_a_mail = |state: &str| {
         states.iter().filter(|(address, is)| *is == state && !mails.contains_key(*address)).count()
     };
     Ok(vec![
         Figure::be("people to be told", states.len(), told),
         Figure::none("told twice", mails.values().filter(|count| **count > 1).count()),
-        Figure::be("known to be told", of("sent"), told - of("unknown")),
+        Figure::be("known to be told, or not", of("sent") + of("failed"), told - of("unknown")),
+        Figure::tell("known not to be", of("failed")),
         Figure::none("said to be told, and were not", without_a_mail("sent")),
+        Figure::none("said not to be, and were", mails.keys().filter(known_not_to_be).count()),
         Figure::be("nobody knows, and so listed", listed(client).await?, of("unknown")),
         Figure::tell("of those had it", of("unknown") - without_a_mail("unknown")),
     ])

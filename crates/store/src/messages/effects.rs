@@ -125,7 +125,7 @@ pub async fn end(
     commit(tx, "note what was done").await
 }
 
-async fn write(
+pub(super) async fn write(
     tx: &mut PgConnection,
     tenant: TenantId,
     message: MessageId,

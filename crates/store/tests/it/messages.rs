@@ -1,9 +1,10 @@
 //! Messages: told once, whoever decides at the same moment, and however late the truth comes.
 
 use chrono::{TimeDelta, Utc};
-use jobs::{Category, Channel, ContactPointId, JobId, MessageId, PartyId};
+use jobs::{Category, Channel, ContactPointId, JobId, MessageId, PartyId, kinds::notify_send::NotifySend};
 use serde_json::json;
 use store::{
+    enqueue::{self, NewJob},
     messages::{self, Begun, ClosedDigest, Ended, Gathering, NewMessage, Plan, Resolution, Resolved},
     parties::{self, Terms},
     submit::Answer,
@@ -119,6 +120,37 @@ async fn a_late_truth_counts_until_a_person_has_spoken() {
     let stranger = world.tenant("other").await;
     let theirs = messages::resolve(&world.api, stranger, late.id, Resolution::Sent, "key_2").await.unwrap();
     assert_eq!(theirs, Resolved::NoMessage);
+}
+
+#[tokio::test]
+async fn a_message_whose_job_has_ended_does_not_wait_for_ever() {
+    let world = World::new().await;
+    let to = somebody(&world).await;
+    let due =
+        |dedupe: &str| NewMessage { scheduled_at: Utc::now() - TimeDelta::minutes(1), ..new(to, dedupe) };
+    let (planned, begun, sent_soon, not_yet) =
+        (due("planned"), due("begun"), due("soon"), new(to, "not yet"));
+    for message in [&planned, &begun, &sent_soon, &not_yet] {
+        plan(&world, message).await;
+    }
+    assert!(matches!(begin(&world, begun.id).await, Begun::Go(1)));
+    let mut tx = world.api.tenant(world.tenant).await.unwrap();
+    let job = NewJob::of(&NotifySend { message: sent_soon.id }).unwrap();
+    enqueue::insert(&world.api, &mut tx, world.tenant, &[job]).await.unwrap();
+    tx.commit().await.unwrap();
+
+    let round = messages::settle_stranded(&world.worker, None).await.unwrap();
+    assert_eq!((round.failed, round.unknown, round.next), (1, 1, None));
+    let mut states = Vec::new();
+    for message in [&planned, &begun, &sent_soon, &not_yet] {
+        states.push(state(&world, message.id).await);
+    }
+    assert_eq!(states, ["failed", "unknown", "planned", "planned"]);
+    // What is found out later counts all the same.
+    end(&world, begun.id, 1, Ended::Done(None)).await;
+    assert_eq!(state(&world, begun.id).await, "sent");
+    let again = messages::settle_stranded(&world.worker, None).await.unwrap();
+    assert_eq!((again.failed, again.unknown), (0, 0));
 }
 
 #[tokio::test]
