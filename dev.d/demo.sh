@@ -222,6 +222,7 @@ tell_addresses() {
     cat <<TEXT
 
 ${BOLD}Crewline is up${PLAIN}
+  dashboard       $CREWLINE_URL/ops   sign in as $DEMO_EMAIL with $DEMO_PASSWORD
   what was made   $DELIVERY_LINK
   who was told    http://127.0.0.1:$CATCHER_PORT   mails and webhooks, as they came
   API reference   $CREWLINE_URL/docs

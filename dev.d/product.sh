@@ -142,6 +142,7 @@ start_crewline() {
     wait_for api 60 ready "$API_PORT"
     wait_for workers 60 ready "$WORKERS_PORT"
     load_key
+    load_person
     write_env
 }
 
@@ -157,6 +158,23 @@ load_key() {
         fail $FAILED "the API key could not be made" "$(tail -n 8 "$LOGS/migrate.log")"
     key_works || fail $FAILED "the API does not take the key it was given a moment ago" "./dev logs api"
     note "made an API key for the tenant demo"
+}
+
+# Somebody who may do everything at the dashboard. Their password is kept for whoever may read .dev/secrets.
+load_person() {
+    DEMO_EMAIL=demo@crewline.test
+    DEMO_PASSWORD=$(sed -n 's/^DEMO_PASSWORD=//p' "$DEV/secrets")
+    [[ -z $DEMO_PASSWORD || -z $(sql "select 1 from user_account where email = '$DEMO_EMAIL'") ]] || return 0
+    sed -i '/^DEMO_PASSWORD=/d' "$DEV/secrets"
+    "$BIN/api" user add "$DEMO_EMAIL" --name Demo >"$RUN/person" 2>>"$LOGS/migrate.log" ||
+        "$BIN/api" user password "$DEMO_EMAIL" >"$RUN/person" 2>>"$LOGS/migrate.log" ||
+        fail $FAILED "nobody could be let in to the dashboard" "$(tail -n 8 "$LOGS/migrate.log")"
+    DEMO_PASSWORD=$(cat "$RUN/person")
+    rm -f "$RUN/person"
+    printf 'DEMO_PASSWORD=%s\n' "$DEMO_PASSWORD" >>"$DEV/secrets"
+    "$BIN/api" user grant "$DEMO_EMAIL" --everywhere --role admin --payloads >>"$LOGS/migrate.log" 2>&1 ||
+        fail $FAILED "nobody could be let in to the dashboard" "$(tail -n 8 "$LOGS/migrate.log")"
+    note "made a user for the dashboard"
 }
 
 key_works() {

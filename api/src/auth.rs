@@ -5,6 +5,7 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     sync::{Mutex, PoisonError},
     time::Instant,
 };
@@ -114,7 +115,7 @@ impl Keys {
             return Ok(None);
         }
         self.touch(&key);
-        Ok(Some(Caller { tenant: key.tenant, key: key.id, scopes: key.scopes }))
+        Ok(Some(Caller { tenant: key.tenant, key: Asker::Key(key.id), scopes: key.scopes }))
     }
 
     async fn find(&self, prefix: &str) -> Result<Option<FoundKey>, StoreError> {
@@ -162,17 +163,41 @@ fn split(text: &str) -> Option<(&str, &str)> {
     fits.then_some((prefix, secret))
 }
 
+/// Who asks: written down with what they change.
+#[derive(Debug, Clone)]
+pub(crate) enum Asker {
+    /// A program, by its key.
+    Key(ApiKeyId),
+    /// A person, by the address they sign in with.
+    Person(String),
+}
+
+impl fmt::Display for Asker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(id) => id.fmt(f),
+            Self::Person(email) => f.write_str(email),
+        }
+    }
+}
+
 /// Whose request it is and what it may do.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     /// Whose.
     pub tenant: TenantId,
-    /// By which key.
-    pub key: ApiKeyId,
+    /// By which key, or who of the people at the dashboard.
+    pub key: Asker,
     scopes: Vec<String>,
 }
 
 impl Caller {
+    /// A person at the dashboard, who may do this in `tenant`.
+    pub(crate) fn person(tenant: TenantId, email: &str, scopes: &[Scope]) -> Self {
+        let scopes = scopes.iter().map(|scope| scope.name().to_owned()).collect();
+        Self { tenant, key: Asker::Person(email.to_owned()), scopes }
+    }
+
     /// Whether it may do everything.
     pub(crate) fn is_admin(&self) -> bool {
         self.may(&[Scope::Admin]).is_ok()
@@ -197,13 +222,19 @@ macro_rules! callers {
         #[derive(Debug, Clone)]
         pub(crate) struct $name(pub(crate) Caller);
 
+        impl $name {
+            /// This caller, if they may.
+            pub(crate) fn of(caller: Caller) -> Result<Self, Problem> {
+                caller.may(&[$(Scope::$scope),+])?;
+                Ok(Self(caller))
+            }
+        }
+
         impl<S: Send + Sync> FromRequestParts<S> for $name {
             type Rejection = Problem;
 
             async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-                let caller = parts.extensions.get::<Caller>().cloned().ok_or_else(unauthenticated)?;
-                caller.may(&[$(Scope::$scope),+])?;
-                Ok(Self(caller))
+                Self::of(parts.extensions.get::<Caller>().cloned().ok_or_else(unauthenticated)?)
             }
         }
     )+};

@@ -49,6 +49,10 @@ codes! {
         "Send `Authorization: Bearer crw_…` with a key that has not been revoked.";
     SignatureRefused = "signature_refused", UNAUTHORIZED, "The message is not signed as its source signs",
         "Sign with the secret of this source. Whoever runs the source sees why: GET /v1/webhook-sources/{id}/refusals.";
+    SignedOut = "signed_out", UNAUTHORIZED, "You are not signed in",
+        "Sign in at the dashboard, under /ops, and do it again.";
+    NotAllowed = "not_allowed", FORBIDDEN, "You may not do this",
+        "Ask whoever runs this installation for a role that may, or load the page again.";
     MissingScope = "missing_scope", FORBIDDEN, "The API key may not do this",
         "Use a key with the scope that `detail` names.";
     NotFound = "not_found", NOT_FOUND, "There is nothing here",

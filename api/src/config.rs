@@ -1,5 +1,7 @@
 //! The command line and the environment: every setting of this program, and nothing else reads them.
 
+pub(crate) mod people;
+
 use std::net::SocketAddr;
 
 use api::{Scope, Settings};
@@ -37,6 +39,10 @@ pub(crate) enum Command {
     Tenant(TenantArgs),
     /// Make, list and revoke API keys
     Key(KeyArgs),
+    /// Say who may use the dashboard, and for what
+    User(people::UserArgs),
+    /// Verify the log of what people did
+    Audit(people::AuditArgs),
     /// Limit every tenant's jobs together
     Limit(LimitArgs),
     /// Pause queues and kinds for every tenant
@@ -87,6 +93,9 @@ pub(crate) struct HttpArgs {
     /// Webhooks, believed or not, that may be sent under one source's URL to this process in a minute, and at once
     #[arg(long, env = "CREWLINE_WEBHOOKS_PER_SOURCE_MAX", default_value_t = 12_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) webhooks_per_source_max: u32,
+    /// Proxies in front of this server that add to X-Forwarded-For: so it knows where people sign in from
+    #[arg(long, env = "CREWLINE_PROXIES", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=8))]
+    pub(crate) proxies: u8,
     /// Event streams a tenant may hold open
     #[arg(long, env = "CREWLINE_STREAMS_MAX", default_value_t = 100)]
     pub(crate) streams_max: usize,
@@ -111,6 +120,7 @@ impl HttpArgs {
             requests_max: self.requests_max,
             requests_window_s: self.requests_window_s,
             webhooks_per_source_max: self.webhooks_per_source_max,
+            proxies: self.proxies,
             webhooks_loopback: webhooks.webhooks_loopback,
             streams_max: self.streams_max,
             connections_max: self.connections_max,

@@ -142,6 +142,11 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     Ok(parsed)
 }
 
+/// Reads a document that a form of ours was made into, as if it had been sent.
+pub(crate) fn typed<T: DeserializeOwned>(document: &serde_json::Value) -> Result<T, Problem> {
+    parse(document.to_string().as_bytes())
+}
+
 /// What is wrong, without the position, which is told apart.
 pub(crate) fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();

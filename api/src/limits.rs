@@ -240,6 +240,40 @@ pub(crate) const RANKING_ROWS_MAX: usize = 200;
 pub(crate) const WHAT_IF_MAX: i64 = 100;
 /// That many unless the request says otherwise.
 pub(crate) const WHAT_IF_DEFAULT: i64 = 20;
+/// How long somebody stays signed in.
+pub(crate) const SESSION_TTL: Duration = Duration::from_hours(12);
+/// How long a browser is known after that.
+pub(crate) const BROWSER_KNOWN_DAYS_MAX: i64 = 180;
+/// Tries to sign in are counted over this time.
+pub(crate) const SIGN_IN_SPAN: Duration = Duration::from_mins(15);
+/// Tries as one person from one address.
+pub(crate) const SIGN_IN_TRIES_MAX: i32 = 5;
+/// Tries as one person from a browser they signed in from before.
+pub(crate) const SIGN_IN_KNOWN_TRIES_MAX: i32 = 10;
+/// Tries from one address, as whomever.
+pub(crate) const SIGN_IN_ADDRESS_TRIES_MAX: i32 = 50;
+/// Passwords that are tried at once: each takes 19 MiB and a core.
+pub(crate) const PASSWORDS_AT_ONCE_MAX: usize = 2;
+/// Longest wait for that.
+pub(crate) const PASSWORD_TURN: Duration = Duration::from_secs(5);
+/// Characters of a password, at least.
+pub(crate) const PASSWORD_CHARS_MIN: usize = 12;
+/// Bytes of a password.
+pub(crate) const PASSWORD_BYTES_MAX: usize = 256;
+/// Characters of the address somebody signs in with.
+pub(crate) const USER_EMAIL_CHARS_MAX: usize = 200;
+/// Pages and actions of one person in [`OPS_WINDOW_S`].
+pub(crate) const OPS_REQUESTS_MAX: u32 = 1_200;
+/// Seconds in which those are counted.
+pub(crate) const OPS_WINDOW_S: u32 = 60;
+/// Characters that are looked for in errors.
+pub(crate) const WORDS_CHARS_MAX: usize = 200;
+/// Rows on a page of the dashboard.
+pub(crate) const OPS_ROWS_MAX: i64 = 50;
+/// Log lines on the page of a job.
+pub(crate) const OPS_LINES_MAX: i64 = 500;
+/// How often a page is told to look again, at most.
+pub(crate) const OPS_LIVE_PAUSE: Duration = Duration::from_secs(1);
 
 /// What an operator may change.
 #[derive(Debug, Clone)]
@@ -256,6 +290,8 @@ pub struct Settings {
     pub webhooks_per_source_max: u32,
     /// Whether endpoints may be `http` on this very machine.
     pub webhooks_loopback: bool,
+    /// Proxies in front of us that add to `X-Forwarded-For`.
+    pub proxies: u8,
     /// Event streams a tenant may hold open.
     pub streams_max: usize,
     /// Connections this process holds open.

@@ -36,6 +36,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Migrate(args) => commands::migrate(&args.database).await,
         Command::Tenant(args) => commands::tenant::run(&args).await,
         Command::Key(args) => commands::key::run(&args).await,
+        Command::User(args) => commands::user::run(&args).await,
+        Command::Audit(args) => commands::audit::run(&args).await,
         Command::Limit(args) => commands::limit::run(&args).await,
         Command::Pause(args) => commands::pause::run(&args).await,
         Command::Healthcheck(args) => commands::healthcheck::run(&args).await,

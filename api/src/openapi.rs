@@ -6,7 +6,7 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    AppState, auth, delivery,
+    AppState, auth, delivery, ops,
     problem::Problem,
     request,
     routes::{
@@ -220,7 +220,8 @@ pub fn router(app: AppState) -> Router {
         .route("/docs/problems", get(pages::problems))
         .route("/docs/style.css", get(pages::style))
         .merge(delivery::router())
-        .merge(unsubscribe::router());
+        .merge(unsubscribe::router())
+        .merge(ops::router(&app));
     let keyed = keyed.route_layer(middleware::from_fn_with_state(app.clone(), auth::authenticate));
     keyed
         .merge(open)

@@ -104,7 +104,7 @@ fn panicked(panic: &(dyn Any + Send)) -> Response {
 }
 
 /// The problem that a response carries, or stands for: layers that are not ours answer with bare statuses.
-fn problem_of(response: &mut Response) -> Option<Problem> {
+pub(crate) fn problem_of(response: &mut Response) -> Option<Problem> {
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         return Some(problem);
     }
@@ -120,7 +120,8 @@ fn problem_of(response: &mut Response) -> Option<Problem> {
     })
 }
 
-fn write_down(problem: &Problem, method: &Method, route: &str) {
+/// Writes a problem down, once.
+pub(crate) fn write_down(problem: &Problem, method: &Method, route: &str) {
     let code = problem.code();
     if code.status().is_server_error() {
         tracing::error!(
@@ -138,7 +139,7 @@ fn finish(headers: &mut HeaderMap, id: &str) {
         headers.insert(REQUEST_ID.clone(), value);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("no-referrer"));
     // Answers hold a tenant's data. What may be kept says so itself.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers

@@ -1,6 +1,6 @@
 //! Serving: connections with limits, and an end that lets running requests finish.
 
-use std::{io, pin::pin, sync::Arc, time::Duration};
+use std::{io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{body::Body, extract::Request};
 use hyper::body::Incoming;
@@ -28,6 +28,10 @@ const UPKEEP: Duration = Duration::from_secs(5);
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 type Service = axum::Router;
+
+/// Who opened the connection: a client, or a proxy.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// Answers on `listener` until `stop` is done, then lets running requests end, for at most ten seconds. Event streams
 /// are ended at once: their clients come back to another process with `Last-Event-ID`.
@@ -101,12 +105,17 @@ async fn connection(
     place: Option<OwnedSemaphorePermit>,
 ) {
     // Without it every small answer waits 40 ms for the client's acknowledgement.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "The client is gone");
-        return;
-    }
-    let service =
-        service.map_request(|request: hyper::Request<Incoming>| -> Request { request.map(Body::new) });
+    let peer = match stream.set_nodelay(true).and_then(|()| stream.peer_addr()) {
+        Ok(peer) => Peer(peer.ip()),
+        Err(error) => {
+            tracing::debug!(%error, "The client is gone");
+            return;
+        }
+    };
+    let service = service.map_request(move |mut request: hyper::Request<Incoming>| -> Request {
+        request.extensions_mut().insert(peer);
+        request.map(Body::new)
+    });
     // HTTP/1 only: telling the versions apart would wait for first bytes that a slow client need never send. What
     // speaks HTTP/2 to browsers is the proxy that also does TLS.
     let mut http = auto::Builder::new(TokioExecutor::new()).http1_only();

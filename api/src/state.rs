@@ -2,7 +2,7 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use ::jobs::{TenantId, WebhookSourceId};
+use ::jobs::{TenantId, UserId, WebhookSourceId};
 use blob::Blobs;
 use store::Db;
 use telemetry::metrics::PrometheusHandle;
@@ -15,7 +15,10 @@ use crate::{
     hub::{Hub, Streams},
     idempotency::InFlight,
     intake::Intake,
-    limits::{BATCHES_MAX, COMPLETING_MAX, LARGE_READS_MAX, Settings, WEBHOOKS_WINDOW_S},
+    limits::{
+        BATCHES_MAX, COMPLETING_MAX, LARGE_READS_MAX, OPS_REQUESTS_MAX, OPS_WINDOW_S, PASSWORDS_AT_ONCE_MAX,
+        Settings, WEBHOOKS_WINDOW_S,
+    },
     rate::Rates,
     routes::health::Ready,
 };
@@ -33,6 +36,8 @@ pub struct App {
     pub(crate) keys: Keys,
     pub(crate) rates: Rates<TenantId>,
     pub(crate) hooks: Rates<WebhookSourceId>,
+    pub(crate) people: Rates<UserId>,
+    pub(crate) passwords: Arc<Semaphore>,
     pub(crate) intake: Intake,
     pub(crate) in_flight: InFlight,
     pub(crate) hub: Hub,
@@ -52,6 +57,8 @@ impl AppState {
             keys: Keys::new(db.clone()),
             rates: Rates::new(settings.requests_max, settings.requests_window_s),
             hooks: Rates::new(settings.webhooks_per_source_max, WEBHOOKS_WINDOW_S),
+            people: Rates::new(OPS_REQUESTS_MAX, OPS_WINDOW_S),
+            passwords: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE_MAX)),
             intake: Intake::new(db.clone()),
             in_flight: InFlight::default(),
             hub: Hub::default(),

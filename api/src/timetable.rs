@@ -203,10 +203,10 @@ pub(crate) fn read_times(cron: &str, timezone: &str) -> Result<(Cron, Zone), Vec
 #[schema(as = Slot)]
 pub(crate) struct SlotResource {
     /// When.
-    at: DateTime<Utc>,
+    pub(crate) at: DateTime<Utc>,
     /// What the clock of the zone shows then.
     #[schema(example = "2026-11-21T02:30:00+01:00")]
-    local: String,
+    pub(crate) local: String,
 }
 
 /// The next slots after `after`.

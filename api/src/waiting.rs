@@ -26,15 +26,15 @@ pub(crate) struct WhyResource {
     state: State,
     /// The first reason, as a sentence.
     #[schema(example = "The limit stripe lets 4 run at once, and 4 do.")]
-    summary: String,
+    pub(crate) summary: String,
     /// Everything that keeps it from running, the weightiest first; or why it runs, or ran.
-    reasons: Vec<Reason>,
+    pub(crate) reasons: Vec<Reason>,
     /// Who waits before it.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<Line>,
     /// When it is likely to begin; left out when nobody can tell.
     #[serde(skip_serializing_if = "Option::is_none")]
-    likely_at: Option<DateTime<Utc>>,
+    pub(crate) likely_at: Option<DateTime<Utc>>,
     /// The same, in seconds from now.
     #[serde(skip_serializing_if = "Option::is_none")]
     likely_in_s: Option<i64>,
@@ -49,11 +49,11 @@ pub(crate) struct Reason {
     #[schema(value_type = String, example = "limit_concurrency")]
     code: &'static str,
     /// The reason in words, with its numbers.
-    detail: String,
+    pub(crate) detail: String,
     /// Jobs that stand in the way, up to five.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<String>)]
-    held_by: Vec<JobId>,
+    pub(crate) held_by: Vec<JobId>,
     /// When this reason ends, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<DateTime<Utc>>,

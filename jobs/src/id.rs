@@ -121,6 +121,8 @@ ids! {
     TenantId = "ten",
     /// A credential of a tenant.
     ApiKeyId = "key",
+    /// Somebody who watches and steers.
+    UserId = "usr",
     /// A verified original file.
     AssetId = "ast",
     /// A file on its way in, not yet trusted.

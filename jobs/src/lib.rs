@@ -30,7 +30,7 @@ pub use failure::{Classify, Failure, Outcome};
 pub use id::{
     AbsenceId, ApiKeyId, AssetId, BookingId, BulkOperationId, ContactPointId, DeliveryId, DigestId, JobId,
     LeaseId, LimitId, MatchRequestId, MessageId, OfferId, PartyId, PauseId, RenditionId, ScheduleId,
-    TenantId, UploadId, WebhookDeliveryId, WebhookEndpointId, WebhookEventId, WebhookMessageId,
+    TenantId, UploadId, UserId, WebhookDeliveryId, WebhookEndpointId, WebhookEventId, WebhookMessageId,
     WebhookRuleId, WebhookSourceId, WorkflowId,
 };
 pub use invalid::Invalid;

@@ -31,7 +31,7 @@ use crate::{
         film_parts, graves, housekeeper, leases, messages, parking, payloads, presence,
         quarantine::{Parent, Quarantine},
         release::Release,
-        rescuer, resealing, retention, scheduler, stranded,
+        rescuer, resealing, retention, scheduler, stranded, summing,
     },
     media_pool::{self, Kind, MediaPool},
     scratch::Scratch,
@@ -205,6 +205,7 @@ pub async fn run(
     services.spawn(messages::run(core.deps.db.clone(), stop.clone()));
     services.spawn(stranded::run(core.deps.db.clone(), stop.clone()));
     services.spawn(housekeeper::run(core.deps.db.clone(), args.history_days, stop.clone()));
+    services.spawn(summing::run(core.deps.db.clone(), stop.clone()));
     services.spawn(retention::run(core.deps.db.clone(), args.history_days, stop.clone()));
     services.spawn(bulk::run(core.deps.db.clone(), core.bulk.clone(), stop.clone()));
     services.spawn(abandoned::run(core.deps.clone(), stop.clone()));

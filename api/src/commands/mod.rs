@@ -1,5 +1,6 @@
 //! The subcommands, one file each.
 
+pub(crate) mod audit;
 pub(crate) mod healthcheck;
 pub(crate) mod key;
 pub(crate) mod limit;
@@ -8,6 +9,7 @@ pub(crate) mod pause;
 pub(crate) mod s3;
 pub(crate) mod serve;
 pub(crate) mod tenant;
+pub(crate) mod user;
 
 use std::io::{self, Write};
 

@@ -55,6 +55,18 @@ pub(crate) struct Ready {
     keys: bool,
 }
 
+/// What answers of the services we need.
+#[derive(Clone, Copy)]
+pub(crate) struct Services {
+    /// Whether files can be read and written.
+    pub(crate) s3: bool,
+}
+
+/// What answers at this moment, for people.
+pub(crate) async fn services(app: &AppState) -> Services {
+    Services { s3: look(app).await.s3 }
+}
+
 /// What is ready; whoever asks at the same time gets the same answer.
 async fn look(app: &AppState) -> Ready {
     let mut known = app.ready.lock().await;

@@ -42,6 +42,46 @@ async fn a_tenant_and_a_key_are_made_listed_and_revoked() {
     assert!(!api(&app, &["healthcheck", "--listen", "127.0.0.1:1"]).status.success());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn somebody_is_let_in_and_taken_out_and_the_log_is_verified() {
+    let app = TestApp::start().await;
+    let password = printed(&api(&app, &["user", "add", "ann@acme.test", "--name", "Ann"]));
+    assert_eq!(password.len(), 24);
+    assert!(
+        !api(&app, &["user", "add", "ANN@acme.test", "--name", "Ann"]).status.success(),
+        "the address is taken"
+    );
+    assert!(!api(&app, &["user", "add", "nobody", "--name", "x"]).status.success());
+    let grant =
+        ["user", "grant", "ann@acme.test", "--tenant", "acme", "--role", "tenant_operator", "--payloads"];
+    assert_eq!(printed(&api(&app, &grant)), "Granted.");
+    for wrong in [
+        ["--tenant", "acme", "--role", "admin"].as_slice(),
+        &["--everywhere", "--role", "tenant_operator"],
+        &["--role", "viewer"],
+    ] {
+        let arguments = [&["user", "grant", "ann@acme.test"], wrong].concat();
+        assert!(!api(&app, &arguments).status.success(), "{wrong:?}");
+    }
+    assert!(printed(&api(&app, &["user", "totp", "ann@acme.test"])).starts_with("otpauth://totp/"));
+    let listed = printed(&api(&app, &["user", "list"]));
+    assert_eq!(listed, "ann@acme.test\tactive\tcode\tacme:tenant_operator+payloads\tAnn");
+    assert_eq!(printed(&api(&app, &["user", "withdraw", "ann@acme.test", "--tenant", "acme"])), "Withdrawn.");
+    assert_eq!(printed(&api(&app, &["user", "disable", "ann@acme.test"])), "Disabled.");
+    assert_ne!(printed(&api(&app, &["user", "password", "ann@acme.test"])), password);
+
+    let verified = printed(&api(&app, &["audit", "verify"]));
+    let chains: Vec<_> = verified.lines().map(|line| line.rsplit_once('\t').unwrap().0).collect();
+    assert_eq!(chains, ["*\twhole\t4", "acme\twhole\t2"]);
+    app.execute(
+        "update audit_entry set entry = replace(entry, 'payloads', 'Payloads') where tenant_id is not null",
+    )
+    .await;
+    let broken = api(&app, &["audit", "verify", "--tenant", "acme"]);
+    assert!(!broken.status.success());
+    assert_eq!(String::from_utf8_lossy(&broken.stdout), "acme\tbroken at entry 1\n");
+}
+
 #[test]
 fn help_teaches_with_examples_and_shows_no_secret() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_api"));

@@ -20,6 +20,8 @@ mod idempotency;
 mod inbox_events;
 mod intake;
 mod notifications;
+mod ops;
+mod ops_roles;
 mod pages;
 mod payloads;
 mod problems;

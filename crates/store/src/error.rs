@@ -43,6 +43,9 @@ pub enum StoreError {
     /// No tenant has this slug.
     #[error("there is no tenant called {0:?}")]
     NoTenant(String),
+    /// Nobody has this address.
+    #[error("there is no user with the address {0:?}")]
+    NoUser(String),
 }
 
 impl StoreError {

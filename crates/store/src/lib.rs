@@ -8,6 +8,7 @@
 
 pub mod assets;
 pub mod attempts;
+pub mod audit;
 pub mod backfill;
 pub mod bookings;
 pub mod brands;
@@ -34,6 +35,7 @@ pub mod messages;
 pub mod notices;
 pub mod notification_templates;
 pub mod objects;
+pub mod observing;
 pub mod outbox;
 pub mod parking;
 pub mod parties;
@@ -52,6 +54,7 @@ pub mod retry;
 pub mod scans;
 pub mod schedules;
 pub mod sealing;
+pub mod sessions;
 pub mod settle;
 pub mod step_spec;
 pub mod stepping;
@@ -59,6 +62,7 @@ pub mod submit;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod uploads;
+pub mod users;
 pub mod verdict;
 mod webhook_secrets;
 pub mod why;

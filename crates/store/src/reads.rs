@@ -163,6 +163,8 @@ pub struct Filter {
     pub queue: Option<Queue>,
     /// With this tag.
     pub tag: Option<String>,
+    /// One of these; none for any.
+    pub among: Option<Vec<JobId>>,
     /// Older than this one.
     pub before: Option<JobId>,
 }
@@ -192,6 +194,7 @@ pub async fn list(
         .bind(&filter.kind)
         .bind(&filter.tag)
         .bind(limit)
+        .bind(filter.among.as_ref().map(|jobs| jobs.iter().map(JobId::as_uuid).collect::<Vec<_>>()))
         .fetch_all(&mut *tx)
         .await
         .or_failed("list jobs")
@@ -210,7 +213,7 @@ fn live(filter: &Filter) -> String {
     format!(
         "({LIVE} {running} running_jobs() r on r.job_id = j.id and r.fence = j.fence
           where j.tenant_id = $1 and ($2::uuid is null or j.id < $2) and ($3::text is null or j.kind = $3)
-            and ($4::text is null or j.tags @> array[$4]) {state} {queue}
+            and ($4::text is null or j.tags @> array[$4]) and ($6::uuid[] is null or j.id = any ($6)) {state} {queue}
           order by j.id desc limit $5)"
     )
 }
@@ -229,7 +232,8 @@ fn ended(filter: &Filter) -> String {
     let queue = filter.queue.map(|queue| format!("and a.queue = '{queue}'")).unwrap_or_default();
     format!(
         "({ENDED} where a.tenant_id = $1 and ($2::uuid is null or a.job_id < $2) and ($3::text is null or a.kind = $3)
-            and ($4::text is null or a.tags @> array[$4]) {state} {given_up} {queue}
+            and ($4::text is null or a.tags @> array[$4]) and ($6::uuid[] is null or a.job_id = any ($6))
+            {state} {given_up} {queue}
             and not exists (select from job j where j.tenant_id = a.tenant_id and j.id = a.job_id)
             and not exists (select from attempt later where later.tenant_id = a.tenant_id
                 and later.job_id = a.job_id and later.fence > a.fence)

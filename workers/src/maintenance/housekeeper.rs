@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::Utc;
-use store::{Db, housekeeping, inbox, outbox, pauses, presence, schedules, workflows};
+use store::{Db, housekeeping, inbox, observing, outbox, pauses, presence, schedules, workflows};
 use tokio_util::sync::CancellationToken;
 
 use super::chain;
@@ -33,6 +33,7 @@ async fn clean(db: &Db, history_days: u32) -> Result<(), store::StoreError> {
     let forgotten = housekeeping::forget_expired(db).await?
         + pauses::forget_expired(db).await?
         + presence::forget_silent(db).await?
+        + observing::forget_sums(db, Utc::now().date_naive()).await?
         + schedules::prune(db, keep_from).await?
         + inbox::prune(db, keep_from).await?
         + outbox::prune(db, keep_from).await?

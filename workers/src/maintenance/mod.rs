@@ -19,6 +19,7 @@ pub mod resealing;
 pub mod retention;
 pub mod scheduler;
 pub mod stranded;
+pub mod summing;
 
 /// An error and its causes on one line, for a service that will simply try again.
 fn chain(error: &dyn std::error::Error) -> String {

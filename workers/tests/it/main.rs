@@ -23,6 +23,7 @@ mod mail_doors;
 mod matching;
 mod notifying;
 mod notifying_crashes;
+mod ops;
 mod outages;
 mod outbound;
 mod pages;

@@ -10,6 +10,11 @@ const GLOBAL: &[(&str, &str)] = &[
     ("pace", "counts claims of all tenants; only workers may read it"),
     ("bucket", "what is left of a rule's rate; only workers may read it"),
     ("worker", "processes belong to no tenant"),
+    ("user_account", "people belong to no tenant; reached by functions only"),
+    ("user_session", "as people do; reached by functions only"),
+    ("sign_in_try", "nobody has signed in yet; reached by functions only"),
+    ("audit_head", "where chains end; the function that appends keeps it"),
+    ("work_summed", "up to where minutes of all tenants are summed up"),
     ("_sqlx_migrations", "the schema's own history"),
 ];
 
@@ -112,6 +117,7 @@ async fn fill(database: &TestDatabase, tenants: [TenantId; 2]) {
         sqlx::raw_sql(AssertSqlSafe(messages_of(tenant))).execute(&mut owner).await.unwrap();
         sqlx::raw_sql(AssertSqlSafe(webhooks_of(tenant))).execute(&mut owner).await.unwrap();
         sqlx::raw_sql(AssertSqlSafe(work_of(tenant))).execute(&mut owner).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(people_of(tenant))).execute(&mut owner).await.unwrap();
     }
 }
 
@@ -145,6 +151,18 @@ fn work_of(tenant: TenantId) -> String {
          set local session_replication_role = replica;
          insert into relation (tenant_id, by_party, about_party, word) values ('{id}', '{id}', '{other}', 'blocked');
          set local session_replication_role = origin;",
+    )
+}
+
+/// A row of each table of those who watch and steer.
+fn people_of(tenant: TenantId) -> String {
+    let id = tenant.as_uuid();
+    format!(
+        "insert into user_account (id, email, name, password_hash) values ('{id}', '{id}', 'x', 'x');
+             insert into user_role (user_id, tenant_id, role) values ('{id}', '{id}', 'viewer');
+             insert into audit_entry (chain, tenant_id, seq, entry, hash) values ('{id}', '{id}', 1, '{{}}', sha256('x'));
+             insert into work_minute (tenant_id, minute, queue, kind, completed, failed, discarded, wait_ms, run_ms)
+                 values ('{id}', now(), 'x', 'x', 0, 0, 0, '{{}}', '{{}}');"
     )
 }
 
@@ -264,6 +282,10 @@ async fn a_tenant_cannot_write_for_another() {
         "update api_key set scopes = '{admin}'".to_owned(),
         "insert into tenant (id, slug, name) values (gen_random_uuid(), 'x', 'x')".to_owned(),
         "delete from lease".to_owned(),
+        "insert into user_role (user_id, role) values (gen_random_uuid(), 'admin')".to_owned(),
+        "update user_account set totp_secret = null".to_owned(),
+        "update audit_entry set entry = '{}'".to_owned(),
+        "delete from audit_entry".to_owned(),
         "select drop_partitions('2100-01-01')".to_owned(),
         "alter table job disable row level security".to_owned(),
         "set role crewline_worker".to_owned(),

@@ -1,0 +1,168 @@
+//! How a tenant's work stands: what is late, failing or dead, and little else. A green page is nearly empty.
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use maud::{Markup, html};
+use store::{
+    observing::{self, Listeners, Minute, Standing, WAITING_COUNTED_MAX},
+    pauses, promises,
+};
+
+use super::{charts, guard::Visit, layout::Page, words};
+use crate::{AppState, problem::Problem, routes::health};
+
+/// A queue whose first job waits for longer than this is late.
+const LATE: TimeDelta = TimeDelta::minutes(1);
+/// Promises at risk that are shown.
+const AT_RISK_SHOWN_MAX: i64 = 10;
+/// Of a hundred attempts in the last ten minutes: more failures than this are an alarm.
+const FAILING_PERCENT: i64 = 5;
+const LATELY_MINUTES: usize = 10;
+
+/// What a page of an hour is made from.
+pub(super) struct Hour {
+    pub(super) now: DateTime<Utc>,
+    pub(super) minutes: Vec<Minute>,
+    pub(super) queues: Vec<Standing>,
+    pub(super) listeners: Vec<Listeners>,
+    pub(super) pauses: Vec<pauses::Pause>,
+}
+
+impl Hour {
+    pub(super) async fn of(app: &AppState, visit: &Visit) -> Result<Self, Problem> {
+        let (now, tenant) = (Utc::now(), visit.tenant()?);
+        let since = now - TimeDelta::minutes(charts::MINUTES as i64);
+        let (minutes, queues, listeners, pauses) = tokio::try_join!(
+            observing::minutes(&app.db, tenant, since),
+            observing::queues(&app.db, tenant),
+            observing::listeners(&app.db),
+            pauses::list(&app.db, tenant),
+        )?;
+        Ok(Self { now, minutes, queues, listeners, pauses })
+    }
+
+    /// Who listens to a queue: workers and slots.
+    pub(super) fn heard(&self, queue: &str) -> (i64, i64) {
+        let heard = self.listeners.iter().find(|heard| heard.queue == queue);
+        heard.map_or((0, 0), |heard| (heard.workers, heard.slots))
+    }
+
+    /// The pause that holds all of a queue.
+    pub(super) fn pause(&self, queue: &str) -> Option<&pauses::Pause> {
+        self.pauses
+            .iter()
+            .find(|pause| pause.kind.is_none() && pause.queue.as_deref().is_none_or(|of| of == queue))
+    }
+}
+
+/// The page.
+pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Response, Problem> {
+    let place = visit.here()?;
+    let (hour, at_risk, services) = tokio::try_join!(
+        Hour::of(&app, &visit),
+        async { promises::at_risk(&app.db, place.id, AT_RISK_SHOWN_MAX).await.map_err(Problem::from) },
+        async { Ok(health::services(&app).await) },
+    )?;
+    let base = format!("/ops/t/{}", place.slug);
+    let mut alarms = late(&hour, &base);
+    alarms.extend(failing(&hour, &base));
+    alarms.extend(dead(&hour, services));
+    alarms.extend(paused(&hour));
+    let body = html! {
+        div #state data-live {
+            @if alarms.is_empty() && at_risk.is_empty() {
+                p.calm { "✓ All is well: nothing is late, nothing fails, everybody is there." }
+            }
+            @if !alarms.is_empty() { ul.alarms { @for alarm in &alarms { li { (alarm) } } } }
+            @if !at_risk.is_empty() { (promised(&at_risk, &base)) }
+        }
+        section.cards #queues data-live aria-label="Queues" {
+            @for queue in &hour.queues { (card(&hour, queue, &base)) }
+            @if hour.queues.is_empty() { p { "No job has been submitted yet." } }
+        }
+        form.search action={ (base) "/jobs" } role="search" {
+            label { "Find a job by its id, or failures by their words" input type="search" name="words"; }
+            button { "Find" }
+        }
+    };
+    Ok(Page::live(&visit, "", "Home", body).into_response())
+}
+
+fn late(hour: &Hour, base: &str) -> Vec<Markup> {
+    let is_late = |queue: &&Standing| {
+        hour.pause(&queue.queue).is_none() && queue.oldest_at.is_some_and(|at| hour.now - at > LATE)
+    };
+    let say = |queue: &Standing| {
+        let waited = queue.oldest_at.map(|at| hour.now - at).unwrap_or_default();
+        html! {
+            strong { "Late" } " " a href={ (base) "/queues#" (queue.queue) } { (queue.queue) } ": the first in line waits for "
+            (words::span(waited)) "."
+        }
+    };
+    hour.queues.iter().filter(is_late).map(say).collect()
+}
+
+fn failing(hour: &Hour, base: &str) -> Option<Markup> {
+    let since = hour.now - TimeDelta::minutes(LATELY_MINUTES as i64);
+    let lately = hour.minutes.iter().filter(|minute| minute.minute >= since);
+    let (failed, all) = lately.fold((0_i64, 0_i64), |(failed, all), minute| {
+        (failed + i64::from(minute.failed), all + i64::from(minute.failed + minute.completed))
+    });
+    (failed * 100 > all * FAILING_PERCENT).then(|| html! {
+        strong { "Failing" } " " a href={ (base) "/errors" } { (words::many(failed, "attempt", "attempts")) " of " (words::count(all)) }
+        " went wrong in the last " (LATELY_MINUTES) " minutes."
+    })
+}
+
+fn dead(hour: &Hour, services: health::Services) -> Vec<Markup> {
+    let unheard = hour.queues.iter().filter(|queue| queue.waiting > 0 && hour.heard(&queue.queue).0 == 0);
+    let mut dead: Vec<Markup> = unheard
+        .map(|queue| html! { strong { "Dead" } " " (queue.queue) ": jobs wait and no worker listens." })
+        .collect();
+    if !services.s3 {
+        dead.push(html! {
+            strong { "Dead" } " The object store does not answer: files and large payloads are out of reach. Everything else works."
+        });
+    }
+    dead
+}
+
+/// What somebody holds back on purpose: nothing is wrong, and nobody should forget it.
+fn paused(hour: &Hour) -> impl Iterator<Item = Markup> {
+    hour.pauses.iter().map(|pause| html! {
+        strong { "Paused" } " " (pause.queue.as_deref().unwrap_or("every queue")) " " (pause.kind.as_deref().unwrap_or_default())
+        " by " (pause.paused_by) ": " (pause.reason)
+    })
+}
+
+fn promised(at_risk: &[promises::Promised], base: &str) -> Markup {
+    html! {
+        h2 { "Promises at risk" }
+        table {
+            thead { tr { th { "Job" } th { "Kind" } th { "Promised for" } } }
+            tbody {
+                @for job in at_risk {
+                    tr { td { a href={ (base) "/jobs/" (job.id()) } { (job.id()) } } td { (job.kind) } td { (words::when(job.due_at)) } }
+                }
+            }
+        }
+    }
+}
+
+fn card(hour: &Hour, queue: &Standing, base: &str) -> Markup {
+    let of_queue: Vec<&Minute> = hour.minutes.iter().filter(|minute| minute.queue == queue.queue).collect();
+    html! {
+        article.card {
+            h2 { a href={ (base) "/queues#" (queue.queue) } { (queue.queue) } }
+            dl {
+                dt { "waiting" } dd { (words::up_to(queue.waiting, WAITING_COUNTED_MAX.into())) }
+                dt { "running" } dd { (words::count(queue.running)) }
+            }
+            (charts::sparkline(&charts::per_minute(&of_queue, hour.now, |minute| minute.completed), "completed"))
+            @if hour.pause(&queue.queue).is_some() { p.soft { "■ paused" } }
+        }
+    }
+}

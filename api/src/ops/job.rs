@@ -1,0 +1,205 @@
+//! One job: what became of it, from the request to the result, and what can be done to it.
+
+use ::jobs::JobId;
+use axum::{
+    extract::{Path, State},
+    response::{IntoResponse, Redirect, Response},
+};
+use chrono::{TimeDelta, Utc};
+use maud::{Markup, html};
+use serde_json::Value;
+use store::{
+    attempts::{self, Attempt},
+    logs::{self, Line},
+    payload::Payload,
+    reads::{self, JobRecord},
+    why,
+};
+use telemetry::trace_context;
+
+use super::{
+    access::Right,
+    guard::Visit,
+    layout::{self, Page, state},
+    words,
+};
+use crate::{
+    AppState,
+    auth::{Retrier, Writer},
+    extract::Id,
+    limits::OPS_LINES_MAX,
+    problem::Problem,
+    routes::steer,
+    waiting::{self, WhyResource},
+};
+
+/// The page.
+pub(super) async fn show(
+    State(app): State<AppState>,
+    visit: Visit,
+    Path((slug, id)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let (id, tenant) = (read(&id)?, visit.tenant()?);
+    let record = reads::get(&app.db, tenant, id).await?.ok_or_else(|| Problem::not_found("job"))?;
+    let (tried, facts) =
+        tokio::try_join!(attempts::of_job(&app.db, tenant, id), why::facts(&app.db, tenant, id))?;
+    let lines = if visit.sees_payloads {
+        logs::lines(&app.db, tenant, id, 0, OPS_LINES_MAX).await?
+    } else {
+        Vec::new()
+    };
+    let is = record.state()?;
+    let why = (!is.is_final()).then(|| waiting::explain(&record, facts.as_ref(), Utc::now())).transpose()?;
+    let base = format!("/ops/t/{slug}/jobs");
+    let body = html! {
+        div #job data-live {
+            p.head { (state(is.name())) " " code.id { (id) } }
+            @if visit.may(Right::Operate) { (actions(&visit, &format!("{base}/{id}"), is)) }
+            @if let Some(percent) = record.progress_percent.filter(|_| is == ::jobs::State::Running) { (progress(&record, percent)) }
+            @if let Some(why) = &why { (waits(why, &base)) }
+            @if let Some(error) = record.error.as_ref() { (failure(&error.0)) }
+            h2 { "What happened" }
+            (timeline(&record, &tried))
+        }
+        @if visit.sees_payloads { div #log data-live { h2 { "Log" } (log(&lines)) } }
+        (facts_of(&record, &slug))
+        (payloads(&record, visit.sees_payloads))
+    };
+    let live = (!is.is_final()).then(|| format!("{base}/{id}/live"));
+    Ok(Page { live, ..Page::new(&visit, "/jobs", &record.kind, body) }.into_response())
+}
+
+/// Runs it again.
+pub(super) async fn retry(
+    State(app): State<AppState>,
+    visit: Visit,
+    Path((slug, id)): Path<(String, String)>,
+) -> Result<Redirect, Problem> {
+    steer::retry_job(State(app), Retrier::of(visit.caller()?)?, Id(read(&id)?)).await?;
+    Ok(Redirect::to(&format!("/ops/t/{slug}/jobs/{id}")))
+}
+
+/// Stops it.
+pub(super) async fn cancel(
+    State(app): State<AppState>,
+    visit: Visit,
+    Path((slug, id)): Path<(String, String)>,
+) -> Result<Redirect, Problem> {
+    steer::cancel_job(State(app), Writer::of(visit.caller()?)?, Id(read(&id)?)).await?;
+    Ok(Redirect::to(&format!("/ops/t/{slug}/jobs/{id}")))
+}
+
+fn read(id: &str) -> Result<JobId, Problem> {
+    id.parse().map_err(|_| Problem::not_found("job"))
+}
+
+fn actions(visit: &Visit, path: &str, is: ::jobs::State) -> Markup {
+    html! {
+        p.acts {
+            @if is != ::jobs::State::Running { (layout::action(visit, &format!("{path}/retry"), if is.is_final() { "Run again" } else { "Run now" })) }
+            @if !is.is_final() { (layout::action(visit, &format!("{path}/cancel"), "Cancel")) }
+        }
+    }
+}
+
+fn progress(record: &JobRecord, percent: i16) -> Markup {
+    let ran = record.attempted_at.map(|at| Utc::now() - at);
+    let left = ran
+        .filter(|_| (1..100).contains(&percent))
+        .map(|ran| ran * i32::from(100 - percent) / i32::from(percent));
+    html! {
+        p.progress {
+            progress max="100" value=(percent) aria-label="Progress" {}
+            " " (percent) " % " (record.progress_message.as_deref().unwrap_or_default())
+            @if let Some(left) = left { span.soft { " about " (words::span(left)) " left" } }
+        }
+    }
+}
+
+fn waits(why: &WhyResource, base: &str) -> Markup {
+    html! {
+        section.why aria-label="Why it waits" {
+            p { strong { (why.summary) } }
+            ul {
+                @for reason in why.reasons.iter().skip(1) { li { (reason.detail) } }
+                @for job in why.reasons.iter().flat_map(|reason| &reason.held_by) { li { "held by " a href={ (base) "/" (job) } { code { (job) } } } }
+            }
+            @if let Some(at) = why.likely_at { p.soft { "Likely to begin " (words::when(at)) "." } }
+        }
+    }
+}
+
+fn failure(error: &Value) -> Markup {
+    html! { p.alarm { code { (error["code"].as_str().unwrap_or("error")) } " " (error["message"].as_str().unwrap_or_default()) } }
+}
+
+fn timeline(record: &JobRecord, tried: &[Attempt]) -> Markup {
+    html! {
+        ol.timeline {
+            li { (words::when(record.created_at)) " asked for" }
+            @if record.scheduled_at > record.created_at + TimeDelta::seconds(1) { li { (words::when(record.scheduled_at)) " may begin" } }
+            @for attempt in tried {
+                li {
+                    @if let Some(at) = attempt.started_at.or(attempt.finished_at) { (words::when(at)) }
+                    " attempt " (attempt.attempt) " " (state(&attempt.outcome))
+                    @if let (Some(from), Some(to)) = (attempt.started_at, attempt.finished_at) { " after " (words::span(to - from)) }
+                    @if let Some(worker) = &attempt.worker { span.soft { " on " (worker) } }
+                    @if let Some(error) = &attempt.error { div.wrong { (error.0["message"].as_str().unwrap_or_default()) } }
+                }
+            }
+            @if let Some(at) = record.cancel_requested_at { li { (words::when(at)) " asked to stop" } }
+            @if let Some(at) = record.finalized_at { li { (words::when(at)) " ended, " (words::span(at - record.created_at)) " after it was asked for" } }
+        }
+    }
+}
+
+fn log(lines: &[Line]) -> Markup {
+    html! {
+        @if lines.is_empty() { p.soft { "It has said nothing." } }
+        @else {
+            ol.log tabindex="0" aria-label="Log lines" {
+                @for line in lines {
+                    li class=(line.level) { time { (line.logged_at.format("%H:%M:%S%.3f")) } " " span.soft { (line.level) " " } (line.message) }
+                }
+            }
+        }
+    }
+}
+
+fn facts_of(record: &JobRecord, slug: &str) -> Markup {
+    let trace = record.traceparent.as_deref().and_then(trace_context::trace_id);
+    html! {
+        h2 { "Facts" }
+        dl.facts {
+            div { dt { "Queue" } dd { a href={ "/ops/t/" (slug) "/queues#" (record.queue) } { (record.queue) } } }
+            div { dt { "Priority" } dd { (record.priority) } }
+            div { dt { "Attempts" } dd { (record.attempt) " of " (record.max_attempts) } }
+            div { dt { "Version" } dd { (record.kind_version) } }
+            @if let Some(worker) = &record.worker { div { dt { "Worker" } dd { code { (worker) } } } }
+            @if let Some(trace) = trace { div { dt { "Trace" } dd { code { (trace) } } } }
+            @if let Some(member) = record.member_of() { div { dt { "Workflow" } dd { code { (member.workflow) } " step " (member.step) } } }
+            @if let Some(tags) = &record.tags { div { dt { "Tags" } dd { @for tag in tags { a.tag href={ "/ops/t/" (slug) "/jobs?tag=" (tag) } { (tag) } " " } } } }
+        }
+    }
+}
+
+fn payloads(record: &JobRecord, sees_payloads: bool) -> Markup {
+    if !sees_payloads {
+        return html! { p.soft { "Arguments, result and log are for those who may see payloads." } };
+    }
+    let result = record.result.as_ref().map(|result| &result.0);
+    html! {
+        h2 { "Arguments" } (payload(&record.args.0))
+        @if let Some(result) = result { h2 { "Result" } (payload(result)) }
+        @if let Some(metadata) = &record.metadata { h2 { "Metadata" } (json(&metadata.0)) }
+    }
+}
+
+fn payload(payload: &Payload) -> Markup {
+    let large = || html! { p.soft { "It is large and lies in the object store; the API leads to it." } };
+    payload.inline().map_or_else(large, json)
+}
+
+fn json(value: &Value) -> Markup {
+    html! { pre tabindex="0" { (format!("{value:#}")) } }
+}

@@ -1,0 +1,182 @@
+//! What every page has around it.
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use maud::{DOCTYPE, Markup, html};
+
+use super::{access::Right, guard::Visit};
+use crate::problem::Problem;
+
+/// Nothing but what we serve ourselves, no frame around it, and no script but the one file.
+const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
+    base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// The pages of a tenant: where, what they are called, and what they take.
+const SECTIONS: [(&str, &str, Right); 8] = [
+    ("", "Home", Right::See),
+    ("/queues", "Queues", Right::See),
+    ("/jobs", "Jobs", Right::See),
+    ("/errors", "Errors", Right::See),
+    ("/bulk", "Bulk", Right::See),
+    ("/schedules", "Schedules", Right::See),
+    ("/webhooks", "Webhooks", Right::See),
+    ("/audit", "Audit", Right::Operate),
+];
+
+/// The pages of the installation.
+const OF_ALL: [(&str, &str, Right); 3] = [
+    ("/ops", "Tenants", Right::SeeAll),
+    ("/ops/workers", "Workers", Right::SeeAll),
+    ("/ops/audit", "Audit", Right::OperateAll),
+];
+
+/// A page, with what it says.
+pub(super) struct Page<'a> {
+    pub(super) visit: &'a Visit,
+    pub(super) title: &'a str,
+    /// Which section it belongs to, as its path.
+    pub(super) section: &'a str,
+    /// The stream that says when to look again.
+    pub(super) live: Option<String>,
+    /// Where pictures come from besides us.
+    pub(super) pictures: Option<String>,
+    pub(super) body: Markup,
+}
+
+impl<'a> Page<'a> {
+    /// A page that stays as it is.
+    pub(super) fn new(visit: &'a Visit, section: &'a str, title: &'a str, body: Markup) -> Self {
+        Self { visit, title, section, live: None, pictures: None, body }
+    }
+
+    /// A page of a tenant that is looked at again when its jobs move.
+    pub(super) fn live(visit: &'a Visit, section: &'a str, title: &'a str, body: Markup) -> Self {
+        let live = visit.tenant.as_ref().map(|place| format!("/ops/t/{}/live", place.slug));
+        Self { live, ..Self::new(visit, section, title, body) }
+    }
+}
+
+impl IntoResponse for Page<'_> {
+    fn into_response(self) -> Response {
+        let (place, visit) = (self.visit.tenant.as_ref(), self.visit);
+        let sections: Vec<(String, &str)> = match place {
+            Some(place) => (SECTIONS.iter().filter(|(.., right)| visit.may(*right)))
+                .map(|(path, name, _)| (format!("/ops/t/{}{path}", place.slug), *name))
+                .collect(),
+            None if self.section == super::TENANTS_OF_MINE => Vec::new(),
+            None => (OF_ALL.iter().filter(|(.., right)| visit.may(*right)))
+                .map(|(path, name, _)| ((*path).to_owned(), *name))
+                .collect(),
+        };
+        let whole = place.map_or_else(
+            || self.section.to_owned(),
+            |place| format!("/ops/t/{}{}", place.slug, self.section),
+        );
+        let around = place.map_or("Crewline", |place| &place.name);
+        let body = html! {
+            a.skip href="#main" { "Skip to content" }
+            header {
+                a.brand href="/ops" { "Crewline" }
+                @if let Some(place) = place { a.tenant href="/ops/mine" title="Another tenant" { (place.name) } }
+                nav aria-label="Sections" {
+                    @for (path, name) in &sections {
+                        a href=(path) aria-current=[(*path == whole).then_some("page")] { (name) }
+                    }
+                }
+                @if let Some(live) = &self.live {
+                    button #live type="button" hidden data-stream=(live) { "Live" }
+                }
+                form.who method="post" action="/ops/sign-out" {
+                    (token(visit)) span title=(visit.email) { (visit.name) } button.plain { "Sign out" }
+                }
+            }
+            main #main { h1 { (self.title) } (self.body) }
+            p #said role="status" {}
+        };
+        let title = format!("{} · {around}", self.title);
+        respond(StatusCode::OK, &title, &body, self.pictures.as_deref())
+    }
+}
+
+/// What every form carries.
+pub(super) fn token(visit: &Visit) -> Markup {
+    html! { input type="hidden" name="csrf" value=(visit.csrf); }
+}
+
+/// A button that does one thing.
+pub(super) fn action(visit: &Visit, path: &str, word: &str) -> Markup {
+    html! { form.inline method="post" action=(path) { (token(visit)) button { (word) } } }
+}
+
+/// Says that something went wrong, and what to do.
+pub(super) fn problem(problem: &Problem, path: &str) -> Response {
+    let code = problem.code();
+    let body = html! {
+        main #main .alone {
+            p.soft { (code.status().as_u16()) }
+            h1 { (code.title()) }
+            p { (problem.detail()) }
+            @if !problem.errors().is_empty() {
+                ul { @for error in problem.errors() { li { code { (error.pointer) } " " (error.detail) } } }
+            }
+            p { a href=(path.rsplit_once('/').map_or("/ops", |(up, _)| if up.len() < 4 { "/ops" } else { up })) { "Back" } " · " a href="/ops" { "Home" } }
+        }
+    };
+    respond(code.status(), code.title(), &body, None)
+}
+
+/// A page for somebody who has not signed in.
+pub(super) fn alone(status: StatusCode, title: &str, body: &Markup) -> Response {
+    respond(status, title, &html! { main #main .alone { h1 { (title) } (body) } }, None)
+}
+
+/// Has the browser ask for a page again, now from a page of ours.
+pub(super) fn once_more(path: &str) -> Response {
+    let body = html! { main.alone { p { a href=(path) { "Go on" } } } };
+    let mut response = respond(StatusCode::OK, "Crewline", &body, None);
+    if let Ok(refresh) = HeaderValue::try_from(format!("0; url={path}")) {
+        response.headers_mut().insert("refresh", refresh);
+    }
+    response
+}
+
+fn respond(status: StatusCode, title: &str, body: &Markup, pictures: Option<&str>) -> Response {
+    let document = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="robots" content="noindex";
+                title { (title) }
+                link rel="stylesheet" href="/ops/style.css";
+                script src="/ops/live.js" defer {}
+            }
+            body { (body) }
+        }
+    };
+    let csp = pictures.map_or(CSP.to_owned(), |from| {
+        CSP.replace("img-src 'self'", &format!("img-src 'self' {from}; media-src {from}"))
+    });
+    let kind = (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    let csp = HeaderValue::try_from(csp).unwrap_or(HeaderValue::from_static(CSP));
+    // Told no referrer, browsers hide from us that a form is ours.
+    let referrer = (header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    (status, [kind, referrer, (header::CONTENT_SECURITY_POLICY, csp)], document.0).into_response()
+}
+
+/// A state in its colour, with a sign for those who do not see colours.
+pub(super) fn state(state: &str) -> Markup {
+    let sign = match state {
+        "completed" | "processed" | "delivered" | "done" => "✓",
+        "running" => "▶",
+        "discarded" | "failed" | "crashed" | "refused" => "✕",
+        "cancelled" | "paused" | "ignored" => "■",
+        "retryable" | "retried" | "pending" => "↻",
+        _ => "·",
+    };
+    html! { span class={ "state " (state) } { span aria-hidden="true" { (sign) } " " (state) } }
+}

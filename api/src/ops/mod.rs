@@ -1,0 +1,48 @@
+//! The dashboard, under `/ops`: for people who sign in.
+//!
+//! Pages are made on the server and work without script, which adds live updates and nothing else. What they do goes through
+//! the very functions that answer the API.
+//!
+//! **Invariant:** every route but those for signing in stands in [`routes::table`], with the right that it takes, and is
+//! reached through the guard only.
+
+mod access;
+mod assets;
+mod audit;
+mod bulk;
+mod charts;
+mod errors;
+mod guard;
+mod home;
+mod job;
+mod jobs;
+mod layout;
+mod live;
+mod origin;
+mod passwords;
+mod queues;
+mod routes;
+mod schedules;
+mod session;
+mod sign_in;
+mod subject;
+mod tenants;
+mod webhooks;
+mod words;
+mod workers;
+
+pub(crate) use self::routes::router;
+pub use self::{
+    access::Right,
+    passwords::{
+        hash_password, is_email, is_password, new_password, new_totp_secret, totp_address, totp_code,
+    },
+    routes::{Listed, list},
+};
+
+/// How the whole installation stands.
+const ROOT: &str = "/ops";
+/// Where people sign in.
+const SIGN_IN: &str = "/ops/sign-in";
+/// The tenants that somebody may look at.
+const TENANTS_OF_MINE: &str = "/ops/mine";

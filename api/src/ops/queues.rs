@@ -1,0 +1,189 @@
+//! The queues: how each stands and went, and pauses.
+
+use axum::{
+    Form,
+    extract::{Path, State},
+    response::{IntoResponse, Redirect, Response},
+};
+use chrono::{NaiveDateTime, TimeDelta, Utc};
+use maud::{Markup, html};
+use serde::Deserialize;
+use serde_json::json;
+use store::{
+    limits,
+    observing::{Minute, Standing, WAITING_COUNTED_MAX},
+    pauses::Pause,
+};
+
+use super::{
+    access::Right,
+    charts,
+    guard::Visit,
+    home::Hour,
+    layout::{self, Page, token},
+    words,
+};
+use crate::{
+    AppState,
+    auth::Operator,
+    extract::{Id, Json, typed},
+    limits::PAUSE_REASON_CHARS_MAX,
+    problem::{FieldError, Problem},
+    routes::pauses,
+};
+
+/// How the time is written by which a pause ends.
+const LOCAL: &str = "%Y-%m-%dT%H:%M";
+/// The time that is offered for it.
+const OFFERED: TimeDelta = TimeDelta::hours(1);
+
+/// The page.
+pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Response, Problem> {
+    let place = visit.here()?;
+    let hour = Hour::of(&app, &visit).await?;
+    let (limits, usage) = limits::list(&app.db, place.id).await?;
+    let body = html! {
+        div #queues data-live {
+            @for queue in &hour.queues { (section(&hour, queue)) }
+            @if hour.queues.is_empty() { p { "No job has been submitted yet." } }
+            @if !hour.pauses.is_empty() {
+                h2 { "Pauses" }
+                (pauses_table(&visit, &place.slug, &hour.pauses))
+            }
+            @if !limits.is_empty() {
+                h2 { "Limits" }
+                table {
+                    thead { tr { th { "Limit" } th { "Counts" } th.number { "At once" } th.number { "In use" } } }
+                    tbody {
+                        @for standing in &limits {
+                            @let limit = &standing.limit;
+                            @let used: i64 = usage.iter().filter(|used| used.limit() == standing.id)
+                                .filter_map(|used| used.running).map(i64::from).sum();
+                            tr {
+                                td { code { (limit.name) } }
+                                td { (limit.queue.as_deref().unwrap_or("every queue")) " " (limit.kind.as_deref().unwrap_or_default()) " " (limit.key.as_deref().unwrap_or_default()) }
+                                td.number { @match limit.concurrency { Some(most) => (most), None => "–" } }
+                                td.number { (used) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        @if visit.may(Right::Operate) { (pause_form(&visit, &place.slug)) }
+    };
+    Ok(Page::live(&visit, "/queues", "Queues", body).into_response())
+}
+
+fn section(hour: &Hour, queue: &Standing) -> Markup {
+    let of_queue: Vec<&Minute> = hour.minutes.iter().filter(|minute| minute.queue == queue.queue).collect();
+    let per_minute = |of: fn(&Minute) -> i32| charts::per_minute(&of_queue, hour.now, of);
+    let waits = charts::percentiles(of_queue.iter().map(|minute| &minute.wait_ms));
+    let runs = charts::percentiles(of_queue.iter().map(|minute| &minute.run_ms));
+    let (workers, slots) = hour.heard(&queue.queue);
+    html! {
+        section.queue id=(queue.queue) {
+            h2 { (queue.queue) }
+            @if let Some(pause) = hour.pause(&queue.queue) { p.alarm { "■ Paused by " (pause.paused_by) ": " (pause.reason) } }
+            dl.facts {
+                div { dt { "Waiting" } dd { (words::up_to(queue.waiting, WAITING_COUNTED_MAX.into())) } }
+                div { dt { "Oldest" } dd { @match queue.oldest_at { Some(at) => (words::span(hour.now - at)), None => "–" } } }
+                div { dt { "Running" } dd { (words::count(queue.running)) " of " (words::many(slots, "slot", "slots")) } }
+                div { dt { "Workers" } dd { (words::count(workers)) } }
+                div { dt { "Wait" } dd { (charts::said(waits)) } }
+                div { dt { "Run" } dd { (charts::said(runs)) } }
+                div { dt { "Completed" } dd { (charts::sparkline(&per_minute(|minute| minute.completed), "completed")) } }
+                div.bad { dt { "Failed" } dd { (charts::sparkline(&per_minute(|minute| minute.failed), "failed")) } }
+            }
+        }
+    }
+}
+
+fn pauses_table(visit: &Visit, slug: &str, pauses: &[Pause]) -> Markup {
+    html! {
+        table {
+            thead { tr { th { "What" } th { "Why" } th { "By" } th { "Until" } th { "" } } }
+            tbody {
+                @for pause in pauses {
+                    tr {
+                        td { (pause.queue.as_deref().unwrap_or("every queue")) " " (pause.kind.as_deref().unwrap_or_default()) }
+                        td { (pause.reason) }
+                        td { (pause.paused_by) }
+                        td { @match pause.expires_at { Some(at) => (words::when(at)), None => "it is resumed" } }
+                        td {
+                            @if pause.whole_installation { span.soft { "holds for every tenant" } }
+                            @else if visit.may(Right::Operate) {
+                                (layout::action(visit, &format!("/ops/t/{slug}/pauses/{}/resume", pause.id()), "Resume"))
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn pause_form(visit: &Visit, slug: &str) -> Markup {
+    let now = Utc::now();
+    html! {
+        details.form {
+            summary { "Pause a queue" }
+            form method="post" action={ "/ops/t/" (slug) "/pauses" } {
+                (token(visit))
+                label { "Queue" select name="queue" {
+                    option value="" { "every queue" }
+                    @for queue in ::jobs::Queue::ALL { option { (queue.name()) } }
+                } }
+                label { "Why" input name="reason" required maxlength=(PAUSE_REASON_CHARS_MAX); }
+                label { "Until, in UTC; empty for until somebody resumes it"
+                    input type="datetime-local" name="until" min=(now.format(LOCAL)) value=((now + OFFERED).format(LOCAL)); }
+                button { "Pause" }
+            }
+        }
+    }
+}
+
+/// What the form of a pause sends.
+#[derive(Debug, Deserialize)]
+pub(super) struct PauseForm {
+    queue: String,
+    reason: String,
+    until: String,
+}
+
+/// Pauses a queue, or every one.
+pub(super) async fn pause(
+    State(app): State<AppState>,
+    visit: Visit,
+    Form(form): Form<PauseForm>,
+) -> Result<Redirect, Problem> {
+    let until = match form.until.as_str() {
+        "" => None,
+        text => {
+            let at = NaiveDateTime::parse_from_str(text, LOCAL);
+            let wrong = |_| {
+                Problem::invalid(vec![FieldError::new("/until", "a day and a time, as 2026-11-22T04:15")])
+            };
+            Some(at.map_err(wrong)?.and_utc())
+        }
+    };
+    let queue = Some(form.queue).filter(|queue| !queue.is_empty());
+    let body = typed(&json!({ "queue": queue, "reason": form.reason, "expires_at": until }))?;
+    pauses::pause(State(app), Operator::of(visit.caller()?)?, Json(body)).await?;
+    back(&visit)
+}
+
+/// Ends a pause.
+pub(super) async fn resume(
+    State(app): State<AppState>,
+    visit: Visit,
+    Path((_, id)): Path<(String, String)>,
+) -> Result<Redirect, Problem> {
+    let id = id.parse().map_err(|_| Problem::not_found("pause"))?;
+    pauses::resume(State(app), Operator::of(visit.caller()?)?, Id(id)).await?;
+    back(&visit)
+}
+
+fn back(visit: &Visit) -> Result<Redirect, Problem> {
+    Ok(Redirect::to(&format!("/ops/t/{}/queues", visit.here()?.slug)))
+}

@@ -1,0 +1,78 @@
+//! What an action changes, as it stands: written down before it and after it.
+
+use jobs::{JobId, TenantId};
+use serde_json::{Value, json};
+use store::{
+    bulk::{self, OperationState},
+    pauses, reads, schedules,
+};
+
+use crate::{AppState, problem::Problem};
+
+/// What an action changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// The job that the path names.
+    Job,
+    /// The pauses of the tenant.
+    Pauses,
+    /// The schedule that the path names.
+    Schedule,
+    /// The bulk operation that the path names.
+    Bulk,
+    /// Something new, which the form describes.
+    New,
+}
+
+impl Subject {
+    /// How it stands; null when it is not there.
+    pub(super) async fn look(
+        self,
+        app: &AppState,
+        tenant: Option<TenantId>,
+        param: &impl Fn(&str) -> Option<String>,
+    ) -> Result<Value, Problem> {
+        let Some(tenant) = tenant else { return Ok(Value::Null) };
+        let id = param("id").unwrap_or_default();
+        let seen = match self {
+            Self::New => None,
+            Self::Job => match id.parse::<JobId>() {
+                Ok(id) => reads::get(&app.db, tenant, id).await?.map(|job| {
+                    json!({
+                        "state": job.state().map(jobs::State::name).unwrap_or_default(), "attempt": job.attempt,
+                        "priority": job.priority, "cancel_requested_at": job.cancel_requested_at,
+                    })
+                }),
+                Err(_) => None,
+            },
+            Self::Pauses => {
+                let line = |pause: pauses::Pause| {
+                    json!({
+                        "id": pause.id(), "queue": pause.queue, "kind": pause.kind, "reason": pause.reason,
+                        "by": pause.paused_by, "until": pause.expires_at,
+                    })
+                };
+                Some(pauses::list(&app.db, tenant).await?.into_iter().map(line).collect())
+            }
+            Self::Schedule => match id.parse() {
+                Ok(id) => schedules::get(&app.db, tenant, id).await?.map(|schedule| {
+                    json!({
+                        "name": schedule.name, "paused_at": schedule.paused_at, "reason": schedule.pause_reason,
+                        "last_fire_at": schedule.last_fire_at,
+                    })
+                }),
+                Err(_) => None,
+            },
+            Self::Bulk => match id.parse() {
+                Ok(id) => bulk::get(&app.db, tenant, id).await?.map(|operation| {
+                    json!({
+                        "state": operation.state().map(OperationState::name).unwrap_or_default(),
+                        "processed": operation.processed, "changed": operation.changed,
+                    })
+                }),
+                Err(_) => None,
+            },
+        };
+        Ok(seen.unwrap_or_default())
+    }
+}

@@ -1,0 +1,61 @@
+//! The tenants: all of them with what each has of the whole, or those that somebody may look at.
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Redirect, Response},
+};
+use chrono::{TimeDelta, Utc};
+use maud::html;
+use store::{
+    observing::{self, TenantShare},
+    sessions,
+};
+
+use super::{guard::Visit, layout::Page, words};
+use crate::{AppState, problem::Problem};
+
+/// Whose first waiting job waits for longer than this is starving.
+const STARVING: TimeDelta = TimeDelta::minutes(15);
+
+/// What each tenant has of each queue, and who waits longest.
+pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Response, Problem> {
+    let shares = observing::shares(&app.db, visit.user).await?;
+    let now = Utc::now();
+    let waits = |share: &TenantShare| share.oldest_at.map(|at| now - at);
+    let starving = shares.iter().filter(|share| waits(share).is_some_and(|wait| wait > STARVING)).count();
+    let places = sessions::tenants_of(&app.db, visit.user).await?;
+    let body = html! {
+        @if starving == 0 { p.calm { "✓ Nobody has waited for longer than " (words::span(STARVING)) "." } }
+        @else { p.alarm { (words::many(starving as i64, "tenant waits", "tenants wait")) " for longer than " (words::span(STARVING)) " in a queue." } }
+        table {
+            thead { tr { th { "Tenant" } th { "Queue" } th.number { "Jobs/s" } th.number.wide { "Weight" } th { "First in line since" } } }
+            tbody {
+                @for share in &shares {
+                    tr.hot[waits(share).is_some_and(|wait| wait > STARVING)] {
+                        td { a href={ "/ops/t/" (share.slug) } { (share.name) } }
+                        td { (share.queue) }
+                        td.number { (format!("{:.1}", share.per_s)) }
+                        td.number.wide { (share.weight) }
+                        td { @match share.oldest_at { Some(at) => (words::when(at)), None => span.soft { "nothing waits" } } }
+                    }
+                }
+            }
+        }
+        h2 { "Every tenant" }
+        ul.plain { @for place in &places { li { a href={ "/ops/t/" (place.slug) } { (place.name) } " " code { (place.slug) } } } }
+    };
+    Ok(Page::new(&visit, super::ROOT, "Tenants", body).into_response())
+}
+
+/// The tenants that somebody may look at; the only one at once.
+pub(super) async fn mine(State(app): State<AppState>, visit: Visit) -> Result<Response, Problem> {
+    let places = sessions::tenants_of(&app.db, visit.user).await?;
+    if let [only] = places.as_slice() {
+        return Ok(Redirect::to(&format!("/ops/t/{}", only.slug)).into_response());
+    }
+    let body = html! {
+        @if places.is_empty() { p { "You have no role anywhere yet. Whoever runs this installation gives you one." } }
+        ul.plain { @for place in &places { li { a href={ "/ops/t/" (place.slug) } { (place.name) } " " code { (place.slug) } } } }
+    };
+    Ok(Page::new(&visit, super::TENANTS_OF_MINE, "Your tenants", body).into_response())
+}

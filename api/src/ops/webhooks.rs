@@ -1,0 +1,159 @@
+//! Webhooks that come in and that go out: what came of each, and the same once more.
+
+use ::jobs::{WebhookEndpointId, WebhookSourceId};
+use axum::{
+    extract::{Path, State},
+    response::{IntoResponse, Redirect, Response},
+};
+use maud::{Markup, html};
+use store::{
+    inbox::{self, Event, Refused},
+    outbox::{self, Delivery},
+};
+
+use super::{
+    access::Right,
+    guard::Visit,
+    layout::{self, Page, state},
+    words,
+};
+use crate::{
+    AppState,
+    auth::Retrier,
+    limits::{OPS_ROWS_MAX, WEBHOOK_ENDPOINTS_MAX, WEBHOOK_SOURCES_MAX},
+    problem::Problem,
+    routes::{webhook_deliveries, webhook_events},
+};
+
+/// Who sends, and who is told.
+pub(super) async fn list(State(app): State<AppState>, visit: Visit) -> Result<Response, Problem> {
+    let place = visit.here()?;
+    let sources = inbox::list(&app.db, place.id, WEBHOOK_SOURCES_MAX).await?;
+    let endpoints = outbox::list(&app.db, place.id, WEBHOOK_ENDPOINTS_MAX).await?;
+    let base = format!("/ops/t/{}/webhooks", place.slug);
+    let is_on = |is_disabled: bool| state(if is_disabled { "disabled" } else { "active" });
+    let body = html! {
+        h2 { "In" }
+        table {
+            thead { tr { th { "Source" } th { "State" } th.number { "Refused" } th { "Since" } } }
+            tbody { @for source in &sources { tr {
+                td { a href={ (base) "/in/" (source.id()) } { (source.name) } }
+                td { (is_on(source.disabled_at.is_some())) }
+                td.number { (words::count(source.refusals)) }
+                td { (words::when(source.created_at)) }
+            } } }
+        }
+        @if sources.is_empty() { p { "Nobody sends webhooks here." } }
+        h2 { "Out" }
+        table {
+            thead { tr { th { "Endpoint" } th { "State" } th.wide { "Told of" } th { "Health" } } }
+            tbody { @for endpoint in &endpoints { tr {
+                td.cut { a href={ (base) "/out/" (endpoint.id()) } { (endpoint.url) } }
+                td { (is_on(endpoint.disabled_at.is_some())) @if let Some(why) = &endpoint.disabled_reason { " " span.soft { (why) } } }
+                td.wide { (endpoint.event_types.join(", ")) }
+                td { @match endpoint.failing_since { Some(at) => { (state("failed")) " since " (words::when(at)) }, None => "✓ gets through" } }
+            } } }
+        }
+        @if endpoints.is_empty() { p { "Nobody is told by webhook." } }
+    };
+    Ok(Page::new(&visit, "/webhooks", "Webhooks", body).into_response())
+}
+
+/// What one of those who send sent.
+pub(super) async fn source(
+    State(app): State<AppState>,
+    visit: Visit,
+    Path((slug, id)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let tenant = visit.tenant()?;
+    let id: WebhookSourceId = id.parse().map_err(|_| Problem::not_found("source"))?;
+    let source = inbox::get(&app.db, tenant, id).await?.ok_or_else(|| Problem::not_found("source"))?;
+    let every = inbox::Filter::default();
+    let (events, refused) = tokio::try_join!(
+        inbox::events(&app.db, tenant, id, &every, None, OPS_ROWS_MAX),
+        inbox::refusals(&app.db, tenant, id),
+    )?;
+    let base = format!("/ops/t/{slug}/webhooks/in/{id}");
+    let body = html! {
+        (events_table(&visit, &base, &events))
+        @if !refused.is_empty() { h2 { "Not believed" } (refusals_table(&refused)) }
+    };
+    Ok(Page::new(&visit, "/webhooks", &source.name, body).into_response())
+}
+
+fn events_table(visit: &Visit, base: &str, events: &[Event]) -> Markup {
+    html! {
+        table {
+            thead { tr { th { "Event" } th { "State" } th { "Came" } th.number.wide { "Looked at again" } th { "" } } }
+            tbody { @for event in events { tr {
+                td { (event.event_type) div.soft { code { (event.event_id) } } }
+                td { (state(&event.state)) @if let Some(why) = &event.reason { div.soft { (why) } } }
+                td { (words::when(event.received_at)) }
+                td.number.wide { (event.replays) }
+                td { @if visit.may(Right::Operate) { (layout::action(visit, &format!("{base}/replay/{}", event.id()), "Replay")) } }
+            } } }
+        }
+        @if events.is_empty() { p { "Nothing has come yet." } }
+    }
+}
+
+fn refusals_table(refused: &[Refused]) -> Markup {
+    html! {
+        table {
+            thead { tr { th { "When" } th { "Code" } th { "Why" } } }
+            tbody { @for one in refused { tr { td { (words::when(one.refused_at)) } td { code { (one.word) } } td { (one.reason) } } } }
+        }
+    }
+}
+
+/// Has an event looked at again.
+pub(super) async fn replay(
+    State(app): State<AppState>,
+    visit: Visit,
+    Path((slug, id, event)): Path<(String, String, String)>,
+) -> Result<Redirect, Problem> {
+    let path = Path((id.clone(), event));
+    webhook_events::replay_webhook_event(State(app), Retrier::of(visit.caller()?)?, path).await?;
+    Ok(Redirect::to(&format!("/ops/t/{slug}/webhooks/in/{id}")))
+}
+
+/// What one of those who are told was told.
+pub(super) async fn endpoint(
+    State(app): State<AppState>,
+    visit: Visit,
+    Path((slug, id)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let tenant = visit.tenant()?;
+    let id: WebhookEndpointId = id.parse().map_err(|_| Problem::not_found("endpoint"))?;
+    let endpoint = outbox::get(&app.db, tenant, id).await?.ok_or_else(|| Problem::not_found("endpoint"))?;
+    let deliveries = outbox::deliveries(&app.db, tenant, id, None, None, OPS_ROWS_MAX).await?;
+    let body = deliveries_table(&visit, &format!("/ops/t/{slug}/webhooks/out/{id}"), &deliveries);
+    Ok(Page::new(&visit, "/webhooks", &endpoint.url, body).into_response())
+}
+
+fn deliveries_table(visit: &Visit, base: &str, deliveries: &[Delivery]) -> Markup {
+    html! {
+        table {
+            thead { tr { th { "What" } th { "State" } th.number { "Tries" } th { "Happened" } th { "" } } }
+            tbody { @for delivery in deliveries { tr {
+                td { (delivery.event_type) div.soft { (delivery.subject) } }
+                td { (state(&delivery.state)) }
+                td.number { (delivery.attempts) }
+                td { (words::when(delivery.happened_at)) }
+                td { @if visit.may(Right::Operate) { (layout::action(visit, &format!("{base}/resend/{}", delivery.id()), "Send again")) } }
+            } } }
+        }
+        @if deliveries.is_empty() { p { "It has been told nothing yet." } }
+    }
+}
+
+/// Tells it once more.
+pub(super) async fn resend(
+    State(app): State<AppState>,
+    visit: Visit,
+    Path((slug, id, delivery)): Path<(String, String, String)>,
+) -> Result<Redirect, Problem> {
+    let path = Path((id.clone(), delivery));
+    webhook_deliveries::resend_webhook_delivery(State(app), Retrier::of(visit.caller()?)?, path).await?;
+    Ok(Redirect::to(&format!("/ops/t/{slug}/webhooks/out/{id}")))
+}

@@ -1,0 +1,97 @@
+//! Numbers and times as people read them.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use maud::{Markup, html};
+
+/// How long, in its largest two units.
+pub(super) fn span(span: TimeDelta) -> String {
+    let seconds = span.num_seconds().max(0);
+    let two = |large: i64, unit: &str, small: i64, smaller: &str| match small {
+        0 => format!("{large} {unit}"),
+        small => format!("{large} {unit} {small} {smaller}"),
+    };
+    match seconds {
+        0 if span.num_milliseconds() > 0 => format!("{} ms", span.num_milliseconds()),
+        0..60 => format!("{seconds} s"),
+        60..3_600 => two(seconds / 60, "min", seconds % 60, "s"),
+        3_600..86_400 => two(seconds / 3_600, "h", seconds % 3_600 / 60, "min"),
+        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3_600, "h"),
+    }
+}
+
+/// How long ago or ahead, with the exact time beside it.
+pub(super) fn when(at: DateTime<Utc>) -> Markup {
+    let past = Utc::now() - at;
+    let text = match past.num_seconds() {
+        0 => "now".to_owned(),
+        seconds if seconds > 0 => format!("{} ago", rough(past)),
+        _ => format!("in {}", rough(-past)),
+    };
+    html! { time datetime=(at.to_rfc3339()) title=(exact(at)) { (text) } }
+}
+
+/// In the largest unit only: what lists have room for.
+fn rough(span: TimeDelta) -> String {
+    match span.num_seconds() {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds @ 60..3_600 => format!("{} min", seconds / 60),
+        seconds @ 3_600..86_400 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} d", seconds / 86_400),
+    }
+}
+
+/// To the second, in UTC.
+pub(super) fn exact(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// With its thousands apart.
+pub(super) fn count(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if number < 0 { format!("-{text}") } else { text }
+}
+
+/// A count that ends at `most`: one more means "or more".
+pub(super) fn up_to(number: i64, most: i64) -> String {
+    if number > most { format!("{}+", count(most)) } else { count(number) }
+}
+
+/// `1 job`, `2 jobs`.
+pub(super) fn many(number: i64, one: &str, more: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { more })
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::{count, many, span, up_to};
+
+    #[test]
+    fn spans_are_said_in_two_units() {
+        let said = [
+            (250, "250 ms"),
+            (42_000, "42 s"),
+            (120_000, "2 min"),
+            (3_725_000, "1 h 2 min"),
+            (90_000_000, "1 d 1 h"),
+        ];
+        for (ms, text) in said {
+            assert_eq!(span(TimeDelta::milliseconds(ms)), text);
+        }
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(up_to(10_001, 10_000), "10,000+");
+        assert_eq!(many(1, "job", "jobs"), "1 job");
+    }
+}

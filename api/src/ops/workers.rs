@@ -1,0 +1,47 @@
+//! The worker processes.
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use chrono::{TimeDelta, Utc};
+use maud::html;
+use store::observing::{self, Worker};
+
+use super::{guard::Visit, layout::Page, words};
+use crate::{AppState, problem::Problem};
+
+/// Who was silent for longer does not count as being there.
+const SILENT: TimeDelta = TimeDelta::seconds(30);
+
+/// Who is there, what they listen to and what they do.
+pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Response, Problem> {
+    let workers = observing::workers(&app.db, visit.user).await?;
+    let now = Utc::now();
+    let is_silent = |worker: &Worker| now - worker.seen_at > SILENT;
+    let silent = workers.iter().filter(|worker| is_silent(worker)).count();
+    let here = workers.len() - silent;
+    let body = html! {
+        p.calm[here > 0].alarm[here == 0] {
+            (words::many(here as i64, "worker is there", "workers are there"))
+            @if silent > 0 { ", " (words::many(silent as i64, "has", "have")) " said nothing for half a minute" } "."
+        }
+        table {
+            thead { tr { th { "Worker" } th.wide { "Version" } th { "Queues and slots" } th.number { "Running" } th { "Last beat" } th.wide { "Since" } } }
+            tbody {
+                @for worker in &workers {
+                    tr.hot[is_silent(worker)] {
+                        td { code { (worker.name) } }
+                        td.wide { (worker.version) }
+                        td { @for (queue, slots) in worker.queues.iter().zip(&worker.slots) { span.tag { (queue) " " (slots) } " " } }
+                        td.number { (words::count(worker.running)) }
+                        td { (words::when(worker.seen_at)) @if is_silent(worker) { " " span.state.failed { "✕ silent" } } }
+                        td.wide { (words::when(worker.started_at)) }
+                    }
+                }
+            }
+        }
+        p.soft { "To empty a worker send it SIGTERM: it claims nothing more and hands back what does not end in time." }
+    };
+    Ok(Page::new(&visit, "/ops/workers", "Workers", body).into_response())
+}

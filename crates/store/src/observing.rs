@@ -1,0 +1,233 @@
+//! How things stand and how they went: sums of minutes, queues, failures, workers. Each costs the same however long the
+//! ledger is.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use jobs::{JobId, TenantId, UserId};
+use sqlx::FromRow;
+use uuid::Uuid;
+
+use crate::{
+    db::Db,
+    error::{OrFailed, StoreError},
+};
+
+/// Minutes that are summed up in one transaction.
+const MINUTES_MAX: i32 = 10;
+/// Waiting jobs of a queue that are counted; one more means "or more".
+pub const WAITING_COUNTED_MAX: i32 = 10_000;
+/// Failures that are looked at to group them.
+pub const FAILURES_LOOKED_AT_MAX: i32 = 5_000;
+/// Upper ends of all but the last place of a histogram, in milliseconds.
+pub const HISTOGRAM_STEPS_MS: [i32; 15] =
+    [10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000, 300_000, 900_000, 3_600_000];
+/// Days for which sums of minutes are kept.
+const MINUTES_KEPT_DAYS: u64 = 14;
+
+/// Sums up minutes that are over; how many.
+pub async fn sum_up(db: &Db) -> Result<i32, StoreError> {
+    sqlx::query_scalar("select sum_up_minutes($1)")
+        .bind(MINUTES_MAX)
+        .fetch_one(db.pool())
+        .await
+        .or_failed("sum up minutes")
+}
+
+/// Forgets sums that are older than two weeks before `today`.
+pub async fn forget_sums(db: &Db, today: NaiveDate) -> Result<u64, StoreError> {
+    let forgotten = sqlx::query("delete from work_minute where minute < $1")
+        .bind(today - chrono::Days::new(MINUTES_KEPT_DAYS))
+        .execute(db.pool())
+        .await
+        .or_failed("forget sums of minutes")?;
+    Ok(forgotten.rows_affected())
+}
+
+/// What ended in a minute.
+#[derive(Debug, Clone, FromRow)]
+pub struct Minute {
+    /// When it began.
+    pub minute: DateTime<Utc>,
+    /// In which queue.
+    pub queue: String,
+    /// Of which kind.
+    pub kind: String,
+    /// Jobs that completed.
+    pub completed: i32,
+    /// Attempts that went wrong.
+    pub failed: i32,
+    /// Jobs that were given up.
+    pub discarded: i32,
+    /// How long they had waited: a histogram over [`HISTOGRAM_STEPS_MS`].
+    pub wait_ms: Vec<i32>,
+    /// How long they ran.
+    pub run_ms: Vec<i32>,
+}
+
+/// The minutes of `tenant` from `since` on, oldest first.
+pub async fn minutes(db: &Db, tenant: TenantId, since: DateTime<Utc>) -> Result<Vec<Minute>, StoreError> {
+    let mut tx = db.tenant(tenant).await?;
+    sqlx::query_as(
+        "select minute, queue, kind, completed, failed, discarded, wait_ms, run_ms from work_minute
+         where tenant_id = $1 and minute >= $2 order by minute, queue, kind",
+    )
+    .bind(tenant.as_uuid())
+    .bind(since)
+    .fetch_all(&mut *tx)
+    .await
+    .or_failed("read how the last minutes went")
+}
+
+/// How a queue of a tenant stands.
+#[derive(Debug, Clone, FromRow)]
+pub struct Standing {
+    /// Which.
+    pub queue: String,
+    /// Jobs that may run and do not; counted up to [`WAITING_COUNTED_MAX`] and one more.
+    pub waiting: i64,
+    /// Jobs that run.
+    pub running: i64,
+    /// Since when the first of them may run.
+    pub oldest_at: Option<DateTime<Utc>>,
+}
+
+/// How each queue stands that `tenant` has used.
+pub async fn queues(db: &Db, tenant: TenantId) -> Result<Vec<Standing>, StoreError> {
+    let mut tx = db.tenant(tenant).await?;
+    sqlx::query_as("select queue, waiting, running, oldest_at from queues_here($1)")
+        .bind(WAITING_COUNTED_MAX + 1)
+        .fetch_all(&mut *tx)
+        .await
+        .or_failed("read how the queues stand")
+}
+
+/// Who listens to a queue.
+#[derive(Debug, Clone, FromRow)]
+pub struct Listeners {
+    /// Which.
+    pub queue: String,
+    /// Worker processes.
+    pub workers: i64,
+    /// Jobs that they do at once.
+    pub slots: i64,
+}
+
+/// Who listens to the queues at this moment; a queue that is not there has nobody.
+pub async fn listeners(db: &Db) -> Result<Vec<Listeners>, StoreError> {
+    sqlx::query_as("select queue, workers, slots from listeners_here()")
+        .fetch_all(db.pool())
+        .await
+        .or_failed("read who listens")
+}
+
+/// Up to `limit` jobs of `tenant` that failed with these words, newest first.
+pub async fn failures_with(
+    db: &Db,
+    tenant: TenantId,
+    words: &str,
+    before: Option<JobId>,
+    limit: i32,
+) -> Result<Vec<JobId>, StoreError> {
+    let mut tx = db.tenant(tenant).await?;
+    let ids: Vec<Uuid> = sqlx::query_scalar("select failures_with($1, $2, $3)")
+        .bind(words)
+        .bind(before.map(|job| job.as_uuid()))
+        .bind(limit)
+        .fetch_all(&mut *tx)
+        .await
+        .or_failed("look for failures")?;
+    Ok(ids.into_iter().map(JobId::from_uuid).collect())
+}
+
+/// Failures that look alike.
+#[derive(Debug, Clone, FromRow)]
+pub struct Failures {
+    /// Of which kind.
+    pub kind: String,
+    /// The code of their error.
+    pub code: Option<String>,
+    /// What the latest of them said.
+    pub message: Option<String>,
+    /// How many attempts.
+    pub failures: i64,
+    /// How many jobs were given up with it.
+    pub given_up: i64,
+    /// How many jobs.
+    pub jobs: i64,
+    /// The first of them.
+    pub first_at: DateTime<Utc>,
+    /// The latest.
+    pub last_at: DateTime<Utc>,
+    last_job: Uuid,
+}
+
+impl Failures {
+    /// The job that failed with it last.
+    pub fn last_job(&self) -> JobId {
+        JobId::from_uuid(self.last_job)
+    }
+}
+
+/// What failed since a time, by kind and code, the latest first: among the latest [`FAILURES_LOOKED_AT_MAX`] failures.
+pub async fn failures(db: &Db, tenant: TenantId, since: DateTime<Utc>) -> Result<Vec<Failures>, StoreError> {
+    let mut tx = db.tenant(tenant).await?;
+    sqlx::query_as("select * from failures_by_fingerprint($1, $2)")
+        .bind(since)
+        .bind(FAILURES_LOOKED_AT_MAX)
+        .fetch_all(&mut *tx)
+        .await
+        .or_failed("group failures")
+}
+
+/// A worker process.
+#[derive(Debug, Clone, FromRow)]
+pub struct Worker {
+    /// Its name.
+    pub name: String,
+    /// What it was built from.
+    pub version: String,
+    /// What it listens to.
+    pub queues: Vec<String>,
+    /// How many jobs of each it does at once.
+    pub slots: Vec<i32>,
+    /// Since when it is there.
+    pub started_at: DateTime<Utc>,
+    /// When it last said so.
+    pub seen_at: DateTime<Utc>,
+    /// Jobs it has leases on.
+    pub running: i64,
+}
+
+/// Every worker that spoke within the hour; none for those who do not watch the whole installation.
+pub async fn workers(db: &Db, user: UserId) -> Result<Vec<Worker>, StoreError> {
+    sqlx::query_as("select * from workers_of_installation($1)")
+        .bind(user.as_uuid())
+        .fetch_all(db.pool())
+        .await
+        .or_failed("list workers")
+}
+
+/// What a tenant has of a queue.
+#[derive(Debug, Clone, FromRow)]
+pub struct TenantShare {
+    /// The tenant's short name.
+    pub slug: String,
+    /// Its long name.
+    pub name: String,
+    /// Which queue.
+    pub queue: String,
+    /// Twice the weight is twice the jobs while both wait.
+    pub weight: f32,
+    /// Jobs begun per second, smoothed over a minute.
+    pub per_s: f64,
+    /// Since when its first waiting job may run.
+    pub oldest_at: Option<DateTime<Utc>>,
+}
+
+/// What each tenant has of each queue; none for those who do not watch the whole installation.
+pub async fn shares(db: &Db, user: UserId) -> Result<Vec<TenantShare>, StoreError> {
+    sqlx::query_as("select * from shares_of_installation($1)")
+        .bind(user.as_uuid())
+        .fetch_all(db.pool())
+        .await
+        .or_failed("read the shares of tenants")
+}

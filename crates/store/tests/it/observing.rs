@@ -1,0 +1,124 @@
+//! What people see of the last hour: sums, queues, failures.
+
+use chrono::{TimeDelta, Utc};
+use jobs::{Queue, UserId, failure::Problem};
+use store::{
+    observing::{self, HISTOGRAM_STEPS_MS},
+    presence,
+    users::{self, UserRole},
+    verdict::Verdict,
+};
+
+use crate::world::{World, done, probe};
+
+fn failed(code: &str, message: &str) -> Verdict {
+    Verdict::Discarded { problem: Problem::new(code, message) }
+}
+
+/// As if everything had happened some minutes ago.
+async fn earlier(world: &World) {
+    world
+        .database
+        .execute(
+            "update attempt set finished_at = finished_at - interval '3 min', started_at = started_at - interval '3 min',
+                scheduled_at = scheduled_at - interval '3 min'",
+        )
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_minute_that_is_over_is_summed_up_once() {
+    let world = World::new().await;
+    for verdict in [done(), done(), failed("trouble", "x")] {
+        world.enqueue(probe()).await;
+        let job = world.claim_one().await;
+        assert!(world.settle(&job, verdict).await);
+    }
+    earlier(&world).await;
+    while observing::sum_up(&world.worker).await.unwrap() > 0 {}
+    assert_eq!(observing::sum_up(&world.worker).await.unwrap(), 0, "nothing is left");
+    let since = Utc::now() - TimeDelta::hours(1);
+    let minutes = observing::minutes(&world.api, world.tenant, since).await.unwrap();
+    let sum = |of: fn(&observing::Minute) -> i32| minutes.iter().map(of).sum::<i32>();
+    assert_eq!((sum(|m| m.completed), sum(|m| m.failed), sum(|m| m.discarded)), (2, 1, 1));
+    assert!(minutes.iter().all(|m| m.queue == "default" && m.kind == "probe.work"));
+    assert!(minutes.iter().all(|m| m.run_ms.len() == HISTOGRAM_STEPS_MS.len() + 1));
+    assert_eq!(
+        minutes.iter().flat_map(|m| &m.run_ms).sum::<i32>(),
+        3,
+        "each is in one place of the histogram"
+    );
+    let steps = world.database.json("select to_json(histogram_steps())").await.unwrap();
+    assert_eq!(steps, serde_json::json!(HISTOGRAM_STEPS_MS));
+
+    let other = world.tenant("other").await;
+    assert!(observing::minutes(&world.api, other, since).await.unwrap().is_empty());
+    let later = Utc::now().date_naive() + chrono::Days::new(30);
+    assert!(observing::forget_sums(&world.worker, later).await.unwrap() > 0);
+}
+
+#[tokio::test]
+async fn queues_tell_what_waits_and_who_listens() {
+    let world = World::new().await;
+    for _ in 0..3 {
+        world.enqueue(probe()).await;
+    }
+    world.claim_one().await;
+    presence::here(&world.worker, "w1", "1", &[(Queue::Default, 8)]).await.unwrap();
+    let queues = observing::queues(&world.api, world.tenant).await.unwrap();
+    assert_eq!(queues.len(), 1);
+    assert_eq!((queues[0].queue.as_str(), queues[0].waiting, queues[0].running), ("default", 2, 1));
+    assert!(queues[0].oldest_at.is_some());
+    let heard = observing::listeners(&world.api).await.unwrap();
+    assert_eq!((heard[0].queue.as_str(), heard[0].workers, heard[0].slots), ("default", 1, 8));
+    let other = world.tenant("other").await;
+    assert!(observing::queues(&world.api, other).await.unwrap().is_empty());
+
+    let user = UserId::new();
+    users::add(&world.owner, user, "op@acme.test", "Op", "x").await.unwrap();
+    assert!(observing::shares(&world.api, user).await.unwrap().is_empty());
+    users::grant(&world.owner, user, None, UserRole::Viewer, false).await.unwrap();
+    let shares = observing::shares(&world.api, user).await.unwrap();
+    assert_eq!((shares[0].slug.as_str(), shares[0].oldest_at.is_some()), ("acme", true));
+    let workers = observing::workers(&world.api, user).await.unwrap();
+    assert_eq!((workers[0].name.as_str(), workers[0].running), ("w1", 1));
+}
+
+#[tokio::test]
+async fn failures_are_found_by_their_words_and_grouped() {
+    let world = World::new().await;
+    let mut ids = Vec::new();
+    for (code, message) in [
+        ("timeout", "the printer did not answer"),
+        ("timeout", "the scanner did not answer"),
+        ("odd", "it's 100% <odd>"),
+    ] {
+        ids.push(world.enqueue(probe()).await);
+        let job = world.claim_one().await;
+        assert!(world.settle(&job, failed(code, message)).await);
+    }
+    let find = async |words: &str| {
+        observing::failures_with(&world.api, world.tenant, words, None, 10).await.unwrap()
+    };
+    assert_eq!(find("printer").await, [ids[0]]);
+    assert_eq!(find("answer").await, [ids[1], ids[0]], "the newest first");
+    assert_eq!(find("answer -printer").await, [ids[1]]);
+    assert!(find("nobody said this").await.is_empty());
+    assert!(find("'; drop table job; --").await.is_empty() && find("&|!(").await.is_empty());
+    let before =
+        observing::failures_with(&world.api, world.tenant, "answer", Some(ids[1]), 10).await.unwrap();
+    assert_eq!(before, [ids[0]]);
+    let other = world.tenant("other").await;
+    assert!(observing::failures_with(&world.api, other, "answer", None, 10).await.unwrap().is_empty());
+
+    let groups =
+        observing::failures(&world.api, world.tenant, Utc::now() - TimeDelta::hours(1)).await.unwrap();
+    let said: Vec<_> =
+        groups.iter().map(|of| (of.code.as_deref().unwrap(), of.failures, of.given_up)).collect();
+    assert_eq!(said, [("odd", 1, 1), ("timeout", 2, 2)]);
+    assert_eq!(groups[1].last_job(), ids[1]);
+    assert!(
+        observing::failures(&world.api, other, Utc::now() - TimeDelta::hours(1)).await.unwrap().is_empty()
+    );
+}

@@ -1,0 +1,174 @@
+//! People, their sessions, their roles, and the log of what they did.
+
+use std::time::Duration;
+
+use jobs::UserId;
+use serde_json::json;
+use store::{
+    audit::{self, Verified},
+    observing,
+    sessions::{self, NewSession},
+    users::{self, UserRole},
+};
+
+use crate::world::World;
+
+const LASTS: Duration = Duration::from_hours(1);
+const SPAN: Duration = Duration::from_mins(15);
+
+async fn ann(world: &World) -> UserId {
+    let id = UserId::new();
+    assert!(users::add(&world.owner, id, "Ann@acme.test", "Ann", "hash").await.unwrap());
+    id
+}
+
+fn session(user: UserId, token: u8, totp_step: i64) -> NewSession<'static> {
+    NewSession { user, token_sha256: [token; 32], totp_step, lasts: LASTS, tried: &[] }
+}
+
+#[tokio::test]
+async fn a_session_knows_what_somebody_may_do_where_they_ask() {
+    let world = World::new().await;
+    let ann = ann(&world).await;
+    assert!(
+        !users::add(&world.owner, UserId::new(), "ann@ACME.test", "x", "x").await.unwrap(),
+        "one address, one person"
+    );
+    assert_eq!(users::by_email(&world.owner, "ANN@acme.test").await.unwrap(), ann);
+    assert!(sessions::begin(&world.api, &session(ann, 1, 0)).await.unwrap());
+    let find = async |slug: Option<&'static str>| sessions::find(&world.api, [1; 32], slug).await.unwrap();
+
+    let found = find(Some("acme")).await.unwrap();
+    assert_eq!((found.tenant.as_ref().map(|place| place.id), found.role), (Some(world.tenant), None));
+    users::grant(&world.owner, ann, Some(world.tenant), UserRole::TenantOperator, true).await.unwrap();
+    let found = find(Some("acme")).await.unwrap();
+    assert_eq!((found.role, found.sees_payloads), (Some(UserRole::TenantOperator), true));
+    assert_eq!(find(None).await.unwrap().role, None, "a role in a tenant is none in the installation");
+    assert!(find(Some("nobodys")).await.unwrap().tenant.is_none());
+    assert_eq!(sessions::tenants_of(&world.api, ann).await.unwrap().len(), 1);
+    assert!(observing::workers(&world.api, ann).await.unwrap().is_empty());
+
+    users::grant(&world.owner, ann, None, UserRole::Admin, false).await.unwrap();
+    world.tenant("other").await;
+    assert_eq!(find(Some("other")).await.unwrap().role, Some(UserRole::Admin));
+    assert_eq!(sessions::tenants_of(&world.api, ann).await.unwrap().len(), 2);
+    let listed = users::list(&world.owner).await.unwrap();
+    assert_eq!(listed[0].roles, ["*:admin", "acme:tenant_operator+payloads"]);
+    assert!(users::withdraw(&world.owner, ann, None).await.unwrap());
+    assert!(!users::withdraw(&world.owner, ann, None).await.unwrap());
+
+    sessions::end(&world.api, [1; 32]).await.unwrap();
+    assert!(find(Some("acme")).await.is_none(), "the session is over");
+    let claimant = sessions::claimant(&world.api, "ann@acme.test", Some([1; 32])).await.unwrap().unwrap();
+    assert!(claimant.knows_browser, "and its browser is known");
+}
+
+#[tokio::test]
+async fn whoever_is_taken_out_is_out_at_once() {
+    let world = World::new().await;
+    let ann = ann(&world).await;
+    sessions::begin(&world.api, &session(ann, 1, 0)).await.unwrap();
+    users::set_disabled(&world.owner, ann, true).await.unwrap();
+    assert!(sessions::find(&world.api, [1; 32], None).await.unwrap().is_none());
+    assert!(sessions::claimant(&world.api, "ann@acme.test", None).await.unwrap().is_none());
+    assert!(!sessions::begin(&world.api, &session(ann, 2, 0)).await.unwrap());
+    users::set_disabled(&world.owner, ann, false).await.unwrap();
+    users::set_password(&world.owner, ann, "other").await.unwrap();
+    let claimant = sessions::claimant(&world.api, "ann@acme.test", None).await.unwrap().unwrap();
+    assert_eq!((claimant.id(), claimant.password_hash.as_str()), (ann, "other"));
+}
+
+#[tokio::test]
+async fn a_code_is_taken_once() {
+    let world = World::new().await;
+    let ann = ann(&world).await;
+    users::set_totp(&world.owner, ann, Some(&[7; 20])).await.unwrap();
+    let claimant = sessions::claimant(&world.api, "ann@acme.test", None).await.unwrap().unwrap();
+    assert_eq!(claimant.totp_secret.as_deref(), Some([7; 20].as_slice()));
+    assert!(sessions::begin(&world.api, &session(ann, 1, 100)).await.unwrap());
+    assert!(!sessions::begin(&world.api, &session(ann, 2, 100)).await.unwrap());
+    assert!(!sessions::begin(&world.api, &session(ann, 2, 99)).await.unwrap());
+    assert!(sessions::begin(&world.api, &session(ann, 2, 101)).await.unwrap());
+}
+
+#[tokio::test]
+async fn somebody_keeps_twenty_sessions() {
+    let world = World::new().await;
+    let ann = ann(&world).await;
+    for token in 1..=25 {
+        assert!(sessions::begin(&world.api, &session(ann, token, 0)).await.unwrap());
+    }
+    assert_eq!(world.database.number("select count(*) from user_session").await.unwrap(), 20);
+    assert!(sessions::find(&world.api, [25; 32], None).await.unwrap().is_some());
+    assert!(sessions::find(&world.api, [5; 32], None).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn tries_are_counted_by_key_and_forgotten_with_time_or_success() {
+    let world = World::new().await;
+    let ann = ann(&world).await;
+    let keys = [([1; 32], 2), ([2; 32], 3)];
+    let count = async |keys: &[([u8; 32], i32)]| sessions::count_try(&world.api, keys, SPAN).await.unwrap();
+    assert!(count(&keys).await && count(&keys).await);
+    assert!(!count(&keys).await, "the first key had too many");
+    assert!(!count(&[([2; 32], 3)]).await, "and so had the second");
+    assert!(count(&[([3; 32], 1)]).await, "another is free");
+    let new = NewSession { tried: &[[1; 32]], ..session(ann, 1, 0) };
+    assert!(sessions::begin(&world.api, &new).await.unwrap());
+    assert!(count(&[([1; 32], 1)]).await, "who got in begins anew");
+    world.database.execute("update sign_in_try set began_at = began_at - interval '16 min'").await.unwrap();
+    assert!(count(&[([2; 32], 1)]).await);
+}
+
+#[tokio::test]
+async fn the_log_is_a_chain_and_every_tampering_shows() {
+    let world = World::new().await;
+    let whole = async || audit::verify(&world.owner, Some(world.tenant)).await.unwrap();
+    assert_eq!(whole().await, Verified::Whole { entries: 0, hash: Vec::new() });
+    for n in 1..=5 {
+        let said = json!({ "by": "ann", "action": "pause", "n": n });
+        assert_eq!(audit::append(&world.api, Some(world.tenant), &said).await.unwrap(), n);
+    }
+    assert_eq!(
+        audit::append(&world.api, None, &json!({ "action": "sign_in" })).await.unwrap(),
+        1,
+        "a chain of its own"
+    );
+    let Verified::Whole { entries: 5, hash } = whole().await else { panic!("five were written") };
+    assert_eq!(hash.len(), 32);
+    let newest = audit::list(&world.api, world.tenant, None, 2).await.unwrap();
+    assert_eq!(newest.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [5, 4]);
+    assert_eq!(audit::list(&world.api, world.tenant, Some(4), 10).await.unwrap().len(), 3);
+    let other = world.tenant("other").await;
+    assert!(audit::list(&world.api, other, None, 10).await.unwrap().is_empty());
+
+    for tampering in [
+        "update audit_entry set entry = replace(entry, '\"n\": 3', '\"n\": 4') where seq = 3",
+        "delete from audit_entry where seq = 2 and tenant_id is not null",
+        "delete from audit_entry where seq = 5",
+        "update audit_entry set hash = sha256('x') where seq = 1 and tenant_id is not null",
+        "update audit_head set seq = 4",
+        "update audit_entry set seq = seq + 10 where seq = 5",
+    ] {
+        let all = "create table kept as select * from audit_entry; create table kept_head as select * from audit_head";
+        world.database.execute(all).await.unwrap();
+        world.database.execute(tampering).await.unwrap();
+        assert!(matches!(whole().await, Verified::Broken { .. }), "{tampering}");
+        let back = "delete from audit_entry; insert into audit_entry select * from kept; drop table kept;
+            delete from audit_head; insert into audit_head select * from kept_head; drop table kept_head";
+        world.database.execute(back).await.unwrap();
+    }
+    assert_eq!(whole().await, Verified::Whole { entries: 5, hash });
+}
+
+#[tokio::test]
+async fn only_those_who_operate_all_of_it_read_what_was_done_to_it() {
+    let world = World::new().await;
+    let ann = ann(&world).await;
+    audit::append(&world.api, None, &json!({ "action": "sign_in" })).await.unwrap();
+    let read = async || audit::list_of_installation(&world.api, ann, None, 10).await.unwrap().len();
+    users::grant(&world.owner, ann, None, UserRole::Viewer, false).await.unwrap();
+    assert_eq!(read().await, 0);
+    users::grant(&world.owner, ann, None, UserRole::Operator, false).await.unwrap();
+    assert_eq!(read().await, 1);
+}

@@ -1,0 +1,302 @@
+//! The dashboard in a browser, as operators use it: on a desk and on a phone, by keyboard, in the light and in the dark.
+
+use std::{path::Path, process::Command, sync::OnceLock};
+
+use api::{UserRole, ops};
+use chrono::{TimeDelta, Utc};
+use fantoccini::Locator;
+use jobs::{
+    JobId, State, UserId,
+    kinds::probe_work::{Ending, ProbeWork},
+};
+use serde_json::{Value, json};
+use store::{Role, enqueue::NewJob, users};
+use testkit::eventually;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    browser::{Browser, Viewer},
+    journeys::{Client, serve},
+    world::{SOON, World},
+};
+
+const EMAIL: &str = "ann@acme.test";
+const PASSWORD: &str = "correct horse battery";
+const TAB: &str = "\u{E004}";
+const ENTER: &str = "\u{E007}";
+/// A phone whose owner likes it dark.
+const PHONE: Viewer = Viewer { window: (360, 740), in_the_dark: true, scripts: true };
+const DARK_DESK: Viewer = Viewer { window: (1440, 900), in_the_dark: true, scripts: true };
+const LIGHT_PHONE: Viewer = Viewer { window: (360, 740), in_the_dark: false, scripts: true };
+
+/// A world with somebody who may do everything in it.
+async fn staffed() -> (World, Client, CancellationToken) {
+    let world = World::new().await;
+    let (client, stop) = serve(&world).await;
+    let (owner, ann) = (world.database.db(Role::Owner).unwrap(), UserId::new());
+    users::add(&owner, ann, EMAIL, "Ann", &ops::hash_password(PASSWORD).unwrap()).await.unwrap();
+    users::grant(&owner, ann, None, UserRole::Admin, true).await.unwrap();
+    (world, client, stop)
+}
+
+/// A browser in which Ann has signed in, by the keyboard.
+async fn signed_in(client: &Client, viewer: Viewer) -> Browser {
+    let browser = Browser::open(viewer).await;
+    browser.client.goto(&format!("{}/ops/t/acme", client.url)).await.unwrap();
+    for keys in [EMAIL, TAB, PASSWORD, ENTER] {
+        press(&browser, keys).await;
+    }
+    comes_true(&browser, "document.querySelector('h1')?.textContent == 'Home'").await;
+    browser
+}
+
+async fn press(browser: &Browser, keys: &str) {
+    browser.client.active_element().await.unwrap().send_keys(keys).await.unwrap();
+}
+
+async fn comes_true(browser: &Browser, expression: &str) {
+    eventually(expression, SOON, || async { (browser.value(expression).await == true).then_some(()) }).await;
+}
+
+async fn text(browser: &Browser) -> String {
+    browser.value("document.querySelector('main').innerText").await.as_str().unwrap().to_owned()
+}
+
+async fn open(browser: &Browser, client: &Client, path: &str) {
+    browser.client.goto(&format!("{}{path}", client.url)).await.unwrap();
+}
+
+async fn click(browser: &Browser, css: &str) {
+    browser.client.find(Locator::Css(css)).await.unwrap().click().await.unwrap();
+}
+
+fn giving_up() -> ProbeWork {
+    ProbeWork { endings: vec![Ending::Discard], ..ProbeWork::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_is_watched_while_it_runs() {
+    let (world, client, stop) = staffed().await;
+    let worker = world.start(&[]);
+    worker.ready().await;
+    let browser = signed_in(&client, Viewer::DESK).await;
+    let job = world.probe(crate::world::working(6_000)).await;
+    open(&browser, &client, &format!("/ops/t/acme/jobs/{job}")).await;
+    browser.value("window.stays = true").await;
+    comes_true(&browser, "!!document.querySelector('.state.running')").await;
+    comes_true(&browser, "document.querySelectorAll('.log li').length > 0").await;
+    comes_true(&browser, "!!document.querySelector('.head .state.completed')").await;
+    assert_eq!(browser.value("window.stays").await, true, "the page was not loaded again");
+    comes_true(&browser, "!document.querySelector('#live')").await;
+    browser.close().await;
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_hundred_are_retried_by_what_they_have_in_common() {
+    let (world, client, stop) = staffed().await;
+    let worker = world.start(&[]);
+    worker.ready().await;
+    let failing: Vec<NewJob> = (0..500).map(|_| NewJob::of(&giving_up()).unwrap()).collect();
+    world.enqueue(&failing).await;
+    world.reaches(failing[499].id, State::Discarded).await;
+    eventually("all to be given up", SOON, || async {
+        (world.database.number("select count(*) from job").await.ok()? == 0).then_some(())
+    })
+    .await;
+    let message: Value =
+        world.database.json("select error from attempt where error is not null limit 1").await.unwrap();
+    let said = message["message"].as_str().unwrap().split_whitespace().last().unwrap().to_owned();
+
+    let browser = signed_in(&client, Viewer::DESK).await;
+    press(&browser, "/").await;
+    for keys in [said.as_str(), ENTER] {
+        press(&browser, keys).await;
+    }
+    comes_true(&browser, "document.querySelector('h1').textContent == 'Jobs'").await;
+    assert_eq!(browser.value("document.querySelectorAll('#jobs tbody .state.discarded').length").await, 50);
+    press(&browser, "ge").await;
+    comes_true(&browser, "document.querySelector('h1').textContent == 'Errors'").await;
+    browser.client.find(Locator::LinkText("Retry all 500")).await.unwrap().click().await.unwrap();
+    assert!(text(&browser).await.contains("500 jobs fit"), "{}", text(&browser).await);
+    click(&browser, "input[name=typed]").await;
+    for keys in ["500", ENTER] {
+        press(&browser, keys).await;
+    }
+    comes_true(&browser, "!!document.querySelector('.head .state.completed')").await;
+    assert_eq!(browser.value("document.querySelector('#changed').textContent").await, "500");
+    world.reaches(failing[0].id, State::Completed).await;
+    browser.close().await;
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_is_paused_until_a_time_and_a_job_says_why_it_waits() {
+    let (world, client, stop) = staffed().await;
+    let worker = world.start(&[]);
+    worker.ready().await;
+    let browser = signed_in(&client, Viewer::DESK).await;
+    open(&browser, &client, "/ops/t/acme/queues").await;
+    click(&browser, "summary").await;
+    for keys in [TAB, "default", TAB, "the printer is being moved"] {
+        press(&browser, keys).await;
+    }
+    let until = (Utc::now() + TimeDelta::hours(3)).format("%Y-%m-%dT%H:%M");
+    browser.value(&format!("document.querySelector('input[name=until]').value = '{until}'")).await;
+    press(&browser, ENTER).await;
+    comes_true(&browser, "document.querySelector('main').innerText.includes('in 2 h')").await;
+    let job = world.probe(ProbeWork::default()).await;
+    open(&browser, &client, &format!("/ops/t/acme/jobs/{job}")).await;
+    let why = browser.value("document.querySelector('.why strong').textContent").await;
+    let why = why.as_str().unwrap();
+    assert!(
+        why.contains("paused until") && why.contains(EMAIL) && why.contains("the printer is being moved"),
+        "{why}"
+    );
+    open(&browser, &client, "/ops/t/acme/queues").await;
+    press(&browser, "l").await;
+    assert_eq!(browser.value("document.querySelector('#live').textContent").await, "Paused");
+    browser.client.find(Locator::XPath("//button[.='Resume']")).await.unwrap().click().await.unwrap();
+    world.reaches(job, State::Completed).await;
+    browser.close().await;
+    stop.cancel();
+}
+
+/// Pages with something on them, and the file that a picture of each goes to.
+async fn furnished(world: &World, client: &Client) -> Vec<(&'static str, String)> {
+    let failing: Vec<NewJob> = (0..12).map(|_| NewJob::of(&giving_up()).unwrap()).collect();
+    world.enqueue(&failing).await;
+    world.reaches(failing[11].id, State::Discarded).await;
+    let done = world.probe(crate::world::working(100)).await;
+    world.reaches(done, State::Completed).await;
+    let later =
+        world.probe(ProbeWork { endings: vec![Ending::RetryAfter(3_600)], ..ProbeWork::default() }).await;
+    world.reaches(later, State::Retryable).await;
+    let pause = json!({"queue": "default", "reason": "the printer is being moved"});
+    assert_eq!(client.post("/v1/pauses", pause).await.0, 201);
+    let waits = world.probe(ProbeWork::default()).await;
+    let limit = client.http.put(format!("{}/v1/limits/printers", client.url)).bearer_auth(&client.key);
+    limit.json(&json!({"kind": "probe.work", "concurrency": 4})).send().await.unwrap();
+    let nightly = json!({"name": "nightly-report", "cron": "30 2 * * MON-FRI", "timezone": "Europe/Berlin", "kind": "probe.work"});
+    let schedule = client.post("/v1/schedules", nightly).await.1["id"].as_str().unwrap().to_owned();
+    let retry = json!({"action": "retry", "filter": {"states": ["discarded"], "kind": "probe.work"}});
+    let bulk = client.post("/v1/bulk-operations", retry).await.1["id"].as_str().unwrap().to_owned();
+    let endpoint = json!({"url": "http://127.0.0.1:9/hook", "event_types": ["job.*"]});
+    let endpoint = client.post("/v1/webhook-endpoints", endpoint).await.1["id"].as_str().unwrap().to_owned();
+    world.database.execute(LAST_HOUR).await.unwrap();
+    let of = |job: JobId| format!("/ops/t/acme/jobs/{job}");
+    vec![
+        ("tenants", "/ops".to_owned()),
+        ("workers", "/ops/workers".to_owned()),
+        ("installation-audit", "/ops/audit".to_owned()),
+        ("home", "/ops/t/acme".to_owned()),
+        ("queues", "/ops/t/acme/queues".to_owned()),
+        ("jobs", "/ops/t/acme/jobs".to_owned()),
+        ("job", of(done)),
+        ("job-waits", of(waits)),
+        ("job-failed", of(failing[0].id)),
+        ("errors", "/ops/t/acme/errors".to_owned()),
+        ("bulk-preview", "/ops/t/acme/bulk/new?action=retry&states=retryable".to_owned()),
+        ("bulk-operation", format!("/ops/t/acme/bulk/{bulk}")),
+        ("bulk", "/ops/t/acme/bulk".to_owned()),
+        ("schedules", "/ops/t/acme/schedules".to_owned()),
+        ("schedule", format!("/ops/t/acme/schedules/{schedule}")),
+        ("webhooks", "/ops/t/acme/webhooks".to_owned()),
+        ("webhook-endpoint", format!("/ops/t/acme/webhooks/out/{endpoint}")),
+        ("audit", "/ops/t/acme/audit".to_owned()),
+        ("not-found", "/ops/t/acme/jobs/x".to_owned()),
+    ]
+}
+
+/// An hour in which something happened.
+const LAST_HOUR: &str = "insert into work_minute (tenant_id, minute, queue, kind, completed, failed, discarded, wait_ms, run_ms)
+    select t.id, date_trunc('minute', now()) - n * interval '1 min', 'default', 'probe.work',
+        (40 + 25 * sin(n / 6.0) + n % 5)::int, (n % 11 = 0)::int * 3, 0,
+        array[30, 8, 4, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], array[2, 6, 20, 9, 4, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+    from tenant t, generate_series(1, 58) n on conflict do nothing";
+
+/// What axe finds serious on the page that is shown.
+async fn complaints(browser: &Browser) -> Vec<String> {
+    static AXE: OnceLock<String> = OnceLock::new();
+    let axe = AXE.get_or_init(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        assert!(
+            Command::new(root.join("dev.d/vendors.sh")).status().unwrap().success(),
+            "dev.d/vendors.sh says why"
+        );
+        std::fs::read_to_string(root.join(".dev/vendors/node/node_modules/axe-core/axe.min.js")).unwrap()
+    });
+    browser.client.execute(axe, Vec::new()).await.unwrap();
+    let run = "const done = arguments[arguments.length - 1];
+        axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }).then((found) => done(
+            found.violations.filter((one) => ['serious', 'critical'].includes(one.impact))
+                .map((one) => `${one.id}: ${one.nodes.map((node) => node.html).join(' ')}`)))";
+    let found = browser.client.execute_async(run, Vec::new()).await.unwrap();
+    serde_json::from_value(found).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_is_for_everybody_at_every_size() {
+    let (world, client, stop) = staffed().await;
+    let worker = world.start(&[]);
+    worker.ready().await;
+    let pages = furnished(&world, &client).await;
+    let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ops");
+    std::fs::create_dir_all(&pictures).unwrap();
+    let viewers =
+        [("desk", Viewer::DESK), ("desk-dark", DARK_DESK), ("phone", LIGHT_PHONE), ("phone-dark", PHONE)];
+    let mut broken = Vec::new();
+    for (name, viewer) in viewers {
+        let browser = Browser::open(viewer).await;
+        open(&browser, &client, "/ops/sign-in").await;
+        broken.extend(complaints(&browser).await.into_iter().map(|what| format!("{name} sign-in: {what}")));
+        picture(&browser, &pictures.join(format!("sign-in-{name}.png"))).await;
+        browser.close().await;
+        let browser = signed_in(&client, viewer).await;
+        for (page, path) in &pages {
+            open(&browser, &client, path).await;
+            broken
+                .extend(complaints(&browser).await.into_iter().map(|what| format!("{name} {page}: {what}")));
+            let wide = browser.value("document.documentElement.scrollWidth - innerWidth").await;
+            if wide.as_i64().unwrap() > 0 {
+                broken.push(format!("{name} {page}: {wide} pixels too wide"));
+            }
+            picture(&browser, &pictures.join(format!("{page}-{name}.png"))).await;
+        }
+        browser.close().await;
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    stop.cancel();
+}
+
+async fn picture(browser: &Browser, to: &Path) {
+    std::fs::write(to, browser.client.screenshot().await.unwrap()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_redis_without_s3_and_without_workers_it_answers() {
+    let (mut world, client, stop) = staffed().await;
+    let browser = signed_in(&client, Viewer::DESK).await;
+    let job = world.probe(ProbeWork::default()).await;
+    open(&browser, &client, "/ops/t/acme").await;
+    assert!(text(&browser).await.contains("jobs wait and no worker listens"), "{}", text(&browser).await);
+    let worker = world.start(&[]);
+    worker.ready().await;
+    world.reaches(job, State::Completed).await;
+    world.redis.kill();
+    let job = world.probe(ProbeWork::default()).await;
+    world.reaches(job, State::Completed).await;
+    open(&browser, &client, &format!("/ops/t/acme/jobs/{job}")).await;
+    comes_true(&browser, "!!document.querySelector('.head .state.completed')").await;
+
+    let nowhere = blob::Options { endpoint: Some("http://127.0.0.1:1".into()), ..world.s3.clone() };
+    world.blobs = blob::Blobs::connect(&nowhere).unwrap();
+    let (without_s3, stop_too) = serve(&world).await;
+    open(&browser, &without_s3, "/ops/t/acme").await;
+    assert!(text(&browser).await.contains("The object store does not answer"), "{}", text(&browser).await);
+    open(&browser, &without_s3, &format!("/ops/t/acme/jobs/{job}")).await;
+    comes_true(&browser, "!!document.querySelector('.head .state.completed')").await;
+    browser.close().await;
+    stop.cancel();
+    stop_too.cancel();
+}
