@@ -15,7 +15,6 @@ use sqlx::{
 };
 
 use crate::{
-    enqueue::NewJob,
     error::{OrFailed, StoreError},
     outbox::Listeners,
     sealing::{Keyring, MasterKeys},
@@ -80,11 +79,16 @@ const LANES_KNOWN_MAX: usize = 50_000;
 /// each other.
 const BUSY_CONNECTIONS_OF_WORKER: u32 = 3;
 
+/// Connections for what is looked up once and remembered, lanes and keys, while a transaction of the caller's holds another:
+/// when many begin at once, none of them waits for a connection that another of them holds.
+const ASIDE_CONNECTIONS: u32 = 1;
+
 /// Connections under one role. Cheap to clone.
 #[derive(Clone)]
 pub struct Db {
     pool: PgPool,
     busy: PgPool,
+    aside: PgPool,
     lanes: Lanes,
     keyring: Arc<Keyring>,
     listeners: Arc<Listeners>,
@@ -108,8 +112,9 @@ impl Db {
         let half = (options.connections_max / 2).max(1);
         let busy = if options.role == Role::Worker { half.min(BUSY_CONNECTIONS_OF_WORKER) } else { half };
         Ok(Self {
-            pool: pool(options.connections_max.saturating_sub(busy).max(1)),
+            pool: pool(options.connections_max.saturating_sub(busy + ASIDE_CONNECTIONS).max(1)),
             busy: pool(busy),
+            aside: pool(ASIDE_CONNECTIONS),
             lanes: Arc::default(),
             keyring: Arc::default(),
             listeners: Arc::default(),
@@ -141,6 +146,16 @@ impl Db {
         begin_for(&self.busy, tenant).await
     }
 
+    /// The same beside a transaction that the caller holds open.
+    pub(crate) async fn aside_tenant(&self, tenant: TenantId) -> Result<Tx, StoreError> {
+        begin_for(&self.aside, tenant).await
+    }
+
+    /// The connection for what is looked up beside a transaction.
+    pub(crate) fn aside(&self) -> &PgPool {
+        &self.aside
+    }
+
     /// The connections for what is done for every job.
     pub(crate) fn busy(&self) -> &PgPool {
         &self.busy
@@ -160,21 +175,12 @@ impl Db {
     /// Closes every connection, waiting for those in use.
     pub async fn close(&self) {
         self.busy.close().await;
+        self.aside.close().await;
         self.pool.close().await;
     }
 
     pub(crate) fn pool(&self) -> &PgPool {
         &self.pool
-    }
-
-    /// Looks up what inserting `new` looks up, before a transaction holds a connection: when many begin at once, none of
-    /// them then waits for a second one.
-    pub(crate) async fn prepare(&self, tenant: TenantId, new: &[&NewJob]) -> Result<(), StoreError> {
-        self.ring(tenant).await?;
-        for job in new {
-            self.lane(job.lane(tenant)).await?;
-        }
-        Ok(())
     }
 
     /// The lane that such jobs wait in, made on first use.
@@ -186,7 +192,7 @@ impl Db {
             return Ok(lane);
         }
         // In a transaction of its own, so that a caller's rollback cannot leave a lane remembered that is not there.
-        let mut tx = self.tenant(wanted.tenant).await?;
+        let mut tx = self.aside_tenant(wanted.tenant).await?;
         let lane: i32 = sqlx::query_scalar("select lane_for($1, $2, $3, 0::smallint, $4, $5, $6)")
             .bind(wanted.tenant.as_uuid())
             .bind(wanted.queue.name())

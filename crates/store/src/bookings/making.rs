@@ -98,7 +98,6 @@ pub async fn create(
     key: Option<&Idempotency>,
     answer: impl FnOnce(&Booking) -> Result<Answer, StoreError>,
 ) -> Result<Made, StoreError> {
-    db.prepare(tenant, &[&lapse_job((new.id, 1))?]).await?;
     let mut tx = db.tenant(tenant).await?;
     match take_key(db, &mut tx, tenant, key).await? {
         Taken::Free => {}
@@ -144,7 +143,7 @@ pub(super) async fn lapse_at(
     enqueue::insert(db, tx, tenant, &[job]).await.map(drop)
 }
 
-pub(super) fn lapse_job((booking, version): (BookingId, i32)) -> Result<NewJob, StoreError> {
+fn lapse_job((booking, version): (BookingId, i32)) -> Result<NewJob, StoreError> {
     let unwritable =
         |error: serde_json::Error| StoreError::Unreadable { table: "job", found: error.to_string() };
     NewJob::of(&BookingLapse { booking, version }).map_err(unwritable)

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     Booking,
-    making::{CHALLENGE_HOURS, lapse_at, lapse_job, occupy},
+    making::{CHALLENGE_HOURS, lapse_at, occupy},
     read,
 };
 use crate::{
@@ -226,7 +226,6 @@ struct Challenged {
 /// # Errors
 /// When the database fails.
 pub async fn challenge(db: &Db, tenant: TenantId, id: BookingId, version: i32) -> Result<Moved, StoreError> {
-    db.prepare(tenant, &[&lapse_job((id, version))?]).await?;
     let mut tx = db.tenant(tenant).await?;
     let Some(booking) = locked(&mut tx, tenant, id).await? else { return Ok(Moved::Missing) };
     if booking.version != version {

@@ -45,7 +45,6 @@ pub enum Answered {
 /// # Errors
 /// When the database fails.
 pub async fn answer(db: &Db, tenant: TenantId, id: OfferId, word: Word) -> Result<Answered, StoreError> {
-    db.prepare(tenant, &[&rank_job(MatchRequestId::new(), 1)?]).await?;
     let mut tx = db.tenant(tenant).await?;
     let Some((request, offer)) = held_with(&mut tx, tenant, id).await? else { return Ok(Answered::Missing) };
     if offer.state == word.state() {
@@ -77,7 +76,6 @@ pub async fn expire(
     id: OfferId,
     generation: i16,
 ) -> Result<Option<bool>, StoreError> {
-    db.prepare(tenant, &[&rank_job(MatchRequestId::new(), 1)?]).await?;
     let mut tx = db.tenant(tenant).await?;
     let Some((request, offer)) = held_with(&mut tx, tenant, id).await? else { return Ok(Some(false)) };
     if offer.generation != generation || offer.state != "sent" {

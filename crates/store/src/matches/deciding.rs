@@ -55,8 +55,6 @@ pub async fn decide(
     let offer = OfferId::new();
     let expire =
         NewJob::of(&MatchOfferExpire { offer, generation: round }).map_err(|error| unwritable(&error))?;
-    let tells = picks.iter().filter_map(|pick| pick.tells.as_ref());
-    db.prepare(tenant, &tells.chain([&expire]).collect::<Vec<_>>()).await?;
     let mut tx = db.tenant(tenant).await?;
     let Some(wanted) = held(&mut tx, tenant, request).await? else { return Ok(Decided::Passed) };
     if wanted.state != "ranking" || wanted.round != round {

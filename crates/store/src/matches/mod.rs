@@ -173,7 +173,6 @@ pub async fn create(
     answer: impl FnOnce(&MatchRequest) -> Answer,
 ) -> Result<Requested, StoreError> {
     let jobs = jobs_of(new)?;
-    db.prepare(tenant, &jobs.iter().collect::<Vec<_>>()).await?;
     let mut tx = db.tenant(tenant).await?;
     match take_key(db, &mut tx, tenant, key).await? {
         Taken::Free => {}

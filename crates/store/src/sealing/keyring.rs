@@ -91,7 +91,7 @@ impl Db {
         if let Some(ring) = self.keyring().ring(tenant, newest) {
             return Ok(Some(ring));
         }
-        let mut tx = self.tenant(tenant).await?;
+        let mut tx = self.aside_tenant(tenant).await?;
         let wrapped: Vec<DataKey> = sqlx::query_as(
             "select number, master, wrapped from tenant_key where tenant_id = $1 order by number",
         )
@@ -187,7 +187,7 @@ impl Db {
 /// Who is encrypted, and what is needed for it. By a function, because requests see the rows of one tenant at a time.
 async fn newest(db: &Db) -> Result<Vec<Sealing>, StoreError> {
     sqlx::query_as("select tenant_id, newest, masters from encrypted_tenants()")
-        .fetch_all(db.pool())
+        .fetch_all(db.aside())
         .await
         .or_failed("see which tenants are encrypted")
 }
