@@ -166,6 +166,7 @@ load_person() {
     DEMO_PASSWORD=$(sed -n 's/^DEMO_PASSWORD=//p' "$DEV/secrets")
     [[ -z $DEMO_PASSWORD || -z $(sql "select 1 from user_account where email = '$DEMO_EMAIL'") ]] || return 0
     sed -i '/^DEMO_PASSWORD=/d' "$DEV/secrets"
+    (umask 077 && : >"$RUN/person")
     "$BIN/api" user add "$DEMO_EMAIL" --name Demo >"$RUN/person" 2>>"$LOGS/migrate.log" ||
         "$BIN/api" user password "$DEMO_EMAIL" >"$RUN/person" 2>>"$LOGS/migrate.log" ||
         fail $FAILED "nobody could be let in to the dashboard" "$(tail -n 8 "$LOGS/migrate.log")"

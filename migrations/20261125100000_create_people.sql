@@ -97,7 +97,8 @@ returns table (id uuid, password_hash text, totp_secret bytea, knows_browser boo
 language sql stable security definer set search_path = pg_catalog, public
 begin atomic
     select u.id, u.password_hash, u.totp_secret,
-           exists (select from public.user_session s where s.token_sha256 = token and s.user_id = u.id)
+           exists (select from public.user_session s where s.token_sha256 = token and s.user_id = u.id
+                       and s.created_at > clock_timestamp() - interval '180 days')
     from public.user_account u
     where u.email = lower(wanted_email) and u.disabled_at is null;
 end;
@@ -124,13 +125,15 @@ begin
 end
 $$;
 
--- Begins a session of somebody who proved who they are; false when the code of this time step was taken before. The
+-- Begins a session of somebody who proved who they are; false when the code of this time step was taken before, or when
+-- the password, or what else they have to prove, was changed since they began to. The
 -- newest twenty sessions stay, those that are over as well: a browser that was signed in before is known by them.
-create function begin_session(of_user uuid, token bytea, step bigint, lasts interval, tried bytea[]) returns boolean
+create function begin_session(of_user uuid, proved_hash text, token bytea, step bigint, lasts interval, tried bytea[]) returns boolean
 language plpgsql volatile security definer set search_path = pg_catalog, public as $$
 begin
     update public.user_account set totp_step = greatest(totp_step, step)
-    where id = of_user and disabled_at is null and (step = 0 or totp_step < step);
+    where id = of_user and disabled_at is null and password_hash = proved_hash
+        and case when totp_secret is null then step = 0 else totp_step < step end;
     if not found then
         return false;
     end if;

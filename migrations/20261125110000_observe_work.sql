@@ -56,7 +56,7 @@ declare
     since timestamptz;
     until_then timestamptz := date_trunc('minute', clock_timestamp() - interval '15 s');
 begin
-    if not pg_try_advisory_xact_lock(4, 0) then
+    if not pg_try_advisory_xact_lock(8, 0) then
         return 0;
     end if;
     insert into public.work_summed (until) values (until_then - interval '1 hour') on conflict do nothing;

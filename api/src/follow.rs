@@ -37,7 +37,7 @@ static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// Somebody who follows something.
 pub(crate) trait Follow: Send + 'static {
     /// Looks are at least so far apart: news that come faster are told together.
-    fn pause() -> Duration;
+    fn pause(&self) -> Duration;
 
     /// Waits until something may have happened, and not for ever.
     fn moved(&mut self) -> impl Future<Output = ()> + Send;
@@ -91,7 +91,7 @@ impl<F: Follow> Streaming<F> {
             if let Some(looked_at) = self.looked_at {
                 let stopping = self.app.stopping.clone();
                 stopping.run_until_cancelled(self.follower.moved()).await?;
-                let pause = F::pause().saturating_sub(looked_at.elapsed());
+                let pause = self.follower.pause().saturating_sub(looked_at.elapsed());
                 stopping.run_until_cancelled(tokio::time::sleep(pause)).await?;
             }
             self.looked_at = Some(Instant::now());

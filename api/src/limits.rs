@@ -264,6 +264,10 @@ pub(crate) const PASSWORD_BYTES_MAX: usize = 256;
 pub(crate) const USER_EMAIL_CHARS_MAX: usize = 200;
 /// Pages and actions of one person in [`OPS_WINDOW_S`].
 pub(crate) const OPS_REQUESTS_MAX: u32 = 1_200;
+/// Refusals of one person that are written down in [`OPS_WINDOW_S`]; past them they have to wait.
+pub(crate) const OPS_REFUSALS_MAX: u32 = 30;
+/// Characters kept of an address that was refused.
+pub(crate) const OPS_TARGET_CHARS_MAX: usize = 200;
 /// Seconds in which those are counted.
 pub(crate) const OPS_WINDOW_S: u32 = 60;
 /// Characters that are looked for in errors.
@@ -272,8 +276,9 @@ pub(crate) const WORDS_CHARS_MAX: usize = 200;
 pub(crate) const OPS_ROWS_MAX: i64 = 50;
 /// Log lines on the page of a job.
 pub(crate) const OPS_LINES_MAX: i64 = 500;
-/// How often a page is told to look again, at most.
-pub(crate) const OPS_LIVE_PAUSE: Duration = Duration::from_secs(1);
+/// How often the page of a job is told to look again, at most; and any other page.
+pub(crate) const OPS_LIVE_PAUSE_OF_JOB: Duration = Duration::from_secs(1);
+pub(crate) const OPS_LIVE_PAUSE: Duration = Duration::from_secs(3);
 
 /// What an operator may change.
 #[derive(Debug, Clone)]

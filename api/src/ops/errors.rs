@@ -34,7 +34,7 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
                             td.number { (words::count(group.given_up)) }
                             td { a href={ (base) "/jobs/" (group.last_job()) } { (words::when(group.last_at)) } }
                             td.wide { (words::when(group.first_at)) }
-                            td { @if visit.may(Right::Operate) && group.given_up > 0 { a href=(retry(&base, group)) { "Retry all " (words::count(group.given_up)) } } }
+                            td { @if visit.may(Right::Operate) && group.given_up > 0 && group.code.is_some() { a href=(retry(&base, group)) { "Retry all " (words::count(group.given_up)) } } }
                         }
                     } }
                 }

@@ -3,7 +3,7 @@
 //! An action is written down before it is done, with how things stood, and once more with what came of it. So nothing is
 //! done of which the log does not know, even if this process dies in between.
 
-use std::time::Instant;
+use std::{collections::HashMap, time::Instant};
 
 use axum::{
     body::{Body, Bytes},
@@ -21,6 +21,7 @@ use store::{
     users::UserRole,
 };
 use subtle::ConstantTimeEq;
+use tracing::Instrument;
 
 use super::{
     access::{self, Right},
@@ -33,7 +34,7 @@ use crate::{
     AppState,
     auth::Caller,
     extract,
-    limits::FORM_BYTES_MAX,
+    limits::{FORM_BYTES_MAX, OPS_TARGET_CHARS_MAX},
     problem::{Code, Problem},
     request,
 };
@@ -142,10 +143,11 @@ async fn pass(
     let param = |name: &str| params.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned());
     let elsewhere = sign_in(&request);
     let Some(token) = session::token(request.headers()) else { return Err(elsewhere) };
+    if params.iter().any(|(_, value)| value.contains('\0')) {
+        return Err(Problem::not_found("page").into());
+    }
     let slug = param("tenant");
-    // No tenant is called so, and Postgres takes no such text.
-    let named = slug.as_deref().filter(|slug| !slug.contains('\0'));
-    let found = sessions::find(&app.db, session::hash(&token), named).await?;
+    let found = sessions::find(&app.db, session::hash(&token), slug.as_deref()).await?;
     let Some(found) = found else { return Err(elsewhere) };
     let allowance = app.people.take(found.user, Instant::now());
     if !allowance.allowed {
@@ -159,15 +161,23 @@ async fn pass(
     let (body, fields) = form(app, &visit, &parts.headers, body).await?;
     let tenant = visit.tenant.as_ref().map(|place| place.id);
     let before = act.subject.look(app, tenant, &param).await?;
-    let target: Vec<String> = ["queue", "id", "delivery"].iter().filter_map(|name| param(name)).collect();
+    let target: Vec<String> = ["id", "event", "delivery"].iter().filter_map(|name| param(name)).collect();
     let said = json!({
         "by": visit.email, "user": visit.user, "role": visit.role.name(), "action": act.word,
         "target": target.join(" "), "asked": fields, "before": before, "outcome": "asked",
     });
     let asked = audit::append(&app.db, tenant, &said).await?;
-    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-    conclude(gate, &visit, asked, act.subject, &param, response.status()).await;
-    Ok(response)
+    let named: HashMap<String, String> =
+        params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let gate = gate.clone();
+    // In a task of its own: whoever goes away in the middle does not keep what came of it out of the log.
+    let acting = async move {
+        let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+        conclude(&gate, &visit, asked, act.subject, &|name| named.get(name).cloned(), response.status())
+            .await;
+        response
+    };
+    Ok(tokio::spawn(acting.in_current_span()).await.map_err(Problem::internal)?)
 }
 
 /// Whether whoever has this session may have this page. Who may not is written down.
@@ -195,9 +205,20 @@ async fn admit(
     if route.right == Right::SeeAll && route.path == super::ROOT {
         return Err(Refusal::Elsewhere(Redirect::to(super::TENANTS_OF_MINE).into_response()));
     }
+    // Whoever is somebody in the whole installation has only mistyped it.
+    if !is_here && found.role.is_some() {
+        return Err(Problem::not_found("tenant").into());
+    }
+    let allowance = app.refusals.take(found.user, Instant::now());
+    if !allowance.allowed {
+        let wait = allowance.next_in_s;
+        let detail = format!("so much was refused to you that you have to wait {wait} s");
+        return Err(Problem::new(Code::RateLimited, detail).retry_after(wait).into());
+    }
+    let target: String = uri.path().chars().take(OPS_TARGET_CHARS_MAX).collect();
     let said = json!({
         "by": found.email, "user": found.user, "role": found.role.map(UserRole::name), "outcome": "refused",
-        "action": route.act.map_or("see", |act| act.word), "target": uri.path(),
+        "action": route.act.map_or("see", |act| act.word), "target": target,
     });
     audit::append(&app.db, found.tenant.as_ref().map(|place| place.id), &said).await?;
     // Of a tenant that they have nothing to do with they learn nothing, not even that it is there.
@@ -231,7 +252,10 @@ async fn form(
         return Err(Problem::new(Code::NotAllowed, "the form is of another session; load the page again"));
     }
     // A NUL is text to a form and to nobody else.
-    if fields.values().any(|value| value.as_str().is_some_and(|text| text.contains('\0'))) {
+    let holds_nul = |(name, value): (&String, &Value)| {
+        name.contains('\0') || value.as_str().is_some_and(|text| text.contains('\0'))
+    };
+    if fields.iter().any(holds_nul) {
         return Err(Problem::new(Code::InvalidParameter, "a field holds a character that no text has"));
     }
     Ok((body, Value::Object(fields)))

@@ -44,7 +44,7 @@ pub(super) async fn show(
     let (tried, facts) =
         tokio::try_join!(attempts::of_job(&app.db, tenant, id), why::facts(&app.db, tenant, id))?;
     let lines = if visit.sees_payloads {
-        logs::lines(&app.db, tenant, id, 0, OPS_LINES_MAX).await?
+        logs::latest(&app.db, tenant, id, OPS_LINES_MAX).await?
     } else {
         Vec::new()
     };

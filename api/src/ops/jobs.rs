@@ -117,7 +117,8 @@ pub(super) async fn show(
     }
     let body = html! {
         (filters(&wanted))
-        @if visit.may(Right::Operate) { (bulk_links(&place.slug, &wanted)) }
+        // An operation knows no words: what it did would be more than what is shown.
+        @if visit.may(Right::Operate) && wanted.words.trim().is_empty() { (bulk_links(&place.slug, &wanted)) }
         div #jobs data-live="quiet" { (table(&base, &records)?) }
         @if let Some(next) = next { p { a href=(wanted.link(next)) rel="next" { "Older" } } }
     };

@@ -13,11 +13,11 @@ use crate::{
     AppState,
     follow::{Follow, respond},
     hub,
-    limits::{HEARTBEAT, OPS_LIVE_PAUSE, STREAM_POLL},
+    limits::{HEARTBEAT, OPS_LIVE_PAUSE, OPS_LIVE_PAUSE_OF_JOB, STREAM_POLL},
     problem::Problem,
 };
 
-/// Tells when a job of anybody moved, at most once a second.
+/// Tells when a job of anybody moved, every few seconds at most.
 pub(super) async fn follow(State(app): State<AppState>, visit: Visit) -> Result<Response, Problem> {
     let place = app.streams.open(visit.tenant()?)?;
     let moved = Moved::Any(app.hub.any());
@@ -42,8 +42,11 @@ enum Moved {
 }
 
 impl Follow for Moved {
-    fn pause() -> Duration {
-        OPS_LIVE_PAUSE
+    fn pause(&self) -> Duration {
+        match self {
+            Self::Any(_) => OPS_LIVE_PAUSE,
+            Self::Job(_) => OPS_LIVE_PAUSE_OF_JOB,
+        }
     }
 
     /// Notices may be lost, so it ends by itself after a while.

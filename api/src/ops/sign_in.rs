@@ -111,13 +111,15 @@ async fn try_it(
         let detail = format!("too many tries; wait {} minutes", SIGN_IN_SPAN.as_secs() / 60);
         return Err(Problem::new(Code::RateLimited, detail));
     }
-    let proved = prove(app, found.as_ref(), form).await?;
+    let of_codes = digest(&["code", &email]);
+    let proved = prove(app, found.as_ref(), form, browser.is_none().then_some(of_codes)).await?;
     let Some(user) = found else { return Err(wrong()) };
     let Some(totp_step) = proved else { return Err(refused(app, &email, network).await?) };
     let token = session::new_token()?;
-    let tried = [counted[0].0];
+    let tried = [counted[0].0, of_codes];
     let new = NewSession {
         user: user.id(),
+        password_hash: &user.password_hash,
         token_sha256: session::hash(&token),
         totp_step,
         lasts: SESSION_TTL,
@@ -133,7 +135,15 @@ async fn try_it(
 }
 
 /// The time step of the code, or 0 where none is asked for; none when something is not right.
-async fn prove(app: &AppState, user: Option<&Claimant>, form: &Credentials) -> Result<Option<i64>, Problem> {
+///
+/// Codes are few. So whoever knows the password and comes from a browser that is not known has few tries at them, wherever
+/// they try from, counted as `counted`; strangers, who do not know it, lock nobody out.
+async fn prove(
+    app: &AppState,
+    user: Option<&Claimant>,
+    form: &Credentials,
+    counted: Option<[u8; 32]>,
+) -> Result<Option<i64>, Problem> {
     let Ok(Ok(turn)) = tokio::time::timeout(PASSWORD_TURN, app.passwords.clone().acquire_owned()).await
     else {
         return Err(Problem::new(Code::Overloaded, "many sign in at this moment; try again").retry_after(1));
@@ -148,6 +158,12 @@ async fn prove(app: &AppState, user: Option<&Claimant>, form: &Credentials) -> R
         return Ok(None);
     }
     let Some(secret) = user.and_then(|user| user.totp_secret.as_deref()) else { return Ok(Some(0)) };
+    if let Some(key) = counted
+        && !sessions::count_try(&app.db, &[(key, SIGN_IN_TRIES_MAX)], SIGN_IN_SPAN).await?
+    {
+        // In the words of a wrong password: nobody learns that theirs was right.
+        return Ok(None);
+    }
     let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     Ok(passwords::totp_step(secret, form.code.trim(), now_s))
 }

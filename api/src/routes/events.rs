@@ -108,7 +108,7 @@ struct AllFollower {
 }
 
 impl Follow for AllFollower {
-    fn pause() -> Duration {
+    fn pause(&self) -> Duration {
         STREAM_PAUSE_ALL
     }
 

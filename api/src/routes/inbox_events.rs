@@ -83,7 +83,7 @@ struct InboxFollower {
 }
 
 impl Follow for InboxFollower {
-    fn pause() -> Duration {
+    fn pause(&self) -> Duration {
         STREAM_PAUSE
     }
 

@@ -81,7 +81,7 @@ struct JobFollower {
 }
 
 impl Follow for JobFollower {
-    fn pause() -> Duration {
+    fn pause(&self) -> Duration {
         STREAM_PAUSE
     }
 

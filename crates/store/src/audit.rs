@@ -98,6 +98,12 @@ pub enum Verified {
 /// Follows the chain of `tenant`, or of the installation, from its beginning. Needs the owner's role.
 pub async fn verify(db: &Db, tenant: Option<TenantId>) -> Result<Verified, StoreError> {
     let chain = tenant.map_or(Uuid::nil(), |tenant| tenant.as_uuid());
+    // One look at all of it: what is appended meanwhile is not there for its end either.
+    let mut tx = db.begin().await?;
+    sqlx::query("set transaction isolation level repeatable read, read only")
+        .execute(&mut *tx)
+        .await
+        .or_failed("read the audit log")?;
     let (mut seq, mut hash) = (0_i64, Vec::new());
     loop {
         let page: Vec<Entry> = sqlx::query_as(
@@ -106,7 +112,7 @@ pub async fn verify(db: &Db, tenant: Option<TenantId>) -> Result<Verified, Store
         .bind(chain)
         .bind(seq)
         .bind(VERIFIED_AT_ONCE_MAX)
-        .fetch_all(db.pool())
+        .fetch_all(&mut *tx)
         .await
         .or_failed("read the audit log")?;
         for next in &page {
@@ -123,7 +129,7 @@ pub async fn verify(db: &Db, tenant: Option<TenantId>) -> Result<Verified, Store
     }
     let head: Option<(i64, Vec<u8>)> = sqlx::query_as("select seq, hash from audit_head where chain = $1")
         .bind(chain)
-        .fetch_optional(db.pool())
+        .fetch_optional(&mut *tx)
         .await
         .or_failed("read the end of the audit log")?;
     let (last, last_hash) = head.unwrap_or_default();

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Minutes that are summed up in one transaction.
-const MINUTES_MAX: i32 = 10;
+pub const MINUTES_MAX: i32 = 10;
 /// Waiting jobs of a queue that are counted; one more means "or more".
 pub const WAITING_COUNTED_MAX: i32 = 10_000;
 /// Failures that are looked at to group them.
@@ -23,10 +23,10 @@ pub const HISTOGRAM_STEPS_MS: [i32; 15] =
 /// Days for which sums of minutes are kept.
 const MINUTES_KEPT_DAYS: u64 = 14;
 
-/// Sums up minutes that are over; how many.
-pub async fn sum_up(db: &Db) -> Result<i32, StoreError> {
+/// Sums up minutes that are over, up to `most`; how many.
+pub async fn sum_up(db: &Db, most: i32) -> Result<i32, StoreError> {
     sqlx::query_scalar("select sum_up_minutes($1)")
-        .bind(MINUTES_MAX)
+        .bind(most)
         .fetch_one(db.pool())
         .await
         .or_failed("sum up minutes")

@@ -61,6 +61,8 @@ pub async fn count_try(db: &Db, keys: &[([u8; 32], i32)], span: Duration) -> Res
 pub struct NewSession<'a> {
     /// Whose.
     pub user: UserId,
+    /// The hash of the password that they proved to know.
+    pub password_hash: &'a str,
     /// SHA-256 of what the browser keeps.
     pub token_sha256: [u8; 32],
     /// The time step of the code they gave; 0 when none is asked for.
@@ -71,10 +73,11 @@ pub struct NewSession<'a> {
     pub tried: &'a [[u8; 32]],
 }
 
-/// Begins a session; false when that code was taken before.
+/// Begins a session; false when that code was taken before, or what has to be proved was changed meanwhile.
 pub async fn begin(db: &Db, new: &NewSession<'_>) -> Result<bool, StoreError> {
-    sqlx::query_scalar("select begin_session($1, $2, $3, $4, $5)")
+    sqlx::query_scalar("select begin_session($1, $2, $3, $4, $5, $6)")
         .bind(new.user.as_uuid())
+        .bind(new.password_hash)
         .bind(new.token_sha256.as_slice())
         .bind(new.totp_step)
         .bind(interval(new.lasts))

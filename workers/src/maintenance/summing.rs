@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use store::{Db, observing};
+use store::{
+    Db,
+    observing::{self, MINUTES_MAX},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::chain;
@@ -12,8 +15,11 @@ const EVERY: Duration = Duration::from_secs(5);
 
 /// Sums up until `stop`. Where many minutes are behind, one goes on without rest.
 pub async fn run(db: Db, stop: CancellationToken) {
+    let mut most = MINUTES_MAX;
     while !stop.is_cancelled() {
-        let summed = observing::sum_up(&db).await;
+        let summed = observing::sum_up(&db, most).await;
+        // Many minutes of much work may take longer than a statement may: one of them may not.
+        most = if summed.is_ok() { MINUTES_MAX } else { 1 };
         if let Err(error) = &summed {
             tracing::warn!(error = chain(error), "Could not sum up the last minutes; trying again");
         }

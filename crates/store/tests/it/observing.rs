@@ -36,8 +36,8 @@ async fn a_minute_that_is_over_is_summed_up_once() {
         assert!(world.settle(&job, verdict).await);
     }
     earlier(&world).await;
-    while observing::sum_up(&world.worker).await.unwrap() > 0 {}
-    assert_eq!(observing::sum_up(&world.worker).await.unwrap(), 0, "nothing is left");
+    while observing::sum_up(&world.worker, 10).await.unwrap() > 0 {}
+    assert_eq!(observing::sum_up(&world.worker, 10).await.unwrap(), 0, "nothing is left");
     let since = Utc::now() - TimeDelta::hours(1);
     let minutes = observing::minutes(&world.api, world.tenant, since).await.unwrap();
     let sum = |of: fn(&observing::Minute) -> i32| minutes.iter().map(of).sum::<i32>();

@@ -23,7 +23,7 @@ async fn ann(world: &World) -> UserId {
 }
 
 fn session(user: UserId, token: u8, totp_step: i64) -> NewSession<'static> {
-    NewSession { user, token_sha256: [token; 32], totp_step, lasts: LASTS, tried: &[] }
+    NewSession { user, password_hash: "hash", token_sha256: [token; 32], totp_step, lasts: LASTS, tried: &[] }
 }
 
 #[tokio::test]
@@ -76,6 +76,8 @@ async fn whoever_is_taken_out_is_out_at_once() {
     users::set_password(&world.owner, ann, "other").await.unwrap();
     let claimant = sessions::claimant(&world.api, "ann@acme.test", None).await.unwrap().unwrap();
     assert_eq!((claimant.id(), claimant.password_hash.as_str()), (ann, "other"));
+    let late = sessions::begin(&world.api, &session(ann, 2, 0)).await.unwrap();
+    assert!(!late, "whoever proved the password of before was too late");
 }
 
 #[tokio::test]
@@ -85,6 +87,7 @@ async fn a_code_is_taken_once() {
     users::set_totp(&world.owner, ann, Some(&[7; 20])).await.unwrap();
     let claimant = sessions::claimant(&world.api, "ann@acme.test", None).await.unwrap().unwrap();
     assert_eq!(claimant.totp_secret.as_deref(), Some([7; 20].as_slice()));
+    assert!(!sessions::begin(&world.api, &session(ann, 1, 0)).await.unwrap(), "now there is a code to give");
     assert!(sessions::begin(&world.api, &session(ann, 1, 100)).await.unwrap());
     assert!(!sessions::begin(&world.api, &session(ann, 2, 100)).await.unwrap());
     assert!(!sessions::begin(&world.api, &session(ann, 2, 99)).await.unwrap());
