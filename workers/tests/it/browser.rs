@@ -9,6 +9,9 @@ use fantoccini::{Client, ClientBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
+/// Drivers that are started before a browser is given up.
+const STARTS_MAX: usize = 5;
+
 /// Who looks at a page.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Viewer {
@@ -54,6 +57,26 @@ impl Viewer {
     }
 }
 
+/// A driver that listens, and where; none when it ended.
+fn driver() -> Option<(Child, u16)> {
+    let mut driver = Command::new("chromedriver")
+        .arg("--port=0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("chromedriver is not installed; ./dev test installs it");
+    let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+    let port = lines.map_while(Result::ok).find_map(|line| {
+        let (_, port) = line.split_once("successfully on port ")?;
+        port.trim_end_matches('.').parse::<u16>().ok()
+    });
+    if port.is_none() {
+        driver.wait().unwrap();
+    }
+    port.map(|port| (driver, port))
+}
+
 /// A browser, ended with this.
 pub(crate) struct Browser {
     driver: Child,
@@ -63,19 +86,10 @@ pub(crate) struct Browser {
 impl Browser {
     /// Opens one.
     pub(crate) async fn open(viewer: Viewer) -> Self {
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromedriver is not installed; ./dev test installs it");
-        let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let port = lines.map_while(Result::ok).find_map(|line| {
-            let (_, port) = line.split_once("successfully on port ")?;
-            port.trim_end_matches('.').parse::<u16>().ok()
-        });
-        let url = format!("http://127.0.0.1:{}", port.expect("chromedriver ended without a port"));
+        // A driver takes a free port and then the same of the other protocol, which somebody may have by then: it ends.
+        let (driver, port) =
+            (0..STARTS_MAX).find_map(|_| driver()).expect("chromedriver ended without a port");
+        let url = format!("http://127.0.0.1:{port}");
         let Value::Object(capabilities) = viewer.capabilities() else { unreachable!() };
         let client = ClientBuilder::new(HttpConnector::new()).capabilities(capabilities).connect(&url).await;
         Self { driver, client: client.expect("no browser; is chromium installed?") }
