@@ -51,7 +51,8 @@ tell_others() {
     local caught=$DEV/caught party before deadline=$((SECONDS + FILE_LIMIT))
     before=$(caught_files | wc -l)
     listen_to_webhooks || return 1
-    party=$(call POST /v1/parties -d '{"name": "Ada Lovelace", "locale": "en", "timezone": "Europe/Vienna"}' | jq -er .id) ||
+    party=$(call POST /v1/parties -H "Idempotency-Key: demo-$(random_hex 8)" \
+        -d '{"name": "Ada Lovelace", "locale": "en", "timezone": "Europe/Vienna"}' | jq -er .id) ||
         return 1
     call POST "/v1/parties/$party/contact-points" \
         -d '{"channel": "email", "address": "ada@example.com", "verified": true}' >/dev/null || return 1
