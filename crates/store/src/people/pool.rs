@@ -282,10 +282,10 @@ async fn said(
 ) -> Result<(), StoreError> {
     let those = [needs.client, needs.company].map(|party| party.map(|party| party.as_uuid()));
     let rows: Vec<(Uuid, String, bool, bool)> = sqlx::query_as(
-        "select r.about_party, r.word, true, r.by_party = $3 from relation r
+        "select r.about_party, r.word, true, r.by_party is not distinct from $3 from relation r
          where r.tenant_id = $1 and r.by_party in ($3, $4) and r.about_party = any ($2)
          union all
-         select r.by_party, r.word, false, r.about_party = $3 from relation r
+         select r.by_party, r.word, false, r.about_party is not distinct from $3 from relation r
          where r.tenant_id = $1 and r.about_party in ($3, $4) and r.by_party = any ($2) and r.word = 'blocked'",
     )
     .bind(tenant.as_uuid())

@@ -114,6 +114,43 @@ async fn two_tenants_who_want_one_person_get_one_answer_each_and_no_news() {
 }
 
 #[tokio::test]
+async fn a_pencil_takes_the_time_of_whoever_the_party_is_by_then() {
+    let world = World::new().await;
+    let (mine, theirs) = (world.tenant, world.tenant("other").await);
+    let (here, there) = (technician(&world, mine).await, technician(&world, theirs).await);
+    let pencil = made(&world, new(&[here], Status::Pencil, visit(9))).await;
+    people::offer_account(&world.api, theirs, there, [4; 32], 15).await.unwrap();
+    let joined = people::join(&world.api, mine, here, [4; 32]).await.unwrap();
+    assert_eq!(joined, people::Joined::Done);
+    let elsewhere = new(&[there], Status::Confirmed, visit(9));
+    assert!(matches!(book(&world, theirs, &elsewhere).await, Made::New(_)));
+    assert!(matches!(move_to(&world, pencil, Status::Confirmed, 1).await, Moved::Busy(_)));
+
+    // Who is booked is neither forgotten nor becomes somebody else.
+    let removed = async |tenant, party| people::remove_membership(&world.api, tenant, party).await.unwrap();
+    assert_eq!(removed(theirs, there).await, people::Removed::Busy);
+    assert_eq!(removed(mine, here).await, people::Removed::Done);
+    assert!(matches!(move_to(&world, pencil, Status::Confirmed, 1).await, Moved::Busy(_)), "nobody does it");
+}
+
+#[tokio::test]
+async fn who_joins_an_account_while_they_are_booked_is_booked_once() {
+    let world = World::new().await;
+    let (mine, theirs) = (world.tenant, world.tenant("other").await);
+    for round in 0..8 {
+        let (here, there) = (technician(&world, mine).await, technician(&world, theirs).await);
+        people::offer_account(&world.api, theirs, there, [round; 32], 15).await.unwrap();
+        let elsewhere = new(&[there], Status::Confirmed, visit(9));
+        assert!(matches!(book(&world, theirs, &elsewhere).await, Made::New(_)));
+        let wanted = new(&[here], Status::Confirmed, visit(9));
+        let join = people::join(&world.api, mine, here, [round; 32]);
+        let (made, joined) = tokio::join!(book(&world, mine, &wanted), join);
+        let (is_made, is_joined) = (matches!(made, Made::New(_)), joined.unwrap() == people::Joined::Done);
+        assert!(is_made != is_joined, "one of both");
+    }
+}
+
+#[tokio::test]
 async fn a_booking_moves_under_the_version_that_was_seen_along_its_ways() {
     let world = World::new().await;
     let who = technician(&world, world.tenant).await;

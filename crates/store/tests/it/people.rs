@@ -6,7 +6,7 @@ use matching::{Hours, Point, Preferred, Span, What};
 use store::{
     parties::{self, Terms},
     people::{
-        self, AbsenceKind, Changed, Joined, MembershipTerms, Needs, Observed, Said, add_absence,
+        self, AbsenceKind, Changed, Joined, MembershipTerms, Needs, Observed, Removed, Said, add_absence,
         read_calendar,
     },
     submit::Answer,
@@ -102,8 +102,8 @@ async fn what_is_known_changes_under_the_version_that_was_seen() {
     let listed = people::memberships(db, tenant, None, 9).await.unwrap();
     assert_eq!(listed.iter().map(people::Membership::party).collect::<Vec<_>>(), [who]);
     assert!(people::memberships(db, tenant, Some(who.as_uuid()), 9).await.unwrap().is_empty());
-    assert!(people::remove_membership(db, tenant, who).await.unwrap());
-    assert!(!people::remove_membership(db, tenant, who).await.unwrap());
+    assert_eq!(people::remove_membership(db, tenant, who).await.unwrap(), Removed::Done);
+    assert_eq!(people::remove_membership(db, tenant, who).await.unwrap(), Removed::Missing);
 }
 
 #[tokio::test]
@@ -152,6 +152,9 @@ async fn everything_that_counts_comes_with_a_candidate() {
         assert_eq!(one().await.preferred, preferred);
     }
     assert_eq!(people::relations(db, tenant, client, None, 9).await.unwrap()[0].about(), who);
+    let alone = Needs { client: None, ..needs.clone() };
+    let of_company = people::pool(&world.worker, tenant, &alone).await.unwrap().candidates.remove(0);
+    assert_eq!(of_company.preferred, Preferred::ByCompany, "a company without a client");
     assert!(people::relate(db, tenant, client, who, Said::Blocked).await.unwrap());
     assert_eq!(one().await.blocked.unwrap(), "by the client");
     assert!(people::unrelate(db, tenant, client, who).await.unwrap());
@@ -199,6 +202,9 @@ async fn one_person_of_two_tenants_has_one_calendar_that_tells_strangers_nothing
     assert_eq!(join(mine, technician(&world, mine).await, [2; 32]).await, Joined::Taken, "one party each");
     read_calendar(db, theirs, there, &[visit(20)]).await.unwrap();
     assert_eq!(join(theirs, there, [2; 32]).await, Joined::Done);
+    let third = world.tenant("third").await;
+    let late = technician(&world, third).await;
+    assert_eq!(join(third, late, [2; 32]).await, Joined::WrongCode, "it is used up");
 
     let off =
         add_absence(db, mine, here, (AbsenceKind::TimeOff, visit(9)), "secret", 9).await.unwrap().unwrap();
