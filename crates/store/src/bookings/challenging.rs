@@ -15,7 +15,7 @@ use crate::{
 };
 
 #[derive(FromRow)]
-struct Held {
+struct Asked {
     id: Uuid,
     version: i32,
     held_until: Option<DateTime<Utc>>,
@@ -35,7 +35,7 @@ pub async fn challenge(db: &Db, tenant: TenantId, id: BookingId, version: i32) -
     if booking.status()? != Status::Pencil {
         return Ok(Moved::NoWay(booking));
     }
-    let challenged: Vec<Held> = sqlx::query_as(
+    let challenged: Vec<Asked> = sqlx::query_as(
         "with before as (
              select other.id from booking other
              where other.tenant_id = $1 and other.status = 'pencil' and other.challenged_by is null and other.id < $2
@@ -69,7 +69,7 @@ pub(super) async fn end_challenges(
     tenant: TenantId,
     id: BookingId,
 ) -> Result<(), StoreError> {
-    let freed: Vec<Held> = sqlx::query_as(
+    let freed: Vec<Asked> = sqlx::query_as(
         "with asked as (
              select id from booking where tenant_id = $1 and challenged_by = $2 and status = 'pencil'
                  and held_until > clock_timestamp()
@@ -88,8 +88,8 @@ pub(super) async fn end_challenges(
 }
 
 /// Has each looked at when its time is up.
-async fn look_at(db: &Db, tx: &mut Tx, tenant: TenantId, all: Vec<Held>) -> Result<(), StoreError> {
-    for Held { id, version, held_until } in all {
+async fn look_at(db: &Db, tx: &mut Tx, tenant: TenantId, all: Vec<Asked>) -> Result<(), StoreError> {
+    for Asked { id, version, held_until } in all {
         if let Some(until) = held_until {
             lapse_at(db, tx, tenant, (BookingId::from_uuid(id), version), until).await?;
         }

@@ -50,6 +50,7 @@ async fn ranked(world: &World, id: MatchRequestId) -> Ranking {
         client: None,
         company: None,
         request: Some(id),
+        role: request.visit.role.clone(),
         most: people::CANDIDATES_MAX,
     };
     let pool = people::pool(&world.worker, world.tenant, &needs).await.unwrap();

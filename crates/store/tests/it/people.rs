@@ -65,6 +65,7 @@ pub(crate) fn needs(place: Option<Point>) -> Needs {
         client: None,
         company: None,
         request: None,
+        role: "technician".into(),
         most: people::CANDIDATES_MAX,
     }
 }
@@ -133,6 +134,19 @@ async fn who_is_in_reach_is_found_across_the_antimeridian_and_at_the_poles() {
     let one = Needs { most: 1, ..needs(at(48.1, 16.4)) };
     let cut = people::pool(&world.api, tenant, &one).await.unwrap();
     assert_eq!((cut.candidates.len(), cut.is_cut), (1, true));
+    assert_eq!(cut.candidates[0].party, vienna, "who starts from no known place comes last");
+    // A degree of longitude is shorter in the north; who takes no such work makes room.
+    let (east, south) = (technician_at(&world, tenant, at(60.0, 10.3)).await, at(59.8, 10.0));
+    technician_at(&world, tenant, south).await;
+    let north = Needs { most: 1, ..needs(at(60.0, 10.0)) };
+    let nearest = async || people::pool(&world.api, tenant, &north).await.unwrap().candidates[0].party;
+    assert_eq!(nearest().await, east);
+    let idle = MembershipTerms { is_active: false, ..terms(at(60.0, 10.3)) };
+    people::set_membership(&world.api, tenant, east, Some(1), &idle).await.unwrap();
+    assert_ne!(nearest().await, east);
+    let fijian =
+        people::pool(&world.api, tenant, &Needs { most: 1, ..needs(at(-17.0, -179.99)) }).await.unwrap();
+    assert_eq!(fijian.candidates[0].party, fiji);
     let stranger = world.tenant("other").await;
     assert!(people::pool(&world.worker, stranger, &needs(None)).await.unwrap().candidates.is_empty());
 }
