@@ -38,12 +38,14 @@ pub(crate) async fn rank(cx: &Cx<'_>, request: &MatchRequest) -> Outcome<Ranking
         client: request.client(),
         company: request.company(),
         request: Some(request.id()),
+        role: request.visit.role.clone(),
         most: CANDIDATES_MAX,
     };
     let pool = people::pool(&cx.deps.db, cx.tenant(), &needs).await?;
     let (visit, terms) = (request.visit.0.clone(), request.terms.0);
     // Ten thousand candidates take long enough to hold others up.
-    Ok(tokio::task::spawn_blocking(move || rank_all(&visit, &pool.candidates, &terms)).await?)
+    let ranking = move || Ranking { is_cut: pool.is_cut, ..rank_all(&visit, &pool.candidates, &terms) };
+    Ok(tokio::task::spawn_blocking(ranking).await?)
 }
 
 /// The first of a ranking, with how long each has to answer and what tells them.

@@ -2,7 +2,7 @@
 
 use ::jobs::{AbsenceId, PartyId};
 use axum::{Json as Body, extract::State, http::StatusCode, response::Response};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use matching::Span;
 use serde::{Deserialize, Serialize};
 use store::people::{self, Absence, AbsenceKind};
@@ -33,13 +33,14 @@ impl Stretch {
     }
 }
 
-/// A stretch of time that is not longer than `most`.
+/// A stretch of time that is not longer than `most`, in the whole microseconds that are kept of it.
 pub(super) fn span(
     from: DateTime<Utc>,
     until: DateTime<Utc>,
     most: TimeDelta,
     pointer: &str,
 ) -> Result<Span, FieldError> {
+    let (from, until) = (from.trunc_subsecs(6), until.trunc_subsecs(6));
     if from < until && until - from <= most {
         return Ok(Span { from, until });
     }

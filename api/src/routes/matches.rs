@@ -5,7 +5,7 @@ use axum::{Json as Body, extract::State, http::HeaderMap, response::Response};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use store::{
-    matches::{self, MatchRequest, Offer, Requested},
+    matches::{self, Cancelled, MatchRequest, Offer, Requested},
     submit::Answer,
 };
 use utoipa::{IntoParams, ToSchema};
@@ -232,7 +232,7 @@ pub(crate) async fn get_match_request(
 
 /// Look for nobody any more.
 ///
-/// What was offered is taken back; what was confirmed is called off.
+/// What was offered is taken back; what was confirmed is called off. A visit that is under way or over is answered with 409.
 #[utoipa::path(
     post, path = "/v1/match-requests/{id}/cancel", tag = "Matching", operation_id = "cancel_match_request",
     params(("id" = String, Path, description = "The request")),
@@ -247,8 +247,15 @@ pub(crate) async fn cancel_match_request(
     Writer(caller): Writer,
     Id(id): Id<MatchRequestId>,
 ) -> Result<Body<MatchResource>, Problem> {
-    let cancelled = matches::cancel(&app.db, caller.tenant, id).await?.ok_or_else(no_request)?;
-    Ok(Body(MatchResource::of(&cancelled)))
+    match matches::cancel(&app.db, caller.tenant, id).await? {
+        Cancelled::Done(request) => Ok(Body(MatchResource::of(&request))),
+        Cancelled::NoWay(request, status) => {
+            let detail = format!("its booking is {}, and cannot be called off any more", status.word());
+            let current = serde_json::to_value(MatchResource::of(&request)).map_err(Problem::internal)?;
+            Err(Problem::new(Code::NoWay, detail).member("current", current))
+        }
+        Cancelled::Missing => Err(no_request()),
+    }
 }
 
 pub(super) fn no_request() -> Problem {

@@ -4,7 +4,7 @@ use ::jobs::PartyId;
 use axum::{Json as Body, extract::State, http::StatusCode, response::Response};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use store::people::{self, Changed, Membership};
+use store::people::{self, Changed, Membership, Removed};
 use utoipa::ToSchema;
 
 use super::{
@@ -138,7 +138,8 @@ pub(crate) async fn get_membership(
 
 /// Forget what somebody may do.
 ///
-/// What they were booked for stays.
+/// Their absences are forgotten with it; what they were booked for before stays. While a booking takes their time it is
+/// refused with 409.
 #[utoipa::path(
     delete, path = "/v1/parties/{id}/membership", tag = "People", operation_id = "remove_membership",
     params(("id" = String, Path, description = "The party")),
@@ -153,8 +154,14 @@ pub(crate) async fn remove_membership(
     Writer(caller): Writer,
     Id(party): Id<PartyId>,
 ) -> Result<StatusCode, Problem> {
-    let removed = people::remove_membership(&app.db, caller.tenant, party).await?;
-    if removed { Ok(StatusCode::NO_CONTENT) } else { Err(no_membership()) }
+    match people::remove_membership(&app.db, caller.tenant, party).await? {
+        Removed::Done => Ok(StatusCode::NO_CONTENT),
+        Removed::Busy => {
+            let detail = "bookings take their time: call them off, or move them to their end, first";
+            Err(Problem::new(Code::TimeTaken, detail))
+        }
+        Removed::Missing => Err(no_membership()),
+    }
 }
 
 /// A page of those who do work.

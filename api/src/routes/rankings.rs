@@ -8,7 +8,7 @@ use axum::{
     extract::{Path, State},
 };
 use chrono::{DateTime, Utc};
-use matching::{Factors, Flag, Past, Ranked, Reason, Terms, Weights, reorder};
+use matching::{Excluded, Factors, Flag, Past, Ranked, Reason, Terms, Weights, reorder};
 use serde::{Deserialize, Serialize};
 use store::matches::{self, Receipt};
 use utoipa::ToSchema;
@@ -114,6 +114,8 @@ pub(crate) struct RankingResource {
     reasons: BTreeMap<Reason, u32>,
     /// The first 200 of them, by id, with what says so.
     excluded: Vec<ExcludedResource>,
+    /// Whether more people were in reach than were looked at.
+    more_in_reach: bool,
     /// When it was made.
     created_at: DateTime<Utc>,
 }
@@ -128,6 +130,7 @@ impl RankingResource {
         let weights = ranking.terms.weights;
         Self {
             request,
+            more_in_reach: ranking.is_cut,
             round: row.round,
             candidates: ranking.ranked.len(),
             reasons,
@@ -188,8 +191,11 @@ pub(crate) struct WhatIfRow {
     /// Who would have been.
     #[schema(value_type = Option<String>)]
     would_be: Option<PartyId>,
-    /// How many would have another place.
+    /// How many would have another place, or none.
     moved: usize,
+    /// How many were let go for their calendars alone, because the rules were strict. They have no score, so they have no place
+    /// under rules that are not, and who would be first is said without them.
+    left_out: usize,
 }
 
 /// What other rules would have changed.
@@ -240,10 +246,14 @@ pub(crate) async fn what_if(
 fn compared(receipt: &Receipt, terms: Terms) -> WhatIfRow {
     let was = &receipt.receipt.ranked;
     let would_be = reorder(was, &terms);
+    let is_stale = |excluded: &&Excluded| excluded.reason == Reason::CalendarStale;
+    let left_out = receipt.receipt.excluded.iter().filter(is_stale).count();
+    let gone = was.len() - would_be.len();
     WhatIfRow {
         request: receipt.request(),
         was: was.first().map(|row| row.party),
         would_be: would_be.first().map(|row| row.party),
-        moved: was.iter().zip(&would_be).filter(|(one, other)| one.party != other.party).count(),
+        moved: was.iter().zip(&would_be).filter(|(one, other)| one.party != other.party).count() + gone,
+        left_out: if terms.strict_calendars { 0 } else { left_out },
     }
 }

@@ -247,7 +247,7 @@ pub(crate) async fn join_account(
             Err(Problem::invalid(vec![error]))
         }
         Joined::Taken => {
-            let detail = "the party has bookings, or another party of yours is that person";
+            let detail = "bookings take the time of the party, or another party of yours is that person";
             Err(Problem::new(Code::TimeTaken, detail))
         }
     }

@@ -123,6 +123,7 @@ pub(crate) async fn find_slots(
         client: body.client,
         company: None,
         request: None,
+        role: search.visit.role.clone(),
         most: SLOT_CANDIDATES_MAX,
     };
     let pool = people::pool(&app.db, caller.tenant, &needs).await?;

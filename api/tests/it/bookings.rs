@@ -194,6 +194,13 @@ async fn strangers_find_none_of_it() {
         app.get(&format!("/v1/parties/{who}/absences")).await.body["absences"][0]["id"],
         off.body["id"]
     );
+    let blink =
+        json!({"starts_at": "2026-12-01T09:00:00.0000001Z", "ends_at": "2026-12-01T09:00:00.0000002Z"});
+    let refused = app.post(&format!("/v1/parties/{who}/absences"), &blink).await.problem(422, "invalid_body");
+    assert_eq!(refused.pointers(), ["/ends_at"], "shorter than what is kept");
+    let calendar = json!({"busy": [blink]});
+    let refused = send(&app, Method::PUT, &format!("/v1/parties/{who}/calendar"), &calendar).await;
+    assert_eq!(refused.problem(422, "invalid_body").pointers(), ["/busy/0/ends_at"]);
     app.post(&format!("/v1/parties/{who}/ratings"), &json!({"stars": 6})).await.problem(422, "invalid_body");
     let self_love =
         send(&app, Method::PUT, &format!("/v1/parties/{who}/relations/{who}"), &json!({"word": "preferred"}))

@@ -47,6 +47,9 @@ pub struct Ranking {
     pub ranked: Vec<Ranked>,
     /// Who could not, by id.
     pub excluded: Vec<Excluded>,
+    /// Whether more were in reach than were looked at.
+    #[serde(default)]
+    pub is_cut: bool,
 }
 
 /// Ranks `candidates` for `visit`.
@@ -65,13 +68,15 @@ pub fn rank(visit: &Visit, candidates: &[Candidate], terms: &Terms) -> Ranking {
     }
     excluded.sort_unstable_by_key(|excluded| excluded.party);
     sort(&mut ranked, *terms);
-    Ranking { terms: *terms, ranked, excluded }
+    Ranking { terms: *terms, ranked, excluded, is_cut: false }
 }
 
-/// The same people under other rules: gates do not depend on weights, so nothing has to be looked at again.
+/// The same people under other rules: gates do not depend on weights, so nothing has to be looked at again. Strict rules let
+/// those go whose calendar was stale. Whom strict rules had let go is not among them, and does not come back.
 pub fn reorder(ranked: &[Ranked], terms: &Terms) -> Vec<Ranked> {
     let rescored = |row: &Ranked| Ranked { score: row.factors.score(&terms.weights), ..row.clone() };
-    let mut ranked: Vec<Ranked> = ranked.iter().map(rescored).collect();
+    let is_out = |row: &Ranked| terms.strict_calendars && row.flags.contains(&Flag::CalendarStale);
+    let mut ranked: Vec<Ranked> = ranked.iter().filter(|row| !is_out(row)).map(rescored).collect();
     sort(&mut ranked, *terms);
     ranked
 }

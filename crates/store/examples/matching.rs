@@ -142,6 +142,7 @@ async fn indexed(begins: DateTime<Utc>) -> Result<(f64, usize)> {
         client: None,
         company: None,
         request: None,
+        role: "technician".to_owned(),
         most: CANDIDATES_MAX,
     };
     let (mut took, mut reached) = (Vec::new(), 0);

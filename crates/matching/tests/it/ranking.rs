@@ -141,10 +141,15 @@ proptest! {
 
     #[test]
     fn a_receipt_is_enough_to_rank_by_other_weights(
-        visit in any_visit(), candidates in proptest::collection::vec(candidate(), 0..10), terms in terms(),
+        visit in any_visit(), mut candidates in proptest::collection::vec(candidate(), 0..10), terms in terms(),
+        strict in proptest::bool::ANY,
     ) {
+        for stale in candidates.iter_mut().step_by(2) {
+            stale.stale_since = Some(visit.during.from);
+        }
         let weights = Weights { availability: 0, preferred: 5, reliability: 45, distance: 30, skill: 20 };
-        let other = Terms { weights, ..terms };
+        let strict_calendars = terms.strict_calendars || strict;
+        let other = Terms { weights, strict_calendars, ..terms };
         let receipt = serde_json::to_string(&rank(&visit, &candidates, &terms)).unwrap();
         let kept: matching::Ranking = serde_json::from_str(&receipt).unwrap();
         prop_assert_eq!(reorder(&kept.ranked, &other), rank(&visit, &candidates, &other).ranked);

@@ -220,16 +220,29 @@ pub(crate) async fn add_resource(
 }
 
 /// Takes the time of everybody in a booking; answers of whom it could. The constraint is the judge. Accounts are taken in
-/// one order everywhere, so those who want the same stand in a line and never wait for each other in a circle.
+/// one order everywhere, so those who want the same stand in a line and never wait for each other in a circle. Whose time
+/// it is, is what the membership says now, and it is held: nobody joins an account or is forgotten meanwhile.
 pub(crate) async fn occupy(
     tx: &mut PgConnection,
     tenant: TenantId,
     booking: BookingId,
 ) -> Result<Vec<Uuid>, StoreError> {
+    // In a statement before the other, so that what it waited for is seen there, and put in order.
+    sqlx::query(
+        "select from booking_resource r
+         join membership m on m.tenant_id = r.tenant_id and m.party_id = r.party_id
+         where r.tenant_id = $1 and r.booking_id = $2 order by m.party_id for key share of m",
+    )
+    .bind(tenant.as_uuid())
+    .bind(booking.as_uuid())
+    .execute(&mut *tx)
+    .await
+    .or_failed("hold whose time it is")?;
     sqlx::query_scalar(
         "insert into occupied (tenant_id, booking_id, party_id, account_id, protected)
-         select tenant_id, booking_id, party_id, account_id, protected from booking_resource
-         where tenant_id = $1 and booking_id = $2 order by account_id
+         select r.tenant_id, r.booking_id, r.party_id, m.account_id, r.protected from booking_resource r
+         join membership m on m.tenant_id = r.tenant_id and m.party_id = r.party_id
+         where r.tenant_id = $1 and r.booking_id = $2 order by m.account_id
          on conflict do nothing returning party_id",
     )
     .bind(tenant.as_uuid())

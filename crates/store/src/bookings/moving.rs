@@ -1,15 +1,9 @@
 //! Moving bookings: from pencil to done, each step under the version that the caller saw.
 
-use chrono::{DateTime, Utc};
 use jobs::{BookingId, TenantId};
-use sqlx::{FromRow, PgConnection};
-use uuid::Uuid;
+use sqlx::PgConnection;
 
-use super::{
-    Booking,
-    making::{CHALLENGE_HOURS, lapse_at, occupy},
-    read,
-};
+use super::{Booking, challenging::end_challenges, making::occupy, read};
 use crate::{
     db::{Db, commit},
     error::{OrFailed, StoreError},
@@ -114,7 +108,8 @@ pub enum Moved {
     Missing,
 }
 
-/// Moves a booking. What was seen of those it took is noted with it.
+/// Moves a booking. What was seen of those it took is noted with it. A pencil whose time is up is released instead, also when
+/// nobody looked at it yet.
 ///
 /// # Errors
 /// When the database fails.
@@ -128,10 +123,15 @@ pub async fn move_to(db: &Db, tenant: TenantId, id: BookingId, wanted: Move) -> 
     if !from.next().contains(&wanted.to) {
         return Ok(Moved::NoWay(booking));
     }
-    if !reach_status(&mut tx, tenant, &booking, wanted.to).await? {
+    let is_late = wanted.to != Status::Released && is_over(&mut tx, tenant, id).await?;
+    let to = if is_late { Status::Released } else { wanted.to };
+    if !reach_status(&mut tx, tenant, &booking, to).await? {
         return Ok(Moved::Busy(booking));
     }
-    match wanted.to {
+    if from == Status::Pencil {
+        end_challenges(db, &mut tx, tenant, id).await?;
+    }
+    match to {
         Status::Done => observe_all(&mut tx, tenant, id, Some(wanted.on_time)).await?,
         Status::NoShow => observe_all(&mut tx, tenant, id, None).await?,
         _ => {}
@@ -139,10 +139,23 @@ pub async fn move_to(db: &Db, tenant: TenantId, id: BookingId, wanted: Move) -> 
     let missing = || StoreError::Unreadable { table: "booking", found: id.to_string() };
     let moved = read(&mut tx, tenant, id).await?.ok_or_else(missing)?;
     commit(tx, "move a booking").await?;
-    Ok(Moved::Done(moved))
+    Ok(if is_late { Moved::NoWay(moved) } else { Moved::Done(moved) })
 }
 
-async fn locked(
+/// Whether it is a pencil whose time is up, by the database's clock.
+async fn is_over(tx: &mut PgConnection, tenant: TenantId, id: BookingId) -> Result<bool, StoreError> {
+    sqlx::query_scalar(
+        "select exists (select from booking where tenant_id = $1 and id = $2 and status = 'pencil'
+             and held_until <= clock_timestamp())",
+    )
+    .bind(tenant.as_uuid())
+    .bind(id.as_uuid())
+    .fetch_one(tx)
+    .await
+    .or_failed("see whether a pencil is held")
+}
+
+pub(super) async fn locked(
     tx: &mut PgConnection,
     tenant: TenantId,
     id: BookingId,
@@ -180,7 +193,7 @@ pub(crate) async fn reach_status(
     }
     sqlx::query(
         "update booking set status = $3, version = version + 1, held_until = null, challenged_by = null,
-             updated_at = clock_timestamp()
+             unchallenged_until = null, updated_at = clock_timestamp()
          where tenant_id = $1 and id = $2",
     )
     .bind(tenant.as_uuid())
@@ -213,54 +226,6 @@ async fn observe_all(
     Ok(())
 }
 
-#[derive(FromRow)]
-struct Challenged {
-    id: Uuid,
-    version: i32,
-    held_until: DateTime<Utc>,
-}
-
-/// Asks those who hold the same before `id` to confirm or to let go, within a day. They are released then. One that was asked
-/// before keeps its time.
-///
-/// # Errors
-/// When the database fails.
-pub async fn challenge(db: &Db, tenant: TenantId, id: BookingId, version: i32) -> Result<Moved, StoreError> {
-    let mut tx = db.tenant(tenant).await?;
-    let Some(booking) = locked(&mut tx, tenant, id).await? else { return Ok(Moved::Missing) };
-    if booking.version != version {
-        return Ok(Moved::Stale(booking));
-    }
-    if booking.status()? != Status::Pencil {
-        return Ok(Moved::NoWay(booking));
-    }
-    let challenged: Vec<Challenged> = sqlx::query_as(
-        "with before as (
-             select other.id from booking other
-             where other.tenant_id = $1 and other.status = 'pencil' and other.challenged_by is null and other.id < $2
-                 and exists (
-                     select from booking_resource mine join booking_resource r
-                         on r.tenant_id = mine.tenant_id and r.party_id = mine.party_id and r.protected && mine.protected
-                     where mine.booking_id = $2 and r.booking_id = other.id)
-             order by other.id for update
-         )
-         update booking b set challenged_by = $2, version = version + 1, updated_at = clock_timestamp(),
-             held_until = least(held_until, clock_timestamp() + make_interval(hours => $3))
-         from before where b.id = before.id returning b.id, b.version, b.held_until",
-    )
-    .bind(tenant.as_uuid())
-    .bind(id.as_uuid())
-    .bind(CHALLENGE_HOURS)
-    .fetch_all(&mut *tx)
-    .await
-    .or_failed("challenge the pencils before")?;
-    for Challenged { id, version, held_until } in challenged {
-        lapse_at(db, &mut tx, tenant, (BookingId::from_uuid(id), version), held_until).await?;
-    }
-    commit(tx, "challenge the pencils before").await?;
-    Ok(Moved::Done(booking))
-}
-
 /// What became of a pencil whose time is up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lapsed {
@@ -276,14 +241,14 @@ pub enum Lapsed {
 /// When the database fails.
 pub async fn lapse(db: &Db, tenant: TenantId, id: BookingId, version: i32) -> Result<Lapsed, StoreError> {
     let mut tx = db.tenant(tenant).await?;
-    let released: bool = sqlx::query_scalar(
+    let (now, before): (bool, bool) = sqlx::query_as(
         "with lapsed as (
              update booking set status = 'released', version = version + 1, held_until = null, challenged_by = null,
-                 updated_at = clock_timestamp()
+                 unchallenged_until = null, updated_at = clock_timestamp()
              where tenant_id = $1 and id = $2 and version = $3 and status = 'pencil' and held_until <= clock_timestamp()
              returning id
          )
-         select exists (select from lapsed) or exists (
+         select exists (select from lapsed), exists (
              select from booking where tenant_id = $1 and id = $2 and version = $3 + 1 and status = 'released')",
     )
     .bind(tenant.as_uuid())
@@ -292,6 +257,9 @@ pub async fn lapse(db: &Db, tenant: TenantId, id: BookingId, version: i32) -> Re
     .fetch_one(&mut *tx)
     .await
     .or_failed("release a pencil")?;
+    if now {
+        end_challenges(db, &mut tx, tenant, id).await?;
+    }
     commit(tx, "release a pencil").await?;
-    Ok(if released { Lapsed::Released } else { Lapsed::Kept })
+    Ok(if now || before { Lapsed::Released } else { Lapsed::Kept })
 }

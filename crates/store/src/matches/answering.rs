@@ -50,12 +50,14 @@ pub async fn answer(db: &Db, tenant: TenantId, id: OfferId, word: Word) -> Resul
     if offer.state == word.state() {
         return Ok(Answered::Heard(offer));
     }
-    if !end(&mut tx, tenant, id, word.state(), "expires_at > clock_timestamp()").await? {
+    if !end(&mut tx, tenant, id, word.state(), "state = 'sent' and expires_at > clock_timestamp()").await? {
         return Ok(Answered::TooLate(offer));
     }
     match word {
+        Word::Accepted if move_booking(&mut tx, tenant, &offer, Status::Confirmed).await?.is_none() => {
+            return withdraw(db, tx, tenant, &request, &offer).await;
+        }
         Word::Accepted => {
-            move_booking(&mut tx, tenant, &offer, Status::Confirmed).await?;
             note_state(&mut tx, tenant, request.id(), "confirmed", request.round).await?;
         }
         Word::Declined => pass_on(db, &mut tx, tenant, &request, &offer).await?,
@@ -63,6 +65,21 @@ pub async fn answer(db: &Db, tenant: TenantId, id: OfferId, word: Word) -> Resul
     let answered = read_offer(&mut tx, tenant, id).await?;
     commit(tx, "note an answer").await?;
     Ok(answered.map_or(Answered::Missing, Answered::Heard))
+}
+
+/// Takes back an offer that was just accepted, because nobody is left in it who could come: the next one is asked.
+async fn withdraw(
+    db: &Db,
+    mut tx: Tx,
+    tenant: TenantId,
+    request: &MatchRequest,
+    offer: &Offer,
+) -> Result<Answered, StoreError> {
+    end(&mut tx, tenant, offer.id(), "withdrawn", "state = 'accepted'").await?;
+    pass_on(db, &mut tx, tenant, request, offer).await?;
+    let withdrawn = read_offer(&mut tx, tenant, offer.id()).await?;
+    commit(tx, "take an offer back").await?;
+    Ok(withdrawn.map_or(Answered::Missing, Answered::TooLate))
 }
 
 /// Takes an offer back that was not answered in time, by the database's clock. True when it is expired, also when it was
@@ -81,7 +98,7 @@ pub async fn expire(
     if offer.generation != generation || offer.state != "sent" {
         return Ok(Some(offer.state == "expired"));
     }
-    if !end(&mut tx, tenant, id, "expired", "expires_at <= clock_timestamp()").await? {
+    if !end(&mut tx, tenant, id, "expired", "state = 'sent' and expires_at <= clock_timestamp()").await? {
         return Ok(None);
     }
     pass_on(db, &mut tx, tenant, &request, &offer).await?;
@@ -89,18 +106,24 @@ pub async fn expire(
     Ok(Some(true))
 }
 
-/// Looks for nobody any more: what was offered is taken back, what was confirmed is called off. None when the tenant has no
-/// such request.
+/// What became of the wish to look for nobody any more.
+#[derive(Debug, Clone)]
+pub enum Cancelled {
+    /// Nobody is looked for any more.
+    Done(MatchRequest),
+    /// The visit is under way, or over: how it stands, and the request, which stays as it is.
+    NoWay(MatchRequest, Status),
+    /// The tenant has no such request.
+    Missing,
+}
+
+/// Looks for nobody any more: what was offered is taken back, what was confirmed is called off. A visit that began is not.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn cancel(
-    db: &Db,
-    tenant: TenantId,
-    id: MatchRequestId,
-) -> Result<Option<MatchRequest>, StoreError> {
+pub async fn cancel(db: &Db, tenant: TenantId, id: MatchRequestId) -> Result<Cancelled, StoreError> {
     let mut tx = db.tenant(tenant).await?;
-    let Some(request) = held(&mut tx, tenant, id).await? else { return Ok(None) };
+    let Some(request) = held(&mut tx, tenant, id).await? else { return Ok(Cancelled::Missing) };
     let sql =
         "select id from offer where tenant_id = $1 and request_id = $2 and state in ('sent', 'accepted')";
     let standing: Vec<uuid::Uuid> = sqlx::query_scalar(sql)
@@ -111,16 +134,21 @@ pub async fn cancel(
         .or_failed("read what is offered")?;
     for offer in standing.into_iter().map(OfferId::from_uuid) {
         let Some(found) = read_offer(&mut tx, tenant, offer).await? else { continue };
-        if end(&mut tx, tenant, offer, "withdrawn", "true").await? {
-            move_booking(&mut tx, tenant, &found, Status::Void).await?;
-        } else {
-            move_booking(&mut tx, tenant, &found, Status::Cancelled).await?;
+        let to = if found.state == "sent" { Status::Void } else { Status::Cancelled };
+        if let Some(began) = move_booking(&mut tx, tenant, &found, to).await?.filter(|from| is_begun(*from)) {
+            return Ok(Cancelled::NoWay(request, began));
         }
+        end(&mut tx, tenant, offer, "withdrawn", "state in ('sent', 'accepted')").await?;
     }
     note_state(&mut tx, tenant, id, "cancelled", request.round).await?;
     let cancelled = held(&mut tx, tenant, id).await?;
     commit(tx, "look for nobody any more").await?;
-    Ok(cancelled)
+    Ok(cancelled.map_or(Cancelled::Missing, Cancelled::Done))
+}
+
+/// Whether somebody came, or should have.
+const fn is_begun(status: Status) -> bool {
+    matches!(status, Status::Active | Status::Done | Status::NoShow)
 }
 
 /// The offer, and its request, which is held: one order for everybody who changes either.
@@ -135,7 +163,7 @@ async fn held_with(
     Ok(read_offer(tx, tenant, id).await?.map(|offer| (request, offer)))
 }
 
-/// Ends an offer that nobody ended before, if `still` holds. False otherwise.
+/// Ends an offer for which `still` holds. False where it does not.
 async fn end(
     tx: &mut PgConnection,
     tenant: TenantId,
@@ -145,7 +173,7 @@ async fn end(
 ) -> Result<bool, StoreError> {
     let sql = format!(
         "update offer set state = $3, answered_at = clock_timestamp()
-         where tenant_id = $1 and id = $2 and state = 'sent' and {still}"
+         where tenant_id = $1 and id = $2 and {still}"
     );
     let ended = sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(tenant.as_uuid())
@@ -157,8 +185,14 @@ async fn end(
     Ok(ended.rows_affected() > 0)
 }
 
-/// Moves the booking of an offer, unless whoever it took was forgotten with it or it moved on: what is over stays so.
-async fn move_booking(tx: &mut Tx, tenant: TenantId, offer: &Offer, to: Status) -> Result<(), StoreError> {
+/// Moves the booking of an offer where it is asked for or given away, and somebody is left in it; what began stays as it is.
+/// Answers where it was, or none when there is nobody.
+async fn move_booking(
+    tx: &mut Tx,
+    tenant: TenantId,
+    offer: &Offer,
+    to: Status,
+) -> Result<Option<Status>, StoreError> {
     let sql = "select from booking where tenant_id = $1 and id = $2 for update";
     sqlx::query(sql)
         .bind(tenant.as_uuid())
@@ -166,12 +200,15 @@ async fn move_booking(tx: &mut Tx, tenant: TenantId, offer: &Offer, to: Status) 
         .execute(&mut **tx)
         .await
         .or_failed("hold a booking")?;
-    match bookings::read(tx, tenant, offer.booking()).await? {
-        Some(booking) if booking.status()?.occupies() => {
-            reach_status(tx, tenant, &booking, to).await.map(drop)
-        }
-        _ => Ok(()),
+    let Some(booking) = bookings::read(tx, tenant, offer.booking()).await? else { return Ok(None) };
+    let (from, is_empty) = (booking.status()?, booking.parties().is_empty());
+    if is_empty && to.occupies() {
+        return Ok(None);
     }
+    if matches!(from, Status::Offered | Status::Confirmed) {
+        reach_status(tx, tenant, &booking, to).await?;
+    }
+    Ok(Some(from))
 }
 
 /// Gives the time back, and has the next one asked; after the last round a person has to see to it.

@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, FromRow, PgConnection, types::Json};
 use uuid::Uuid;
 
 pub use self::{
-    answering::{Answered, Word, answer, cancel, expire},
+    answering::{Answered, Cancelled, Word, answer, cancel, expire},
     deciding::{Decided, Pick, decide},
     receipts::{Receipt, receipt, receipt_before},
 };
@@ -275,9 +275,11 @@ pub async fn list(
     max: i64,
 ) -> Result<Vec<MatchRequest>, StoreError> {
     let mut tx = db.tenant(tenant).await?;
+    // Two statements, each with an index of its own.
+    let of_state = if state.is_some() { "state = $3" } else { "$3::text is null" };
     let sql = format!(
-        "select {COLUMNS} from match_request where tenant_id = $1 and ($2::uuid is null or id < $2)
-             and ($3::text is null or state = $3) order by id desc limit $4"
+        "select {COLUMNS} from match_request where tenant_id = $1 and ($2::uuid is null or id < $2) and {of_state}
+         order by id desc limit $4"
     );
     sqlx::query_as(AssertSqlSafe(sql))
         .bind(tenant.as_uuid())

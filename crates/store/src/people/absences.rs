@@ -72,6 +72,7 @@ pub async fn add_absence(
          select $3, tenant_id, party_id, account_id, $4, tstzrange($5, $6), $7 from membership m
          where tenant_id = $1 and party_id = $2
              and (select count(*) from absence a where a.tenant_id = $1 and a.party_id = $2 and a.kind = $4) < $8
+         for key share of m
          returning {COLUMNS}"
     );
     let added = sqlx::query_as(AssertSqlSafe(sql))

@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use jobs::{PartyId, TenantId};
+use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::{
     db::{Db, commit},
@@ -17,7 +19,7 @@ pub enum Joined {
     WrongCode,
     /// This tenant has nobody such who does work.
     NoMembership,
-    /// They have bookings already, or another party of the tenant is that person.
+    /// Their time is taken already, or another party of the tenant is that person.
     Taken,
 }
 
@@ -52,7 +54,7 @@ pub async fn offer_account(
     Ok(until)
 }
 
-/// Makes `party` the person whose code this is. Their absences go with them.
+/// Makes `party` the person whose code this is, and uses the code up. Their absences go with them.
 ///
 /// # Errors
 /// When the database fails.
@@ -63,9 +65,12 @@ pub async fn join(
     code_sha256: [u8; 32],
 ) -> Result<Joined, StoreError> {
     let mut tx = db.tenant(tenant).await?;
-    let (account, has_membership, is_taken): (Option<uuid::Uuid>, bool, bool) = sqlx::query_as(
+    // Who takes their time holds the row too: what they took is seen in the statement after.
+    if !hold_membership(&mut tx, tenant, party).await? {
+        return Ok(Joined::NoMembership);
+    }
+    let (account, is_taken): (Option<Uuid>, bool) = sqlx::query_as(
         "select code.account,
-             exists (select from membership where tenant_id = $1 and party_id = $2),
              exists (select from occupied where tenant_id = $1 and party_id = $2)
                  or exists (select from membership m
                      where m.tenant_id = $1 and m.account_id = code.account and m.party_id <> $2)
@@ -77,11 +82,10 @@ pub async fn join(
     .fetch_one(&mut *tx)
     .await
     .or_failed("read the code of an account")?;
-    let account = match (account, has_membership, is_taken) {
-        (_, false, _) => return Ok(Joined::NoMembership),
-        (None, ..) => return Ok(Joined::WrongCode),
-        (_, _, true) => return Ok(Joined::Taken),
-        (Some(account), true, false) => account,
+    let account = match (account, is_taken) {
+        (None, _) => return Ok(Joined::WrongCode),
+        (_, true) => return Ok(Joined::Taken),
+        (Some(account), false) => account,
     };
     sqlx::query(
         "with theirs as (
@@ -98,4 +102,20 @@ pub async fn join(
     .or_failed("join an account")?;
     commit(tx, "join an account").await?;
     Ok(Joined::Done)
+}
+
+/// Holds the row that says whose time it is, until the transaction ends: nobody takes any of it meanwhile. False when this
+/// tenant has nobody such who does work.
+pub(super) async fn hold_membership(
+    tx: &mut PgConnection,
+    tenant: TenantId,
+    party: PartyId,
+) -> Result<bool, StoreError> {
+    let held = sqlx::query("select from membership where tenant_id = $1 and party_id = $2 for update")
+        .bind(tenant.as_uuid())
+        .bind(party.as_uuid())
+        .execute(tx)
+        .await
+        .or_failed("hold whose time it is")?;
+    Ok(held.rows_affected() > 0)
 }

@@ -204,18 +204,46 @@ pub async fn memberships(
         .or_failed("list those who do work")
 }
 
-/// Forgets what somebody may do. What they were booked for stays. False when nothing was known.
+/// What became of the wish to forget what somebody may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removed {
+    /// It is forgotten.
+    Done,
+    /// Their time is taken: what takes it has to end or be called off first.
+    Busy,
+    /// Nothing was known.
+    Missing,
+}
+
+/// Forgets what somebody may do, and their absences, unless their time is taken. What they were booked for before stays.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn remove_membership(db: &Db, tenant: TenantId, party: PartyId) -> Result<bool, StoreError> {
+pub async fn remove_membership(db: &Db, tenant: TenantId, party: PartyId) -> Result<Removed, StoreError> {
     let mut tx = db.tenant(tenant).await?;
-    let removed = sqlx::query("delete from membership where tenant_id = $1 and party_id = $2")
-        .bind(tenant.as_uuid())
-        .bind(party.as_uuid())
-        .execute(&mut *tx)
-        .await
-        .or_failed("forget what somebody may do")?;
+    if !accounts::hold_membership(&mut tx, tenant, party).await? {
+        return Ok(Removed::Missing);
+    }
+    let removed = sqlx::query(
+        "with theirs as (
+             delete from membership m where m.tenant_id = $1 and m.party_id = $2
+                 and not exists (select from occupied o where o.tenant_id = $1 and o.party_id = $2)
+             returning m.party_id
+         ), code as (
+             delete from account_code c using theirs where c.tenant_id = $1 and c.party_id = theirs.party_id
+         ), away as (
+             delete from absence a using theirs where a.tenant_id = $1 and a.party_id = theirs.party_id
+         )
+         select from theirs",
+    )
+    .bind(tenant.as_uuid())
+    .bind(party.as_uuid())
+    .execute(&mut *tx)
+    .await
+    .or_failed("forget what somebody may do")?;
+    if removed.rows_affected() == 0 {
+        return Ok(Removed::Busy);
+    }
     commit(tx, "forget what somebody may do").await?;
-    Ok(removed.rows_affected() > 0)
+    Ok(Removed::Done)
 }

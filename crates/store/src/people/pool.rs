@@ -40,7 +40,9 @@ pub struct Needs {
     pub company: Option<PartyId>,
     /// The request that it is for; who said no to it before is told apart.
     pub request: Option<MatchRequestId>,
-    /// Candidates at most, the nearest first; never more than [`CANDIDATES_MAX`].
+    /// The role that it takes: where there are more than are wanted, those who take work in it come first.
+    pub role: String,
+    /// Candidates at most, the nearest first and who starts from no known place last; never more than [`CANDIDATES_MAX`].
     pub most: i64,
 }
 
@@ -112,27 +114,32 @@ pub async fn pool(db: &Db, tenant: TenantId, needs: &Needs) -> Result<Pool, Stor
 async fn members(tx: &mut Tx, tenant: TenantId, needs: &Needs) -> Result<Vec<Member>, StoreError> {
     let age = CALENDAR_AGE.num_seconds() as f64;
     let Some(place) = needs.place else {
-        let sql =
-            format!("select {MEMBER} from membership m where m.tenant_id = $1 order by m.party_id limit $3");
+        let sql = format!(
+            "select {MEMBER} from membership m where m.tenant_id = $1
+             order by not (m.is_active and $4 = any (m.roles)), m.party_id limit $3"
+        );
         return sqlx::query_as(AssertSqlSafe(sql))
             .bind(tenant.as_uuid())
             .bind(age)
             .bind(needs.most.clamp(0, CANDIDATES_MAX) + 1)
+            .bind(&needs.role)
             .fetch_all(&mut **tx)
             .await
             .or_failed("look for candidates");
     };
-    // A reach may lie across the antimeridian, so the place is looked for on either side of it too.
+    // A reach may lie across the antimeridian, so the place is looked for on either side of it too. Degrees of longitude are
+    // as long as the latitude lets them be, and go the shorter way around.
     let sql = format!(
         "select * from (
              select distinct on (m.party_id) {MEMBER},
-                 point(m.longitude, m.latitude) <-> point($3, $4) as far
+                 sqrt((m.latitude - $4) ^ 2 + (cosd((m.latitude + $4) / 2)
+                     * least(abs(m.longitude - $3), 360 - abs(m.longitude - $3))) ^ 2) as far
              from unnest(array[$3 - 360, $3, $3 + 360]::float8[]) as turned (longitude)
              join membership m on m.tenant_id = $1 and m.reach @> box(point(turned.longitude, $4), point(turned.longitude, $4))
                  and m.reach is not null
              union all
-             select {MEMBER}, 0 from membership m where m.tenant_id = $1 and m.reach is null
-         ) near order by far, party_id limit $5"
+             select {MEMBER}, null from membership m where m.tenant_id = $1 and m.reach is null
+         ) near order by not (is_active and $6 = any (roles)), far nulls last, party_id limit $5"
     );
     sqlx::query_as(AssertSqlSafe(sql))
         .bind(tenant.as_uuid())
@@ -140,6 +147,7 @@ async fn members(tx: &mut Tx, tenant: TenantId, needs: &Needs) -> Result<Vec<Mem
         .bind(place.longitude)
         .bind(place.latitude)
         .bind(needs.most.clamp(0, CANDIDATES_MAX) + 1)
+        .bind(&needs.role)
         .fetch_all(&mut **tx)
         .await
         .or_failed("look for candidates in reach")
@@ -208,7 +216,8 @@ async fn taken(tx: &mut Tx, needs: &Needs, pooled: &mut [Pooled]) -> Result<(), 
     Ok(())
 }
 
-/// The visits of those days, and the work of the week.
+/// The visits of those days, and the work of the week. Each of both stretches is looked for by itself, and against a clock
+/// that stands while the statement runs, so that an index answers and nobody's old bookings are read.
 async fn visits(
     tx: &mut Tx,
     tenant: TenantId,
@@ -218,13 +227,18 @@ async fn visits(
 ) -> Result<(), StoreError> {
     let days = needs.during.widened(DAY_SPAN, DAY_SPAN);
     let rows: Vec<VisitRow> = sqlx::query_as(
-        "select r.party_id, lower(b.during), upper(b.during), b.during && tstzrange($3, $4),
-             lower(b.during) between clock_timestamp() - make_interval(secs => $5) and clock_timestamp()
+        "select p.id, lower(b.during), upper(b.during), b.during && tstzrange($3, $4),
+             lower(b.during) between statement_timestamp() - make_interval(secs => $5) and statement_timestamp()
          from unnest($2::uuid[]) as p (id)
-         join booking_resource r on r.tenant_id = $1 and r.party_id = p.id
-             and (r.protected && tstzrange($3, $4)
-                 or r.protected && tstzrange(clock_timestamp() - make_interval(secs => $5), clock_timestamp()))
-         join booking b on b.id = r.booking_id and b.status in ('offered', 'confirmed', 'active', 'done')",
+         cross join lateral (
+             select r.booking_id from booking_resource r
+             where r.tenant_id = $1 and r.party_id = p.id and r.protected && tstzrange($3, $4)
+             union
+             select r.booking_id from booking_resource r
+             where r.tenant_id = $1 and r.party_id = p.id
+                 and r.protected && tstzrange(statement_timestamp() - make_interval(secs => $5), statement_timestamp())
+         ) near
+         join booking b on b.id = near.booking_id and b.status in ('offered', 'confirmed', 'active', 'done')",
     )
     .bind(tenant.as_uuid())
     .bind(parties)
@@ -254,7 +268,7 @@ async fn past(
              count(*) filter (where e.kind = 'no_show'), count(e.stars), coalesce(sum(e.stars), 0)
          from unnest($2::uuid[]) as p (id)
          join evidence e on e.tenant_id = $1 and e.party_id = p.id
-             and e.happened_at > clock_timestamp() - make_interval(secs => $3)
+             and e.happened_at > statement_timestamp() - make_interval(secs => $3)
          group by e.party_id",
     )
     .bind(tenant.as_uuid())
@@ -282,10 +296,10 @@ async fn said(
 ) -> Result<(), StoreError> {
     let those = [needs.client, needs.company].map(|party| party.map(|party| party.as_uuid()));
     let rows: Vec<(Uuid, String, bool, bool)> = sqlx::query_as(
-        "select r.about_party, r.word, true, r.by_party = $3 from relation r
+        "select r.about_party, r.word, true, r.by_party is not distinct from $3 from relation r
          where r.tenant_id = $1 and r.by_party in ($3, $4) and r.about_party = any ($2)
          union all
-         select r.by_party, r.word, false, r.about_party = $3 from relation r
+         select r.by_party, r.word, false, r.about_party is not distinct from $3 from relation r
          where r.tenant_id = $1 and r.about_party in ($3, $4) and r.by_party = any ($2) and r.word = 'blocked'",
     )
     .bind(tenant.as_uuid())

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{TimeDelta, Utc};
+use chrono::{SubsecRound, TimeDelta, Utc};
 use jobs::{BookingId, PartyId, TenantId};
 use matching::Span;
 use store::{
@@ -114,6 +114,43 @@ async fn two_tenants_who_want_one_person_get_one_answer_each_and_no_news() {
 }
 
 #[tokio::test]
+async fn a_pencil_takes_the_time_of_whoever_the_party_is_by_then() {
+    let world = World::new().await;
+    let (mine, theirs) = (world.tenant, world.tenant("other").await);
+    let (here, there) = (technician(&world, mine).await, technician(&world, theirs).await);
+    let pencil = made(&world, new(&[here], Status::Pencil, visit(9))).await;
+    people::offer_account(&world.api, theirs, there, [4; 32], 15).await.unwrap();
+    let joined = people::join(&world.api, mine, here, [4; 32]).await.unwrap();
+    assert_eq!(joined, people::Joined::Done);
+    let elsewhere = new(&[there], Status::Confirmed, visit(9));
+    assert!(matches!(book(&world, theirs, &elsewhere).await, Made::New(_)));
+    assert!(matches!(move_to(&world, pencil, Status::Confirmed, 1).await, Moved::Busy(_)));
+
+    // Who is booked is neither forgotten nor becomes somebody else.
+    let removed = async |tenant, party| people::remove_membership(&world.api, tenant, party).await.unwrap();
+    assert_eq!(removed(theirs, there).await, people::Removed::Busy);
+    assert_eq!(removed(mine, here).await, people::Removed::Done);
+    assert!(matches!(move_to(&world, pencil, Status::Confirmed, 1).await, Moved::Busy(_)), "nobody does it");
+}
+
+#[tokio::test]
+async fn who_joins_an_account_while_they_are_booked_is_booked_once() {
+    let world = World::new().await;
+    let (mine, theirs) = (world.tenant, world.tenant("other").await);
+    for round in 0..8 {
+        let (here, there) = (technician(&world, mine).await, technician(&world, theirs).await);
+        people::offer_account(&world.api, theirs, there, [round; 32], 15).await.unwrap();
+        let elsewhere = new(&[there], Status::Confirmed, visit(9));
+        assert!(matches!(book(&world, theirs, &elsewhere).await, Made::New(_)));
+        let wanted = new(&[here], Status::Confirmed, visit(9));
+        let join = people::join(&world.api, mine, here, [round; 32]);
+        let (made, joined) = tokio::join!(book(&world, mine, &wanted), join);
+        let (is_made, is_joined) = (matches!(made, Made::New(_)), joined.unwrap() == people::Joined::Done);
+        assert!(is_made != is_joined, "one of both");
+    }
+}
+
+#[tokio::test]
 async fn a_booking_moves_under_the_version_that_was_seen_along_its_ways() {
     let world = World::new().await;
     let who = technician(&world, world.tenant).await;
@@ -205,4 +242,44 @@ async fn who_is_challenged_has_a_day_and_lapses_at_its_end() {
     let held = NewBooking { held_until: Some(Utc::now()), ..new(&[who], Status::Pencil, visit(9)) };
     let held = made(&world, held).await;
     assert_eq!(bookings::lapse(db, tenant, held, 1).await.unwrap(), Lapsed::Released);
+}
+
+#[tokio::test]
+async fn a_challenge_ends_with_its_challenger_and_a_pencil_with_its_time() {
+    let world = World::new().await;
+    let who = technician(&world, world.tenant).await;
+    let until = Utc::now() + TimeDelta::hours(2);
+    let held = NewBooking { held_until: Some(until), ..new(&[who], Status::Pencil, visit(9)) };
+    let first = made(&world, new(&[who], Status::Pencil, visit(9))).await;
+    let second = made(&world, held).await;
+    let third = made(&world, new(&[who], Status::Pencil, visit(9))).await;
+    bookings::challenge(&world.api, world.tenant, third, 1).await.unwrap();
+    assert!(matches!(move_to(&world, third, Status::Released, 1).await, Moved::Done(_)));
+    for (id, before) in [(first, None), (second, Some(until.trunc_subsecs(6)))] {
+        let freed = get(&world, id).await;
+        assert_eq!((freed.version, freed.challenged_by(), freed.held_until), (3, None, before));
+    }
+    world
+        .database
+        .execute("update booking set held_until = now() where held_until is not null")
+        .await
+        .unwrap();
+    let late = move_to(&world, second, Status::Confirmed, 3).await;
+    assert!(matches!(late, Moved::NoWay(now) if now.status().unwrap() == Status::Released));
+    assert_eq!(bookings::lapse(&world.worker, world.tenant, second, 3).await.unwrap(), Lapsed::Released);
+    assert!(matches!(move_to(&world, first, Status::Confirmed, 3).await, Moved::Done(_)));
+}
+
+#[tokio::test]
+async fn those_who_challenge_at_once_do_not_wait_in_a_circle() {
+    let world = World::new().await;
+    let who = technician(&world, world.tenant).await;
+    let mut pencils = Vec::new();
+    for _ in 0..12 {
+        pencils.push(made(&world, new(&[who], Status::Pencil, visit(9))).await);
+    }
+    let challenges = pencils.iter().map(|id| bookings::challenge(&world.api, world.tenant, *id, 1));
+    for told in futures::future::join_all(challenges).await {
+        assert!(matches!(told.unwrap(), Moved::Done(_) | Moved::Stale(_)), "nobody failed");
+    }
 }

@@ -4,7 +4,7 @@ use jobs::{MatchRequestId, OfferId, PartyId};
 use matching::{Point, Ranking, Terms, Visit, rank};
 use store::{
     bookings,
-    matches::{self, Answered, Decided, MatchRequest, NewMatchRequest, Pick, Requested, Word},
+    matches::{self, Answered, Cancelled, Decided, MatchRequest, NewMatchRequest, Pick, Requested, Word},
     people::{self, Needs},
     submit::Answer,
 };
@@ -50,6 +50,7 @@ async fn ranked(world: &World, id: MatchRequestId) -> Ranking {
         client: None,
         company: None,
         request: Some(id),
+        role: request.visit.role.clone(),
         most: people::CANDIDATES_MAX,
     };
     let pool = people::pool(&world.worker, world.tenant, &needs).await.unwrap();
@@ -81,6 +82,14 @@ async fn answer(world: &World, offer: OfferId, said: Word) -> Answered {
 async fn state(world: &World, id: MatchRequestId) -> (String, i16) {
     let request = matches::request(&world.api, world.tenant, id).await.unwrap().unwrap();
     (request.state, request.round)
+}
+
+async fn cancelled(world: &World, id: MatchRequestId) -> MatchRequest {
+    let cancelled = match matches::cancel(&world.api, world.tenant, id).await.unwrap() {
+        Cancelled::Done(request) => Some(request),
+        _ => None,
+    };
+    cancelled.expect("it is called off")
 }
 
 async fn asked(world: &World, offer: OfferId) -> PartyId {
@@ -159,7 +168,10 @@ async fn an_answer_is_heard_once_and_whoever_comes_later_is_told() {
     let booking = matches::offer(&world.api, world.tenant, offer).await.unwrap().unwrap().booking();
     let booking = bookings::booking(&world.api, world.tenant, booking).await.unwrap().unwrap();
     assert_eq!(booking.status().unwrap(), bookings::Status::Confirmed);
-    let cancelled = matches::cancel(&world.api, world.tenant, id).await.unwrap().unwrap();
+    let cancelled = cancelled(&world, id).await;
+    assert!(
+        matches!(answer(&world, offer, Word::Accepted).await, Answered::TooLate(told) if told.state == "withdrawn")
+    );
     assert_eq!(
         (cancelled.state.as_str(), world.database.number("select count(*) from occupied").await.unwrap()),
         ("cancelled", 0)
@@ -228,6 +240,43 @@ async fn who_is_forgotten_while_they_are_asked_is_passed_over() {
     assert!(matches!(answer(&world, offer, Word::Declined).await, Answered::Heard(_)));
     let next = offered(&world, id, 2).await;
     assert_eq!(asked(&world, next).await, if gone == one { other } else { one });
+}
+
+#[tokio::test]
+async fn a_yes_for_somebody_who_was_forgotten_comes_too_late_and_the_next_is_asked() {
+    let world = World::new().await;
+    let (one, other) = (technician(&world, world.tenant).await, technician(&world, world.tenant).await);
+    let id = request(&world, wanted()).await;
+    let offer = offered(&world, id, 1).await;
+    let gone = asked(&world, offer).await;
+    store::parties::remove(&world.api, world.tenant, gone).await.unwrap();
+    for _ in 0..2 {
+        assert!(
+            matches!(answer(&world, offer, Word::Accepted).await, Answered::TooLate(told) if told.state == "withdrawn")
+        );
+    }
+    assert_eq!(state(&world, id).await, ("ranking".into(), 2));
+    let next = offered(&world, id, 2).await;
+    assert_eq!(asked(&world, next).await, if gone == one { other } else { one });
+}
+
+#[tokio::test]
+async fn a_visit_that_began_is_not_called_off() {
+    let world = World::new().await;
+    technician(&world, world.tenant).await;
+    let id = request(&world, wanted()).await;
+    let offer = offered(&world, id, 1).await;
+    answer(&world, offer, Word::Accepted).await;
+    let booking = matches::offer(&world.api, world.tenant, offer).await.unwrap().unwrap().booking();
+    for (version, to) in [(2, bookings::Status::Active), (3, bookings::Status::Done)] {
+        let wanted = bookings::Move { to, version, on_time: true };
+        let moved = bookings::move_to(&world.api, world.tenant, booking, wanted).await.unwrap();
+        assert!(matches!(moved, bookings::Moved::Done(_)));
+        let refused = matches::cancel(&world.api, world.tenant, id).await.unwrap();
+        assert!(matches!(refused, Cancelled::NoWay(_, status) if status == to));
+        assert_eq!(state(&world, id).await.0, "confirmed");
+        assert!(matches!(answer(&world, offer, Word::Accepted).await, Answered::Heard(_)));
+    }
 }
 
 #[tokio::test]

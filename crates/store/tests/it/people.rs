@@ -6,7 +6,7 @@ use matching::{Hours, Point, Preferred, Span, What};
 use store::{
     parties::{self, Terms},
     people::{
-        self, AbsenceKind, Changed, Joined, MembershipTerms, Needs, Observed, Said, add_absence,
+        self, AbsenceKind, Changed, Joined, MembershipTerms, Needs, Observed, Removed, Said, add_absence,
         read_calendar,
     },
     submit::Answer,
@@ -65,6 +65,7 @@ pub(crate) fn needs(place: Option<Point>) -> Needs {
         client: None,
         company: None,
         request: None,
+        role: "technician".into(),
         most: people::CANDIDATES_MAX,
     }
 }
@@ -102,8 +103,8 @@ async fn what_is_known_changes_under_the_version_that_was_seen() {
     let listed = people::memberships(db, tenant, None, 9).await.unwrap();
     assert_eq!(listed.iter().map(people::Membership::party).collect::<Vec<_>>(), [who]);
     assert!(people::memberships(db, tenant, Some(who.as_uuid()), 9).await.unwrap().is_empty());
-    assert!(people::remove_membership(db, tenant, who).await.unwrap());
-    assert!(!people::remove_membership(db, tenant, who).await.unwrap());
+    assert_eq!(people::remove_membership(db, tenant, who).await.unwrap(), Removed::Done);
+    assert_eq!(people::remove_membership(db, tenant, who).await.unwrap(), Removed::Missing);
 }
 
 #[tokio::test]
@@ -133,6 +134,19 @@ async fn who_is_in_reach_is_found_across_the_antimeridian_and_at_the_poles() {
     let one = Needs { most: 1, ..needs(at(48.1, 16.4)) };
     let cut = people::pool(&world.api, tenant, &one).await.unwrap();
     assert_eq!((cut.candidates.len(), cut.is_cut), (1, true));
+    assert_eq!(cut.candidates[0].party, vienna, "who starts from no known place comes last");
+    // A degree of longitude is shorter in the north; who takes no such work makes room.
+    let (east, south) = (technician_at(&world, tenant, at(60.0, 10.3)).await, at(59.8, 10.0));
+    technician_at(&world, tenant, south).await;
+    let north = Needs { most: 1, ..needs(at(60.0, 10.0)) };
+    let nearest = async || people::pool(&world.api, tenant, &north).await.unwrap().candidates[0].party;
+    assert_eq!(nearest().await, east);
+    let idle = MembershipTerms { is_active: false, ..terms(at(60.0, 10.3)) };
+    people::set_membership(&world.api, tenant, east, Some(1), &idle).await.unwrap();
+    assert_ne!(nearest().await, east);
+    let fijian =
+        people::pool(&world.api, tenant, &Needs { most: 1, ..needs(at(-17.0, -179.99)) }).await.unwrap();
+    assert_eq!(fijian.candidates[0].party, fiji);
     let stranger = world.tenant("other").await;
     assert!(people::pool(&world.worker, stranger, &needs(None)).await.unwrap().candidates.is_empty());
 }
@@ -152,6 +166,9 @@ async fn everything_that_counts_comes_with_a_candidate() {
         assert_eq!(one().await.preferred, preferred);
     }
     assert_eq!(people::relations(db, tenant, client, None, 9).await.unwrap()[0].about(), who);
+    let alone = Needs { client: None, ..needs.clone() };
+    let of_company = people::pool(&world.worker, tenant, &alone).await.unwrap().candidates.remove(0);
+    assert_eq!(of_company.preferred, Preferred::ByCompany, "a company without a client");
     assert!(people::relate(db, tenant, client, who, Said::Blocked).await.unwrap());
     assert_eq!(one().await.blocked.unwrap(), "by the client");
     assert!(people::unrelate(db, tenant, client, who).await.unwrap());
@@ -199,6 +216,9 @@ async fn one_person_of_two_tenants_has_one_calendar_that_tells_strangers_nothing
     assert_eq!(join(mine, technician(&world, mine).await, [2; 32]).await, Joined::Taken, "one party each");
     read_calendar(db, theirs, there, &[visit(20)]).await.unwrap();
     assert_eq!(join(theirs, there, [2; 32]).await, Joined::Done);
+    let third = world.tenant("third").await;
+    let late = technician(&world, third).await;
+    assert_eq!(join(third, late, [2; 32]).await, Joined::WrongCode, "it is used up");
 
     let off =
         add_absence(db, mine, here, (AbsenceKind::TimeOff, visit(9)), "secret", 9).await.unwrap().unwrap();
