@@ -32,6 +32,7 @@ mod routes;
 mod server;
 mod sniff;
 mod state;
+mod static_files;
 mod submission;
 mod timetable;
 mod unsubscribe;

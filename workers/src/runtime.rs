@@ -28,7 +28,7 @@ use crate::{
     maintenance::{
         abandoned, bulk,
         door::Door,
-        film_parts, graves, housekeeper, leases, messages, parking, payloads, presence,
+        fan_out, film_parts, graves, housekeeper, leases, parking, payloads, presence,
         quarantine::{Parent, Quarantine},
         release::Release,
         rescuer, resealing, retention, scheduler, stranded, summing,
@@ -202,7 +202,7 @@ pub async fn run(
     services.spawn(release.run(stop.clone()));
     services.spawn(rescuer::run(core.deps.db.clone(), Duration::from_millis(args.sweep_ms), stop.clone()));
     services.spawn(scheduler::run(core.deps.db.clone(), stop.clone()));
-    services.spawn(messages::run(core.deps.db.clone(), stop.clone()));
+    services.spawn(fan_out::run(core.deps.db.clone(), stop.clone()));
     services.spawn(stranded::run(core.deps.db.clone(), stop.clone()));
     services.spawn(housekeeper::run(core.deps.db.clone(), args.history_days, stop.clone()));
     services.spawn(summing::run(core.deps.db.clone(), stop.clone()));

@@ -1,6 +1,5 @@
 //! The page of a delivery: for people who have its link and nothing else.
 
-mod assets;
 mod link;
 mod page;
 mod placeholder;

@@ -13,7 +13,6 @@ use maud::Markup;
 use store::deliveries::{self, Delivery, File, Manifest, Part, Stored};
 
 use super::{
-    assets,
     link::{self, Closed},
     page, placeholder, review,
 };
@@ -21,6 +20,7 @@ use crate::{
     AppState,
     limits::{FORM_BYTES_MAX, PLAYLIST_BYTES_MAX, READ_URL_TTL},
     problem::Problem,
+    static_files,
 };
 
 /// Whoever reads a link over somebody's shoulder should not find it in a search engine or in a log of another site.
@@ -33,8 +33,8 @@ pub(super) const PRIVATE: [(HeaderName, HeaderValue); 3] = [
 /// Everything under `/d`. Needs no key: a link is one.
 pub(crate) fn router() -> Router<AppState> {
     Router::new()
-        .route("/d/style.css", get(assets::style))
-        .route("/d/page.js", get(assets::script))
+        .route("/d/style.css", get(async || static_files::style(include_str!("page.css"))))
+        .route("/d/page.js", get(async || static_files::script(include_str!("page.js"))))
         .route("/d/{link}", get(show))
         .route("/d/{link}/placeholders.css", get(placeholders))
         .route("/d/{link}/files/{place}/{what}", get(file))

@@ -40,15 +40,13 @@ pub(super) struct Page<'a> {
     pub(super) section: &'a str,
     /// The stream that says when to look again.
     pub(super) live: Option<String>,
-    /// Where pictures come from besides us.
-    pub(super) pictures: Option<String>,
     pub(super) body: Markup,
 }
 
 impl<'a> Page<'a> {
     /// A page that stays as it is.
     pub(super) fn new(visit: &'a Visit, section: &'a str, title: &'a str, body: Markup) -> Self {
-        Self { visit, title, section, live: None, pictures: None, body }
+        Self { visit, title, section, live: None, body }
     }
 
     /// A page of a tenant that is looked at again when its jobs move.
@@ -96,7 +94,7 @@ impl IntoResponse for Page<'_> {
             p #said role="status" {}
         };
         let title = format!("{} · {around}", self.title);
-        respond(StatusCode::OK, &title, &body, self.pictures.as_deref())
+        respond(StatusCode::OK, &title, &body)
     }
 }
 
@@ -124,25 +122,25 @@ pub(super) fn problem(problem: &Problem, path: &str) -> Response {
             p { a href=(path.rsplit_once('/').map_or("/ops", |(up, _)| if up.len() < 4 { "/ops" } else { up })) { "Back" } " · " a href="/ops" { "Home" } }
         }
     };
-    respond(code.status(), code.title(), &body, None)
+    respond(code.status(), code.title(), &body)
 }
 
 /// A page for somebody who has not signed in.
 pub(super) fn alone(status: StatusCode, title: &str, body: &Markup) -> Response {
-    respond(status, title, &html! { main #main .alone { h1 { (title) } (body) } }, None)
+    respond(status, title, &html! { main #main .alone { h1 { (title) } (body) } })
 }
 
 /// Has the browser ask for a page again, now from a page of ours.
 pub(super) fn once_more(path: &str) -> Response {
     let body = html! { main.alone { p { a href=(path) { "Go on" } } } };
-    let mut response = respond(StatusCode::OK, "Crewline", &body, None);
+    let mut response = respond(StatusCode::OK, "Crewline", &body);
     if let Ok(refresh) = HeaderValue::try_from(format!("0; url={path}")) {
         response.headers_mut().insert("refresh", refresh);
     }
     response
 }
 
-fn respond(status: StatusCode, title: &str, body: &Markup, pictures: Option<&str>) -> Response {
+fn respond(status: StatusCode, title: &str, body: &Markup) -> Response {
     let document = html! {
         (DOCTYPE)
         html lang="en" {
@@ -158,11 +156,8 @@ fn respond(status: StatusCode, title: &str, body: &Markup, pictures: Option<&str
             body { (body) }
         }
     };
-    let csp = pictures.map_or(CSP.to_owned(), |from| {
-        CSP.replace("img-src 'self'", &format!("img-src 'self' {from}; media-src {from}"))
-    });
     let kind = (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    let csp = HeaderValue::try_from(csp).unwrap_or(HeaderValue::from_static(CSP));
+    let csp = HeaderValue::from_static(CSP);
     // Told no referrer, browsers hide from us that a form is ours.
     let referrer = (header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     (status, [kind, referrer, (header::CONTENT_SECURITY_POLICY, csp)], document.0).into_response()

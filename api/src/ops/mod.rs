@@ -7,7 +7,6 @@
 //! reached through the guard only.
 
 mod access;
-mod assets;
 mod audit;
 mod bulk;
 mod charts;

@@ -10,13 +10,13 @@ use axum::{
 
 use super::{
     access::Right,
-    assets, audit, bulk, errors,
+    audit, bulk, errors,
     guard::{self, Gate},
     home, job, jobs, live, queues, schedules, sign_in,
     subject::Subject,
     tenants, webhooks, workers,
 };
-use crate::{AppState, limits::FORM_BYTES_MAX};
+use crate::{AppState, limits::FORM_BYTES_MAX, static_files};
 
 /// What an action is called in the log, and what it changes.
 #[derive(Debug, Clone, Copy)]
@@ -65,8 +65,8 @@ pub fn list() -> Vec<Listed> {
 pub(crate) fn router(app: &AppState) -> Router<AppState> {
     let open = Router::new()
         .route(super::SIGN_IN, get(sign_in::show).post(sign_in::sign_in))
-        .route("/ops/style.css", get(assets::style))
-        .route("/ops/live.js", get(assets::script));
+        .route("/ops/style.css", get(async || static_files::style(include_str!("style.css"))))
+        .route("/ops/live.js", get(async || static_files::script(include_str!("live.js"))));
     let guarded = table().into_iter().fold(Router::new(), |router, (route, handler)| {
         let gate = Gate { app: app.clone(), route };
         router.route(route.path, handler.route_layer(middleware::from_fn_with_state(gate, guard::guard)))

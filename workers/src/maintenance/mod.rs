@@ -4,11 +4,11 @@
 pub mod abandoned;
 pub mod bulk;
 pub mod door;
+pub mod fan_out;
 pub mod film_parts;
 pub mod graves;
 pub mod housekeeper;
 pub mod leases;
-pub mod messages;
 pub mod parking;
 pub mod payloads;
 pub mod presence;
