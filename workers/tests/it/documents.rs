@@ -1,80 +1,22 @@
 //! The sequences of the documentation, run as they stand against real processes.
-//!
-//! Every `sh` block of a page runs in one shell, in order. A `text` block after one is what it prints; `…` stands for
-//! anything.
 
-use std::{fmt::Write as _, path::Path, process::Stdio};
+use std::path::Path;
 
-use tokio::process::Command;
+use testkit::Page;
 
 use crate::{
     journeys::serve,
     world::{SOON, World},
 };
 
-const PAGE_OF: &str = "../docs";
-
-/// The commands of a page, and what they should print.
-struct Script {
-    commands: String,
-    prints: Vec<String>,
-}
-
-fn script(page: &str) -> Script {
-    let text = std::fs::read_to_string(Path::new(PAGE_OF).join(page)).unwrap();
-    let mut script = Script { commands: "set -euo pipefail\n".into(), prints: Vec::new() };
-    let mut block = None;
-    for line in text.lines() {
-        match (block, line) {
-            (None, "```sh" | "```text") => block = Some(line),
-            (Some(_), "```") => block = None,
-            (Some("```sh"), line) => writeln!(script.commands, "{line}").unwrap(),
-            (Some(_), line) => script.prints.push(line.to_owned()),
-            _ => {}
-        }
-    }
-    script
-}
-
-/// Whether `line` is what `expected` describes.
-fn fits(line: &str, expected: &str) -> bool {
-    let mut rest = line;
-    let mut parts = expected.split('…');
-    let Some(first) = parts.next() else { return false };
-    let Some(after) = rest.strip_prefix(first) else { return false };
-    rest = after;
-    for part in parts {
-        if part.is_empty() {
-            return true;
-        }
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
-    }
-    rest.is_empty()
-}
-
 async fn holds(page: &str) {
+    let page = Page::read(&Path::new("../docs").join(page)).unwrap();
     let world = World::new().await;
     let worker = world.start(&[]);
     worker.ready().await;
     let (client, stop) = serve(&world).await;
-    let Script { commands, prints } = script(page);
-    assert!(!prints.is_empty(), "{page} shows nothing");
-    let run = Command::new("bash")
-        .args(["-c", &commands])
-        .env("CREWLINE_URL", &client.url)
-        .env("CREWLINE_API_KEY", &client.key)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let run = tokio::time::timeout(SOON * 3, run).await.expect("the page's commands do not end").unwrap();
-    let (printed, told) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
-    let printed: Vec<&str> = printed.lines().collect();
-    assert!(run.status.success(), "{page}: {}\n{}\n{told}", run.status, printed.join("\n"));
-    assert_eq!(printed.len(), prints.len(), "{page} prints\n{}\n{told}", printed.join("\n"));
-    for (line, expected) in printed.iter().zip(&prints) {
-        assert!(fits(line, expected), "{page} should print\n{expected}\nand prints\n{line}");
-    }
+    let environment = [("CREWLINE_URL", client.url.as_str()), ("CREWLINE_API_KEY", &client.key)];
+    page.holds(&environment, SOON * 3).await.unwrap();
     stop.cancel();
 }
 
