@@ -58,6 +58,7 @@ async fn everybody_tries_everything() {
         let csrf = person.csrf().await;
         let here =
             roles.iter().filter(|(at, ..)| at.is_none() || *at == here).map(|(_, role, _)| *role).max();
+        let sees = roles.iter().any(|(at, _, sees)| *sees && (at.is_none() || *at == Some(app.tenant)));
         let all = roles.iter().filter(|(at, ..)| at.is_none()).map(|(_, role, _)| *role).max();
         // Signing out comes last: whoever has is nobody any more.
         for route in routes.iter().filter(|route| route.path != "/ops/sign-out") {
@@ -65,6 +66,7 @@ async fn everybody_tries_everything() {
                 Right::SignedIn => true,
                 Right::See => here.is_some(),
                 Right::Operate => here.is_some_and(|role| role >= UserRole::TenantOperator),
+                Right::OperatePayloads => here.is_some_and(|role| role >= UserRole::TenantOperator) && sees,
                 Right::SeeAll => all.is_some(),
                 Right::OperateAll => all.is_some_and(|role| role >= UserRole::Operator),
             };
