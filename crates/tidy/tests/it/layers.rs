@@ -91,6 +91,8 @@ const NAMED_BY: &[(&str, &[&str])] = &[
     ("axum", &["api", "workers"]),
     ("reqwest", &["telemetry", "faults", "outbound", "workers"]),
     ("lettre", &["workers"]),
+    ("async-imap", &["workers"]),
+    ("mail-parser", &["notify"]),
     ("minijinja", &["notify"]),
     ("mrml", &["notify"]),
     ("opentelemetry*", &["telemetry"]),
