@@ -53,7 +53,7 @@ port_of() {
     printf '%s' "${!variable}"
 }
 
-# Passwords of the private servers, made once.
+# Passwords of the private servers and the master key, made once.
 load_secrets() {
     if [[ ! -s $DEV/secrets ]]; then
         [[ ! -e $PG_HOME/postgres/PG_VERSION ]] ||
@@ -61,6 +61,8 @@ load_secrets() {
         (umask 077 && printf '%s_SECRET=%s\n' POSTGRES "$(random_hex 16)" REDIS "$(random_hex 16)" S3 "$(random_hex 16)" \
             >"$DEV/secrets")
     fi
+    grep -q '^MASTER_SECRET=' "$DEV/secrets" ||
+        printf 'MASTER_SECRET=%s\n' "$(head -c 32 /dev/urandom | base64)" >>"$DEV/secrets"
     # shellcheck source=/dev/null
     . "$DEV/secrets"
 }
@@ -88,7 +90,8 @@ settings() {
     CREWLINE_PUBLIC_URL=$CREWLINE_URL
     CREWLINE_WEBHOOKS_LOOPBACK=true
     export CREWLINE_CLAMD_ADDRESS CREWLINE_SMTP_ADDRESS CREWLINE_SMTP_TLS CREWLINE_MAIL_FROM CREWLINE_PUBLIC_URL
-    export CREWLINE_WEBHOOKS_LOOPBACK
+    CREWLINE_MASTER_KEY=$MASTER_SECRET
+    export CREWLINE_WEBHOOKS_LOOPBACK CREWLINE_MASTER_KEY
     export LOG_FORMAT=${LOG_FORMAT:-pretty} CREWLINE_GRACE_S=${CREWLINE_GRACE_S:-5}
 }
 

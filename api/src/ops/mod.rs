@@ -18,6 +18,7 @@ mod job;
 mod jobs;
 mod layout;
 mod live;
+mod messages;
 mod origin;
 mod passwords;
 mod queues;

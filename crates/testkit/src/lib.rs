@@ -6,6 +6,7 @@
 mod clamd_server;
 mod eventually;
 mod http_proxy;
+mod imap_server;
 mod page;
 mod postgres_server;
 mod proxy;
@@ -17,6 +18,7 @@ mod words;
 pub use clamd_server::{ClamdServer, VIRUS, VIRUS_NAME};
 pub use eventually::{eventually, until};
 pub use http_proxy::{HttpProxy, Service};
+pub use imap_server::ImapServer;
 pub use page::Page;
 pub use postgres_server::PostgresServer;
 pub use proxy::{Proxy, Weather};

@@ -93,6 +93,8 @@ const NAMED_BY: &[(&str, &[&str])] = &[
     ("axum", &["api", "workers"]),
     ("reqwest", &["client", "telemetry", "faults", "outbound", "workers"]),
     ("lettre", &["workers"]),
+    ("async-imap", &["workers"]),
+    ("mail-parser", &["notify"]),
     ("minijinja", &["notify"]),
     ("mrml", &["notify"]),
     ("opentelemetry*", &["telemetry"]),
