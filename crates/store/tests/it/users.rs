@@ -152,9 +152,9 @@ async fn a_second_factor_is_sealed_and_changes_its_master_key() {
     assert_eq!(read(&api).await.unwrap().unwrap(), [7; 20]);
     let other = UserId::new();
     owner.transact(None, async |tx| users::add(tx, other, "eve@acme.test", "Eve", "x").await).await.unwrap();
-    let steal = "update user_account eve set (totp_secret, totp_master) =
+    let theft = "update user_account eve set (totp_secret, totp_master) =
         (select totp_secret, totp_master from user_account where email = 'ann@acme.test') where email = 'eve@acme.test'";
-    world.database.execute(steal).await.unwrap();
+    world.database.execute(theft).await.unwrap();
     let stolen = sessions::claimant(&api, "eve@acme.test", None).await;
     assert!(matches!(stolen, Err(StoreError::Undecipherable { .. })));
 }
