@@ -8,7 +8,7 @@ use store::{
     Db, Role, StoreError, Tx,
     audit::{self, Verified},
     observing,
-    sealing::MasterKeys,
+    sealing::{self, MasterKeys},
     sessions::{self, NewSession},
     users::{self, UserRole},
 };
@@ -148,8 +148,10 @@ async fn a_second_factor_is_sealed_and_changes_its_master_key() {
     // A new master key; and a secret opens for whom it was sealed only.
     let (owner, api) = (given(Role::Owner, TWO, Some(ONE)), given(Role::Api, TWO, None));
     assert!(matches!(read(&api).await, Err(StoreError::NoMasterKey { .. })));
+    assert!(matches!(sealing::check(&api).await, Err(StoreError::NoMasterKey { .. })));
     assert_eq!(seal(&owner).await.unwrap(), 1);
     assert_eq!(read(&api).await.unwrap().unwrap(), [7; 20]);
+    sealing::check(&api).await.unwrap();
     let other = UserId::new();
     owner.transact(None, async |tx| users::add(tx, other, "eve@acme.test", "Eve", "x").await).await.unwrap();
     let theft = "update user_account eve set (totp_secret, totp_master) =
