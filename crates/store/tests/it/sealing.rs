@@ -30,14 +30,14 @@ impl World {
         Self { api: fresh(Role::Api), worker: fresh(Role::Worker), owner: fresh(Role::Owner), ..self }
     }
 
-    async fn encrypted() -> Self {
+    pub(crate) async fn encrypted() -> Self {
         let world = Self::new().await.given(ONE, None);
         assert!(sealing::encrypt(&world.owner, world.tenant).await.unwrap());
         world
     }
 
     /// Rows of `table` that show the secret.
-    async fn shown(&self, table: &str) -> i64 {
+    pub(crate) async fn shown(&self, table: &str) -> i64 {
         let sql = format!("select count(*) from {table} as x where x::text like '%{SECRET}%'");
         self.database.number(&sql).await.unwrap()
     }
