@@ -3,6 +3,7 @@
 
 pub mod abandoned;
 pub mod bulk;
+pub mod calendars;
 pub mod door;
 pub mod fan_out;
 pub mod film_parts;

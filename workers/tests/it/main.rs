@@ -5,6 +5,8 @@ mod backfill;
 mod brands;
 mod browser;
 mod bulk;
+mod calendar_feeds;
+mod calendars;
 mod carriers;
 mod clamd;
 mod crashes;
