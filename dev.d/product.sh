@@ -42,6 +42,7 @@ load_ports() {
     CLAMD_PORT=${CREWLINE_CLAMD_PORT:-13310}
     MAIL_PORT=${CREWLINE_MAIL_PORT:-11025}
     CATCHER_PORT=${CREWLINE_CATCHER_PORT:-18025}
+    DAV_PORT=${CREWLINE_DAV_PORT:-15232}
 }
 
 port_variable() {
@@ -61,6 +62,9 @@ load_secrets() {
         (umask 077 && printf '%s_SECRET=%s\n' POSTGRES "$(random_hex 16)" REDIS "$(random_hex 16)" S3 "$(random_hex 16)" \
             >"$DEV/secrets")
     fi
+    # Those that came later are added to those of before.
+    grep -q '^DAV_SECRET=' "$DEV/secrets" || printf 'DAV_SECRET=%s\n' "$(random_hex 16)" >>"$DEV/secrets"
+    grep -q '^MASTER_KEY=' "$DEV/secrets" || printf 'MASTER_KEY=%s\n' "$(head -c 32 /dev/urandom | base64)" >>"$DEV/secrets"
     # shellcheck source=/dev/null
     . "$DEV/secrets"
 }
@@ -88,7 +92,11 @@ settings() {
     CREWLINE_PUBLIC_URL=$CREWLINE_URL
     CREWLINE_WEBHOOKS_LOOPBACK=true
     export CREWLINE_CLAMD_ADDRESS CREWLINE_SMTP_ADDRESS CREWLINE_SMTP_TLS CREWLINE_MAIL_FROM CREWLINE_PUBLIC_URL
-    export CREWLINE_WEBHOOKS_LOOPBACK
+    CREWLINE_MASTER_KEY=$MASTER_KEY
+    CREWLINE_DAV_URL=http://127.0.0.1:$DAV_PORT
+    CREWLINE_DAV_USER=demo
+    CREWLINE_DAV_PASSWORD=$DAV_SECRET
+    export CREWLINE_WEBHOOKS_LOOPBACK CREWLINE_MASTER_KEY
     export LOG_FORMAT=${LOG_FORMAT:-pretty} CREWLINE_GRACE_S=${CREWLINE_GRACE_S:-5}
 }
 
@@ -101,6 +109,7 @@ start_servers() {
     running clamd || start_clamd "$DEV/clamd" "$CLAMD_PORT"
     running mail || start_catcher mail "$MAIL_PORT"
     running catcher || start_catcher page "$CATCHER_PORT"
+    running dav || start_dav "$DEV/dav" "$DAV_PORT" "$CREWLINE_DAV_USER" "$DAV_SECRET"
     restart_if_rebuilt s3 api
     if ! running s3; then
         launch s3 "$BIN/api" s3 --listen "127.0.0.1:$S3_PORT" --dir "$DEV/s3"
@@ -131,6 +140,9 @@ prepare_ledger() {
     found=$(sql "select 1 from tenant where slug = 'demo'")
     [[ -n $found ]] || "$BIN/api" tenant create demo --name Demo >>"$LOGS/migrate.log" 2>&1 ||
         fail $FAILED "the tenant 'demo' could not be made" "$(tail -n 8 "$LOGS/migrate.log")"
+    found=$(sql "select 1 from tenant_key k join tenant t on t.id = k.tenant_id where t.slug = 'demo' limit 1")
+    [[ -n $found ]] || "$BIN/api" tenant encrypt demo >>"$LOGS/migrate.log" 2>&1 ||
+        fail $FAILED "the tenant 'demo' could not be encrypted" "$(tail -n 8 "$LOGS/migrate.log")"
 }
 
 start_crewline() {
@@ -188,7 +200,8 @@ write_env() {
     (
         umask 077
         for name in CREWLINE_URL CREWLINE_API_KEY DATABASE_URL REDIS_URL S3_ENDPOINT AWS_S3_BUCKET AWS_ACCESS_KEY_ID \
-            AWS_SECRET_ACCESS_KEY AWS_REGION S3_PATH_STYLE CREWLINE_CLAMD_ADDRESS; do
+            AWS_SECRET_ACCESS_KEY AWS_REGION S3_PATH_STYLE CREWLINE_CLAMD_ADDRESS CREWLINE_MASTER_KEY CREWLINE_DAV_URL CREWLINE_DAV_USER \
+            CREWLINE_DAV_PASSWORD; do
             printf 'export %s=%s\n' "$name" "${!name}"
         done >"$DEV/env"
     )
