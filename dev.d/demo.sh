@@ -227,7 +227,7 @@ ${BOLD}Crewline is up${PLAIN}
   dashboard       $CREWLINE_URL/ops   sign in as $DEMO_EMAIL with $DEMO_PASSWORD
   what was made   $DELIVERY_LINK
   who was told    http://127.0.0.1:$CATCHER_PORT   mails and webhooks, as they came
-  who was booked  $STORY_CALENDAR.ics   as $CREWLINE_DAV_USER with $CREWLINE_DAV_PASSWORD; $CREWLINE_DAV_URL/.web shows it
+  who was booked  $STORY_CALENDAR/   as $CREWLINE_DAV_USER with $CREWLINE_DAV_PASSWORD; $CREWLINE_DAV_URL/.web shows it
   and their feed  $STORY_FEED
   API reference   $CREWLINE_URL/docs
   health          $CREWLINE_URL/readyz   http://127.0.0.1:$WORKERS_PORT/readyz

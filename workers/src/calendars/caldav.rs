@@ -84,18 +84,18 @@ impl<'a> Caldav<'a> {
             let looking = Self { outbound, access, collection: at.clone() };
             let answer = looking.ask("PROPFIND", &at, &[("depth", depth)], FIND).await?;
             if let (301 | 302 | 307 | 308, Some(location)) = (answer.status, &answer.location) {
-                at = at.join(location).map_err(Trouble::unusable)?;
+                at = led(&at, location)?;
                 continue;
             }
-            if answer.status == 404 && !has_asked_well_known {
+            if matches!(answer.status, 404 | 405) && !has_asked_well_known {
                 has_asked_well_known = true;
-                at = at.join("/.well-known/caldav").map_err(Trouble::unusable)?;
+                at = led(&at, "/.well-known/caldav")?;
                 continue;
             }
             let list = Self::list(&answer, "a look for calendars")?;
             let is_it = |entry: &&Entry| entry.is_calendar && entry.takes_events;
             if let Some(found) = list.entries.iter().find(is_it) {
-                let collection = at.join(&found.href).map_err(Trouble::unusable)?;
+                let collection = led(&at, &found.href)?;
                 return Ok(Self { collection, ..looking });
             }
             let home = list.entries.iter().find_map(|entry| entry.home.as_deref());
@@ -106,7 +106,7 @@ impl<'a> Caldav<'a> {
                 (None, Some(principal)) => (principal, "0"),
                 (None, None) => break,
             };
-            (at, depth) = (at.join(next).map_err(Trouble::unusable)?, deeper);
+            (at, depth) = (led(&at, next)?, deeper);
         }
         Err(Trouble::unusable("there is no calendar for appointments at the address"))
     }
@@ -281,7 +281,38 @@ impl<'a> Caldav<'a> {
     }
 }
 
+/// Where a server leads to: to itself, or to another server of its site. The password goes along, and to nobody else.
+fn led(from: &Url, to: &str) -> Result<Url, Trouble> {
+    let to = from.join(to).map_err(Trouble::unusable)?;
+    let site = |url: &Url| {
+        let labels: Vec<String> = url.domain()?.rsplit('.').take(2).map(str::to_owned).collect();
+        (labels.len() == 2).then_some(labels)
+    };
+    let is_near = from.host() == to.host() || site(from).is_some_and(|of| site(&to) == Some(of));
+    if is_near { Ok(to) } else { Err(Trouble::unusable("it leads to somebody else's server")) }
+}
+
 /// As XML takes it between tags.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_leads_to_its_own_site_and_nowhere_else() {
+        let from = Url::parse("https://caldav.example.com/").unwrap();
+        for to in ["/ada/", "https://p42-caldav.example.com/1/", "https://EXAMPLE.com:8443/"] {
+            assert!(led(&from, to).is_ok(), "{to}");
+        }
+        for to in
+            ["https://example.org/", "https://example.com.evil.org/", "https://1.1.1.1/", "//evil.org/x"]
+        {
+            assert!(led(&from, to).is_err(), "{to}");
+        }
+        let here = Url::parse("http://127.0.0.1:5232/").unwrap();
+        assert!(led(&here, "/ada/").is_ok() && led(&here, "http://127.0.0.2/").is_err());
+    }
 }

@@ -208,10 +208,12 @@ async fn read_feed(outbound: &Outbound, access: &Access, known: &Entries) -> Res
 }
 
 async fn get(outbound: &Outbound, access: &Access, etag: Option<&str>) -> Result<Answer, Trouble> {
-    let user = access.user.as_ref().map(|(user, password)| (user.as_str(), password.as_str()));
-    let mut at = Url::parse(&access.url).map_err(Trouble::unusable)?;
+    let first = Url::parse(&access.url).map_err(Trouble::unusable)?;
+    let mut at = first.clone();
     let headers: Vec<(&'static str, &str)> = etag.map(|etag| ("if-none-match", etag)).into_iter().collect();
     for _ in 0..HOPS_MAX {
+        let user = access.user.as_ref().filter(|_| at.origin() == first.origin());
+        let user = user.map(|(user, password)| (user.as_str(), password.as_str()));
         let asked = Asked { method: "GET", url: at.as_str(), user, headers: &headers, body: Vec::new() };
         let answer = outbound.send(asked, CALENDAR_BYTES_MAX).await?;
         match (answer.status, &answer.location) {
