@@ -54,7 +54,7 @@ port_of() {
     printf '%s' "${!variable}"
 }
 
-# Passwords of the private servers, made once.
+# Passwords of the private servers and the master key, made once.
 load_secrets() {
     if [[ ! -s $DEV/secrets ]]; then
         [[ ! -e $PG_HOME/postgres/PG_VERSION ]] ||
@@ -62,9 +62,9 @@ load_secrets() {
         (umask 077 && printf '%s_SECRET=%s\n' POSTGRES "$(random_hex 16)" REDIS "$(random_hex 16)" S3 "$(random_hex 16)" \
             >"$DEV/secrets")
     fi
-    # Those that came later are added to those of before.
+    grep -q '^MASTER_SECRET=' "$DEV/secrets" ||
+        printf 'MASTER_SECRET=%s\n' "$(head -c 32 /dev/urandom | base64)" >>"$DEV/secrets"
     grep -q '^DAV_SECRET=' "$DEV/secrets" || printf 'DAV_SECRET=%s\n' "$(random_hex 16)" >>"$DEV/secrets"
-    grep -q '^MASTER_KEY=' "$DEV/secrets" || printf 'MASTER_KEY=%s\n' "$(head -c 32 /dev/urandom | base64)" >>"$DEV/secrets"
     # shellcheck source=/dev/null
     . "$DEV/secrets"
 }
@@ -92,7 +92,7 @@ settings() {
     CREWLINE_PUBLIC_URL=$CREWLINE_URL
     CREWLINE_WEBHOOKS_LOOPBACK=true
     export CREWLINE_CLAMD_ADDRESS CREWLINE_SMTP_ADDRESS CREWLINE_SMTP_TLS CREWLINE_MAIL_FROM CREWLINE_PUBLIC_URL
-    CREWLINE_MASTER_KEY=$MASTER_KEY
+    CREWLINE_MASTER_KEY=$MASTER_SECRET
     CREWLINE_DAV_URL=http://127.0.0.1:$DAV_PORT
     CREWLINE_DAV_USER=demo
     CREWLINE_DAV_PASSWORD=$DAV_SECRET
@@ -140,9 +140,6 @@ prepare_ledger() {
     found=$(sql "select 1 from tenant where slug = 'demo'")
     [[ -n $found ]] || "$BIN/api" tenant create demo --name Demo >>"$LOGS/migrate.log" 2>&1 ||
         fail $FAILED "the tenant 'demo' could not be made" "$(tail -n 8 "$LOGS/migrate.log")"
-    found=$(sql "select 1 from tenant_key k join tenant t on t.id = k.tenant_id where t.slug = 'demo' limit 1")
-    [[ -n $found ]] || "$BIN/api" tenant encrypt demo >>"$LOGS/migrate.log" 2>&1 ||
-        fail $FAILED "the tenant 'demo' could not be encrypted" "$(tail -n 8 "$LOGS/migrate.log")"
 }
 
 start_crewline() {

@@ -8,9 +8,8 @@ create table calendar_link (
     provider text not null check (provider in ('caldav', 'ics')),
     -- Where it is, without what opens it.
     host text not null check (length(host) between 1 and 253),
-    -- Address, user and password. Sealed, always.
+    -- Address, user and password, sealed under a master key.
     access bytea not null,
-    access_under integer not null,
     -- Whether bookings are written into it.
     is_written boolean not null,
     -- What was found at the address, and up to where it was read.
@@ -106,6 +105,18 @@ create table calendar_conflict (
 );
 create index calendar_conflict_open on calendar_conflict (tenant_id, id) where resolved_at is null;
 create index calendar_conflict_by_booking on calendar_conflict (booking_id);
+
+-- The master keys that somebody's secret needs, those of calendars among them.
+create or replace function masters_of_secrets() returns setof text
+language sql stable security definer set search_path = pg_catalog, public
+begin atomic
+    select distinct encode(substr(sealed, 1, 8), 'hex')
+    from (select secret from public.webhook_source union all select previous from public.webhook_source
+          union all select secret from public.webhook_endpoint union all select previous from public.webhook_endpoint
+          union all select access from public.calendar_link)
+        as secrets (sealed)
+    where sealed <> '';
+end;
 
 -- Whoever has the secret reads the feed; whose it is they do not say.
 create function calendar_feed_of(wanted bytea) returns table (tenant_id uuid, id uuid)

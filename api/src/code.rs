@@ -109,8 +109,6 @@ codes! {
         "`current` says how it is and where it can move.";
     OfferOver = "offer_over", CONFLICT, "The offer was answered already, or nobody answered in time",
         "`current` says how it stands.";
-    NotEncrypted = "not_encrypted", CONFLICT, "What this tenant sends is not kept encrypted",
-        "Whoever runs this installation switches it on: `api tenant encrypt`.";
     CountMoved = "count_moved", CONFLICT, "Other jobs fit than were expected",
         "Look again with `dry_run`, and send the `count` that you mean as `expected_count`.";
     TooMany = "too_many", CONFLICT, "There are as many of these as there may be",

@@ -173,7 +173,7 @@ pub(crate) enum TenantCommand {
         /// Its short name
         #[arg(required_unless_present = "all")]
         slug: Option<String>,
-        /// Every encrypted tenant
+        /// Every encrypted tenant, and the secrets of webhooks of all tenants
         #[arg(long, conflicts_with = "slug")]
         all: bool,
     },

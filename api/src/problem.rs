@@ -149,7 +149,7 @@ impl Problem {
             return Self::new(Code::InvalidParameter, detail).because(error);
         }
         if matches!(*error, StoreError::NoMasterKey { .. }) {
-            let detail = "what is stored for this tenant is encrypted, and this server does not have the key";
+            let detail = "what is encrypted here needs a master key that this server was not given";
             return Self::new(Code::Unavailable, detail).retry_after(30).because(error);
         }
         Self::internal(error)

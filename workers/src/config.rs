@@ -11,6 +11,7 @@ use crate::{
     clamd::Address,
     faults::{Faults, Point},
     knows::Knows,
+    mailbox::MailboxArgs,
     senders::SendingArgs,
 };
 
@@ -106,6 +107,9 @@ pub struct RunArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
     pub sending: SendingArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented where it is defined")]
+    pub mailbox: MailboxArgs,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
     pub webhooks: WebhookArgs,

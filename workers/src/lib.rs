@@ -27,6 +27,7 @@ pub mod health;
 pub mod held;
 pub mod knows;
 mod large;
+mod mailbox;
 pub mod maintenance;
 pub mod media_child;
 pub mod media_pool;

@@ -14,13 +14,14 @@ const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; conn
     base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// The pages of a tenant: where, what they are called, and what they take.
-const SECTIONS: [(&str, &str, Right); 8] = [
+const SECTIONS: [(&str, &str, Right); 9] = [
     ("", "Home", Right::See),
     ("/queues", "Queues", Right::See),
     ("/jobs", "Jobs", Right::See),
     ("/errors", "Errors", Right::See),
     ("/bulk", "Bulk", Right::See),
     ("/schedules", "Schedules", Right::See),
+    ("/messages", "Messages", Right::See),
     ("/webhooks", "Webhooks", Right::See),
     ("/audit", "Audit", Right::Operate),
 ];
@@ -166,11 +167,12 @@ fn respond(status: StatusCode, title: &str, body: &Markup) -> Response {
 /// A state in its colour, with a sign for those who do not see colours.
 pub(super) fn state(state: &str) -> Markup {
     let sign = match state {
-        "completed" | "processed" | "delivered" | "done" => "✓",
+        "completed" | "processed" | "sent" | "delivered" | "read" | "done" => "✓",
         "running" => "▶",
-        "discarded" | "failed" | "crashed" | "refused" => "✕",
-        "cancelled" | "paused" | "ignored" => "■",
+        "discarded" | "failed" | "crashed" | "refused" | "bounced" | "complained" => "✕",
+        "cancelled" | "paused" | "ignored" | "dropped" | "skipped" => "■",
         "retryable" | "retried" | "pending" => "↻",
+        "unknown" => "?",
         _ => "·",
     };
     html! { span class={ "state " (state) } { span aria-hidden="true" { (sign) } " " (state) } }

@@ -17,6 +17,7 @@ mod job;
 mod jobs;
 mod layout;
 mod live;
+mod messages;
 mod origin;
 mod passwords;
 mod queues;

@@ -12,7 +12,7 @@ use super::{
     access::Right,
     audit, bulk, errors,
     guard::{self, Gate},
-    home, job, jobs, live, queues, schedules, sign_in,
+    home, job, jobs, live, messages, queues, schedules, sign_in,
     subject::Subject,
     tenants, webhooks, workers,
 };
@@ -153,6 +153,14 @@ fn of_plans() -> Vec<Entry> {
             Operate,
             ("schedule.resume", Subject::Schedule),
             post(schedules::resume),
+        ),
+        page("/ops/t/{tenant}/messages", See, get(messages::list)),
+        page("/ops/t/{tenant}/messages/{id}", See, get(messages::show)),
+        act(
+            "/ops/t/{tenant}/messages/{id}/resolve",
+            Operate,
+            ("message.resolve", Subject::Message),
+            post(messages::resolve),
         ),
         page("/ops/t/{tenant}/webhooks", See, get(webhooks::list)),
         page("/ops/t/{tenant}/webhooks/in/{id}", See, get(webhooks::source)),

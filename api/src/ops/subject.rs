@@ -4,7 +4,7 @@ use jobs::{JobId, TenantId};
 use serde_json::{Value, json};
 use store::{
     bulk::{self, OperationState},
-    pauses, reads, schedules,
+    messages, pauses, reads, schedules,
 };
 
 use crate::{AppState, problem::Problem};
@@ -20,6 +20,8 @@ pub(crate) enum Subject {
     Schedule,
     /// The bulk operation that the path names.
     Bulk,
+    /// The message that the path names.
+    Message,
     /// Something new, which the form describes.
     New,
 }
@@ -61,6 +63,12 @@ impl Subject {
                         "last_fire_at": schedule.last_fire_at,
                     })
                 }),
+                Err(_) => None,
+            },
+            Self::Message => match id.parse() {
+                Ok(id) => messages::message(&app.db, tenant, id)
+                    .await?
+                    .map(|message| json!({ "state": message.state, "template": message.template })),
                 Err(_) => None,
             },
             Self::Bulk => match id.parse() {

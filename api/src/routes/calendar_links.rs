@@ -35,7 +35,7 @@ const ROUTE: &str = "POST /v1/calendar-links";
 /// Link a calendar.
 ///
 /// It is read within moments and then every ten minutes: whatever it says takes the time of its party. What is booked is
-/// written into it, if it is to be. What opens it is kept encrypted, so the tenant has to be.
+/// written into it, if it is to be. What opens it is kept encrypted, and never shown.
 #[utoipa::path(
     post, path = "/v1/calendar-links", tag = "Calendars", operation_id = "create_calendar_link", request_body = LinkBody,
     params(("Idempotency-Key" = String, Header, description = "Fresh for every new request, the same for its retries; kept 24 h")),
@@ -65,9 +65,6 @@ pub(crate) async fn create_calendar_link(
         LinkMade::TooMany => {
             let detail = format!("a party has at most {CALENDAR_LINKS_MAX} calendars; remove one");
             Err(Problem::new(Code::TooMany, detail))
-        }
-        LinkMade::NotEncrypted => {
-            Err(Problem::new(Code::NotEncrypted, "what opens a calendar is kept encrypted or not at all"))
         }
     }
 }

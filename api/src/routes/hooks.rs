@@ -80,7 +80,7 @@ pub(crate) async fn receive_webhook(
         }
     };
     let scheme: Scheme = serde_json::from_value(source.scheme.0.clone()).map_err(Problem::internal)?;
-    match judge(&app, tenant, &source, &scheme, &parts, &body).await? {
+    match judge(&app, &source, &scheme, &parts, &body).await? {
         Ok(identity) => keep(&app, tenant, &source, &scheme, identity, &parts.headers, body).await,
         Err(refusal) => {
             let (word, reason) = (refusal.word(), refusal.to_string());
@@ -97,14 +97,13 @@ fn no_source() -> Problem {
 /// Whether the message is from whom it says.
 async fn judge(
     app: &AppState,
-    tenant: TenantId,
     source: &Source,
     scheme: &Scheme,
     parts: &Parts,
     body: &[u8],
 ) -> Result<Result<Identity, Refusal>, Problem> {
     let now = Utc::now();
-    let texts = inbox::secrets(&app.db, tenant, source, now).await?;
+    let texts = inbox::secrets(&app.db, source, now)?;
     let secrets: Vec<Secret> = texts.iter().filter_map(|text| Secret::parse(scheme, text).ok()).collect();
     let path = parts.uri.path_and_query().map_or_else(|| parts.uri.path(), |path| path.as_str());
     let url = format!("{}{path}", app.settings.public_url.trim_end_matches('/'));

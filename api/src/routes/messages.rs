@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The states a message may be in.
-const STATES: [&str; 12] = [
+pub(crate) const STATES: [&str; 12] = [
     "planned",
     "gathered",
     "sending",

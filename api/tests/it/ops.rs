@@ -366,6 +366,8 @@ async fn what_is_not_understood_is_refused_in_words() {
         ("/ops/t/%00/jobs", 404),
         ("/ops/t/acme/schedules/x", 404),
         ("/ops/t/acme/webhooks/in/x", 404),
+        ("/ops/t/acme/messages/x", 404),
+        ("/ops/t/acme/messages?state=odd", 404),
     ] {
         let answer = ann.request(Method::GET, path).send().await.unwrap();
         assert_eq!(answer.status().as_u16(), status, "{path}");

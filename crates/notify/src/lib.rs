@@ -22,7 +22,10 @@ mod unsubscribe;
 pub use audience::{Consent, Contact, Preference, Recipient, Suppression};
 pub use content::{ChatText, Content, Inbox, Mail, Sms, contents};
 pub use defaults::{NAMES as DEFAULT_NAMES, default_source, default_sources};
-pub use feedback::{Fate, Heard, Keyword, NoFeedback, Report, hear, is_amazon_subscription, message_named};
+pub use feedback::{
+    Fate, Heard, Keyword, NoFeedback, Report, hear, hear_mail, is_amazon_subscription, is_nobody,
+    message_named,
+};
 pub use locale::{fallbacks, is_locale, unsubscribe_label};
 pub use quiet::Quiet;
 pub use request::{About, History, Request, Rungs, Told};

@@ -36,11 +36,11 @@ impl DatabaseArgs {
     }
 }
 
-/// Keys that encrypt payloads at rest.
+/// Keys that encrypt secrets, and payloads of those who want it.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Encryption")]
 pub struct MasterKeyArgs {
-    /// Master key: the base64 of 32 random bytes, such as `openssl rand -base64 32` makes. Needed once a tenant is encrypted
+    /// Master key: the base64 of 32 random bytes, such as `openssl rand -base64 32` makes. Needed for secrets of webhooks, and once a tenant is encrypted
     #[arg(long, env = "CREWLINE_MASTER_KEY", hide_env_values = true)]
     pub master_key: Option<SecretString>,
     /// The master key of before, until every tenant's keys are wrapped by the new one

@@ -62,6 +62,7 @@ pub mod stepping;
 pub mod submit;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod turns;
 pub mod uploads;
 pub mod users;
 pub mod verdict;

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::{
     db::{Db, Options, Role, migrate},
     error::{OrFailed, StoreError},
+    sealing::MasterKeys,
 };
 
 pub mod virtual_time;
@@ -20,6 +21,8 @@ pub const URL_VARIABLES: [&str; 2] = ["CREWLINE_TEST_DATABASE_URL", "DATABASE_UR
 
 /// Connections that one role of one test may hold.
 const CONNECTIONS_MAX: u32 = 8;
+/// The master key of tests, in base64.
+pub const MASTER: &str = "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
 const ACQUIRE_MS: u64 = 5_000;
 const STATEMENT_MS: u64 = 60_000;
 const DROP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -118,9 +121,10 @@ impl TestDatabase {
         .map(drop)
     }
 
-    /// A pool under `role`.
+    /// A pool under `role`, of a process that was given the master key of tests.
     pub fn db(&self, role: Role) -> Result<Db, StoreError> {
-        Db::connect(&self.options(role))
+        let unusable = |_| StoreError::Undecipherable { what: "the master key of tests".into() };
+        Ok(Db::connect(&self.options(role))?.with_masters(MasterKeys::parse(MASTER, None).map_err(unusable)?))
     }
 
     /// The options of a pool under `role`, for those who open their own.

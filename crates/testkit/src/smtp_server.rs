@@ -142,7 +142,7 @@ impl SmtpServer {
 }
 
 /// Puts `key.pem` and `cert.pem` into `folder`.
-fn make_certificate(folder: &Path) -> anyhow::Result<()> {
+pub(crate) fn make_certificate(folder: &Path) -> anyhow::Result<()> {
     std::fs::write(folder.join("made-by"), CERTIFICATE)?;
     let made = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-config", "made-by"])

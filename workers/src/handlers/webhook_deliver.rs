@@ -42,7 +42,7 @@ impl Handle for WebhookDeliver {
             let why = "the endpoint did not answer the last times and is left alone for a while";
             Failure::Snooze { wait, problem: Problem::new("endpoint_away", why) }
         })?;
-        let request = Request::signed(cx, &dispatch).await?;
+        let request = Request::signed(cx, &dispatch)?;
         let began = tokio::time::Instant::now();
         let answered = request.post(cx).await;
         leave.told(!is_away(&answered));
@@ -88,9 +88,9 @@ struct Request {
 }
 
 impl Request {
-    async fn signed(cx: &Cx<'_>, dispatch: &Dispatch) -> Outcome<Self> {
+    fn signed(cx: &Cx<'_>, dispatch: &Dispatch) -> Outcome<Self> {
         let now = Utc::now();
-        let texts = outbox::keys(&cx.deps.db, cx.tenant(), &dispatch.endpoint, now).await?;
+        let texts = outbox::keys(&cx.deps.db, &dispatch.endpoint, now)?;
         let keys: Vec<SigningKey> =
             texts.iter().map(|text| SigningKey::parse(text)).collect::<Result<_, _>>().discard("bad_key")?;
         let (id, tenant) = (dispatch.message.to_string(), cx.tenant().to_string());

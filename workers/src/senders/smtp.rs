@@ -31,8 +31,6 @@ const CONTENT_MAX: Duration = Duration::from_secs(50);
 const IDLE_MAX: usize = 4;
 /// How servers say that they take nothing from anybody now (RFC 5321).
 const CLOSED: &str = "421";
-/// How servers say that there is no such mailbox (RFC 3463).
-const NOBODY: [&str; 3] = ["5.1.1", "5.1.10", "5.1.6"];
 
 /// A mail server.
 pub(super) struct Smtp {
@@ -161,8 +159,7 @@ fn refusal(error: &Error) -> Answer {
         let is_closed = error.status().is_none_or(|code| code.to_string() == CLOSED);
         return if is_closed { Answer::Away(said, None) } else { Answer::Refused(said) };
     }
-    let is_nobody = |word: &str| NOBODY.contains(&word.trim_matches(|c: char| !c.is_ascii_digit()));
-    if said.split_whitespace().any(is_nobody) { Answer::Nobody(said) } else { Answer::Failed(said) }
+    if notify::is_nobody(&said) { Answer::Nobody(said) } else { Answer::Failed(said) }
 }
 
 fn words(error: &Error) -> String {

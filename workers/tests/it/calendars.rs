@@ -5,25 +5,22 @@ use jobs::{BookingId, CalendarLinkId, PartyId};
 use matching::Span;
 use serde_json::json;
 use store::{
-    Role,
     bookings::{self, Made, Move, Moved, NewBooking, Status},
     calendars::{self, Conflict, ConflictFilter, Keep, Link, LinkMade, NewLink, Resolved},
-    people, sealing,
+    people,
     submit::Answer,
 };
 use testkit::{Dav, DavServer, eventually};
 
 use crate::{
-    encryption::ONE,
     matching::technician,
     world::{SOON, Worker, World},
 };
 
 /// A world in which calendars may be linked, with somebody who works.
 pub(crate) async fn linkable() -> (World, Worker, PartyId) {
-    let world = World::new().await.given(ONE, None);
-    sealing::encrypt(&world.db(Role::Owner, ONE, None), world.tenant).await.unwrap();
-    let worker = world.start(&["--master-key", ONE, "--webhooks-loopback", "true"]);
+    let world = World::new().await;
+    let worker = world.start(&["--webhooks-loopback", "true"]);
     let party = technician(&world, 0.0).await;
     (world, worker, party)
 }

@@ -18,17 +18,17 @@ use crate::{
     world::{SOON, World, working},
 };
 
-pub(crate) const ONE: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+const ONE: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 const TWO: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 const SECRET: &str = "rosebud";
 
 impl World {
-    pub(crate) fn db(&self, role: Role, present: &str, before: Option<&str>) -> Db {
+    fn db(&self, role: Role, present: &str, before: Option<&str>) -> Db {
         self.database.db(role).unwrap().with_masters(MasterKeys::parse(present, before).unwrap())
     }
 
     /// As processes see it that were started with these keys.
-    pub(crate) fn given(mut self, present: &str, before: Option<&str>) -> Self {
+    fn given(mut self, present: &str, before: Option<&str>) -> Self {
         self.api = self.db(Role::Api, present, before);
         self
     }

@@ -6,17 +6,18 @@ use api::{UserRole, ops};
 use chrono::{TimeDelta, Utc};
 use fantoccini::Locator;
 use jobs::{
-    JobId, State, UserId,
+    Channel, JobId, MessageId, State, UserId,
     kinds::probe_work::{Ending, ProbeWork},
 };
 use serde_json::{Value, json};
 use store::{Role, enqueue::NewJob, users};
-use testkit::eventually;
+use testkit::{SmtpServer, eventually};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     browser::{Browser, Viewer},
     journeys::{Client, serve},
+    outbound,
     world::{SOON, World},
 };
 
@@ -162,8 +163,38 @@ async fn a_queue_is_paused_until_a_time_and_a_job_says_why_it_waits() {
     stop.cancel();
 }
 
+/// A message whose sending broke off, so that nobody knows whether it arrived.
+async fn doubted(world: &World) -> MessageId {
+    // The mail server hangs up after it has taken the mail, before it says so.
+    let party = outbound::somebody(world, "dropped@example.test").await;
+    let id = outbound::planned(world, &outbound::reminder(party, Channel::Email)).await[0];
+    outbound::becomes(world, id, &["unknown"]).await;
+    id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_says_why_and_a_person_says_what_became_of_it() {
+    let ((world, client, stop), smtp) = (staffed().await, SmtpServer::start().unwrap());
+    let worker = outbound::start(&world, &smtp, &[]);
+    worker.ready().await;
+    let id = doubted(&world).await;
+    let browser = signed_in(&client, Viewer::DESK).await;
+    open(&browser, &client, "/ops/t/acme/messages?state=unknown").await;
+    click(&browser, "tbody a").await;
+    comes_true(&browser, "document.querySelector('main').innerText.includes('Nobody knows')").await;
+    assert!(text(&browser).await.contains("12 Elm Street"), "{}", text(&browser).await);
+    click(&browser, "button[value=sent]").await;
+    comes_true(&browser, "!!document.querySelector('.head .state.sent')").await;
+    assert_eq!(outbound::message(&world, id).await.state, "sent");
+    open(&browser, &client, "/ops/t/acme/audit").await;
+    assert!(text(&browser).await.contains("message.resolve"), "{}", text(&browser).await);
+    browser.close().await;
+    stop.cancel();
+}
+
 /// Pages with something on them, and the file that a picture of each goes to.
 async fn furnished(world: &World, client: &Client) -> Vec<(&'static str, String)> {
+    let message = doubted(world).await;
     let failing: Vec<NewJob> = (0..12).map(|_| NewJob::of(&giving_up()).unwrap()).collect();
     world.enqueue(&failing).await;
     world.reaches(failing[11].id, State::Discarded).await;
@@ -203,6 +234,8 @@ async fn furnished(world: &World, client: &Client) -> Vec<(&'static str, String)
         ("schedule", format!("/ops/t/acme/schedules/{schedule}")),
         ("webhooks", "/ops/t/acme/webhooks".to_owned()),
         ("webhook-endpoint", format!("/ops/t/acme/webhooks/out/{endpoint}")),
+        ("messages", "/ops/t/acme/messages".to_owned()),
+        ("message", format!("/ops/t/acme/messages/{message}")),
         ("audit", "/ops/t/acme/audit".to_owned()),
         ("not-found", "/ops/t/acme/jobs/x".to_owned()),
     ]
@@ -237,8 +270,8 @@ async fn complaints(browser: &Browser) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_is_for_everybody_at_every_size() {
-    let (world, client, stop) = staffed().await;
-    let worker = world.start(&[]);
+    let ((world, client, stop), smtp) = (staffed().await, SmtpServer::start().unwrap());
+    let worker = outbound::start(&world, &smtp, &[]);
     worker.ready().await;
     let pages = furnished(&world, &client).await;
     let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ops");

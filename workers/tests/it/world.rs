@@ -92,6 +92,7 @@ impl World {
             .args(arguments)
             .env_clear()
             .env("DATABASE_URL", self.database.url())
+            .env("CREWLINE_MASTER_KEY", store::testing::MASTER)
             .env("REDIS_URL", self.redis.url())
             .env("S3_ENDPOINT", self.s3.endpoint.as_deref().unwrap())
             .env("S3_PATH_STYLE", "true")

@@ -4,6 +4,7 @@
 //! checked before, and whether the message is one of ours shows in the ledger.
 
 mod keywords;
+mod mailed;
 mod resend;
 mod ses;
 mod twilio;
@@ -12,6 +13,7 @@ use jobs::{Channel, MessageId};
 use serde_json::Value;
 
 pub use keywords::Keyword;
+pub use mailed::{hear_mail, is_nobody};
 pub use ses::is_amazon_subscription;
 
 /// What is told.

@@ -11,7 +11,6 @@ use crate::{
     error::{OrFailed, StoreError},
     people::CALENDAR_AGE,
     submit::{Answer, Idempotency, Taken, keep_answer, take_key},
-    webhook_secrets::Sealed,
 };
 
 /// A link to a calendar outside.
@@ -94,8 +93,6 @@ pub enum LinkMade {
     NoMembership,
     /// They have as many as they may.
     TooMany,
-    /// What opens a calendar is kept for tenants only whose payloads are encrypted.
-    NotEncrypted,
 }
 
 /// Links a calendar, unless its party has `links_max` already. It is read within moments, and what is booked already is written
@@ -111,14 +108,13 @@ pub async fn create(
     key: Option<&Idempotency>,
     answer: impl FnOnce(&Link) -> Answer,
 ) -> Result<LinkMade, StoreError> {
-    let sealed = Sealed::of(db, tenant, &new.id.to_string(), Some(&new.access)).await?;
+    let sealed = db.seal_secret(&new.id.to_string(), &new.access)?;
     let mut tx = db.tenant(tenant).await?;
     match take_key(db, &mut tx, tenant, key).await? {
         Taken::Free => {}
         Taken::Before(answer) => return Ok(LinkMade::Replayed(answer)),
         Taken::ForAnother => return Ok(LinkMade::Mismatch),
     }
-    let (Some(bytes), Some(under)) = (sealed.bytes, sealed.under) else { return Ok(LinkMade::NotEncrypted) };
     // Held, so that two who link at once do not both see that there is room.
     let count: Option<i64> = sqlx::query_scalar(
         "select (select count(*) from calendar_link l where l.tenant_id = $1 and l.party_id = $2)
@@ -135,8 +131,8 @@ pub async fn create(
         Some(_) => {}
     }
     let sql = format!(
-        "insert into calendar_link (id, tenant_id, party_id, provider, host, access, access_under, is_written, created_by)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning {}",
+        "insert into calendar_link (id, tenant_id, party_id, provider, host, access, is_written, created_by)
+         values ($1, $2, $3, $4, $5, $6, $7, $8) returning {}",
         columns()
     );
     let made: Link = sqlx::query_as(AssertSqlSafe(sql))
@@ -145,8 +141,7 @@ pub async fn create(
         .bind(new.party.as_uuid())
         .bind(new.provider)
         .bind(&new.host)
-        .bind(bytes)
-        .bind(under)
+        .bind(sealed)
         .bind(new.is_written)
         .bind(&new.by)
         .fetch_one(&mut *tx)

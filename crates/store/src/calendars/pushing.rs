@@ -10,7 +10,6 @@ use super::conflicts::{self, Found};
 use crate::{
     db::{Db, commit},
     error::{OrFailed, StoreError},
-    webhook_secrets::Sealed,
 };
 
 /// Wishes that calendars and feeds learn how a booking moved, in the transaction in which it does: those into which it is to be
@@ -92,7 +91,6 @@ pub struct ToPush {
 #[derive(FromRow)]
 struct Row {
     access: Vec<u8>,
-    access_under: i32,
     collection: Option<String>,
     href: Option<String>,
     etag: Option<String>,
@@ -117,7 +115,7 @@ pub async fn to_push(
 ) -> Result<Option<ToPush>, StoreError> {
     let mut tx = db.tenant(tenant).await?;
     let row: Option<Row> = sqlx::query_as(
-        "select l.access, l.access_under, l.collection, p.href, p.etag, p.is_forced,
+        "select l.access, l.collection, p.href, p.etag, p.is_forced,
              b.status in ('confirmed', 'active', 'done') as is_wanted, lower(b.during) as starts_at,
              upper(b.during) as ends_at, b.reference, b.version, b.updated_at
          from calendar_push p join calendar_link l on l.id = p.link_id join booking b on b.id = p.booking_id
@@ -132,8 +130,7 @@ pub async fn to_push(
     .or_failed("read what a calendar is to learn")?;
     drop(tx);
     let Some(row) = row else { return Ok(None) };
-    let sealed = Sealed { bytes: Some(row.access), under: Some(row.access_under) };
-    let access = sealed.open(db, tenant, &link.to_string()).await?.unwrap_or_default();
+    let access = db.open_secret(&link.to_string(), &row.access)?;
     Ok(Some(ToPush {
         access,
         collection: row.collection,

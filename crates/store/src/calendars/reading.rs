@@ -15,7 +15,6 @@ use super::{
 use crate::{
     db::{Db, commit},
     error::{OrFailed, StoreError},
-    webhook_secrets::Sealed,
 };
 
 /// Characters kept of what went wrong.
@@ -57,7 +56,6 @@ pub struct Known {
 struct Row {
     provider: String,
     access: Vec<u8>,
-    access_under: i32,
     collection: Option<String>,
     token: Option<String>,
     timezone: String,
@@ -72,7 +70,7 @@ struct Row {
 pub async fn open(db: &Db, tenant: TenantId, link: CalendarLinkId) -> Result<Option<Opened>, StoreError> {
     let mut tx = db.tenant(tenant).await?;
     let row: Option<Row> = sqlx::query_as(
-        "select l.provider, l.access, l.access_under, l.collection, l.token, m.timezone, clock_timestamp() as at, l.reading
+        "select l.provider, l.access, l.collection, l.token, m.timezone, clock_timestamp() as at, l.reading
          from calendar_link l join membership m on m.party_id = l.party_id where l.tenant_id = $1 and l.id = $2",
     )
     .bind(tenant.as_uuid())
@@ -90,10 +88,9 @@ pub async fn open(db: &Db, tenant: TenantId, link: CalendarLinkId) -> Result<Opt
     .await
     .or_failed("read what a calendar said before")?;
     drop(tx);
-    let sealed = Sealed { bytes: Some(row.access), under: Some(row.access_under) };
     Ok(Some(Opened {
         provider: row.provider,
-        access: sealed.open(db, tenant, &link.to_string()).await?.unwrap_or_default(),
+        access: db.open_secret(&link.to_string(), &row.access)?,
         collection: row.collection,
         token: row.token,
         timezone: row.timezone,

@@ -11,7 +11,7 @@ use crate::{
     error::{OrFailed, StoreError},
     limits::{self, Limit},
     submit::{Answer, Idempotency, Taken, keep_answer, take_key},
-    webhook_secrets::{Pair, Sealed},
+    webhook_secrets::Pair,
 };
 
 /// Somebody who sends us webhooks.
@@ -31,9 +31,7 @@ pub struct Source {
     /// The topic of Amazon SNS that is believed.
     pub feedback_topic: Option<String>,
     secret: Option<Vec<u8>>,
-    secret_under: Option<i32>,
     previous: Option<Vec<u8>>,
-    previous_under: Option<i32>,
     /// Until when the secret of before holds too.
     pub previous_until: Option<DateTime<Utc>>,
     /// Since when nothing is taken from it.
@@ -44,9 +42,7 @@ pub struct Source {
     pub created_at: DateTime<Utc>,
 }
 
-const COLUMNS: &str =
-    "id, name, scheme, window_s, order_pointer, feedback, feedback_topic, secret, secret_under, previous,
-    previous_under, previous_until, disabled_at, refusals, created_at";
+const COLUMNS: &str = "id, name, scheme, window_s, order_pointer, feedback, feedback_topic, secret, previous, previous_until, disabled_at, refusals, created_at";
 
 impl Source {
     /// Which it is.
@@ -105,7 +101,8 @@ pub async fn create(
     key: Option<&Idempotency>,
     answer: impl FnOnce(&Source) -> Answer,
 ) -> Result<Created, StoreError> {
-    let secret = Sealed::of(db, tenant, &new.id.to_string(), new.secret.as_deref()).await?;
+    let owner = new.id.to_string();
+    let secret = new.secret.as_deref().map(|secret| db.seal_secret(&owner, secret)).transpose()?;
     let mut tx = db.tenant(tenant).await?;
     match take_key(db, &mut tx, tenant, key).await? {
         Taken::Free => {}
@@ -134,12 +131,12 @@ async fn insert(
     tx: &mut Tx,
     tenant: TenantId,
     new: &NewSource,
-    secret: Sealed,
+    secret: Option<Vec<u8>>,
 ) -> Result<Option<Source>, StoreError> {
     let sql = format!(
-        "insert into webhook_source (id, tenant_id, name, scheme, window_s, order_pointer, secret, secret_under, created_by,
+        "insert into webhook_source (id, tenant_id, name, scheme, window_s, order_pointer, secret, created_by,
              feedback, feedback_topic)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict (tenant_id, name) do nothing returning {COLUMNS}"
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (tenant_id, name) do nothing returning {COLUMNS}"
     );
     sqlx::query_as(AssertSqlSafe(sql))
         .bind(new.id.as_uuid())
@@ -148,8 +145,7 @@ async fn insert(
         .bind(Json(&new.scheme))
         .bind(new.window_s as i32)
         .bind(&new.order_pointer)
-        .bind(secret.bytes)
-        .bind(secret.under)
+        .bind(secret)
         .bind(&new.by)
         .bind(new.feedback.map(Channel::name))
         .bind(&new.feedback_topic)
@@ -221,18 +217,13 @@ pub async fn list(db: &Db, tenant: TenantId, max: i64) -> Result<Vec<Source>, St
 ///
 /// # Errors
 /// When this process cannot open them.
-pub async fn secrets(
-    db: &Db,
-    tenant: TenantId,
-    source: &Source,
-    now: DateTime<Utc>,
-) -> Result<Vec<String>, StoreError> {
+pub fn secrets(db: &Db, source: &Source, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
     let pair = Pair {
-        present: Sealed { bytes: source.secret.clone(), under: source.secret_under },
-        previous: Sealed { bytes: source.previous.clone(), under: source.previous_under },
+        present: source.secret.as_deref(),
+        previous: source.previous.as_deref(),
         previous_until: source.previous_until,
     };
-    pair.open(db, tenant, &source.id().to_string(), now).await
+    pair.open(db, &source.id().to_string(), now)
 }
 
 /// Gives `source` another secret; the one of before holds for `overlap_s` more seconds. None when this tenant has no such
@@ -247,19 +238,18 @@ pub async fn rotate(
     secret: &str,
     overlap_s: u32,
 ) -> Result<Option<Source>, StoreError> {
-    let secret = Sealed::of(db, tenant, &source.to_string(), Some(secret)).await?;
+    let secret = db.seal_secret(&source.to_string(), secret)?;
     let mut tx = db.tenant(tenant).await?;
     let sql = format!(
-        "update webhook_source set previous = secret, previous_under = secret_under,
-             previous_until = case when secret is not null then clock_timestamp() + make_interval(secs => $5) end,
-             secret = $3, secret_under = $4
+        "update webhook_source set previous = secret,
+             previous_until = case when secret is not null then clock_timestamp() + make_interval(secs => $4) end,
+             secret = $3
          where tenant_id = $1 and id = $2 returning {COLUMNS}"
     );
     let changed = sqlx::query_as(AssertSqlSafe(sql))
         .bind(tenant.as_uuid())
         .bind(source.as_uuid())
-        .bind(secret.bytes)
-        .bind(secret.under)
+        .bind(secret)
         .bind(f64::from(overlap_s))
         .fetch_optional(&mut *tx)
         .await

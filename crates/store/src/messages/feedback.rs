@@ -5,7 +5,7 @@ use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
 use crate::{
-    db::Db,
+    db::{Db, commit},
     error::{OrFailed, StoreError},
     parties,
 };
@@ -127,6 +127,27 @@ pub async fn note_feedback(
         }
         _ => Ok(()),
     }
+}
+
+/// Notes what a mail server told of a mail, whoever's it is; false when no such mail went out from here. For workers.
+///
+/// # Errors
+/// When the database fails.
+pub async fn note_returned(db: &Db, feedback: &Feedback) -> Result<bool, StoreError> {
+    let mut tx = db.begin().await?;
+    let sender: Option<Uuid> = sqlx::query_scalar(
+        "select m.tenant_id from message m join effect e on e.message_id = m.id
+         where m.id = $1 and m.channel = $2 limit 1",
+    )
+    .bind(feedback.message.as_uuid())
+    .bind(Channel::Email.name())
+    .fetch_optional(&mut *tx)
+    .await
+    .or_failed("find a mail that came back")?;
+    let Some(sender) = sender.map(TenantId::from_uuid) else { return Ok(false) };
+    note_feedback(&mut tx, sender, feedback).await?;
+    commit(tx, "note what was told of a mail").await?;
+    Ok(true)
 }
 
 #[derive(FromRow)]

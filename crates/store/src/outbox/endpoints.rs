@@ -10,7 +10,7 @@ use crate::{
     error::{OrFailed, StoreError},
     limits::{self, Limit},
     submit::{Answer, Idempotency, Taken, keep_answer, take_key},
-    webhook_secrets::{Pair, Sealed},
+    webhook_secrets::Pair,
 };
 
 /// Somebody who wants to be told.
@@ -22,9 +22,7 @@ pub struct Endpoint {
     /// Of what: patterns of types.
     pub event_types: Vec<String>,
     secret: Vec<u8>,
-    secret_under: Option<i32>,
     previous: Option<Vec<u8>>,
-    previous_under: Option<i32>,
     /// Until when messages are signed with the key of before too.
     pub previous_until: Option<DateTime<Utc>>,
     /// Since when it is told nothing.
@@ -37,8 +35,7 @@ pub struct Endpoint {
     pub created_at: DateTime<Utc>,
 }
 
-pub(super) const COLUMNS: &str =
-    "id, url, event_types, secret, secret_under, previous, previous_under, previous_until, disabled_at,
+pub(super) const COLUMNS: &str = "id, url, event_types, secret, previous, previous_until, disabled_at,
     disabled_reason, failing_since, created_at";
 
 impl Endpoint {
@@ -90,7 +87,7 @@ pub async fn create(
     key: Option<&Idempotency>,
     answer: impl FnOnce(&Endpoint) -> Answer,
 ) -> Result<Created, StoreError> {
-    let sealed = Sealed::of(db, tenant, &new.id.to_string(), Some(&new.key)).await?;
+    let sealed = db.seal_secret(&new.id.to_string(), &new.key)?;
     let mut tx = db.tenant(tenant).await?;
     match take_key(db, &mut tx, tenant, key).await? {
         Taken::Free => {}
@@ -117,19 +114,18 @@ async fn insert(
     tx: &mut Tx,
     tenant: TenantId,
     new: &NewEndpoint,
-    sealed: Sealed,
+    sealed: Vec<u8>,
 ) -> Result<Endpoint, StoreError> {
     let sql = format!(
-        "insert into webhook_endpoint (id, tenant_id, url, event_types, secret, secret_under, created_by)
-         values ($1, $2, $3, $4, $5, $6, $7) returning {COLUMNS}"
+        "insert into webhook_endpoint (id, tenant_id, url, event_types, secret, created_by)
+         values ($1, $2, $3, $4, $5, $6) returning {COLUMNS}"
     );
     sqlx::query_as(AssertSqlSafe(sql))
         .bind(new.id.as_uuid())
         .bind(tenant.as_uuid())
         .bind(&new.url)
         .bind(&new.event_types)
-        .bind(sealed.bytes)
-        .bind(sealed.under)
+        .bind(sealed)
         .bind(&new.by)
         .fetch_one(&mut **tx)
         .await
@@ -185,18 +181,13 @@ pub async fn list(db: &Db, tenant: TenantId, max: i64) -> Result<Vec<Endpoint>, 
 ///
 /// # Errors
 /// When this process cannot open them.
-pub async fn keys(
-    db: &Db,
-    tenant: TenantId,
-    endpoint: &Endpoint,
-    now: DateTime<Utc>,
-) -> Result<Vec<String>, StoreError> {
+pub fn keys(db: &Db, endpoint: &Endpoint, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
     let pair = Pair {
-        present: Sealed { bytes: Some(endpoint.secret.clone()), under: endpoint.secret_under },
-        previous: Sealed { bytes: endpoint.previous.clone(), under: endpoint.previous_under },
+        present: Some(&endpoint.secret),
+        previous: endpoint.previous.as_deref(),
         previous_until: endpoint.previous_until,
     };
-    pair.open(db, tenant, &endpoint.id().to_string(), now).await
+    pair.open(db, &endpoint.id().to_string(), now)
 }
 
 /// Signs with another key from now on, and with the one of before for `overlap_s` more seconds. None when this tenant has no
@@ -211,18 +202,17 @@ pub async fn rotate(
     key: &str,
     overlap_s: u32,
 ) -> Result<Option<Endpoint>, StoreError> {
-    let sealed = Sealed::of(db, tenant, &id.to_string(), Some(key)).await?;
+    let sealed = db.seal_secret(&id.to_string(), key)?;
     let mut tx = db.tenant(tenant).await?;
     let sql = format!(
-        "update webhook_endpoint set previous = secret, previous_under = secret_under,
-             previous_until = clock_timestamp() + make_interval(secs => $5), secret = $3, secret_under = $4
+        "update webhook_endpoint set previous = secret,
+             previous_until = clock_timestamp() + make_interval(secs => $4), secret = $3
          where tenant_id = $1 and id = $2 returning {COLUMNS}"
     );
     let changed = sqlx::query_as(AssertSqlSafe(sql))
         .bind(tenant.as_uuid())
         .bind(id.as_uuid())
-        .bind(sealed.bytes)
-        .bind(sealed.under)
+        .bind(sealed)
         .bind(f64::from(overlap_s))
         .fetch_optional(&mut *tx)
         .await

@@ -192,13 +192,22 @@ async fn newest(db: &Db) -> Result<Vec<Sealing>, StoreError> {
         .or_failed("see which tenants are encrypted")
 }
 
-/// Whether this process can unwrap every data key there is.
+/// The master keys that secrets are sealed under.
+async fn of_secrets(db: &Db) -> Result<Vec<String>, StoreError> {
+    sqlx::query_scalar("select masters_of_secrets()")
+        .fetch_all(db.aside())
+        .await
+        .or_failed("see which master keys secrets need")
+}
+
+/// Whether this process can unwrap every data key and open every secret there is.
 ///
 /// # Errors
 /// [`StoreError::NoMasterKey`] names the first master key that is missing.
 pub async fn check(db: &Db) -> Result<(), StoreError> {
     let has = |master: &String| db.keyring().masters.as_ref().is_some_and(|masters| masters.has(master));
     let mut needed: Vec<String> = newest(db).await?.into_iter().flat_map(|one| one.masters).collect();
+    needed.extend(of_secrets(db).await?);
     needed.sort_unstable();
     match needed.into_iter().find(|master| !has(master)) {
         Some(master) => Err(StoreError::NoMasterKey { master }),

@@ -1,9 +1,13 @@
-//! Master keys: from the environment, and never in the database. They wrap the data keys of tenants.
+//! Master keys: from the environment, and never in the database. They wrap the data keys of tenants, and seal secrets.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ring::{digest, hkdf};
 
-use super::cipher::{Cipher, CipherError};
+use super::{
+    Place,
+    cipher::{Cipher, CipherError},
+};
+use crate::error::StoreError;
 
 /// Bytes of the hash of a master key that name it.
 const NAME_BYTES: usize = 8;
@@ -14,6 +18,8 @@ const MASTER_BYTES: usize = 32;
 pub struct MasterKeys(Vec<Master>);
 
 struct Master {
+    name: Vec<u8>,
+    /// The name in hexadecimal digits.
     id: String,
     cipher: Cipher,
 }
@@ -39,6 +45,23 @@ impl MasterKeys {
         self.0.iter().any(|master| master.id == id)
     }
 
+    /// Seals a secret for `place`, under the present key, whose name goes before it.
+    pub(super) fn seal_secret(&self, place: &Place, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let unusable = |_| StoreError::Undecipherable { what: place.name().to_owned() };
+        let master = self.0.first().ok_or(CipherError).map_err(unusable)?;
+        let sealed = master.cipher.seal(place.name(), plain).map_err(unusable)?;
+        Ok([master.name.as_slice(), &sealed].concat())
+    }
+
+    /// Opens a secret that was sealed for `place`.
+    pub(super) fn open_secret(&self, place: &Place, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let unusable = |_| StoreError::Undecipherable { what: place.name().to_owned() };
+        let (name, sealed) = sealed.split_at_checked(NAME_BYTES).ok_or(CipherError).map_err(unusable)?;
+        let no_key = || StoreError::NoMasterKey { master: hex::encode(name) };
+        let master = self.0.iter().find(|master| master.name == name).ok_or_else(no_key)?;
+        master.cipher.open(place.name(), sealed.to_vec()).map_err(unusable)
+    }
+
     /// Wraps the data key called `name`, under the present key.
     pub(super) fn wrap(&self, name: &str, data_key: &[u8]) -> Result<Vec<u8>, CipherError> {
         self.0.first().ok_or(CipherError)?.cipher.seal(name, data_key)
@@ -62,10 +85,11 @@ impl Master {
         if bytes.len() != MASTER_BYTES {
             return Err(BadMasterKey);
         }
-        let id = digest::digest(&digest::SHA256, &[b"crewline master key ", bytes.as_slice()].concat());
-        let id = hex::encode(id.as_ref().iter().copied().take(NAME_BYTES).collect::<Vec<_>>());
+        let hash = digest::digest(&digest::SHA256, &[b"crewline master key ", bytes.as_slice()].concat());
+        let name: Vec<u8> = hash.as_ref().iter().copied().take(NAME_BYTES).collect();
         Ok(Self {
-            id,
+            id: hex::encode(&name),
+            name,
             cipher: Cipher::new(hkdf::Salt::new(hkdf::HKDF_SHA256, b"crewline wrap").extract(&bytes)),
         })
     }

@@ -1,5 +1,5 @@
 //! Encryption at rest: what rows and objects hold of a tenant's payloads is sealed under a data key of the tenant, which
-//! is wrapped by a master key that only processes know. Off unless the tenant has a data key.
+//! is wrapped by a master key that only processes know. Off unless the tenant has a data key. Secrets are sealed always.
 //!
 //! Everybody above this crate sees plain values. docs/decisions/0012-payloads-sealed-by-the-store.md has the reasons.
 
@@ -8,6 +8,7 @@ mod data_keys;
 mod keyring;
 mod master;
 mod resealing;
+mod secrets;
 mod tenants;
 
 use jobs::{JobId, WebhookEventId, WorkflowId};
@@ -19,6 +20,7 @@ pub(crate) use keyring::Keyring;
 pub use keyring::check;
 pub use master::{BadMasterKey, MasterKeys};
 pub use resealing::{Encrypted, Page, Stale, encrypted, replace, stale};
+pub use secrets::reseal;
 pub use tenants::{Rewrapped, encrypt, rotate};
 
 /// Where something sealed belongs. Sealed for one place, it opens at no other.

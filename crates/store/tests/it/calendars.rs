@@ -5,13 +5,16 @@ use jobs::{BookingId, CalendarFeedId, CalendarLinkId, PartyId};
 use matching::Span;
 use serde_json::json;
 use store::{
+    Db, Role, StoreError,
     bookings::Status,
     calendars::{
         self, Conflict, ConflictFilter, FeedMade, FoundThere, Keep, Link, LinkMade, NewFeed, NewLink, Object,
         Own, Reading, Resolved, Shown, Stands, Took,
     },
     people,
+    sealing::{self, MasterKeys},
     submit::Answer,
+    testing::MASTER,
 };
 
 use crate::{
@@ -19,6 +22,9 @@ use crate::{
     people::{needs, technician, visit},
     world::World,
 };
+
+/// Another master key.
+const OTHER: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 
 async fn wish_for(world: &World, party: PartyId) -> (CalendarLinkId, LinkMade) {
     let new = NewLink {
@@ -81,15 +87,21 @@ async fn conflicts(world: &World, wanted: ConflictFilter) -> Vec<Conflict> {
 }
 
 #[tokio::test]
-async fn what_opens_a_calendar_is_sealed_or_not_kept() {
-    let open = World::new().await;
-    let party = technician(&open, open.tenant).await;
-    assert!(matches!(wish_for(&open, party).await.1, LinkMade::NotEncrypted));
-
-    let world = World::encrypted().await;
+async fn what_opens_a_calendar_is_sealed_and_follows_the_master_key() {
+    let world = World::new().await;
     let party = technician(&world, world.tenant).await;
     let id = link(&world, party).await;
-    assert_eq!(world.shown("calendar_link").await, 0);
+    let shown = "select count(*) from calendar_link where position('rosebud'::bytea in access) > 0";
+    assert_eq!(world.database.number(shown).await.unwrap(), 0);
+    let given = |role, present: &str, before| {
+        let masters = MasterKeys::parse(present, before).unwrap();
+        Db::connect(&world.database.options(role)).unwrap().with_masters(masters)
+    };
+    assert_eq!(sealing::reseal(&given(Role::Owner, OTHER, Some(MASTER))).await.unwrap(), 1);
+    let without = calendars::open(&world.worker, world.tenant, id).await;
+    assert!(matches!(without, Err(StoreError::NoMasterKey { .. })));
+    assert!(matches!(sealing::check(&world.worker).await, Err(StoreError::NoMasterKey { .. })));
+    assert_eq!(sealing::reseal(&given(Role::Owner, MASTER, Some(OTHER))).await.unwrap(), 1);
     let opened = calendars::open(&world.worker, world.tenant, id).await.unwrap().unwrap();
     assert!(opened.access.contains("rosebud") && opened.timezone == "Europe/Vienna");
     let other = world.tenant("other").await;
@@ -104,7 +116,7 @@ async fn what_opens_a_calendar_is_sealed_or_not_kept() {
 
 #[tokio::test]
 async fn of_two_readings_that_began_at_once_one_counts() {
-    let world = World::encrypted().await;
+    let world = World::new().await;
     let party = technician(&world, world.tenant).await;
     let id = link(&world, party).await;
     let (first, second) = (reading(&world, id, &[visit(9)]).await, reading(&world, id, &[]).await);
@@ -115,7 +127,7 @@ async fn of_two_readings_that_began_at_once_one_counts() {
 
 #[tokio::test]
 async fn the_calendar_that_was_read_longest_ago_says_how_fresh_they_are() {
-    let world = World::encrypted().await;
+    let world = World::new().await;
     let party = technician(&world, world.tenant).await;
     let spans = [visit(9), visit(12)];
     people::read_calendar(&world.api, world.tenant, party, &[visit(15)]).await.unwrap();
@@ -148,7 +160,7 @@ async fn the_calendar_that_was_read_longest_ago_says_how_fresh_they_are() {
 
 #[tokio::test]
 async fn a_booking_is_wished_for_where_it_is_to_stand_and_out_of_where_it_stood() {
-    let world = World::encrypted().await;
+    let world = World::new().await;
     let party = technician(&world, world.tenant).await;
     let before = made(&world, new(&[party], Status::Confirmed, visit(6))).await;
     let id = link(&world, party).await;
@@ -183,7 +195,7 @@ async fn a_booking_is_wished_for_where_it_is_to_stand_and_out_of_where_it_stood(
 
 #[tokio::test]
 async fn what_is_due_becomes_one_job_each() {
-    let world = World::encrypted().await;
+    let world = World::new().await;
     let party = technician(&world, world.tenant).await;
     assert_eq!(calendars::ask(&world.worker).await.unwrap(), 0);
     let id = link(&world, party).await;
@@ -208,7 +220,7 @@ async fn what_is_due_becomes_one_job_each() {
 
 #[tokio::test]
 async fn an_overlap_is_told_once_passes_by_itself_and_comes_again() {
-    let world = World::encrypted().await;
+    let world = World::new().await;
     let party = technician(&world, world.tenant).await;
     let booking = made(&world, new(&[party], Status::Confirmed, visit(9))).await;
     let id = link(&world, party).await;
@@ -236,7 +248,7 @@ async fn an_overlap_is_told_once_passes_by_itself_and_comes_again() {
 
 #[tokio::test]
 async fn a_persons_word_over_an_entry_of_ours_is_asked_for() {
-    let world = World::encrypted().await;
+    let world = World::new().await;
     let party = technician(&world, world.tenant).await;
     let id = link(&world, party).await;
     let booking = made(&world, new(&[party], Status::Confirmed, visit(9))).await;
@@ -280,7 +292,7 @@ async fn a_persons_word_over_an_entry_of_ours_is_asked_for() {
 
 #[tokio::test]
 async fn a_feed_shows_the_newest_file_to_whoever_has_its_secret() {
-    let world = World::encrypted().await;
+    let world = World::new().await;
     let party = technician(&world, world.tenant).await;
     let booking = made(&world, new(&[party], Status::Confirmed, visit(9))).await;
     let feed = NewFeed { id: CalendarFeedId::new(), party, secret_sha256: [7; 32], by: "key".into() };

@@ -8,6 +8,7 @@ use store::testing::TestDatabase;
 const GLOBAL: &[(&str, &str)] = &[
     ("lease", "names jobs of many tenants; only workers may read it"),
     ("pace", "counts claims of all tenants; only workers may read it"),
+    ("turn", "who has a chore in hand, for all tenants; only workers may read it"),
     ("bucket", "what is left of a rule's rate; only workers may read it"),
     ("worker", "processes belong to no tenant"),
     ("user_account", "people belong to no tenant; reached by functions only"),
@@ -159,8 +160,8 @@ fn work_of(tenant: TenantId) -> String {
 fn calendars_of(tenant: TenantId) -> String {
     let id = tenant.as_uuid();
     format!(
-        "insert into calendar_link (id, tenant_id, party_id, provider, host, access, access_under, is_written, created_by)
-         select '{id}', '{id}', p.id, 'caldav', 'x', 'x', 1, true, 'x' from party p where p.tenant_id = '{id}';
+        "insert into calendar_link (id, tenant_id, party_id, provider, host, access, is_written, created_by)
+         select '{id}', '{id}', p.id, 'caldav', 'x', 'x', true, 'x' from party p where p.tenant_id = '{id}';
          insert into calendar_object (tenant_id, link_id, href, etag, events) values ('{id}', '{id}', 'x', 'x', '[]');
          insert into calendar_push (tenant_id, link_id, booking_id) values ('{id}', '{id}', '{id}');
          insert into calendar_feed (id, tenant_id, party_id, secret_sha256, created_by)

@@ -5,7 +5,7 @@ use jobs::{
 };
 use serde_json::json;
 use store::{
-    Role,
+    Db, Role, StoreError,
     cancel::cancel,
     deliveries::{self, Manifest, NewNote},
     enqueue::NewJob,
@@ -21,6 +21,7 @@ use store::{
 use crate::world::{NO_LEASE, World};
 
 const MASTER: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+const OTHER_MASTER: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 const SECRET: &str = "rosebud";
 
 fn answer() -> Answer {
@@ -134,12 +135,13 @@ async fn what_happens_to_deliveries_is_told() {
 }
 
 #[tokio::test]
-async fn secrets_of_an_encrypted_tenant_lie_sealed_and_open_again() {
+async fn secrets_lie_sealed_whoever_s_they_are_and_follow_the_master_key() {
     let world = World::new().await;
-    let given =
-        |role| world.database.db(role).unwrap().with_masters(MasterKeys::parse(MASTER, None).unwrap());
-    let (api, owner) = (given(Role::Api), given(Role::Owner));
-    assert!(sealing::encrypt(&owner, world.tenant).await.unwrap());
+    let given = |role, present, before| {
+        let db = Db::connect(&world.database.options(role)).unwrap();
+        db.with_masters(MasterKeys::parse(present, before).unwrap())
+    };
+    let api = given(Role::Api, MASTER, None);
     let new = NewSource {
         id: WebhookSourceId::new(),
         name: "x".into(),
@@ -153,13 +155,37 @@ async fn secrets_of_an_encrypted_tenant_lie_sealed_and_open_again() {
     };
     inbox::create(&api, world.tenant, &new, 10, None, |_| answer()).await.unwrap();
     inbox::rotate(&api, world.tenant, new.id, "another", 60).await.unwrap();
-    let source = inbox::get(&api, world.tenant, new.id).await.unwrap().unwrap();
-    let secrets = inbox::secrets(&api, world.tenant, &source, chrono::Utc::now()).await.unwrap();
-    assert_eq!(secrets, ["another", SECRET], "the present one first");
-    let shown = "select count(*) from webhook_source where position('rosebud'::bytea in previous) > 0";
+    let endpoint = NewEndpoint {
+        id: WebhookEndpointId::new(),
+        url: "https://example.com".into(),
+        event_types: vec!["*".into()],
+        key: SECRET.into(),
+        concurrency: 1,
+        by: "test".into(),
+    };
+    outbox::create(&api, world.tenant, &endpoint, 10, None, |_| answer()).await.unwrap();
+    let shown = "select count(*) from webhook_source as s, webhook_endpoint as e
+        where position('rosebud'::bytea in s.previous || e.secret) > 0";
     assert_eq!(world.database.number(shown).await.unwrap(), 0);
-    let blind = world.database.db(Role::Api).unwrap();
-    assert!(inbox::secrets(&blind, world.tenant, &source, chrono::Utc::now()).await.is_err());
+
+    let opened = async |db: &Db| {
+        let now = chrono::Utc::now();
+        let source = inbox::get(db, world.tenant, new.id).await.unwrap().unwrap();
+        let endpoint = outbox::get(db, world.tenant, endpoint.id).await.unwrap().unwrap();
+        Ok::<_, StoreError>([inbox::secrets(db, &source, now)?, outbox::keys(db, &endpoint, now)?].concat())
+    };
+    assert_eq!(opened(&api).await.unwrap(), ["another", SECRET, SECRET], "the present one first");
+    assert_eq!(sealing::reseal(&given(Role::Owner, OTHER_MASTER, Some(MASTER))).await.unwrap(), 3);
+    assert_eq!(sealing::reseal(&given(Role::Owner, OTHER_MASTER, None)).await.unwrap(), 0, "nothing is left");
+    assert_eq!(opened(&given(Role::Api, OTHER_MASTER, None)).await.unwrap().len(), 3);
+    let without = Db::connect(&world.database.options(Role::Api)).unwrap();
+    let plain = inbox::rotate(&without, world.tenant, new.id, "a third", 60).await;
+    assert!(matches!(plain, Err(StoreError::NoMasterKey { .. })), "never written plain");
+    for blind in [api, without] {
+        assert!(matches!(opened(&blind).await, Err(StoreError::NoMasterKey { .. })));
+        assert!(matches!(sealing::check(&blind).await, Err(StoreError::NoMasterKey { .. })));
+    }
+    let api = given(Role::Api, OTHER_MASTER, None);
     let strangers = JobId::new();
     assert!(inbox::source_of(&api, WebhookSourceId::from_uuid(strangers.as_uuid())).await.unwrap().is_none());
 }

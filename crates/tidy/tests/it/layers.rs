@@ -97,6 +97,8 @@ const NAMED_BY: &[(&str, &[&str])] = &[
     ("calcard", &["calendar"]),
     ("rrule", &["calendar"]),
     ("roxmltree", &["workers"]),
+    ("async-imap", &["workers"]),
+    ("mail-parser", &["notify"]),
     ("minijinja", &["notify"]),
     ("mrml", &["notify"]),
     ("opentelemetry*", &["telemetry"]),
