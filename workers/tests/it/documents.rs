@@ -5,11 +5,13 @@
 
 use std::{fmt::Write as _, path::Path, process::Stdio};
 
+use testkit::{Dav, DavServer};
 use tokio::process::Command;
 
 use crate::{
+    calendars::linkable,
     journeys::serve,
-    world::{SOON, World},
+    world::{SOON, Worker, World},
 };
 
 const PAGE_OF: &str = "../docs";
@@ -56,14 +58,20 @@ fn fits(line: &str, expected: &str) -> bool {
 async fn holds(page: &str) {
     let world = World::new().await;
     let worker = world.start(&[]);
+    holds_in(&world, &worker, page, &[]).await;
+}
+
+async fn holds_in(world: &World, worker: &Worker, page: &str, more: &[(&str, &str)]) {
     worker.ready().await;
-    let (client, stop) = serve(&world).await;
+    let (client, stop) = serve(world).await;
     let Script { commands, prints } = script(page);
     assert!(!prints.is_empty(), "{page} shows nothing");
     let run = Command::new("bash")
         .args(["-c", &commands])
         .env("CREWLINE_URL", &client.url)
         .env("CREWLINE_API_KEY", &client.key)
+        .envs(more.iter().copied())
+        .current_dir(world.scratch())
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
@@ -121,4 +129,17 @@ async fn bookings() {
 #[tokio::test(flavor = "multi_thread")]
 async fn matching() {
     holds("matching.md").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calendars() {
+    let (world, worker, _) = linkable().await;
+    let server = DavServer::start(Dav::Radicale).unwrap();
+    let url = server.url();
+    let dav = [
+        ("CREWLINE_DAV_URL", url.trim_end_matches('/')),
+        ("CREWLINE_DAV_USER", "ada"),
+        ("CREWLINE_DAV_PASSWORD", "secret"),
+    ];
+    holds_in(&world, &worker, "calendars.md", &dav).await;
 }
