@@ -40,6 +40,7 @@ demonstrate() {
     note "a page shows them to whoever has its link; its playlists, its film and its archive were fetched through it"
     tell_others || fail $FAILED "nobody was told" "./dev logs workers, ./dev logs catcher"
     note "a mail has told a customer of it, and a signed webhook a program: both wait at the catcher"
+    tell_story || fail $FAILED "nobody was found for a visit" "./dev logs workers, ./dev logs dav"
 }
 
 is_there() {
@@ -226,6 +227,8 @@ ${BOLD}Crewline is up${PLAIN}
   dashboard       $CREWLINE_URL/ops   sign in as $DEMO_EMAIL with $DEMO_PASSWORD
   what was made   $DELIVERY_LINK
   who was told    http://127.0.0.1:$CATCHER_PORT   mails and webhooks, as they came
+  who was booked  $STORY_CALENDAR/   as $CREWLINE_DAV_USER with $CREWLINE_DAV_PASSWORD; $CREWLINE_DAV_URL/.web shows it
+  and their feed  $STORY_FEED
   API reference   $CREWLINE_URL/docs
   health          $CREWLINE_URL/readyz   http://127.0.0.1:$WORKERS_PORT/readyz
   metrics         $CREWLINE_URL/metrics  http://127.0.0.1:$WORKERS_PORT/metrics

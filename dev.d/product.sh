@@ -42,6 +42,7 @@ load_ports() {
     CLAMD_PORT=${CREWLINE_CLAMD_PORT:-13310}
     MAIL_PORT=${CREWLINE_MAIL_PORT:-11025}
     CATCHER_PORT=${CREWLINE_CATCHER_PORT:-18025}
+    DAV_PORT=${CREWLINE_DAV_PORT:-15232}
 }
 
 port_variable() {
@@ -63,6 +64,7 @@ load_secrets() {
     fi
     grep -q '^MASTER_SECRET=' "$DEV/secrets" ||
         printf 'MASTER_SECRET=%s\n' "$(head -c 32 /dev/urandom | base64)" >>"$DEV/secrets"
+    grep -q '^DAV_SECRET=' "$DEV/secrets" || printf 'DAV_SECRET=%s\n' "$(random_hex 16)" >>"$DEV/secrets"
     # shellcheck source=/dev/null
     . "$DEV/secrets"
 }
@@ -91,6 +93,9 @@ settings() {
     CREWLINE_WEBHOOKS_LOOPBACK=true
     export CREWLINE_CLAMD_ADDRESS CREWLINE_SMTP_ADDRESS CREWLINE_SMTP_TLS CREWLINE_MAIL_FROM CREWLINE_PUBLIC_URL
     CREWLINE_MASTER_KEY=$MASTER_SECRET
+    CREWLINE_DAV_URL=http://127.0.0.1:$DAV_PORT
+    CREWLINE_DAV_USER=demo
+    CREWLINE_DAV_PASSWORD=$DAV_SECRET
     export CREWLINE_WEBHOOKS_LOOPBACK CREWLINE_MASTER_KEY
     export LOG_FORMAT=${LOG_FORMAT:-pretty} CREWLINE_GRACE_S=${CREWLINE_GRACE_S:-5}
 }
@@ -104,6 +109,7 @@ start_servers() {
     running clamd || start_clamd "$DEV/clamd" "$CLAMD_PORT"
     running mail || start_catcher mail "$MAIL_PORT"
     running catcher || start_catcher page "$CATCHER_PORT"
+    running dav || start_dav "$DEV/dav" "$DAV_PORT" "$CREWLINE_DAV_USER" "$DAV_SECRET"
     restart_if_rebuilt s3 api
     if ! running s3; then
         launch s3 "$BIN/api" s3 --listen "127.0.0.1:$S3_PORT" --dir "$DEV/s3"
@@ -191,7 +197,8 @@ write_env() {
     (
         umask 077
         for name in CREWLINE_URL CREWLINE_API_KEY DATABASE_URL REDIS_URL S3_ENDPOINT AWS_S3_BUCKET AWS_ACCESS_KEY_ID \
-            AWS_SECRET_ACCESS_KEY AWS_REGION S3_PATH_STYLE CREWLINE_CLAMD_ADDRESS; do
+            AWS_SECRET_ACCESS_KEY AWS_REGION S3_PATH_STYLE CREWLINE_CLAMD_ADDRESS CREWLINE_MASTER_KEY CREWLINE_DAV_URL CREWLINE_DAV_USER \
+            CREWLINE_DAV_PASSWORD; do
             printf 'export %s=%s\n' "$name" "${!name}"
         done >"$DEV/env"
     )

@@ -120,6 +120,31 @@ start_catcher() {
     wait_for "$name" 20 port_taken "$port"
 }
 
+# start_dav FOLDER PORT USER PASSWORD: a Radicale, which lets that user in and nobody else.
+start_dav() {
+    local folder=$1 port=$2 user=$3 password=$4
+    mkdir -p "$folder"
+    (
+        umask 077
+        printf '%s:%s\n' "$user" "$password" >"$folder/users"
+        cat >"$folder/config" <<CONF
+[server]
+hosts = 127.0.0.1:$port
+[auth]
+type = htpasswd
+htpasswd_filename = $folder/users
+htpasswd_encryption = plain
+[storage]
+filesystem_folder = $folder/kept
+[logging]
+level = warning
+CONF
+    )
+    # A package of Debian's is for Debian's Python, whichever comes first.
+    launch dav /usr/bin/python3 -m radicale --config "$folder/config"
+    wait_for dav 20 port_taken "$port"
+}
+
 # start_clamd FOLDER PORT: with the signatures of dev.d/clamav and no others.
 start_clamd() {
     local folder=$1 port=$2

@@ -204,6 +204,13 @@ pub(crate) const ABSENCES_MAX: i64 = 500;
 pub(crate) const ABSENCE_DAYS_MAX: i64 = 400;
 /// Characters of what is noted with an absence.
 pub(crate) const NOTE_TEXT_CHARS_MAX: usize = 200;
+/// Calendars outside of a party, and feeds.
+pub(crate) const CALENDAR_LINKS_MAX: i64 = 10;
+pub(crate) const CALENDAR_FEEDS_MAX: i64 = 10;
+/// Bytes of what opens a calendar.
+pub(crate) const CALENDAR_USER_BYTES_MAX: usize = 320;
+pub(crate) const CALENDAR_PASSWORD_BYTES_MAX: usize = 1_024;
+pub(crate) const CALENDAR_EMAIL_BYTES_MAX: usize = 320;
 /// Stretches of time that a calendar outside may name.
 pub(crate) const BUSY_SPANS_MAX: usize = 2_000;
 /// How long a code to join an account works, in minutes.

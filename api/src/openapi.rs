@@ -10,12 +10,12 @@ use crate::{
     problem::Problem,
     request,
     routes::{
-        absences, asset_list, asset_terms, assets, attempts, batch, bookings, brand, bulk, contact_points,
-        deliveries, events, health, hooks, inbox, inbox_events, job_events, jobs, kinds, limits, matches,
-        memberships, messages, notifications, offers, pages, parties, pauses, preferences, promises,
-        rankings, relations, retention, schedule_steer, schedules, slots, steer, submit, templates, uploads,
-        webhook_deliveries, webhook_endpoints, webhook_events, webhook_rules, webhook_sources, why,
-        workflows,
+        absences, asset_list, asset_terms, assets, attempts, batch, bookings, brand, bulk,
+        calendar_conflicts, calendar_feeds, calendar_links, contact_points, deliveries, events, health,
+        hooks, inbox, inbox_events, job_events, jobs, kinds, limits, matches, memberships, messages,
+        notifications, offers, pages, parties, pauses, preferences, promises, rankings, relations, retention,
+        schedule_steer, schedules, slots, steer, submit, templates, uploads, webhook_deliveries,
+        webhook_endpoints, webhook_events, webhook_rules, webhook_sources, why, workflows,
     },
     unsubscribe,
 };
@@ -34,6 +34,7 @@ use crate::{
         (name = "Messages", description = "Tell people something, once"),
         (name = "People", description = "Who may do what, where and when"),
         (name = "Bookings", description = "Whose time is held, asked for or given away"),
+        (name = "Calendars", description = "What people keep elsewhere, and what they see of their bookings there"),
         (name = "Matching", description = "Find somebody for a visit"),
         (name = "Webhooks", description = "What others tell us, and what we tell others"),
         (name = "Operation", description = "For whoever runs this"),
@@ -137,6 +138,15 @@ fn bookings() -> OpenApiRouter<AppState> {
         .routes(routes!(relations::make_account_code))
         .routes(routes!(relations::join_account))
         .routes(routes!(slots::find_slots))
+        .routes(routes!(calendar_links::create_calendar_link))
+        .routes(routes!(calendar_links::list_calendar_links))
+        .routes(routes!(calendar_links::get_calendar_link, calendar_links::remove_calendar_link))
+        .routes(routes!(calendar_links::pull_calendar_link))
+        .routes(routes!(calendar_feeds::create_calendar_feed))
+        .routes(routes!(calendar_feeds::list_calendar_feeds))
+        .routes(routes!(calendar_feeds::remove_calendar_feed))
+        .routes(routes!(calendar_conflicts::list_calendar_conflicts))
+        .routes(routes!(calendar_conflicts::resolve_calendar_conflict))
         .routes(routes!(bookings::create_booking, bookings::list_bookings))
         .routes(routes!(bookings::get_booking))
         .routes(routes!(bookings::move_booking))
@@ -221,6 +231,7 @@ pub fn router(app: AppState) -> Router {
         .route("/docs/style.css", get(pages::style))
         .merge(delivery::router())
         .merge(unsubscribe::router())
+        .merge(calendar_feeds::router())
         .merge(ops::router(&app));
     let keyed = keyed.route_layer(middleware::from_fn_with_state(app.clone(), auth::authenticate));
     keyed

@@ -14,6 +14,9 @@ macro_rules! for_each_kind {
     ($apply:ident) => {
         $apply! {
             $crate::kinds::booking_lapse::BookingLapse,
+            $crate::kinds::calendar_export::CalendarExport,
+            $crate::kinds::calendar_pull::CalendarPull,
+            $crate::kinds::calendar_push::CalendarPush,
             $crate::kinds::delivery_publish::DeliveryPublish,
             $crate::kinds::delivery_zip::DeliveryZip,
             $crate::kinds::match_batch::MatchBatch,

@@ -139,6 +139,12 @@ ids! {
     AbsenceId = "abs",
     /// Time of somebody's that is held, asked for or given away.
     BookingId = "bkg",
+    /// A calendar outside that somebody keeps.
+    CalendarLinkId = "cal",
+    /// What somebody's calendar program reads of their bookings.
+    CalendarFeedId = "cfd",
+    /// Something about a calendar outside that a person has to see to.
+    CalendarConflictId = "ccf",
     /// A visit that somebody is looked for.
     MatchRequestId = "mrq",
     /// The question to one candidate whether they take a visit.

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jobs::{TenantId, WebhookEndpointId};
+use jobs::{CalendarLinkId, TenantId, WebhookEndpointId};
 
 /// Calls that went wrong within [`WINDOW`] before nobody calls any more.
 const FAILURES_MAX: usize = 5;
@@ -32,6 +32,8 @@ pub(crate) enum Called {
     Provider(&'static str),
     /// A tenant's endpoint.
     Endpoint(WebhookEndpointId),
+    /// A calendar outside.
+    Calendar(CalendarLinkId),
 }
 
 impl fmt::Display for Called {
@@ -39,6 +41,7 @@ impl fmt::Display for Called {
         match self {
             Self::Provider(name) => f.write_str(name),
             Self::Endpoint(id) => id.fmt(f),
+            Self::Calendar(id) => id.fmt(f),
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::{
     health::{self, Asked},
     held::Held,
     maintenance::{
-        abandoned, bounces, bulk,
+        abandoned, bounces, bulk, calendars,
         door::Door,
         fan_out, film_parts, graves, housekeeper, leases, parking, payloads, presence,
         quarantine::{Parent, Quarantine},
@@ -203,6 +203,7 @@ pub async fn run(
     services.spawn(rescuer::run(core.deps.db.clone(), Duration::from_millis(args.sweep_ms), stop.clone()));
     services.spawn(scheduler::run(core.deps.db.clone(), stop.clone()));
     services.spawn(fan_out::run(core.deps.db.clone(), stop.clone()));
+    services.spawn(calendars::run(core.deps.db.clone(), stop.clone()));
     let mailbox = args.mailbox.open().context("could not set up the mailbox for bounces")?;
     services.spawn(bounces::run(core.deps.db.clone(), mailbox, stop.clone()));
     services.spawn(stranded::run(core.deps.db.clone(), stop.clone()));

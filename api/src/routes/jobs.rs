@@ -154,7 +154,8 @@ pub(crate) fn read_cursor<T: FromStr>(cursor: &str) -> Result<T, Problem> {
 
 /// The `Link` to the page after, of a list without filters.
 pub(crate) fn link_next(path: &str, limit: u16, next: &str) -> Option<HeaderValue> {
-    HeaderValue::try_from(format!("<{path}?limit={limit}&cursor={next}>; rel=\"next\"")).ok()
+    let mark = if path.contains('?') { '&' } else { '?' };
+    HeaderValue::try_from(format!("<{path}{mark}limit={limit}&cursor={next}>; rel=\"next\"")).ok()
 }
 
 fn link(params: &ListParams, limit: u16, next: &str) -> String {

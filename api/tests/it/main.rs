@@ -11,6 +11,7 @@ mod assets;
 mod auth;
 mod bookings;
 mod bulk;
+mod calendars;
 mod commands;
 mod deliveries;
 mod encryption;

@@ -26,6 +26,6 @@ pub use hours::{DayOverride, Hours, Window};
 pub use point::{Point, Reach};
 pub use rank::{Ranked, Ranking, rank, reorder};
 pub use slots::{Search, Slot, Slots, slots};
-pub use span::Span;
+pub use span::{Span, joined};
 pub use visit::{Terms, Visit};
 pub use weights::{Weights, WeightsError};

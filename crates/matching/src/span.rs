@@ -35,8 +35,8 @@ impl Span {
     }
 }
 
-/// Joins spans that touch or overlap.
-pub(crate) fn joined(mut spans: Vec<Span>) -> Vec<Span> {
+/// Joins spans that touch or overlap; the earliest comes first.
+pub fn joined(mut spans: Vec<Span>) -> Vec<Span> {
     spans.sort_unstable();
     let mut joined: Vec<Span> = Vec::with_capacity(spans.len());
     for span in spans {

@@ -14,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 
 use reqwest::{
     Client, Method, RequestBuilder, Response,
-    header::{HeaderMap, RETRY_AFTER},
+    header::{ETAG, HeaderMap, HeaderName, LOCATION, RETRY_AFTER},
     redirect::Policy,
 };
 use tokio::sync::OnceCell;
@@ -55,10 +55,29 @@ pub struct Answer {
     pub status: u16,
     /// After how many seconds the other side wants to be asked again.
     pub retry_after_s: Option<u64>,
+    /// The name of what was asked for, as it is now.
+    pub etag: Option<String>,
+    /// Where it is instead.
+    pub location: Option<String>,
     /// The beginning of the body.
     pub body: Vec<u8>,
     /// There was more of it.
     pub is_cut: bool,
+}
+
+/// A request.
+#[derive(Debug, Clone)]
+pub struct Asked<'a> {
+    /// The method.
+    pub method: &'static str,
+    /// The address.
+    pub url: &'a str,
+    /// Who asks, and their password.
+    pub user: Option<(&'a str, &'a str)>,
+    /// Further headers.
+    pub headers: &'a [(&'static str, &'a str)],
+    /// The body.
+    pub body: Vec<u8>,
 }
 
 impl Outbound {
@@ -108,6 +127,23 @@ impl Outbound {
         answer(response, bytes_max).await
     }
 
+    /// Makes a request that is neither, such as those that calendar servers take, and reads up to `bytes_max` of the answer.
+    ///
+    /// # Errors
+    /// When the address may not be spoken to, or does not answer in time.
+    pub async fn send(&self, asked: Asked<'_>, bytes_max: usize) -> Result<Answer, OutboundError> {
+        let method = Method::from_bytes(asked.method.as_bytes())
+            .map_err(|_| OutboundError::Target(BadTarget::NoUrl))?;
+        let mut request = self.request(method, asked.url).await?;
+        if let Some((user, password)) = asked.user {
+            request = request.basic_auth(user, Some(password));
+        }
+        let request =
+            asked.headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let response = request.body(asked.body).send().await.map_err(OutboundError::of)?;
+        answer(response, bytes_max).await
+    }
+
     async fn request(&self, method: Method, url: &str) -> Result<RequestBuilder, OutboundError> {
         let url = check(url, self.options.loopback).map_err(OutboundError::Target)?;
         let client = self.client.get_or_try_init(async || Self::build(self.options)).await?;
@@ -117,6 +153,8 @@ impl Outbound {
 
 async fn answer(mut response: Response, bytes_max: usize) -> Result<Answer, OutboundError> {
     let (status, retry_after_s) = (response.status().as_u16(), retry_after_s(response.headers()));
+    let text = |name: HeaderName| response.headers().get(name)?.to_str().ok().map(str::to_owned);
+    let (etag, location) = (text(ETAG), text(LOCATION));
     let (mut body, mut is_cut) = (Vec::new(), false);
     // Bounded by the time that the whole request may take.
     while let Some(chunk) = response.chunk().await.map_err(OutboundError::of)? {
@@ -127,7 +165,7 @@ async fn answer(mut response: Response, bytes_max: usize) -> Result<Answer, Outb
             break;
         }
     }
-    Ok(Answer { status, retry_after_s, body, is_cut })
+    Ok(Answer { status, retry_after_s, etag, location, body, is_cut })
 }
 
 /// Only seconds: whoever sends a date is asked again when it suits us.

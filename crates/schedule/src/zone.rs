@@ -49,6 +49,19 @@ impl Zone {
         }
         wall.and_utc()
     }
+
+    /// When an appointment at `wall` is: of two moments the first, and when the clock skips it, as much later as the clock
+    /// skips. So calendars read the times of their entries.
+    pub fn appointed(self, wall: NaiveDateTime) -> DateTime<Utc> {
+        match self.0.from_local_datetime(&wall) {
+            LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => at.to_utc(),
+            LocalResult::None => {
+                // A day before, the clock went as it did before the gap.
+                let day = TimeDelta::days(1);
+                self.showing(wall - day, DateTime::<Utc>::MIN_UTC) + day
+            }
+        }
+    }
 }
 
 impl fmt::Display for Zone {
@@ -95,6 +108,21 @@ mod tests {
         assert_eq!(showing("2026-10-25T02:30:00"), "2026-10-25T02:30:00+02:00");
         let at = "2026-01-01T23:30:00Z".parse().unwrap();
         assert_eq!(zone.wall(at).to_string(), "2026-01-02 00:30:00");
+    }
+
+    #[test]
+    fn an_appointment_in_a_gap_is_as_much_later_as_the_clock_skips() {
+        for (zone, wall, at) in [
+            ("America/New_York", "2026-03-08T02:30:00", "2026-03-08T07:30:00Z"),
+            ("America/New_York", "2026-03-09T02:30:00", "2026-03-09T06:30:00Z"),
+            ("America/New_York", "2026-11-01T01:30:00", "2026-11-01T05:30:00Z"),
+            ("Australia/Lord_Howe", "2026-10-04T02:15:00", "2026-10-03T15:45:00Z"),
+            ("Asia/Kathmandu", "2026-06-01T12:00:00", "2026-06-01T06:15:00Z"),
+            ("Pacific/Apia", "2011-12-30T10:00:00", "2011-12-30T20:00:00Z"),
+        ] {
+            let appointed = zone.parse::<Zone>().unwrap().appointed(wall.parse().unwrap());
+            assert_eq!(appointed, at.parse::<DateTime<Utc>>().unwrap(), "{zone} {wall}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod backfill;
 pub mod bookings;
 pub mod brands;
 pub mod bulk;
+pub mod calendars;
 pub mod cancel;
 pub mod claim;
 mod db;

@@ -4,6 +4,7 @@
 //! **Invariant:** nothing that ships depends on this crate.
 
 mod clamd_server;
+mod dav_server;
 mod eventually;
 mod http_proxy;
 mod imap_server;
@@ -16,6 +17,7 @@ mod stopping;
 mod words;
 
 pub use clamd_server::{ClamdServer, VIRUS, VIRUS_NAME};
+pub use dav_server::{Dav, DavServer};
 pub use eventually::{eventually, until};
 pub use http_proxy::{HttpProxy, Service};
 pub use imap_server::ImapServer;

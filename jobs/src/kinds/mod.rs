@@ -1,6 +1,9 @@
 //! The contracts, one file per kind.
 
 pub mod booking_lapse;
+pub mod calendar_export;
+pub mod calendar_pull;
+pub mod calendar_push;
 pub mod delivery_publish;
 pub mod delivery_zip;
 pub mod match_batch;

@@ -1,6 +1,9 @@
 //! The handlers, one file per kind.
 
 mod booking_lapse;
+mod calendar_export;
+mod calendar_pull;
+mod calendar_push;
 mod delivery_publish;
 mod delivery_zip;
 mod match_batch;

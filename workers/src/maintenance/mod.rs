@@ -4,6 +4,7 @@
 pub mod abandoned;
 pub mod bounces;
 pub mod bulk;
+pub mod calendars;
 pub mod door;
 pub mod fan_out;
 pub mod film_parts;

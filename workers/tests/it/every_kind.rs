@@ -298,9 +298,19 @@ async fn all_ended(world: &World) -> i64 {
 
 fn masked(result: &serde_json::Value) -> serde_json::Value {
     let mut result = result.clone();
-    for named in
-        ["asset", "booking", "delivery", "digest", "event", "manifest_sha256", "message", "offer", "request"]
-    {
+    for named in [
+        "asset",
+        "booking",
+        "delivery",
+        "digest",
+        "event",
+        "feed",
+        "link",
+        "manifest_sha256",
+        "message",
+        "offer",
+        "request",
+    ] {
         if result.get(named).is_some() {
             result[named] = serde_json::Value::Null;
         }

@@ -6,6 +6,8 @@ mod bounces;
 mod brands;
 mod browser;
 mod bulk;
+mod calendar_feeds;
+mod calendars;
 mod carriers;
 mod clamd;
 mod crashes;

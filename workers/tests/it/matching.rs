@@ -18,7 +18,7 @@ use testkit::eventually;
 use crate::world::{SOON, World};
 
 /// Somebody who works so many kilometres north of Vienna.
-async fn technician(world: &World, km: f64) -> PartyId {
+pub(crate) async fn technician(world: &World, km: f64) -> PartyId {
     let terms = PartyTerms { name: "Ada".into(), locale: "en".into(), timezone: None, quiet: None };
     let inbox = (ContactPointId::new(), [7; 32]);
     let (party, noted) = (PartyId::new(), |_| Answer::of(201, None, &()));

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{Booking, moving::Status, read};
 use crate::{
+    calendars,
     db::{Db, Tx, commit},
     enqueue::{self, NewJob},
     error::{OrFailed, StoreError},
@@ -119,6 +120,7 @@ pub async fn create(
         if !busy.is_empty() {
             return Ok(Made::Busy(busy));
         }
+        calendars::want(&mut tx, tenant, new.id).await?;
     }
     if let Some(until) = new.held_until {
         lapse_at(db, &mut tx, tenant, (new.id, 1), until).await?;

@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 
 use super::{Booking, challenging::end_challenges, making::occupy, read};
 use crate::{
+    calendars,
     db::{Db, commit},
     error::{OrFailed, StoreError},
 };
@@ -199,9 +200,10 @@ pub(crate) async fn reach_status(
     .bind(tenant.as_uuid())
     .bind(booking.id)
     .bind(to.word())
-    .execute(tx)
+    .execute(&mut *tx)
     .await
     .or_failed("note where a booking moved")?;
+    calendars::want(tx, tenant, booking.id()).await?;
     Ok(true)
 }
 

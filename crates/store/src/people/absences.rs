@@ -91,8 +91,8 @@ pub async fn add_absence(
     Ok(added)
 }
 
-/// Takes what a calendar outside says in place of what it said before. False when this tenant has nobody such who does
-/// work.
+/// Takes what a caller says of a calendar outside in place of what it said before. What linked calendars say stays, and so does
+/// when they were read. False when this tenant has nobody such who does work.
 ///
 /// # Errors
 /// When the database fails.
@@ -105,8 +105,10 @@ pub async fn read_calendar(
     let mut tx = db.tenant(tenant).await?;
     // The row is locked, so that of two who read at once the second sees what the first wrote.
     let account: Option<Uuid> = sqlx::query_scalar(
-        "update membership set calendar_read_at = clock_timestamp() where tenant_id = $1 and party_id = $2
-         returning account_id",
+        "update membership set calendar_read_at = coalesce((
+             select min(coalesce(l.read_at, 'epoch')) from calendar_link l where l.tenant_id = $1 and l.party_id = $2
+         ), clock_timestamp())
+         where tenant_id = $1 and party_id = $2 returning account_id",
     )
     .bind(tenant.as_uuid())
     .bind(party.as_uuid())
@@ -114,12 +116,14 @@ pub async fn read_calendar(
     .await
     .or_failed("note that a calendar was read")?;
     let Some(account) = account else { return Ok(false) };
-    sqlx::query("delete from absence where tenant_id = $1 and party_id = $2 and kind = 'busy'")
-        .bind(tenant.as_uuid())
-        .bind(party.as_uuid())
-        .execute(&mut *tx)
-        .await
-        .or_failed("forget what a calendar said before")?;
+    sqlx::query(
+        "delete from absence where tenant_id = $1 and party_id = $2 and kind = 'busy' and link_id is null",
+    )
+    .bind(tenant.as_uuid())
+    .bind(party.as_uuid())
+    .execute(&mut *tx)
+    .await
+    .or_failed("forget what a calendar said before")?;
     let ids: Vec<Uuid> = busy.iter().map(|_| AbsenceId::new().as_uuid()).collect();
     sqlx::query(
         "insert into absence (id, tenant_id, party_id, account_id, kind, during, note)

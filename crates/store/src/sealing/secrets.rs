@@ -1,4 +1,4 @@
-//! Secrets that open other people's doors: of webhooks that come in, and of those that go out. They are sealed under a
+//! Secrets that open other people's doors: of webhooks that come in and that go out, and of calendars. They are sealed under a
 //! master key whether or not their tenant's payloads are.
 
 use sqlx::AssertSqlSafe;
@@ -11,11 +11,12 @@ use crate::{
 };
 
 /// Where secrets lie, and how what they belong to is called.
-const HELD: [Held; 4] = [
+const HELD: [Held; 5] = [
     Held { table: "webhook_source", column: "secret", owner: of_source },
     Held { table: "webhook_source", column: "previous", owner: of_source },
     Held { table: "webhook_endpoint", column: "secret", owner: of_endpoint },
     Held { table: "webhook_endpoint", column: "previous", owner: of_endpoint },
+    Held { table: "calendar_link", column: "access", owner: of_calendar },
 ];
 /// Secrets sealed anew in one transaction.
 const PAGE_MAX: i64 = 200;
@@ -32,6 +33,10 @@ fn of_source(id: Uuid) -> String {
 
 fn of_endpoint(id: Uuid) -> String {
     jobs::WebhookEndpointId::from_uuid(id).to_string()
+}
+
+fn of_calendar(id: Uuid) -> String {
+    jobs::CalendarLinkId::from_uuid(id).to_string()
 }
 
 impl Db {

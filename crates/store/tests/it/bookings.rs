@@ -16,7 +16,7 @@ use crate::{
     world::World,
 };
 
-fn new(parties: &[PartyId], status: Status, during: Span) -> NewBooking {
+pub(crate) fn new(parties: &[PartyId], status: Status, during: Span) -> NewBooking {
     NewBooking {
         id: BookingId::new(),
         reference: "project/17".into(),
@@ -36,7 +36,7 @@ async fn book(world: &World, tenant: TenantId, new: &NewBooking) -> Made {
     bookings::create(&world.api, tenant, new, None, answer).await.unwrap()
 }
 
-async fn made(world: &World, new: NewBooking) -> BookingId {
+pub(crate) async fn made(world: &World, new: NewBooking) -> BookingId {
     assert!(matches!(book(world, world.tenant, &new).await, Made::New(_)));
     new.id
 }
@@ -45,7 +45,7 @@ async fn get(world: &World, id: BookingId) -> Booking {
     bookings::booking(&world.api, world.tenant, id).await.unwrap().unwrap()
 }
 
-async fn move_to(world: &World, id: BookingId, to: Status, version: i32) -> Moved {
+pub(crate) async fn move_to(world: &World, id: BookingId, to: Status, version: i32) -> Moved {
     let wanted = Move { to, version, on_time: true };
     bookings::move_to(&world.api, world.tenant, id, wanted).await.unwrap()
 }

@@ -5,6 +5,7 @@ mod bookings;
 mod bulk;
 mod bulk_asking;
 mod bulk_racing;
+mod calendars;
 mod cancelling;
 mod enqueueing;
 mod graves;

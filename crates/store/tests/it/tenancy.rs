@@ -8,6 +8,7 @@ use store::testing::TestDatabase;
 const GLOBAL: &[(&str, &str)] = &[
     ("lease", "names jobs of many tenants; only workers may read it"),
     ("pace", "counts claims of all tenants; only workers may read it"),
+    ("turn", "who has a chore in hand, for all tenants; only workers may read it"),
     ("bucket", "what is left of a rule's rate; only workers may read it"),
     ("worker", "processes belong to no tenant"),
     ("user_account", "people belong to no tenant; reached by functions only"),
@@ -118,6 +119,7 @@ async fn fill(database: &TestDatabase, tenants: [TenantId; 2]) {
         sqlx::raw_sql(AssertSqlSafe(messages_of(tenant))).execute(&mut owner).await.unwrap();
         sqlx::raw_sql(AssertSqlSafe(webhooks_of(tenant))).execute(&mut owner).await.unwrap();
         sqlx::raw_sql(AssertSqlSafe(work_of(tenant))).execute(&mut owner).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(calendars_of(tenant))).execute(&mut owner).await.unwrap();
         sqlx::raw_sql(AssertSqlSafe(people_of(tenant))).execute(&mut owner).await.unwrap();
     }
 }
@@ -152,6 +154,21 @@ fn work_of(tenant: TenantId) -> String {
          set local session_replication_role = replica;
          insert into relation (tenant_id, by_party, about_party, word) values ('{id}', '{id}', '{other}', 'blocked');
          set local session_replication_role = origin;",
+    )
+}
+
+/// A row of each table of calendars outside.
+fn calendars_of(tenant: TenantId) -> String {
+    let id = tenant.as_uuid();
+    format!(
+        "insert into calendar_link (id, tenant_id, party_id, provider, host, access, is_written, created_by)
+         select '{id}', '{id}', p.id, 'caldav', 'x', 'x', true, 'x' from party p where p.tenant_id = '{id}';
+         insert into calendar_object (tenant_id, link_id, href, etag, events) values ('{id}', '{id}', 'x', 'x', '[]');
+         insert into calendar_push (tenant_id, link_id, booking_id) values ('{id}', '{id}', '{id}');
+         insert into calendar_feed (id, tenant_id, party_id, secret_sha256, created_by)
+         select '{id}', '{id}', p.id, sha256('{id}'), 'x' from party p where p.tenant_id = '{id}';
+         insert into calendar_conflict (id, tenant_id, link_id, booking_id, kind, mark)
+             values ('{id}', '{id}', '{id}', '{id}', 'overlap', 'x');"
     )
 }
 

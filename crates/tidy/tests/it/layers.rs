@@ -12,6 +12,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("schedule", &[]),
     ("notify", &["jobs", "schedule"]),
     ("matching", &["jobs", "schedule"]),
+    ("calendar", &["jobs", "matching", "schedule"]),
     ("store", &["jobs", "matching", "schedule"]),
     ("queue", &["jobs"]),
     ("blob", &[]),
@@ -26,6 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "api",
         &[
             "blob",
+            "calendar",
             "jobs",
             "matching",
             "notify",
@@ -42,6 +44,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "workers",
         &[
             "blob",
+            "calendar",
             "jobs",
             "matching",
             "media",
@@ -93,6 +96,9 @@ const NAMED_BY: &[(&str, &[&str])] = &[
     ("axum", &["api", "workers"]),
     ("reqwest", &["client", "telemetry", "faults", "outbound", "workers"]),
     ("lettre", &["workers"]),
+    ("calcard", &["calendar"]),
+    ("rrule", &["calendar"]),
+    ("roxmltree", &["workers"]),
     ("async-imap", &["workers"]),
     ("mail-parser", &["notify"]),
     ("minijinja", &["notify"]),

@@ -1,0 +1,107 @@
+//! Calendars outside over HTTP. Nobody reads or writes them here.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::app::{Answer, TestApp, fresh};
+
+async fn technician(app: &TestApp) -> String {
+    let id = app.post("/v1/parties", &json!({"name": "Ada"})).await.body["id"].as_str().unwrap().to_owned();
+    let member = json!({"roles": ["technician"], "timezone": "UTC"});
+    let set = app.request(Method::PUT, &format!("/v1/parties/{id}/membership")).json(&member);
+    assert_eq!(set.send().await.unwrap().status(), StatusCode::OK);
+    id
+}
+
+fn wanted(party: &str, more: &Value) -> Value {
+    let mut body = json!({"party": party, "provider": "caldav", "url": "https://dav.example.com/ada/",
+        "username": "ada", "password": "rosebud"});
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    body
+}
+
+#[tokio::test]
+async fn what_opens_a_calendar_is_taken_and_never_shown() {
+    let app = TestApp::start().await;
+    let party = technician(&app).await;
+    let (key, body) = (fresh(), wanted(&party, &json!({})));
+    let made = app.post_keyed("/v1/calendar-links", &body, &key).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    assert!(!made.text.contains("rosebud") && made.body["state"] == "linking" && made.body["stale"] == true);
+    assert_eq!((&made.body["host"], &made.body["write"]), (&json!("dav.example.com"), &json!(true)));
+    assert_eq!(app.post_keyed("/v1/calendar-links", &body, &key).await.text, made.text);
+    let path = format!("/v1/calendar-links/{}", made.body["id"].as_str().unwrap());
+    assert_eq!(app.get(&path).await.body, made.body);
+    let feed = json!({"party": party, "provider": "ics", "url": "webcal://example.com/secret.ics"});
+    let feed = app.post("/v1/calendar-links", &feed).await;
+    assert_eq!((feed.status, &feed.body["write"]), (StatusCode::CREATED, &json!(false)), "{}", feed.text);
+    let list = format!("/v1/parties/{party}/calendar-links");
+    let first = app.get(&format!("{list}?limit=1")).await.body;
+    assert_eq!(first["links"][0], feed.body);
+    let next = first["next"].as_str().unwrap();
+    assert_eq!(app.get(&format!("{list}?limit=1&cursor={next}")).await.body["links"][0], made.body);
+    assert_eq!(app.post(&format!("{path}/pull"), &json!({})).await.status, StatusCode::ACCEPTED);
+    assert_eq!(
+        Answer::of(app.request(Method::DELETE, &path).send().await.unwrap()).await.status,
+        StatusCode::NO_CONTENT
+    );
+    app.get(&path).await.problem(404, "not_found");
+    app.post(&format!("{path}/pull"), &json!({})).await.problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn what_cannot_be_linked_is_refused_with_the_field() {
+    let app = TestApp::start().await;
+    let party = technician(&app).await;
+    for (more, pointer) in [
+        (json!({"url": "http://example.com/"}), "/url"),
+        (json!({"url": "https://10.0.0.1/"}), "/url"),
+        (json!({"url": "https://ada:rosebud@example.com/"}), "/url"),
+        (json!({"url": format!("https://example.com/{}", "x".repeat(2_000))}), "/url"),
+        (json!({"username": ""}), "/username"),
+        (json!({"username": null}), "/password"),
+        (json!({"password": "a\u{0}b"}), "/password"),
+        (json!({"password": "x".repeat(1_025)}), "/password"),
+        (json!({"email": "x".repeat(321)}), "/email"),
+        (json!({"provider": "ics", "write": true}), "/write"),
+        (json!({"provider": "exchange"}), "/provider"),
+    ] {
+        let refused = app.post("/v1/calendar-links", &wanted(&party, &more)).await;
+        assert_eq!(refused.problem(422, "invalid_body").pointers(), [pointer], "{more}");
+    }
+    let nobody = wanted("pty_0192f3c47a1b7c3d8e4f5a6b7c8d9e0f", &json!({}));
+    app.post("/v1/calendar-links", &nobody).await.problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn feeds_are_made_listed_and_ended() {
+    let app = TestApp::start().await;
+    let party = technician(&app).await;
+    let made = app.post("/v1/calendar-feeds", &json!({ "party": party })).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    let url = made.body["url"].as_str().unwrap().strip_prefix("http://crewline.test").unwrap().to_owned();
+    let bare = async |path: &str| {
+        Answer::of(app.http.get(format!("http://{}{path}", app.address)).send().await.unwrap()).await
+    };
+    assert!(
+        bare(&url).await.problem(503, "unavailable").header("retry-after").is_some(),
+        "nobody wrote it yet"
+    );
+    for wrong in ["/c/x.ics", url.strip_suffix(".ics").unwrap(), "/c/%00.ics"] {
+        bare(wrong).await.problem(404, "not_found");
+    }
+    let listed = app.get(&format!("/v1/parties/{party}/calendar-feeds")).await.body;
+    assert_eq!((&listed["feeds"][0]["id"], &listed["feeds"][0]["url"]), (&made.body["id"], &Value::Null));
+    let path = format!("/v1/calendar-feeds/{}", made.body["id"].as_str().unwrap());
+    assert_eq!(
+        Answer::of(app.request(Method::DELETE, &path).send().await.unwrap()).await.status,
+        StatusCode::NO_CONTENT
+    );
+    bare(&url).await.problem(404, "not_found");
+    let nobody = json!({"party": "pty_0192f3c47a1b7c3d8e4f5a6b7c8d9e0f"});
+    app.post("/v1/calendar-feeds", &nobody).await.problem(404, "not_found");
+    assert_eq!(app.get("/v1/calendar-conflicts?all=true").await.body, json!({"conflicts": [], "next": null}));
+    let none = "/v1/calendar-conflicts/ccf_0192f3c47a1b7c3d8e4f5a6b7c8d9e0f/resolve";
+    app.post(none, &json!({"keep": "ours"})).await.problem(404, "not_found");
+    app.post(none, &json!({"keep": "both"})).await.problem(422, "invalid_body");
+}

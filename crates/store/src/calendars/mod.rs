@@ -1,0 +1,21 @@
+//! Calendars outside: links to them, what was read there, what is written there, and what a person has to see to.
+
+mod conflicts;
+mod due;
+mod feeds;
+mod links;
+mod pushing;
+mod reading;
+
+pub(crate) use self::pushing::want;
+pub use self::{
+    conflicts::{Conflict, ConflictFilter, Keep, Resolved, conflicts, resolve},
+    due::ask,
+    feeds::{
+        Feed, FeedBooking, FeedBookings, FeedMade, NewFeed, Shown, create_feed, feed_bookings, feeds,
+        remove_feed, show, shown,
+    },
+    links::{Link, LinkMade, NewLink, create, link, links, pull_soon, remove},
+    pushing::{FoundThere, Stands, ToPush, settle_push, to_push},
+    reading::{Known, Object, Opened, Own, Reading, Took, failed, open, take},
+};

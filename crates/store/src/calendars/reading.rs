@@ -1,0 +1,308 @@
+//! Reading a calendar outside: what is known of it, and taking what it says now in place of that.
+
+use chrono::{DateTime, Utc};
+use jobs::{AbsenceId, BookingId, CalendarLinkId, TenantId};
+use matching::Span;
+use serde_json::Value;
+use sqlx::{FromRow, PgConnection, types::Json};
+use uuid::Uuid;
+
+use super::{
+    conflicts::{self, Found},
+    links::note_freshness,
+    pushing::{self, Seen},
+};
+use crate::{
+    db::{Db, commit},
+    error::{OrFailed, StoreError},
+};
+
+/// Characters kept of what went wrong.
+const PROBLEM_CHARS_MAX: usize = 500;
+
+/// A calendar that is about to be read.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// `caldav` or `ics`.
+    pub provider: String,
+    /// What opens it.
+    pub access: String,
+    /// Where its entries are, if that was found before.
+    pub collection: Option<String>,
+    /// Up to where it was read.
+    pub token: Option<String>,
+    /// Where the clock of whoever keeps it hangs.
+    pub timezone: String,
+    /// When it was opened, by the database's clock.
+    pub at: DateTime<Utc>,
+    /// Which reading this is.
+    pub reading: i32,
+    /// What it said before.
+    pub known: Vec<Known>,
+}
+
+/// An entry as it was read before.
+#[derive(Debug, Clone, FromRow)]
+pub struct Known {
+    /// Where it is.
+    pub href: String,
+    /// How it was.
+    pub etag: String,
+    /// When it is.
+    pub events: Json<Value>,
+}
+
+#[derive(FromRow)]
+struct Row {
+    provider: String,
+    access: Vec<u8>,
+    collection: Option<String>,
+    token: Option<String>,
+    timezone: String,
+    at: DateTime<Utc>,
+    reading: i32,
+}
+
+/// What is known of a calendar; none when this tenant has no such link.
+///
+/// # Errors
+/// When the database fails, or this process cannot open the access.
+pub async fn open(db: &Db, tenant: TenantId, link: CalendarLinkId) -> Result<Option<Opened>, StoreError> {
+    let mut tx = db.tenant(tenant).await?;
+    let row: Option<Row> = sqlx::query_as(
+        "select l.provider, l.access, l.collection, l.token, m.timezone, clock_timestamp() as at, l.reading
+         from calendar_link l join membership m on m.party_id = l.party_id where l.tenant_id = $1 and l.id = $2",
+    )
+    .bind(tenant.as_uuid())
+    .bind(link.as_uuid())
+    .fetch_optional(&mut *tx)
+    .await
+    .or_failed("open a calendar")?;
+    let Some(row) = row else { return Ok(None) };
+    let known = sqlx::query_as(
+        "select href, etag, events from calendar_object where tenant_id = $1 and link_id = $2 order by href",
+    )
+    .bind(tenant.as_uuid())
+    .bind(link.as_uuid())
+    .fetch_all(&mut *tx)
+    .await
+    .or_failed("read what a calendar said before")?;
+    drop(tx);
+    Ok(Some(Opened {
+        provider: row.provider,
+        access: db.open_secret(&link.to_string(), &row.access)?,
+        collection: row.collection,
+        token: row.token,
+        timezone: row.timezone,
+        at: row.at,
+        reading: row.reading,
+        known,
+    }))
+}
+
+/// An entry that is new, or not as before.
+#[derive(Debug, Clone)]
+pub struct Object {
+    /// Where it is.
+    pub href: String,
+    /// How it is.
+    pub etag: String,
+    /// When it is.
+    pub events: Value,
+    /// The booking that it is, if we wrote it, and whether it is as we did.
+    pub own: Option<Own>,
+}
+
+/// A booking of ours.
+#[derive(Debug, Clone, Copy)]
+pub struct Own {
+    /// Which.
+    pub booking: BookingId,
+    /// It is as we wrote it.
+    pub is_untouched: bool,
+}
+
+/// What a calendar says now.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// Which reading it is, as it was opened.
+    pub reading: i32,
+    /// When it was opened.
+    pub at: DateTime<Utc>,
+    /// Where the entries are.
+    pub collection: Option<String>,
+    /// Up to where it was read.
+    pub token: Option<String>,
+    /// What is new, or not as before.
+    pub changed: Vec<Object>,
+    /// What is gone.
+    pub removed: Vec<String>,
+    /// When somebody is busy, of everything it says.
+    pub busy: Vec<Span>,
+    /// Entries that were not understood.
+    pub doubts: usize,
+}
+
+/// Whether a reading counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Took {
+    /// It does.
+    Taken,
+    /// Another reading came first, or the link is gone.
+    Overtaken,
+}
+
+/// Takes what a calendar says now in place of what it said before: all of it, or none.
+///
+/// # Errors
+/// When the database fails.
+pub async fn take(
+    db: &Db,
+    tenant: TenantId,
+    link: CalendarLinkId,
+    reading: &Reading,
+) -> Result<Took, StoreError> {
+    let mut tx = db.tenant(tenant).await?;
+    let party: Option<Uuid> = sqlx::query_scalar(
+        "update calendar_link set reading = reading + 1, read_at = $4, collection = $5, token = $6, doubts = $7,
+             problem = null, failing_since = null, is_refused = false
+         where tenant_id = $1 and id = $2 and reading = $3 returning party_id",
+    )
+    .bind(tenant.as_uuid())
+    .bind(link.as_uuid())
+    .bind(reading.reading)
+    .bind(reading.at)
+    .bind(&reading.collection)
+    .bind(&reading.token)
+    .bind(reading.doubts as i32)
+    .fetch_optional(&mut *tx)
+    .await
+    .or_failed("note that a calendar was read")?;
+    let Some(party) = party else { return Ok(Took::Overtaken) };
+    keep_objects(&mut tx, tenant, link, reading).await?;
+    keep_busy(&mut tx, tenant, link, &reading.busy).await?;
+    note_freshness(&mut tx, tenant, party).await?;
+    let overlaps = overlaps(&mut tx, tenant, link).await?;
+    conflicts::note(&mut tx, tenant, link, &overlaps).await?;
+    conflicts::end_overlaps(&mut tx, tenant, link, &overlaps).await?;
+    let seen: Vec<Seen<'_>> = reading.changed.iter().filter_map(seen).collect();
+    pushing::note_seen(&mut tx, tenant, link, &seen, &reading.removed).await?;
+    commit(tx, "take what a calendar says").await?;
+    Ok(Took::Taken)
+}
+
+fn seen(object: &Object) -> Option<Seen<'_>> {
+    let own = object.own?;
+    let booking = own.booking.as_uuid();
+    Some(Seen { booking, href: &object.href, etag: &object.etag, is_untouched: own.is_untouched })
+}
+
+async fn keep_objects(
+    tx: &mut PgConnection,
+    tenant: TenantId,
+    link: CalendarLinkId,
+    reading: &Reading,
+) -> Result<(), StoreError> {
+    sqlx::query("delete from calendar_object where tenant_id = $1 and link_id = $2 and href = any ($3)")
+        .bind(tenant.as_uuid())
+        .bind(link.as_uuid())
+        .bind(&reading.removed)
+        .execute(&mut *tx)
+        .await
+        .or_failed("forget entries that are gone")?;
+    sqlx::query(
+        "insert into calendar_object (tenant_id, link_id, href, etag, events)
+         select $1, $2, x.href, x.etag, x.events from unnest($3::text[], $4::text[], $5::jsonb[]) as x (href, etag, events)
+         on conflict (link_id, href) do update set etag = excluded.etag, events = excluded.events",
+    )
+    .bind(tenant.as_uuid())
+    .bind(link.as_uuid())
+    .bind(reading.changed.iter().map(|object| object.href.as_str()).collect::<Vec<_>>())
+    .bind(reading.changed.iter().map(|object| object.etag.as_str()).collect::<Vec<_>>())
+    .bind(reading.changed.iter().map(|object| Json(&object.events)).collect::<Vec<_>>())
+    .execute(tx)
+    .await
+    .or_failed("keep entries")?;
+    Ok(())
+}
+
+/// What did not change stays as it is: a calendar is read all day.
+async fn keep_busy(
+    tx: &mut PgConnection,
+    tenant: TenantId,
+    link: CalendarLinkId,
+    busy: &[Span],
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "with said as (
+             select x.id, tstzrange(x.starts_at, x.ends_at) as during
+             from unnest($3::uuid[], $4::timestamptz[], $5::timestamptz[]) as x (id, starts_at, ends_at)
+         ), gone as (
+             delete from absence a where a.tenant_id = $1 and a.link_id = $2
+                 and not exists (select from said where said.during = a.during)
+         )
+         insert into absence (id, tenant_id, party_id, account_id, kind, during, note, link_id)
+         select said.id, $1, l.party_id, m.account_id, 'busy', said.during, '', l.id
+         from said join calendar_link l on l.tenant_id = $1 and l.id = $2 join membership m on m.party_id = l.party_id
+         where not exists (select from absence a where a.link_id = $2 and a.during = said.during)",
+    )
+    .bind(tenant.as_uuid())
+    .bind(link.as_uuid())
+    .bind(busy.iter().map(|_| AbsenceId::new().as_uuid()).collect::<Vec<_>>())
+    .bind(busy.iter().map(|span| span.from).collect::<Vec<_>>())
+    .bind(busy.iter().map(|span| span.until).collect::<Vec<_>>())
+    .execute(tx)
+    .await
+    .or_failed("note what a calendar says")?;
+    Ok(())
+}
+
+/// Bookings of this tenant at whose time this calendar has something else.
+async fn overlaps(
+    tx: &mut PgConnection,
+    tenant: TenantId,
+    link: CalendarLinkId,
+) -> Result<Vec<Found>, StoreError> {
+    let rows: Vec<(Uuid, String)> = sqlx::query_as(
+        "select b.id, a.during::text from absence a
+         join calendar_link l on l.id = a.link_id
+         join occupied o on o.tenant_id = $1 and o.account_id = a.account_id and o.party_id = l.party_id
+             and o.protected && a.during
+         join booking b on b.id = o.booking_id and b.status in ('confirmed', 'active') and b.during && a.during
+         where a.tenant_id = $1 and a.link_id = $2",
+    )
+    .bind(tenant.as_uuid())
+    .bind(link.as_uuid())
+    .fetch_all(tx)
+    .await
+    .or_failed("see what a calendar has at the time of bookings")?;
+    Ok(rows.into_iter().map(|(booking, during)| Found::overlap(booking, during)).collect())
+}
+
+/// Writes down that a calendar could not be read, and why. What it said before holds, until it is too old.
+///
+/// # Errors
+/// When the database fails.
+pub async fn failed(
+    db: &Db,
+    tenant: TenantId,
+    link: CalendarLinkId,
+    problem: &str,
+    is_refused: bool,
+) -> Result<(), StoreError> {
+    let problem: String = problem.chars().filter(|c| *c != '\0').take(PROBLEM_CHARS_MAX).collect();
+    let mut tx = db.tenant(tenant).await?;
+    sqlx::query(
+        "update calendar_link set problem = $3, is_refused = $4,
+             failing_since = coalesce(failing_since, clock_timestamp())
+         where tenant_id = $1 and id = $2",
+    )
+    .bind(tenant.as_uuid())
+    .bind(link.as_uuid())
+    .bind(problem)
+    .bind(is_refused)
+    .execute(&mut *tx)
+    .await
+    .or_failed("note that a calendar cannot be read")?;
+    commit(tx, "note that a calendar cannot be read").await
+}

@@ -1,0 +1,71 @@
+//! What can go wrong with a calendar outside, and what follows from it.
+
+use std::time::Duration;
+
+use jobs::{Failure, failure::Problem};
+use outbound::{Answer, OutboundError};
+use store::StoreError;
+
+/// A calendar could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Trouble {
+    /// It could not be reached.
+    #[error(transparent)]
+    Outbound(#[from] OutboundError),
+    /// It does not let us in.
+    #[error("it does not let us in: it answered {0}")]
+    Refused(u16),
+    /// It wants to be left alone.
+    #[error("it wants to be left alone: it answered {0}")]
+    Busy(u16, Option<Duration>),
+    /// It answered something else than was asked for.
+    #[error("it answered {0} to {1}")]
+    Answered(u16, &'static str),
+    /// What it says cannot be used.
+    #[error("what it says cannot be used: {0}")]
+    Unusable(String),
+    /// Our own side.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Trouble {
+    /// An answer that is none to what was asked for.
+    pub(super) fn of(answer: &Answer, asked: &'static str) -> Self {
+        let after = answer.retry_after_s.map(Duration::from_secs);
+        match answer.status {
+            status @ (401 | 403) => Self::Refused(status),
+            status @ (429 | 503) => Self::Busy(status, after),
+            status => Self::Answered(status, asked),
+        }
+    }
+
+    /// What it says cannot be used.
+    pub(super) fn unusable(why: impl std::fmt::Display) -> Self {
+        Self::Unusable(why.to_string())
+    }
+
+    /// Whether the other side answered at all.
+    pub(crate) fn is_answer(&self) -> bool {
+        match self {
+            Self::Outbound(error) => error.is_ours(),
+            Self::Busy(..) => false,
+            Self::Answered(status, _) => *status < 500,
+            Self::Refused(_) | Self::Unusable(_) | Self::Store(_) => true,
+        }
+    }
+
+    /// Whether it is for somebody to change how we are let in.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
+
+    /// What becomes of the job.
+    pub(crate) fn into_failure(self) -> Failure {
+        let after = if let Self::Busy(_, after) = self { after } else { None };
+        match self {
+            Self::Store(error) => error.into(),
+            error => Failure::Retry { problem: Problem::of("calendar", &error), after },
+        }
+    }
+}
