@@ -80,6 +80,7 @@ install_packages() {
     [[ -z $(missing_of redis-server) ]] || silence+=(redis-server)
     # The second fetches hundreds of megabytes of signatures as soon as it runs.
     [[ -z $(missing_of clamav-daemon) ]] || silence+=(clamav-daemon clamav-freshclam)
+    [[ -z $(missing_of prometheus) ]] || silence+=(prometheus)
     log=$DEV/log/apt.log
     if ! as_root env DEBIAN_FRONTEND=noninteractive bash -c "$APT_PROGRAM" apt "$*" "${silence[*]}" \
         "$(packages_of codec | tr '\n' ' ')" >"$log" 2>&1 </dev/null; then

@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Limit(LimitArgs),
     /// Pause queues and kinds for every tenant
     Pause(PauseArgs),
+    /// Print what the API is, as an OpenAPI 3.1 document: what `crates/client` is made from
+    Openapi,
     /// Ask a running server whether it is alive; for container health checks
     Healthcheck(HealthcheckArgs),
     /// Run an S3 server on a directory, for development

@@ -22,7 +22,6 @@ use futures::stream;
 
 use crate::{
     AppState,
-    hub::Stream,
     limits::{HEARTBEAT, STREAM_AGE_MAX},
     problem::{Code, Problem},
 };
@@ -49,18 +48,18 @@ pub(crate) trait Follow: Send + 'static {
     ) -> impl Future<Output = Result<ControlFlow<()>, Problem>> + Send;
 }
 
-struct Streaming<F> {
+struct Streaming<F, P> {
     follower: F,
     app: AppState,
     ready: VecDeque<Event>,
     ends_at: Instant,
     looked_at: Option<Instant>,
     is_over: bool,
-    _place: Stream,
+    _place: P,
 }
 
-/// What `follower` tells, with a sign of life in between, which proxies must not hold back.
-pub(crate) fn respond(app: AppState, place: Stream, follower: impl Follow) -> Response {
+/// What `follower` tells for as long as it has its `place`, with a sign of life in between, which proxies must not hold back.
+pub(crate) fn respond(app: AppState, place: impl Send + 'static, follower: impl Follow) -> Response {
     let streaming = Streaming {
         follower,
         app,
@@ -78,7 +77,7 @@ pub(crate) fn respond(app: AppState, place: Stream, follower: impl Follow) -> Re
     ([("x-accel-buffering", "no")], Sse::new(events).keep_alive(alive)).into_response()
 }
 
-impl<F: Follow> Streaming<F> {
+impl<F: Follow, P> Streaming<F, P> {
     /// The next event; none when the stream is over.
     async fn next(&mut self) -> Option<Event> {
         loop {

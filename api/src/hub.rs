@@ -5,11 +5,12 @@
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use jobs::{JobId, PartyId, TenantId};
+use jobs::{JobId, PartyId};
 use store::{
     Db,
     notices::{For, Notice, Notices},
@@ -121,44 +122,44 @@ impl Drop for Watch {
     }
 }
 
-/// How many event streams each tenant holds open.
+/// How many event streams each of those who follow holds open.
 #[derive(Clone)]
-pub(crate) struct Streams {
+pub(crate) struct Streams<K> {
     streams_max: usize,
-    open: Arc<Mutex<HashMap<TenantId, usize>>>,
+    open: Arc<Mutex<HashMap<K, usize>>>,
 }
 
-impl Streams {
+impl<K: Copy + Eq + Hash> Streams<K> {
     pub(crate) fn new(streams_max: usize) -> Self {
         Self { streams_max, open: Arc::default() }
     }
 
     /// A place for one stream, for as long as the result lives.
-    pub(crate) fn open(&self, tenant: TenantId) -> Result<Stream, Problem> {
+    pub(crate) fn open(&self, whose: K) -> Result<Stream<K>, Problem> {
         let mut open = locked(&self.open);
-        let count = open.entry(tenant).or_default();
+        let count = open.entry(whose).or_default();
         if *count >= self.streams_max {
-            let detail = format!("{} event streams are open, which is as many as a tenant may have", *count);
+            let detail = format!("{} event streams are open, which is as many as there may be", *count);
             return Err(Problem::new(Code::TooManyStreams, detail).retry_after(5));
         }
         *count += 1;
-        Ok(Stream { tenant, open: self.open.clone() })
+        Ok(Stream { whose, open: self.open.clone() })
     }
 }
 
 /// The place of one stream.
-pub(crate) struct Stream {
-    tenant: TenantId,
-    open: Arc<Mutex<HashMap<TenantId, usize>>>,
+pub(crate) struct Stream<K: Eq + Hash> {
+    whose: K,
+    open: Arc<Mutex<HashMap<K, usize>>>,
 }
 
-impl Drop for Stream {
+impl<K: Eq + Hash> Drop for Stream<K> {
     fn drop(&mut self) {
         let mut open = locked(&self.open);
-        if let Some(count) = open.get_mut(&self.tenant) {
+        if let Some(count) = open.get_mut(&self.whose) {
             *count -= 1;
             if *count == 0 {
-                open.remove(&self.tenant);
+                open.remove(&self.whose);
             }
         }
     }

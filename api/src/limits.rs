@@ -271,6 +271,12 @@ pub(crate) const PASSWORD_BYTES_MAX: usize = 256;
 pub(crate) const USER_EMAIL_CHARS_MAX: usize = 200;
 /// Pages and actions of one person in [`OPS_WINDOW_S`].
 pub(crate) const OPS_REQUESTS_MAX: u32 = 1_200;
+/// Live pages that one person may have open. They are none of the event streams of the tenant.
+pub(crate) const OPS_STREAMS_MAX: usize = 30;
+/// Shares of tenants on one page.
+pub(crate) const OPS_SHARES_MAX: i32 = 500;
+/// Arguments that are edited in a form, which has to fit with every character escaped.
+pub(crate) const CLONE_ARGS_BYTES_MAX: usize = 8 * 1024;
 /// Refusals of one person that are written down in [`OPS_WINDOW_S`]; past them they have to wait.
 pub(crate) const OPS_REFUSALS_MAX: u32 = 30;
 /// Characters kept of an address that was refused.

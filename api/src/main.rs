@@ -40,6 +40,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Audit(args) => commands::audit::run(&args).await,
         Command::Limit(args) => commands::limit::run(&args).await,
         Command::Pause(args) => commands::pause::run(&args).await,
+        Command::Openapi => commands::openapi(),
         Command::Healthcheck(args) => commands::healthcheck::run(&args).await,
         #[cfg(feature = "embedded-s3")]
         Command::S3(args) => commands::s3::run(&args).await,

@@ -185,6 +185,11 @@ impl Problem {
         &self.0.detail
     }
 
+    /// After how many seconds to try again, if that may help.
+    pub(crate) fn retry_after_s(&self) -> Option<u64> {
+        self.0.retry_after_s
+    }
+
     /// The fields that cannot be used.
     pub(crate) fn errors(&self) -> &[FieldError] {
         &self.0.errors

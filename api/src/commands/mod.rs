@@ -29,6 +29,11 @@ pub(crate) async fn migrate(database: &DatabaseArgs) -> anyhow::Result<()> {
     say("The schema is up to date.")
 }
 
+/// Prints the description of the API.
+pub(crate) fn openapi() -> anyhow::Result<()> {
+    say(&serde_json::to_string_pretty(&api::document())?)
+}
+
 /// Writes a line for the person, or the script, that called.
 pub(crate) fn say(line: &str) -> anyhow::Result<()> {
     writeln!(io::stdout().lock(), "{line}")?;

@@ -6,13 +6,13 @@ use anyhow::Context;
 use api::{UserRole, ops};
 use jobs::{TenantId, UserId};
 use serde_json::{Value, json};
-use store::{Db, audit, keys, users};
+use store::{Db, Tx, audit, keys, users};
 
 use super::{owner, say};
 use crate::config::people::{PlaceArgs, UserArgs, UserCommand};
 
 pub(crate) async fn run(args: &UserArgs) -> anyhow::Result<()> {
-    let db = owner(&args.database)?;
+    let db = args.masters.give(owner(&args.database)?)?;
     match &args.command {
         UserCommand::Add { email, name, password_stdin } => add(&db, email, name, *password_stdin).await?,
         UserCommand::List => {
@@ -27,30 +27,63 @@ pub(crate) async fn run(args: &UserArgs) -> anyhow::Result<()> {
         }
         UserCommand::Withdraw { email, place } => {
             let (user, tenant) = (users::by_email(&db, email).await?, find(&db, place).await?);
-            anyhow::ensure!(users::withdraw(&db, user, tenant).await?, "{email} has no role there");
-            note(&db, tenant, "user.withdraw", email, &Value::Null).await?;
+            let said = note("user.withdraw", email, &Value::Null);
+            change(&db, tenant, &said, async |tx| {
+                anyhow::ensure!(users::withdraw(tx, user, tenant).await?, "{email} has no role there");
+                Ok(())
+            })
+            .await?;
             say("Withdrawn.")?;
         }
         UserCommand::Password { email, password_stdin } => {
             let (user, password) = (users::by_email(&db, email).await?, password(*password_stdin)?);
-            users::set_password(&db, user, &hashed(&password)?).await?;
-            note(&db, None, "user.password", email, &Value::Null).await?;
+            let (hash, said) = (hashed(&password)?, note("user.password", email, &Value::Null));
+            change(&db, None, &said, async |tx| Ok(users::set_password(tx, user, &hash).await?)).await?;
             tell(&password, *password_stdin)?;
         }
         UserCommand::Totp { email, off } => totp(&db, email, *off).await?,
         UserCommand::Disable { email } => set_disabled(&db, email, true).await?,
         UserCommand::Enable { email } => set_disabled(&db, email, false).await?,
+        UserCommand::Seal => {
+            let said = note("user.seal", "*", &Value::Null);
+            let sealed = change(&db, None, &said, async |tx| Ok(users::reseal(&db, tx).await?)).await?;
+            say(&format!("{sealed} secrets were sealed under the present master key."))?;
+        }
     }
     db.close().await;
     Ok(())
 }
 
+/// Does `act` and writes it down as `said`, in the chain of whom it concerns: both or neither.
+async fn change<T>(
+    db: &Db,
+    tenant: Option<TenantId>,
+    said: &Value,
+    act: impl AsyncFnOnce(&mut Tx) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let both = async |tx: &mut Tx| {
+        let done = act(tx).await?;
+        audit::note(tx, said).await?;
+        anyhow::Ok(done)
+    };
+    db.transact(tenant, both).await
+}
+
+/// What is written down of something that was done here.
+fn note(action: &str, email: &str, after: &Value) -> Value {
+    json!({ "by": "the command line", "action": action, "target": email, "after": after, "outcome": "done" })
+}
+
 async fn add(db: &Db, email: &str, name: &str, from_stdin: bool) -> anyhow::Result<()> {
     anyhow::ensure!(ops::is_email(email), "{email:?} is no e-mail address");
     let password = password(from_stdin)?;
-    let added = users::add(db, UserId::new(), email, name, &hashed(&password)?).await?;
-    anyhow::ensure!(added, "somebody has the address {email} already");
-    note(db, None, "user.add", email, &json!({ "name": name })).await?;
+    let (hash, said) = (hashed(&password)?, note("user.add", email, &json!({ "name": name })));
+    change(db, None, &said, async |tx| {
+        let added = users::add(tx, UserId::new(), email, name, &hash).await?;
+        anyhow::ensure!(added, "somebody has the address {email} already");
+        Ok(())
+    })
+    .await?;
     tell(&password, from_stdin)
 }
 
@@ -71,8 +104,8 @@ async fn grant(
         role.name()
     );
     let (user, tenant) = (users::by_email(db, email).await?, find(db, place).await?);
-    users::grant(db, user, tenant, role, payloads).await?;
-    note(db, tenant, "user.grant", email, &json!({ "role": role.name(), "sees_payloads": payloads })).await?;
+    let said = note("user.grant", email, &json!({ "role": role.name(), "sees_payloads": payloads }));
+    change(db, tenant, &said, async |tx| Ok(users::grant(tx, user, tenant, role, payloads).await?)).await?;
     say("Granted.")
 }
 
@@ -83,8 +116,9 @@ async fn totp(db: &Db, email: &str, off: bool) -> anyhow::Result<()> {
     } else {
         Some(ops::new_totp_secret().context("the system has no randomness to give")?)
     };
-    users::set_totp(db, user, secret.as_ref().map(<[u8; 20]>::as_slice)).await?;
-    note(db, None, "user.totp", email, &json!({ "on": !off })).await?;
+    let said = note("user.totp", email, &json!({ "on": !off }));
+    let bytes = secret.as_ref().map(<[u8; 20]>::as_slice);
+    change(db, None, &said, async |tx| Ok(users::set_totp(db, tx, user, bytes).await?)).await?;
     match secret {
         Some(secret) => say(&ops::totp_address(&secret, email)),
         None => say("No code is asked for any more."),
@@ -92,9 +126,9 @@ async fn totp(db: &Db, email: &str, off: bool) -> anyhow::Result<()> {
 }
 
 async fn set_disabled(db: &Db, email: &str, is_disabled: bool) -> anyhow::Result<()> {
-    users::set_disabled(db, users::by_email(db, email).await?, is_disabled).await?;
-    let word = if is_disabled { "user.disable" } else { "user.enable" };
-    note(db, None, word, email, &Value::Null).await?;
+    let user = users::by_email(db, email).await?;
+    let said = note(if is_disabled { "user.disable" } else { "user.enable" }, email, &Value::Null);
+    change(db, None, &said, async |tx| Ok(users::set_disabled(tx, user, is_disabled).await?)).await?;
     say(if is_disabled { "Disabled." } else { "Enabled." })
 }
 
@@ -103,19 +137,6 @@ async fn find(db: &Db, place: &PlaceArgs) -> anyhow::Result<Option<TenantId>> {
         Some(slug) => Ok(Some(keys::tenant_by_slug(db, slug).await?)),
         None => Ok(None),
     }
-}
-
-/// Writes down what was done, in the chain of whom it concerns.
-async fn note(
-    db: &Db,
-    tenant: Option<TenantId>,
-    action: &str,
-    email: &str,
-    after: &Value,
-) -> anyhow::Result<()> {
-    let said = json!({ "by": "the command line", "action": action, "target": email, "after": after, "outcome": "done" });
-    audit::append(db, tenant, &said).await?;
-    Ok(())
 }
 
 fn password(from_stdin: bool) -> anyhow::Result<String> {

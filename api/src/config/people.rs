@@ -2,7 +2,7 @@
 
 use api::UserRole;
 use clap::{Args, Subcommand};
-use settings::DatabaseArgs;
+use settings::{DatabaseArgs, MasterKeyArgs};
 
 /// `api user`.
 #[derive(Debug, Args)]
@@ -15,6 +15,8 @@ pub(crate) struct UserArgs {
     pub(crate) command: UserCommand,
     #[command(flatten)]
     pub(crate) database: DatabaseArgs,
+    #[command(flatten)]
+    pub(crate) masters: MasterKeyArgs,
 }
 
 /// What to do with the people who use the dashboard.
@@ -79,6 +81,9 @@ pub(crate) enum UserCommand {
         /// What they sign in with
         email: String,
     },
+    /// Seal the secrets of code generators under the present master key: those that lie there as they are, and those under the
+    /// one before
+    Seal,
 }
 
 /// Where somebody has a role.

@@ -67,7 +67,7 @@ impl Visit {
 
     /// Whether they may do such things here.
     pub(crate) fn may(&self, right: Right) -> bool {
-        access::may(self.role, right)
+        access::may(self.role, self.sees_payloads, right)
     }
 
     /// As the API knows them.
@@ -191,7 +191,7 @@ async fn admit(
 ) -> Result<Visit, Refusal> {
     let is_here = !names_tenant || found.tenant.is_some();
     let held = if route.right == Right::SignedIn { Some(UserRole::Viewer) } else { found.role };
-    if let Some(role) = held.filter(|role| is_here && access::may(*role, route.right)) {
+    if let Some(role) = held.filter(|role| is_here && access::may(*role, found.sees_payloads, route.right)) {
         return Ok(Visit {
             user: found.user,
             email: found.email.clone(),
@@ -245,6 +245,8 @@ async fn form(
     for (name, value) in form_urlencoded::parse(&body) {
         match &*name {
             "csrf" => given = value.into_owned(),
+            // What jobs are given is for those who may see payloads; the log is for more people.
+            "args" => drop(fields.insert(name.into_owned(), "not written down".into())),
             _ => drop(fields.insert(name.into_owned(), value.into_owned().into())),
         }
     }

@@ -19,6 +19,7 @@ use telemetry::trace_context;
 
 use super::{
     access::Right,
+    cloning,
     guard::Visit,
     layout::{self, Page, state},
     words,
@@ -51,6 +52,7 @@ pub(super) async fn show(
     let is = record.state()?;
     let why = (!is.is_final()).then(|| waiting::explain(&record, facts.as_ref(), Utc::now())).transpose()?;
     let base = format!("/ops/t/{slug}/jobs");
+    let changed = cloning::difference(&app, &visit, &record).await?;
     let body = html! {
         div #job data-live {
             p.head { (state(is.name())) " " code.id { (id) } }
@@ -63,6 +65,7 @@ pub(super) async fn show(
         }
         @if visit.sees_payloads { div #log data-live { h2 { "Log" } (log(&lines)) } }
         (facts_of(&record, &slug))
+        @if let Some(changed) = changed { (changed) }
         (payloads(&record, visit.sees_payloads))
     };
     let live = (!is.is_final()).then(|| format!("{base}/{id}/live"));
@@ -98,6 +101,7 @@ fn actions(visit: &Visit, path: &str, is: ::jobs::State) -> Markup {
         p.acts {
             @if is != ::jobs::State::Running { (layout::action(visit, &format!("{path}/retry"), if is.is_final() { "Run again" } else { "Run now" })) }
             @if !is.is_final() { (layout::action(visit, &format!("{path}/cancel"), "Cancel")) }
+            @if visit.may(Right::OperatePayloads) { a href={ (path) "/clone" } { "Clone" } }
         }
     }
 }

@@ -123,7 +123,11 @@ pub(super) fn problem(problem: &Problem, path: &str) -> Response {
             p { a href=(path.rsplit_once('/').map_or("/ops", |(up, _)| if up.len() < 4 { "/ops" } else { up })) { "Back" } " · " a href="/ops" { "Home" } }
         }
     };
-    respond(code.status(), code.title(), &body)
+    let mut response = respond(code.status(), code.title(), &body);
+    if let Some(seconds) = problem.retry_after_s() {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
 }
 
 /// A page for somebody who has not signed in.

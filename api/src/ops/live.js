@@ -4,15 +4,19 @@
 const badge = document.querySelector("#live");
 const said = document.querySelector("#said");
 const STALE_MS = 12000;
+const AGAIN_MS = 2000;
 let paused = false;
 let looking = false;
+// When the page was last known to show how things stand, and whether asking for it failed since.
 let heard = Date.now();
+let failed = false;
 
 const say = (text) => { if (said.textContent !== text) said.textContent = text; };
 
 const show = () => {
   const silent = Math.round((Date.now() - heard) / 1000);
-  const stale = !paused && Date.now() - heard > STALE_MS && source.readyState !== EventSource.OPEN;
+  const isCut = Date.now() - heard > STALE_MS && source.readyState !== EventSource.OPEN;
+  const stale = !paused && (failed || isCut);
   badge.className = paused ? "paused" : stale ? "stale" : "";
   badge.textContent = paused ? "Paused" : stale ? `Stale for ${silent} s` : "Live";
   badge.setAttribute("aria-pressed", String(paused));
@@ -34,12 +38,13 @@ const quiet = (part, fresh) => {
 };
 
 const look = async () => {
-  heard = Date.now();
   if (paused || looking || document.hidden) return;
   looking = true;
   try {
     const answer = await fetch(location.href, { credentials: "same-origin" });
-    if (answer.ok && !answer.redirected) {
+    failed = !answer.ok || answer.redirected;
+    if (!failed) {
+      heard = Date.now();
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const part of document.querySelectorAll("[data-live]")) {
         const next = fresh.getElementById(part.id);
@@ -55,8 +60,11 @@ const look = async () => {
       // What has ended moves no more.
       if (!fresh.querySelector("#live")) { source.close(); badge.remove(); }
     }
+  } catch {
+    failed = true;
   } finally {
     looking = false;
+    show();
   }
 };
 
@@ -66,7 +74,7 @@ if (badge) {
   source.addEventListener("look", look);
   badge.addEventListener("click", () => { paused = !paused; show(); if (!paused) look(); });
   addEventListener("visibilitychange", look);
-  setInterval(show, 1000);
+  setInterval(() => { show(); if (failed) look(); }, AGAIN_MS);
   show();
 }
 

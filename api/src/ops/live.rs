@@ -19,7 +19,7 @@ use crate::{
 
 /// Tells when a job of anybody moved, every few seconds at most.
 pub(super) async fn follow(State(app): State<AppState>, visit: Visit) -> Result<Response, Problem> {
-    let place = app.streams.open(visit.tenant()?)?;
+    let place = app.pages.open(visit.user)?;
     let moved = Moved::Any(app.hub.any());
     Ok(respond(app, place, moved))
 }
@@ -31,7 +31,7 @@ pub(super) async fn follow_job(
     Path((_, id)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
     let id = id.parse().map_err(|_| Problem::not_found("job"))?;
-    let place = app.streams.open(visit.tenant()?)?;
+    let place = app.pages.open(visit.user)?;
     let moved = Moved::Job(app.hub.job(id));
     Ok(respond(app, place, moved))
 }

@@ -10,6 +10,7 @@ mod access;
 mod audit;
 mod bulk;
 mod charts;
+mod cloning;
 mod errors;
 mod guard;
 mod home;

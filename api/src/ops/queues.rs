@@ -5,7 +5,7 @@ use axum::{
     extract::{Path, State},
     response::{IntoResponse, Redirect, Response},
 };
-use chrono::{NaiveDateTime, TimeDelta, Utc};
+use chrono::{TimeDelta, Utc};
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::json;
@@ -27,13 +27,11 @@ use crate::{
     AppState,
     auth::Operator,
     extract::{Id, Json, typed},
-    limits::PAUSE_REASON_CHARS_MAX,
+    limits::{LIMIT_CONCURRENCY_MAX, PAUSE_REASON_CHARS_MAX},
     problem::{FieldError, Problem},
-    routes::pauses,
+    routes::{self, pauses},
 };
 
-/// How the time is written by which a pause ends.
-const LOCAL: &str = "%Y-%m-%dT%H:%M";
 /// The time that is offered for it.
 const OFFERED: TimeDelta = TimeDelta::hours(1);
 
@@ -70,7 +68,7 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
                 }
             }
         }
-        @if visit.may(Right::Operate) { (pause_form(&visit, &place.slug)) }
+        @if visit.may(Right::Operate) { (pause_form(&visit, &place.slug)) (limit_form(&visit, &place.slug)) }
     };
     Ok(Page::live(&visit, "/queues", "Queues", body).into_response())
 }
@@ -136,11 +134,51 @@ fn pause_form(visit: &Visit, slug: &str) -> Markup {
                 } }
                 label { "Why" input name="reason" required maxlength=(PAUSE_REASON_CHARS_MAX); }
                 label { "Until, in UTC; empty for until somebody resumes it"
-                    input type="datetime-local" name="until" min=(now.format(LOCAL)) value=((now + OFFERED).format(LOCAL)); }
+                    input type="datetime-local" name="until" min=(now.format(words::LOCAL)) value=((now + OFFERED).format(words::LOCAL)); }
                 button { "Pause" }
             }
         }
     }
+}
+
+fn limit_form(visit: &Visit, slug: &str) -> Markup {
+    html! {
+        details.form {
+            summary { "Limit a queue" }
+            form method="post" action={ "/ops/t/" (slug) "/limits" } {
+                (token(visit))
+                label { "Queue" select name="queue" { @for queue in ::jobs::Queue::ALL { option { (queue.name()) } } } }
+                label { "Jobs at once; empty for as many as there are slots"
+                    input type="number" name="at_once" min="1" max=(LIMIT_CONCURRENCY_MAX); }
+                button { "Set" }
+            }
+        }
+    }
+}
+
+/// What the form of a limit sends.
+#[derive(Debug, Deserialize)]
+pub(super) struct LimitForm {
+    queue: String,
+    at_once: String,
+}
+
+/// Sets how many jobs of a queue run at once, or takes that back. Other limits stay.
+pub(super) async fn limit(
+    State(app): State<AppState>,
+    visit: Visit,
+    Form(form): Form<LimitForm>,
+) -> Result<Redirect, Problem> {
+    let (name, operator) = (format!("queue-{}", form.queue), Operator::of(visit.caller()?)?);
+    if form.at_once.is_empty() {
+        routes::limits::remove_limit(State(app), operator, Id(name)).await?;
+    } else {
+        let wrong = |_| Problem::invalid(vec![FieldError::new("/at_once", "a number")]);
+        let at_once: u32 = form.at_once.parse().map_err(wrong)?;
+        let body = typed(&json!({ "queue": form.queue, "concurrency": at_once }))?;
+        drop(routes::limits::set_limit(State(app), operator, Id(name), Json(body)).await?);
+    }
+    back(&visit)
 }
 
 /// What the form of a pause sends.
@@ -157,16 +195,7 @@ pub(super) async fn pause(
     visit: Visit,
     Form(form): Form<PauseForm>,
 ) -> Result<Redirect, Problem> {
-    let until = match form.until.as_str() {
-        "" => None,
-        text => {
-            let at = NaiveDateTime::parse_from_str(text, LOCAL);
-            let wrong = |_| {
-                Problem::invalid(vec![FieldError::new("/until", "a day and a time, as 2026-11-22T04:15")])
-            };
-            Some(at.map_err(wrong)?.and_utc())
-        }
-    };
+    let until = words::moment(&form.until, "until")?;
     let queue = Some(form.queue).filter(|queue| !queue.is_empty());
     let body = typed(&json!({ "queue": queue, "reason": form.reason, "expires_at": until }))?;
     pauses::pause(State(app), Operator::of(visit.caller()?)?, Json(body)).await?;

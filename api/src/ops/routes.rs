@@ -10,7 +10,7 @@ use axum::{
 
 use super::{
     access::Right,
-    audit, bulk, errors,
+    audit, bulk, cloning, errors,
     guard::{self, Gate},
     home, job, jobs, live, messages, queues, schedules, sign_in,
     subject::Subject,
@@ -101,6 +101,7 @@ fn of_all() -> Vec<Entry> {
         page(super::ROOT, SeeAll, get(tenants::show)),
         page(super::TENANTS_OF_MINE, SignedIn, get(tenants::mine)),
         page("/ops/workers", SeeAll, get(workers::show)),
+        act("/ops/workers/{id}/drain", OperateAll, ("worker.drain", Subject::New), post(workers::drain)),
         page("/ops/audit", OperateAll, get(audit::of_installation)),
         act("/ops/sign-out", SignedIn, ("sign_out", Subject::New), post(sign_in::sign_out)),
     ]
@@ -108,18 +109,26 @@ fn of_all() -> Vec<Entry> {
 
 /// The work of a tenant.
 fn of_work() -> Vec<Entry> {
-    use Right::{Operate, See};
+    use Right::{Operate, OperatePayloads, See};
     vec![
         page("/ops/t/{tenant}", See, get(home::show)),
         page("/ops/t/{tenant}/live", See, get(live::follow)),
         page("/ops/t/{tenant}/queues", See, get(queues::show)),
         act("/ops/t/{tenant}/pauses", Operate, ("pause", Subject::Pauses), post(queues::pause)),
+        act("/ops/t/{tenant}/limits", Operate, ("limit", Subject::Limits), post(queues::limit)),
         act("/ops/t/{tenant}/pauses/{id}/resume", Operate, ("resume", Subject::Pauses), post(queues::resume)),
         page("/ops/t/{tenant}/jobs", See, get(jobs::show)),
         page("/ops/t/{tenant}/jobs/{id}", See, get(job::show)),
         page("/ops/t/{tenant}/jobs/{id}/live", See, get(live::follow_job)),
         act("/ops/t/{tenant}/jobs/{id}/retry", Operate, ("job.retry", Subject::Job), post(job::retry)),
         act("/ops/t/{tenant}/jobs/{id}/cancel", Operate, ("job.cancel", Subject::Job), post(job::cancel)),
+        page("/ops/t/{tenant}/jobs/{id}/clone", OperatePayloads, get(cloning::show)),
+        act(
+            "/ops/t/{tenant}/jobs/{id}/clone",
+            OperatePayloads,
+            ("job.clone", Subject::New),
+            post(cloning::submit),
+        ),
         page("/ops/t/{tenant}/errors", See, get(errors::show)),
         page("/ops/t/{tenant}/bulk", See, get(bulk::list)),
         page("/ops/t/{tenant}/bulk/new", Operate, get(bulk::preview)),
@@ -164,6 +173,12 @@ fn of_plans() -> Vec<Entry> {
         ),
         page("/ops/t/{tenant}/webhooks", See, get(webhooks::list)),
         page("/ops/t/{tenant}/webhooks/in/{id}", See, get(webhooks::source)),
+        act(
+            "/ops/t/{tenant}/webhooks/in/{id}/replay",
+            Operate,
+            ("webhook.replay_range", Subject::New),
+            post(webhooks::replay_range),
+        ),
         act(
             "/ops/t/{tenant}/webhooks/in/{id}/replay/{event}",
             Operate,

@@ -4,7 +4,7 @@ use jobs::{JobId, TenantId};
 use serde_json::{Value, json};
 use store::{
     bulk::{self, OperationState},
-    messages, pauses, reads, schedules,
+    limits, messages, pauses, reads, schedules,
 };
 
 use crate::{AppState, problem::Problem};
@@ -16,6 +16,8 @@ pub(crate) enum Subject {
     Job,
     /// The pauses of the tenant.
     Pauses,
+    /// The limits of the tenant.
+    Limits,
     /// The schedule that the path names.
     Schedule,
     /// The bulk operation that the path names.
@@ -55,6 +57,17 @@ impl Subject {
                     })
                 };
                 Some(pauses::list(&app.db, tenant).await?.into_iter().map(line).collect())
+            }
+            Self::Limits => {
+                let (standing, _) = limits::list(&app.db, tenant).await?;
+                let line = |standing: limits::Standing| {
+                    let limit = standing.limit;
+                    json!({
+                        "name": limit.name, "queue": limit.queue, "kind": limit.kind, "key": limit.key,
+                        "concurrency": limit.concurrency,
+                    })
+                };
+                Some(standing.into_iter().map(line).collect())
             }
             Self::Schedule => match id.parse() {
                 Ok(id) => schedules::get(&app.db, tenant, id).await?.map(|schedule| {

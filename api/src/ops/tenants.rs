@@ -12,21 +12,22 @@ use store::{
 };
 
 use super::{guard::Visit, layout::Page, words};
-use crate::{AppState, problem::Problem};
+use crate::{AppState, limits::OPS_SHARES_MAX, problem::Problem};
 
 /// Whose first waiting job waits for longer than this is starving.
 const STARVING: TimeDelta = TimeDelta::minutes(15);
 
 /// What each tenant has of each queue, and who waits longest.
 pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Response, Problem> {
-    let shares = observing::shares(&app.db, visit.user).await?;
+    let shares = observing::shares(&app.db, visit.user, STARVING, OPS_SHARES_MAX).await?;
     let now = Utc::now();
     let waits = |share: &TenantShare| share.oldest_at.map(|at| now - at);
-    let starving = shares.iter().filter(|share| waits(share).is_some_and(|wait| wait > STARVING)).count();
+    let (starving, all) =
+        shares.first().map(|one| (one.starving_in_all, one.shares_in_all)).unwrap_or_default();
     let places = sessions::tenants_of(&app.db, visit.user).await?;
     let body = html! {
         @if starving == 0 { p.calm { "✓ Nobody has waited for longer than " (words::span(STARVING)) "." } }
-        @else { p.alarm { (words::many(starving as i64, "tenant waits", "tenants wait")) " for longer than " (words::span(STARVING)) " in a queue." } }
+        @else { p.alarm { (words::many(starving, "share waits", "shares wait")) " for longer than " (words::span(STARVING)) " in a queue." } }
         table {
             thead { tr { th { "Tenant" } th { "Queue" } th.number { "Jobs/s" } th.number.wide { "Weight" } th { "First in line since" } } }
             tbody {
@@ -41,6 +42,7 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
                 }
             }
         }
+        @if all > shares.len() as i64 { p.soft { "Those who wait longest, of " (all) " in all." } }
         h2 { "Every tenant" }
         ul.plain { @for place in &places { li { a href={ "/ops/t/" (place.slug) } { (place.name) } " " code { (place.slug) } } } }
     };

@@ -2,10 +2,13 @@
 
 use ::jobs::{WebhookEndpointId, WebhookSourceId};
 use axum::{
-    extract::{Path, State},
+    Form,
+    extract::{Path, Query, State},
     response::{IntoResponse, Redirect, Response},
 };
 use maud::{Markup, html};
+use serde::Deserialize;
+use serde_json::json;
 use store::{
     inbox::{self, Event, Refused},
     outbox::{self, Delivery},
@@ -14,13 +17,14 @@ use store::{
 use super::{
     access::Right,
     guard::Visit,
-    layout::{self, Page, state},
+    layout::{self, Page, state, token},
     words,
 };
 use crate::{
     AppState,
     auth::Retrier,
-    limits::{OPS_ROWS_MAX, WEBHOOK_ENDPOINTS_MAX, WEBHOOK_SOURCES_MAX},
+    extract::typed,
+    limits::{OPS_ROWS_MAX, WEBHOOK_ENDPOINTS_MAX, WEBHOOK_REPLAY_MAX, WEBHOOK_SOURCES_MAX},
     problem::Problem,
     routes::{webhook_deliveries, webhook_events},
 };
@@ -64,6 +68,7 @@ pub(super) async fn source(
     State(app): State<AppState>,
     visit: Visit,
     Path((slug, id)): Path<(String, String)>,
+    Query(range): Query<Range>,
 ) -> Result<Response, Problem> {
     let tenant = visit.tenant()?;
     let id: WebhookSourceId = id.parse().map_err(|_| Problem::not_found("source"))?;
@@ -76,6 +81,7 @@ pub(super) async fn source(
     let base = format!("/ops/t/{slug}/webhooks/in/{id}");
     let body = html! {
         (events_table(&visit, &base, &events))
+        @if visit.may(Right::Operate) { (range_form(&visit, &base, &range)) }
         @if !refused.is_empty() { h2 { "Not believed" } (refusals_table(&refused)) }
     };
     Ok(Page::new(&visit, "/webhooks", &source.name, body).into_response())
@@ -104,6 +110,68 @@ fn refusals_table(refused: &[Refused]) -> Markup {
             tbody { @for one in refused { tr { td { (words::when(one.refused_at)) } td { code { (one.word) } } td { (one.reason) } } } }
         }
     }
+}
+
+/// Which events are to be looked at again: what the form sends, and what it is filled with when there are more.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Range {
+    state: String,
+    since: String,
+    until: String,
+    /// The last event of those before.
+    after: String,
+    /// How many those were.
+    replayed: usize,
+}
+
+fn range_form(visit: &Visit, base: &str, range: &Range) -> Markup {
+    let goes_on = !range.after.is_empty();
+    html! {
+        @if range.replayed > 0 { p role="status" { (words::many(range.replayed as i64, "event is", "events are")) " looked at again." } }
+        details.form open[goes_on] {
+            summary { "Replay a range" }
+            form method="post" action={ (base) "/replay" } {
+                (token(visit))
+                input type="hidden" name="after" value=(range.after);
+                label { "State" select name="state" {
+                    option value="" { "any" }
+                    @for state in webhook_events::STATES { option selected[range.state == *state] { (state) } }
+                } }
+                label { "Not before, in UTC" input type="datetime-local" name="since" value=(range.since); }
+                label { "Before, in UTC" input type="datetime-local" name="until" value=(range.until); }
+                p.soft { "Up to " (WEBHOOK_REPLAY_MAX) " at once, oldest first. The jobs they become are new ones." }
+                button { @if goes_on { "Go on with those after" } @else { "Replay" } }
+            }
+        }
+    }
+}
+
+/// Has the events of a range looked at again, as many as may be at once, and leads on to those after.
+pub(super) async fn replay_range(
+    State(app): State<AppState>,
+    visit: Visit,
+    Path((slug, id)): Path<(String, String)>,
+    Form(range): Form<Range>,
+) -> Result<Redirect, Problem> {
+    let caller = Retrier::of(visit.caller()?)?.0;
+    let source: WebhookSourceId = id.parse().map_err(|_| Problem::not_found("source"))?;
+    let some = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    let body = typed(&json!({
+        "state": some(&range.state), "after": some(&range.after),
+        "since": words::moment(&range.since, "since")?, "until": words::moment(&range.until, "until")?,
+    }))?;
+    let told = webhook_events::replay_range(&app, caller.tenant, source, body).await?;
+    let after = told.next.map(|next| next.to_string()).unwrap_or_default();
+    let range = Range { after, replayed: told.events.len(), ..range };
+    let query = form_urlencoded::Serializer::new(String::new())
+        .append_pair("state", &range.state)
+        .append_pair("since", &range.since)
+        .append_pair("until", &range.until)
+        .append_pair("after", &range.after)
+        .append_pair("replayed", &range.replayed.to_string())
+        .finish();
+    Ok(Redirect::to(&format!("/ops/t/{slug}/webhooks/in/{id}?{query}")))
 }
 
 /// Has an event looked at again.

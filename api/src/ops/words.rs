@@ -1,7 +1,25 @@
 //! Numbers and times as people read them.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use maud::{Markup, html};
+
+use crate::problem::{FieldError, Problem};
+
+/// How forms write a time, in UTC.
+pub(super) const LOCAL: &str = "%Y-%m-%dT%H:%M";
+
+/// The time that the field called `name` of a form says, if it says one.
+pub(super) fn moment(text: &str, name: &str) -> Result<Option<DateTime<Utc>>, Problem> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let at = NaiveDateTime::parse_from_str(text, LOCAL);
+    let wrong = |_| {
+        let detail = "a day and a time, as 2026-11-22T04:15";
+        Problem::invalid(vec![FieldError::new(format!("/{name}"), detail)])
+    };
+    Ok(Some(at.map_err(wrong)?.and_utc()))
+}
 
 /// How long, in its largest two units.
 pub(super) fn span(span: TimeDelta) -> String {

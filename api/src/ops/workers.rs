@@ -1,14 +1,19 @@
 //! The worker processes.
 
 use axum::{
-    extract::State,
-    response::{IntoResponse, Response},
+    extract::{Path, State},
+    response::{IntoResponse, Redirect, Response},
 };
 use chrono::{TimeDelta, Utc};
 use maud::html;
 use store::observing::{self, Worker};
 
-use super::{guard::Visit, layout::Page, words};
+use super::{
+    access::Right,
+    guard::Visit,
+    layout::{self, Page},
+    words,
+};
 use crate::{AppState, problem::Problem};
 
 /// Who was silent for longer does not count as being there.
@@ -27,7 +32,7 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
             @if silent > 0 { ", " (words::many(silent as i64, "has", "have")) " said nothing for half a minute" } "."
         }
         table {
-            thead { tr { th { "Worker" } th.wide { "Version" } th { "Queues and slots" } th.number { "Running" } th { "Last beat" } th.wide { "Since" } } }
+            thead { tr { th { "Worker" } th.wide { "Version" } th { "Queues and slots" } th.number { "Running" } th.number.wide { "Memory" } th { "Last beat" } th.wide { "Since" } th { "" } } }
             tbody {
                 @for worker in &workers {
                     tr.hot[is_silent(worker)] {
@@ -35,13 +40,36 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
                         td.wide { (worker.version) }
                         td { @for (queue, slots) in worker.queues.iter().zip(&worker.slots) { span.tag { (queue) " " (slots) } " " } }
                         td.number { (words::count(worker.running)) }
+                        td.number.wide { @match worker.memory_bytes { Some(bytes) => { (words::count(bytes >> 20)) " MiB" }, None => "–" } }
                         td { (words::when(worker.seen_at)) @if is_silent(worker) { " " span.state.failed { "✕ silent" } } }
                         td.wide { (words::when(worker.started_at)) }
+                        td {
+                            @if let Some(at) = worker.drain_requested_at { span.soft { "asked to end " (words::when(at)) } }
+                            @else if visit.may(Right::OperateAll) {
+                                (layout::action(&visit, &format!("/ops/workers/{}/drain", escaped(&worker.name)), "Drain"))
+                            }
+                        }
                     }
                 }
             }
         }
-        p.soft { "To empty a worker send it SIGTERM: it claims nothing more and hands back what does not end in time." }
+        p.soft { "A worker that drains, or gets SIGTERM, claims nothing more, hands back what does not end in time, and goes. Whatever starts processes there starts the next." }
     };
     Ok(Page::new(&visit, "/ops/workers", "Workers", body).into_response())
+}
+
+fn escaped(name: &str) -> String {
+    form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>().replace('+', "%20")
+}
+
+/// Asks a worker to end.
+pub(super) async fn drain(
+    State(app): State<AppState>,
+    visit: Visit,
+    Path(name): Path<String>,
+) -> Result<Redirect, Problem> {
+    if !observing::drain(&app.db, visit.user, &name).await? {
+        return Err(Problem::not_found("worker"));
+    }
+    Ok(Redirect::to("/ops/workers"))
 }

@@ -143,6 +143,7 @@ pub(crate) async fn create_booking(
 /// Which bookings to list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct BookingParams {
     /// Only those of this party.
     #[param(value_type = Option<String>)]

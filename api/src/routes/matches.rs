@@ -162,6 +162,7 @@ pub(crate) async fn request_match(
 /// Which requests to list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct MatchParams {
     /// Only those that stand so.
     state: Option<String>,

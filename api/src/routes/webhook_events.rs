@@ -1,6 +1,6 @@
 //! What others told us: looking at it, having it looked at again, and what was not believed.
 
-use ::jobs::{JobId, WebhookEventId, WebhookRuleId, WebhookSourceId};
+use ::jobs::{JobId, TenantId, WebhookEventId, WebhookRuleId, WebhookSourceId};
 use axum::{
     Json as Body,
     extract::{Path, State},
@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// The states of an event.
-const STATES: [&str; 3] = ["received", "processed", "parked"];
+pub(crate) const STATES: [&str; 3] = ["received", "processed", "parked"];
 
 /// A webhook that came in.
 #[derive(Debug, Serialize, ToSchema)]
@@ -227,10 +227,10 @@ pub(crate) struct ReplayBody {
 pub(crate) struct WebhookReplayed {
     /// The events, oldest first.
     #[schema(value_type = Vec<String>)]
-    events: Vec<WebhookEventId>,
+    pub(crate) events: Vec<WebhookEventId>,
     /// Send this as `after` for those that follow; none when there are no more.
     #[schema(value_type = Option<String>)]
-    next: Option<WebhookEventId>,
+    pub(crate) next: Option<WebhookEventId>,
 }
 
 /// Have events looked at again.
@@ -252,16 +252,26 @@ pub(crate) async fn replay_webhook_events(
     Id(id): Id<WebhookSourceId>,
     MaybeJson(body): MaybeJson<ReplayBody>,
 ) -> Result<Response, Problem> {
+    let answer = replay_range(&app, caller.tenant, id, body).await?;
+    Ok((StatusCode::ACCEPTED, Body(answer)).into_response())
+}
+
+/// Has the events of `source` that fit `body` looked at again.
+pub(crate) async fn replay_range(
+    app: &AppState,
+    tenant: TenantId,
+    source: WebhookSourceId,
+    body: ReplayBody,
+) -> Result<WebhookReplayed, Problem> {
     if body.state.as_deref().is_some_and(|state| !STATES.contains(&state)) {
         return Err(Problem::invalid(vec![FieldError::new("/state", STATES.join(", "))]));
     }
-    inbox::get(&app.db, caller.tenant, id).await?.ok_or_else(no_source)?;
+    inbox::get(&app.db, tenant, source).await?.ok_or_else(no_source)?;
     let filter =
         Filter { state: body.state, event_type: body.event_type, since: body.since, until: body.until };
     let most = i64::from(WEBHOOK_REPLAY_MAX);
-    let replayed = inbox::replay(&app.db, caller.tenant, id, None, &filter, body.after, most).await?;
-    let answer = WebhookReplayed { events: replayed.events, next: replayed.next };
-    Ok((StatusCode::ACCEPTED, Body(answer)).into_response())
+    let replayed = inbox::replay(&app.db, tenant, source, None, &filter, body.after, most).await?;
+    Ok(WebhookReplayed { events: replayed.events, next: replayed.next })
 }
 
 /// Have one event looked at again.

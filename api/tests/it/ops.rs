@@ -40,9 +40,14 @@ impl Person {
         let (id, email) = (UserId::new(), format!("{name}@acme.test"));
         // The same hash for everybody: making one takes a while in a debug build.
         let hash = ops::hash_password(PASSWORD).unwrap();
-        assert!(users::add(&app.owner, id, &email, name, &hash).await.unwrap());
+        assert!(
+            app.owner.transact(None, async |tx| users::add(tx, id, &email, name, &hash).await).await.unwrap()
+        );
         for (tenant, role, sees_payloads) in roles {
-            users::grant(&app.owner, id, *tenant, *role, *sees_payloads).await.unwrap();
+            app.owner
+                .transact(None, async |tx| users::grant(tx, id, *tenant, *role, *sees_payloads).await)
+                .await
+                .unwrap();
         }
         let http = Client::builder().redirect(Policy::none()).build().unwrap();
         Self { email, id, http, base: app.url(""), cookie: None }
@@ -145,7 +150,10 @@ async fn a_code_is_asked_for_and_taken_once() {
     let app = TestApp::start().await;
     let mut ann = Person::new(&app, "ann", &[(Some(app.tenant), UserRole::Viewer, false)]).await;
     let secret = ops::new_totp_secret().unwrap();
-    users::set_totp(&app.owner, ann.id, Some(&secret)).await.unwrap();
+    app.owner
+        .transact(None, async |tx| users::set_totp(&app.owner, tx, ann.id, Some(&secret)).await)
+        .await
+        .unwrap();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     assert_eq!(ann.sign_in(PASSWORD, "").await.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(ann.sign_in("wrong", &ops::totp_code(&secret, now)).await.status(), StatusCode::UNAUTHORIZED);

@@ -63,12 +63,14 @@ async fn everybody_tries_everything() {
         let csrf = person.csrf().await;
         let here =
             roles.iter().filter(|(at, ..)| at.is_none() || *at == here).map(|(_, role, _)| *role).max();
+        let sees = roles.iter().any(|(at, _, sees)| *sees && (at.is_none() || *at == Some(app.tenant)));
         let all = roles.iter().filter(|(at, ..)| at.is_none()).map(|(_, role, _)| *role).max();
         for route in routes {
             let may = match route.right {
                 Right::SignedIn => true,
                 Right::See => here.is_some(),
                 Right::Operate => here.is_some_and(|role| role >= UserRole::TenantOperator),
+                Right::OperatePayloads => here.is_some_and(|role| role >= UserRole::TenantOperator) && sees,
                 Right::SeeAll => all.is_some(),
                 Right::OperateAll => all.is_some_and(|role| role >= UserRole::Operator),
             };

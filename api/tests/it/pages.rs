@@ -27,6 +27,16 @@ fn references(value: &Value, found: &mut Vec<String>) {
     }
 }
 
+/// What the client is made from.
+const COMMITTED: &str = include_str!("../../../crates/client/openapi.json");
+
+#[test]
+fn the_client_is_made_from_what_is_served() {
+    let committed: Value = serde_json::from_str(COMMITTED).unwrap();
+    let is_current = committed == api::document();
+    assert!(is_current, "cargo run -p api -- openapi > crates/client/openapi.json, and look at what changed");
+}
+
 /// Whose table of endpoints is the list of routes.
 const DOCUMENTED: &str = include_str!("../../../docs/api.md");
 

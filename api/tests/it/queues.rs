@@ -130,7 +130,7 @@ async fn queues_are_steered_by_their_tenants_operators_only() {
 #[tokio::test]
 async fn why_follows_a_job_through_its_life() {
     let app = TestApp::start().await;
-    store::presence::here(&app.worker, "w1", "0", &[(jobs::Queue::Default, 4)]).await.unwrap();
+    store::presence::here(&app.worker, "w1", "0", &[(jobs::Queue::Default, 4)], None).await.unwrap();
     let later = chrono::Utc::now() + chrono::TimeDelta::hours(2);
     let scheduled = app.submit(json!({"scheduled_at": later})).await;
     let (codes, why) = app.why(&scheduled).await;

@@ -26,7 +26,14 @@ pub(crate) fn path_of(source: &Value, rest: &str) -> String {
 }
 
 /// Sends `body` as the message `id`, signed with `secret` so many seconds from now.
-async fn send(app: &TestApp, source: &Value, id: &str, body: &str, secret: &str, after_s: i64) -> Answer {
+pub(crate) async fn send(
+    app: &TestApp,
+    source: &Value,
+    id: &str,
+    body: &str,
+    secret: &str,
+    after_s: i64,
+) -> Answer {
     let key = SigningKey::parse(secret).unwrap();
     let headers = sign(id, chrono::Utc::now().timestamp() + after_s, body.as_bytes(), &[key]).unwrap();
     let url = app.url(&format!("/v1/hooks/{}", source["id"].as_str().unwrap()));

@@ -10,7 +10,7 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use crate::{
-    db::{Db, commit},
+    db::{Db, Tx, commit},
     error::{OrFailed, StoreError},
 };
 
@@ -23,13 +23,18 @@ pub async fn append(db: &Db, tenant: Option<TenantId>, said: &Value) -> Result<i
         Some(tenant) => db.tenant(tenant).await?,
         None => db.begin().await?,
     };
-    let seq = sqlx::query_scalar("select append_audit($1)")
-        .bind(said)
-        .fetch_one(&mut *tx)
-        .await
-        .or_failed("write down what was done")?;
+    let seq = note(&mut tx, said).await?;
     commit(tx, "write down what was done").await?;
     Ok(seq)
+}
+
+/// Appends `said` in the transaction of what it tells: to the chain of whom that acts for.
+pub async fn note(tx: &mut Tx, said: &Value) -> Result<i64, StoreError> {
+    sqlx::query_scalar("select append_audit($1)")
+        .bind(said)
+        .fetch_one(&mut **tx)
+        .await
+        .or_failed("write down what was done")
 }
 
 /// An entry as it was written down.

@@ -166,6 +166,21 @@ impl Db {
         self.pool.begin().await.or_failed("begin a transaction")
     }
 
+    /// Does `act` in one transaction, for `tenant` or for nobody in particular. When it fails, nothing was done.
+    pub async fn transact<T, E: From<StoreError>>(
+        &self,
+        tenant: Option<TenantId>,
+        act: impl AsyncFnOnce(&mut Tx) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut tx = match tenant {
+            Some(tenant) => self.tenant(tenant).await?,
+            None => self.begin().await?,
+        };
+        let done = act(&mut tx).await?;
+        commit(tx, "commit what was done").await?;
+        Ok(done)
+    }
+
     /// Whether the database answers.
     pub async fn check(&self) -> Result<(), StoreError> {
         sqlx::query("select 1").execute(&self.pool).await.or_failed("reach the database")?;

@@ -55,6 +55,7 @@ pub mod retry;
 pub mod scans;
 pub mod schedules;
 pub mod sealing;
+mod second_factor;
 pub mod sessions;
 pub mod settle;
 pub mod step_spec;

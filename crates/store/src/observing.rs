@@ -1,7 +1,7 @@
 //! How things stand and how they went: sums of minutes, queues, failures, workers. Each costs the same however long the
 //! ledger is.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use jobs::{JobId, TenantId, UserId};
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -195,11 +195,26 @@ pub struct Worker {
     pub seen_at: DateTime<Utc>,
     /// Jobs it has leases on.
     pub running: i64,
+    /// What of the machine's memory it uses, if it says so.
+    pub memory_bytes: Option<i64>,
+    /// Since when it is asked to end.
+    pub drain_requested_at: Option<DateTime<Utc>>,
+}
+
+/// Asks a worker to claim nothing more, end what it has and go; false when there is none of this name, or when `user` does not
+/// operate the whole installation.
+pub async fn drain(db: &Db, user: UserId, worker: &str) -> Result<bool, StoreError> {
+    sqlx::query_scalar("select drain_worker($1, $2)")
+        .bind(user.as_uuid())
+        .bind(worker)
+        .fetch_one(db.pool())
+        .await
+        .or_failed("ask a worker to end")
 }
 
 /// Every worker that spoke within the hour; none for those who do not watch the whole installation.
 pub async fn workers(db: &Db, user: UserId) -> Result<Vec<Worker>, StoreError> {
-    sqlx::query_as("select * from workers_of_installation($1)")
+    sqlx::query_as("select * from workers_and_memory($1)")
         .bind(user.as_uuid())
         .fetch_all(db.pool())
         .await
@@ -221,12 +236,24 @@ pub struct TenantShare {
     pub per_s: f64,
     /// Since when its first waiting job may run.
     pub oldest_at: Option<DateTime<Utc>>,
+    /// How many such shares there are, those that are not told as well.
+    pub shares_in_all: i64,
+    /// How many of them wait for too long.
+    pub starving_in_all: i64,
 }
 
-/// What each tenant has of each queue; none for those who do not watch the whole installation.
-pub async fn shares(db: &Db, user: UserId) -> Result<Vec<TenantShare>, StoreError> {
-    sqlx::query_as("select * from shares_of_installation($1)")
+/// What tenants have of each queue, those first who wait longest, up to `most`; `starving` is how long is too long. None for those
+/// who do not watch the whole installation.
+pub async fn shares(
+    db: &Db,
+    user: UserId,
+    starving: TimeDelta,
+    most: i32,
+) -> Result<Vec<TenantShare>, StoreError> {
+    sqlx::query_as("select * from waits_of_installation($1, make_interval(secs => $2), $3)")
         .bind(user.as_uuid())
+        .bind(starving.as_seconds_f64())
+        .bind(most)
         .fetch_all(db.pool())
         .await
         .or_failed("read the shares of tenants")

@@ -7,27 +7,30 @@ use crate::{
     error::{OrFailed, StoreError},
 };
 
-/// Says that `worker` is there and listens, with so many slots for each queue.
+/// Says that `worker` is there and listens, with so many slots for each queue, and what memory it uses; whether somebody wants it
+/// to end.
 pub async fn here(
     db: &Db,
     worker: &str,
     version: &str,
     listens_to: &[(Queue, usize)],
-) -> Result<(), StoreError> {
+    memory_bytes: Option<i64>,
+) -> Result<bool, StoreError> {
     let (queues, slots): (Vec<&str>, Vec<i32>) =
         listens_to.iter().map(|(queue, slots)| (queue.name(), *slots as i32)).unzip();
-    sqlx::query(
-        "insert into worker (name, version, queues, slots) values ($1, $2, $3, $4)
-         on conflict (name) do update set seen_at = clock_timestamp()",
+    sqlx::query_scalar(
+        "insert into worker (name, version, queues, slots, memory_bytes) values ($1, $2, $3, $4, $5)
+         on conflict (name) do update set seen_at = clock_timestamp(), memory_bytes = excluded.memory_bytes
+         returning drain_requested_at is not null",
     )
     .bind(worker)
     .bind(version)
     .bind(queues)
     .bind(slots)
-    .execute(db.pool())
+    .bind(memory_bytes)
+    .fetch_one(db.pool())
     .await
-    .or_failed("say that a worker is there")?;
-    Ok(())
+    .or_failed("say that a worker is there")
 }
 
 /// Says that `worker` listens no more.

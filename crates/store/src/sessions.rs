@@ -9,13 +9,14 @@ use uuid::Uuid;
 use crate::{
     db::Db,
     error::{OrFailed, StoreError},
+    second_factor::Kept,
     users::UserRole,
 };
 
 /// Somebody who has yet to prove who they are.
-#[derive(Debug, Clone, FromRow)]
+#[derive(Debug, Clone)]
 pub struct Claimant {
-    id: Uuid,
+    id: UserId,
     /// What their password has to fit.
     pub password_hash: String,
     /// What their code has to be made from.
@@ -27,8 +28,18 @@ pub struct Claimant {
 impl Claimant {
     /// Who they say they are.
     pub fn id(&self) -> UserId {
-        UserId::from_uuid(self.id)
+        self.id
     }
+}
+
+/// The same, as rows have it.
+#[derive(FromRow)]
+struct Row {
+    id: Uuid,
+    password_hash: String,
+    #[sqlx(flatten)]
+    totp: Kept,
+    knows_browser: bool,
 }
 
 /// Whom this address belongs to. `token_sha256` is of what their browser kept of an earlier session.
@@ -37,12 +48,17 @@ pub async fn claimant(
     email: &str,
     token_sha256: Option<[u8; 32]>,
 ) -> Result<Option<Claimant>, StoreError> {
-    sqlx::query_as("select id, password_hash, totp_secret, knows_browser from find_user($1, $2)")
+    let find = "select id, password_hash, totp_secret, totp_master, knows_browser from find_claimant($1, $2)";
+    let found: Option<Row> = sqlx::query_as(find)
         .bind(email)
         .bind(token_sha256.map(Vec::from))
         .fetch_optional(db.pool())
         .await
-        .or_failed("find a user")
+        .or_failed("find a user")?;
+    let Some(Row { id, password_hash, totp, knows_browser }) = found else { return Ok(None) };
+    let id = UserId::from_uuid(id);
+    let totp_secret = totp.open(db, id)?;
+    Ok(Some(Claimant { id, password_hash, totp_secret, knows_browser }))
 }
 
 /// Counts a try under each key; whether all of them had few enough within `span`.

@@ -8,9 +8,12 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use crate::{
-    db::{Db, commit},
+    db::{Db, Tx},
     error::{OrFailed, StoreError},
+    second_factor,
 };
+
+pub use second_factor::reseal;
 
 /// What somebody is: a word for what they may do. Later ones may do more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,7 +86,7 @@ impl User {
 
 /// Adds somebody; false when the address is taken.
 pub async fn add(
-    db: &Db,
+    tx: &mut Tx,
     id: UserId,
     email: &str,
     name: &str,
@@ -96,7 +99,7 @@ pub async fn add(
     .bind(email)
     .bind(name)
     .bind(password_hash)
-    .execute(db.pool())
+    .execute(&mut **tx)
     .await
     .or_failed("add a user")?;
     Ok(added.rows_affected() == 1)
@@ -128,7 +131,7 @@ pub async fn by_email(db: &Db, email: &str) -> Result<UserId, StoreError> {
 
 /// Gives somebody a role in a tenant, or in every one, instead of the one they had there.
 pub async fn grant(
-    db: &Db,
+    tx: &mut Tx,
     user: UserId,
     tenant: Option<TenantId>,
     role: UserRole,
@@ -143,67 +146,61 @@ pub async fn grant(
     .bind(tenant.map(|tenant| tenant.as_uuid()))
     .bind(role.name())
     .bind(sees_payloads)
-    .execute(db.pool())
+    .execute(&mut **tx)
     .await
     .or_failed("grant a role")?;
     Ok(())
 }
 
 /// Takes the role away that somebody has in a tenant, or in every one; false when they have none there.
-pub async fn withdraw(db: &Db, user: UserId, tenant: Option<TenantId>) -> Result<bool, StoreError> {
+pub async fn withdraw(tx: &mut Tx, user: UserId, tenant: Option<TenantId>) -> Result<bool, StoreError> {
     let gone = sqlx::query("delete from user_role where user_id = $1 and tenant_id is not distinct from $2")
         .bind(user.as_uuid())
         .bind(tenant.map(|tenant| tenant.as_uuid()))
-        .execute(db.pool())
+        .execute(&mut **tx)
         .await
         .or_failed("withdraw a role")?;
     Ok(gone.rows_affected() == 1)
 }
 
 /// Gives somebody another password, and ends their sessions.
-pub async fn set_password(db: &Db, user: UserId, password_hash: &str) -> Result<(), StoreError> {
-    let change = "update user_account set password_hash = $2 where id = $1";
-    let mut tx = db.begin().await?;
-    sqlx::query(change)
+pub async fn set_password(tx: &mut Tx, user: UserId, password_hash: &str) -> Result<(), StoreError> {
+    sqlx::query("update user_account set password_hash = $2 where id = $1")
         .bind(user.as_uuid())
         .bind(password_hash)
-        .execute(&mut *tx)
+        .execute(&mut **tx)
         .await
         .or_failed("set a password")?;
     sign_out(tx, user).await
 }
 
-/// Makes signing in take a code made from `secret`, or none any more; ends their sessions.
-pub async fn set_totp(db: &Db, user: UserId, secret: Option<&[u8]>) -> Result<(), StoreError> {
-    let change = "update user_account set totp_secret = $2, totp_step = 0 where id = $1";
-    let mut tx = db.begin().await?;
-    sqlx::query(change)
+/// Makes signing in take a code made from `secret`, or none any more; ends their sessions. `db` has the master key.
+pub async fn set_totp(db: &Db, tx: &mut Tx, user: UserId, secret: Option<&[u8]>) -> Result<(), StoreError> {
+    second_factor::set(db, tx, user, secret).await?;
+    sqlx::query("update user_account set totp_step = 0 where id = $1")
         .bind(user.as_uuid())
-        .bind(secret)
-        .execute(&mut *tx)
+        .execute(&mut **tx)
         .await
         .or_failed("set the second factor")?;
     sign_out(tx, user).await
 }
 
 /// Takes somebody out, or lets them in again. Their sessions end.
-pub async fn set_disabled(db: &Db, user: UserId, is_disabled: bool) -> Result<(), StoreError> {
-    let change = "update user_account set disabled_at = case when $2 then now() end where id = $1";
-    let mut tx = db.begin().await?;
-    sqlx::query(change)
+pub async fn set_disabled(tx: &mut Tx, user: UserId, is_disabled: bool) -> Result<(), StoreError> {
+    sqlx::query("update user_account set disabled_at = case when $2 then now() end where id = $1")
         .bind(user.as_uuid())
         .bind(is_disabled)
-        .execute(&mut *tx)
+        .execute(&mut **tx)
         .await
         .or_failed("take a user out")?;
     sign_out(tx, user).await
 }
 
-async fn sign_out(mut tx: crate::db::Tx, user: UserId) -> Result<(), StoreError> {
+async fn sign_out(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
     sqlx::query("delete from user_session where user_id = $1")
         .bind(user.as_uuid())
-        .execute(&mut *tx)
+        .execute(&mut **tx)
         .await
         .or_failed("end sessions")?;
-    commit(tx, "change a user").await
+    Ok(())
 }

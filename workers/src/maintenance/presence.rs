@@ -11,11 +11,18 @@ use super::chain;
 /// How often. Whoever was silent for 30 s does not count.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// Says so every five seconds until `stop`, and then that it is gone.
+/// Says so every five seconds until `stop`, and then that it is gone. When somebody wants this worker to end, it tells `stop`.
 pub async fn run(db: Db, worker: Arc<str>, listens_to: Vec<(Queue, usize)>, stop: CancellationToken) {
     while !stop.is_cancelled() {
-        if let Err(error) = presence::here(&db, &worker, env!("CARGO_PKG_VERSION"), &listens_to).await {
-            tracing::debug!(error = chain(&error), "Could not say that this worker is there");
+        match presence::here(&db, &worker, env!("CARGO_PKG_VERSION"), &listens_to, memory_bytes()).await {
+            Ok(false) => {}
+            Ok(true) => {
+                tracing::info!("Somebody who operates the installation wants this worker to end");
+                stop.cancel();
+            }
+            Err(error) => {
+                tracing::debug!(error = chain(&error), "Could not say that this worker is there");
+            }
         }
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}
@@ -24,5 +31,21 @@ pub async fn run(db: Db, worker: Arc<str>, listens_to: Vec<(Queue, usize)>, stop
     }
     if let Err(error) = presence::gone(&db, &worker).await {
         tracing::debug!(error = chain(&error), "Could not say that this worker is gone");
+    }
+}
+
+/// What of the machine's memory this process uses, where the system tells.
+fn memory_bytes() -> Option<i64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: i64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_process_uses_some_memory() {
+        assert!(super::memory_bytes().is_some_and(|bytes| bytes > 1024 * 1024));
     }
 }

@@ -35,8 +35,13 @@ async fn staffed() -> (World, Client, CancellationToken) {
     let world = World::new().await;
     let (client, stop) = serve(&world).await;
     let (owner, ann) = (world.database.db(Role::Owner).unwrap(), UserId::new());
-    users::add(&owner, ann, EMAIL, "Ann", &ops::hash_password(PASSWORD).unwrap()).await.unwrap();
-    users::grant(&owner, ann, None, UserRole::Admin, true).await.unwrap();
+    owner
+        .transact(None, async |tx| {
+            users::add(tx, ann, EMAIL, "Ann", &ops::hash_password(PASSWORD).unwrap()).await
+        })
+        .await
+        .unwrap();
+    owner.transact(None, async |tx| users::grant(tx, ann, None, UserRole::Admin, true).await).await.unwrap();
     (world, client, stop)
 }
 
@@ -224,6 +229,7 @@ async fn furnished(world: &World, client: &Client) -> Vec<(&'static str, String)
         ("queues", "/ops/t/acme/queues".to_owned()),
         ("jobs", "/ops/t/acme/jobs".to_owned()),
         ("job", of(done)),
+        ("job-clone", format!("{}/clone", of(done))),
         ("job-waits", of(waits)),
         ("job-failed", of(failing[0].id)),
         ("errors", "/ops/t/acme/errors".to_owned()),
@@ -299,6 +305,40 @@ async fn every_page_is_for_everybody_at_every_size() {
         browser.close().await;
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+    stop.cancel();
+}
+
+/// A page that asks in vain is not live, though its stream is open.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_is_out_of_date_says_so() {
+    let (world, client, stop) = staffed().await;
+    let browser = signed_in(&client, DARK_DESK).await;
+    let says = |word: &str| format!("document.querySelector('#live').textContent.startsWith('{word}')");
+    comes_true(&browser, &says("Live")).await;
+    world.database.execute("update user_session set expires_at = now()").await.unwrap();
+    world.enqueue(&[NewJob::of(&giving_up()).unwrap()]).await;
+    comes_true(&browser, &says("Stale")).await;
+    world.database.execute("update user_session set expires_at = now() + interval '1 hour'").await.unwrap();
+    comes_true(&browser, &says("Live")).await;
+    browser.close().await;
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_is_told_to_go_and_hands_back_what_it_has() {
+    let (world, client, stop) = staffed().await;
+    let mut worker = world.start(&["--grace-s", "0"]);
+    worker.ready().await;
+    let job = world.probe(crate::world::working(60_000)).await;
+    world.reaches(job, State::Running).await;
+    let browser = signed_in(&client, Viewer::DESK).await;
+    open(&browser, &client, "/ops/workers").await;
+    assert!(text(&browser).await.contains("MiB"), "{}", text(&browser).await);
+    click(&browser, "form[action$='/drain'] button").await;
+    comes_true(&browser, "document.querySelector('main').innerText.includes('asked to end')").await;
+    assert_eq!(worker.exits().await, Some(0));
+    world.reaches(job, State::Available).await;
+    browser.close().await;
     stop.cancel();
 }
 

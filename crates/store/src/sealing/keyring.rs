@@ -54,8 +54,13 @@ impl Keyring {
         Self { masters: Some(masters), ..Self::default() }
     }
 
-    pub(super) fn masters(&self) -> Result<&MasterKeys, StoreError> {
+    pub(crate) fn masters(&self) -> Result<&MasterKeys, StoreError> {
         self.masters.as_ref().ok_or(StoreError::NoMasterKey { master: "(any)".into() })
+    }
+
+    /// The master keys that this process was given, if it was.
+    pub(crate) fn given(&self) -> Option<&MasterKeys> {
+        self.masters.as_ref()
     }
 
     fn encrypted(&self, age: Duration) -> Option<Encrypted> {

@@ -63,12 +63,12 @@ impl MasterKeys {
     }
 
     /// Wraps the data key called `name`, under the present key.
-    pub(super) fn wrap(&self, name: &str, data_key: &[u8]) -> Result<Vec<u8>, CipherError> {
+    pub(crate) fn wrap(&self, name: &str, data_key: &[u8]) -> Result<Vec<u8>, CipherError> {
         self.0.first().ok_or(CipherError)?.cipher.seal(name, data_key)
     }
 
     /// Unwraps the data key called `name`; none when `master` was not given to this process.
-    pub(super) fn unwrap(
+    pub(crate) fn unwrap(
         &self,
         master: &str,
         name: &str,

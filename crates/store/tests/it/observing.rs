@@ -65,7 +65,9 @@ async fn queues_tell_what_waits_and_who_listens() {
         world.enqueue(probe()).await;
     }
     world.claim_one().await;
-    presence::here(&world.worker, "w1", "1", &[(Queue::Default, 8)]).await.unwrap();
+    let here =
+        async || presence::here(&world.worker, "w1", "1", &[(Queue::Default, 8)], Some(4096)).await.unwrap();
+    assert!(!here().await);
     let queues = observing::queues(&world.api, world.tenant).await.unwrap();
     assert_eq!(queues.len(), 1);
     assert_eq!((queues[0].queue.as_str(), queues[0].waiting, queues[0].running), ("default", 2, 1));
@@ -76,13 +78,43 @@ async fn queues_tell_what_waits_and_who_listens() {
     assert!(observing::queues(&world.api, other).await.unwrap().is_empty());
 
     let user = UserId::new();
-    users::add(&world.owner, user, "op@acme.test", "Op", "x").await.unwrap();
-    assert!(observing::shares(&world.api, user).await.unwrap().is_empty());
-    users::grant(&world.owner, user, None, UserRole::Viewer, false).await.unwrap();
-    let shares = observing::shares(&world.api, user).await.unwrap();
-    assert_eq!((shares[0].slug.as_str(), shares[0].oldest_at.is_some()), ("acme", true));
+    world
+        .owner
+        .transact(None, async |tx| users::add(tx, user, "op@acme.test", "Op", "x").await)
+        .await
+        .unwrap();
+    let shares =
+        async |most| observing::shares(&world.api, user, TimeDelta::minutes(15), most).await.unwrap();
+    assert!(shares(10).await.is_empty());
+    world
+        .owner
+        .transact(None, async |tx| users::grant(tx, user, None, UserRole::Viewer, false).await)
+        .await
+        .unwrap();
+    let found = shares(10).await;
+    assert_eq!((found[0].slug.as_str(), found[0].oldest_at.is_some()), ("acme", true));
+    assert_eq!((found[0].shares_in_all, found[0].starving_in_all), (1, 0));
+    world
+        .database
+        .execute("insert into share (tenant_id, queue) select id, 'default' from tenant where slug = 'other'")
+        .await
+        .unwrap();
+    world.database.execute("update job set scheduled_at = now() - interval '20 min'").await.unwrap();
+    let found = shares(1).await;
+    assert_eq!((found.len(), found[0].slug.as_str()), (1, "acme"), "who waits comes first");
+    assert_eq!((found[0].shares_in_all, found[0].starving_in_all), (2, 1), "and all are counted");
     let workers = observing::workers(&world.api, user).await.unwrap();
     assert_eq!((workers[0].name.as_str(), workers[0].running), ("w1", 1));
+    assert_eq!((workers[0].memory_bytes, workers[0].drain_requested_at), (Some(4096), None));
+
+    let drain = async |name| observing::drain(&world.api, user, name).await.unwrap();
+    assert!(!drain("w1").await && !here().await, "a viewer only looks");
+    world
+        .owner
+        .transact(None, async |tx| users::grant(tx, user, None, UserRole::Operator, false).await)
+        .await
+        .unwrap();
+    assert!(!drain("w2").await && drain("w1").await && here().await, "now it hears that it should end");
 }
 
 #[tokio::test]

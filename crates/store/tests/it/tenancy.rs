@@ -15,6 +15,7 @@ const GLOBAL: &[(&str, &str)] = &[
     ("user_session", "as people do; reached by functions only"),
     ("sign_in_try", "nobody has signed in yet; reached by functions only"),
     ("audit_head", "where chains end; the function that appends keeps it"),
+    ("turn", "chores are of the whole installation; only workers take them"),
     ("work_summed", "up to where minutes of all tenants are summed up"),
     ("_sqlx_migrations", "the schema's own history"),
 ];

@@ -5,8 +5,10 @@ use std::time::Duration;
 use jobs::UserId;
 use serde_json::json;
 use store::{
+    Db, Role, StoreError, Tx,
     audit::{self, Verified},
     observing,
+    sealing::{self, MasterKeys},
     sessions::{self, NewSession},
     users::{self, UserRole},
 };
@@ -18,7 +20,13 @@ const SPAN: Duration = Duration::from_mins(15);
 
 async fn ann(world: &World) -> UserId {
     let id = UserId::new();
-    assert!(users::add(&world.owner, id, "Ann@acme.test", "Ann", "hash").await.unwrap());
+    assert!(
+        world
+            .owner
+            .transact(None, async |tx| users::add(tx, id, "Ann@acme.test", "Ann", "hash").await)
+            .await
+            .unwrap()
+    );
     id
 }
 
@@ -31,7 +39,11 @@ async fn a_session_knows_what_somebody_may_do_where_they_ask() {
     let world = World::new().await;
     let ann = ann(&world).await;
     assert!(
-        !users::add(&world.owner, UserId::new(), "ann@ACME.test", "x", "x").await.unwrap(),
+        !world
+            .owner
+            .transact(None, async |tx| users::add(tx, UserId::new(), "ann@ACME.test", "x", "x").await)
+            .await
+            .unwrap(),
         "one address, one person"
     );
     assert_eq!(users::by_email(&world.owner, "ANN@acme.test").await.unwrap(), ann);
@@ -40,7 +52,13 @@ async fn a_session_knows_what_somebody_may_do_where_they_ask() {
 
     let found = find(Some("acme")).await.unwrap();
     assert_eq!((found.tenant.as_ref().map(|place| place.id), found.role), (Some(world.tenant), None));
-    users::grant(&world.owner, ann, Some(world.tenant), UserRole::TenantOperator, true).await.unwrap();
+    world
+        .owner
+        .transact(None, async |tx| {
+            users::grant(tx, ann, Some(world.tenant), UserRole::TenantOperator, true).await
+        })
+        .await
+        .unwrap();
     let found = find(Some("acme")).await.unwrap();
     assert_eq!((found.role, found.sees_payloads), (Some(UserRole::TenantOperator), true));
     assert_eq!(find(None).await.unwrap().role, None, "a role in a tenant is none in the installation");
@@ -48,14 +66,18 @@ async fn a_session_knows_what_somebody_may_do_where_they_ask() {
     assert_eq!(sessions::tenants_of(&world.api, ann).await.unwrap().len(), 1);
     assert!(observing::workers(&world.api, ann).await.unwrap().is_empty());
 
-    users::grant(&world.owner, ann, None, UserRole::Admin, false).await.unwrap();
+    world
+        .owner
+        .transact(None, async |tx| users::grant(tx, ann, None, UserRole::Admin, false).await)
+        .await
+        .unwrap();
     world.tenant("other").await;
     assert_eq!(find(Some("other")).await.unwrap().role, Some(UserRole::Admin));
     assert_eq!(sessions::tenants_of(&world.api, ann).await.unwrap().len(), 2);
     let listed = users::list(&world.owner).await.unwrap();
     assert_eq!(listed[0].roles, ["*:admin", "acme:tenant_operator+payloads"]);
-    assert!(users::withdraw(&world.owner, ann, None).await.unwrap());
-    assert!(!users::withdraw(&world.owner, ann, None).await.unwrap());
+    assert!(world.owner.transact(None, async |tx| users::withdraw(tx, ann, None).await).await.unwrap());
+    assert!(!world.owner.transact(None, async |tx| users::withdraw(tx, ann, None).await).await.unwrap());
 
     sessions::end(&world.api, [1; 32]).await.unwrap();
     assert!(find(Some("acme")).await.is_none(), "the session is over");
@@ -68,23 +90,27 @@ async fn whoever_is_taken_out_is_out_at_once() {
     let world = World::new().await;
     let ann = ann(&world).await;
     sessions::begin(&world.api, &session(ann, 1, 0)).await.unwrap();
-    users::set_disabled(&world.owner, ann, true).await.unwrap();
+    world.owner.transact(None, async |tx| users::set_disabled(tx, ann, true).await).await.unwrap();
     assert!(sessions::find(&world.api, [1; 32], None).await.unwrap().is_none());
     assert!(sessions::claimant(&world.api, "ann@acme.test", None).await.unwrap().is_none());
     assert!(!sessions::begin(&world.api, &session(ann, 2, 0)).await.unwrap());
-    users::set_disabled(&world.owner, ann, false).await.unwrap();
-    users::set_password(&world.owner, ann, "other").await.unwrap();
+    world.owner.transact(None, async |tx| users::set_disabled(tx, ann, false).await).await.unwrap();
+    world.owner.transact(None, async |tx| users::set_password(tx, ann, "other").await).await.unwrap();
     let claimant = sessions::claimant(&world.api, "ann@acme.test", None).await.unwrap().unwrap();
     assert_eq!((claimant.id(), claimant.password_hash.as_str()), (ann, "other"));
     let late = sessions::begin(&world.api, &session(ann, 2, 0)).await.unwrap();
     assert!(!late, "whoever proved the password of before was too late");
 }
 
+async fn give_code(owner: &Db, user: UserId) -> Result<(), StoreError> {
+    owner.transact(None, async |tx| users::set_totp(owner, tx, user, Some(&[7; 20])).await).await
+}
+
 #[tokio::test]
 async fn a_code_is_taken_once() {
     let world = World::new().await;
     let ann = ann(&world).await;
-    users::set_totp(&world.owner, ann, Some(&[7; 20])).await.unwrap();
+    give_code(&world.owner, ann).await.unwrap();
     let claimant = sessions::claimant(&world.api, "ann@acme.test", None).await.unwrap().unwrap();
     assert_eq!(claimant.totp_secret.as_deref(), Some([7; 20].as_slice()));
     assert!(!sessions::begin(&world.api, &session(ann, 1, 0)).await.unwrap(), "now there is a code to give");
@@ -92,6 +118,59 @@ async fn a_code_is_taken_once() {
     assert!(!sessions::begin(&world.api, &session(ann, 2, 100)).await.unwrap());
     assert!(!sessions::begin(&world.api, &session(ann, 2, 99)).await.unwrap());
     assert!(sessions::begin(&world.api, &session(ann, 2, 101)).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_second_factor_is_sealed_and_changes_its_master_key() {
+    const ONE: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    const TWO: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+    let world = World::new().await;
+    let ann = ann(&world).await;
+    let given = |role, present: &str, before: Option<&str>| {
+        world.database.db(role).unwrap().with_masters(MasterKeys::parse(present, before).unwrap())
+    };
+    let read = async |db: &Db| {
+        sessions::claimant(db, "ann@acme.test", None).await.map(|found| found.unwrap().totp_secret)
+    };
+    let plain = "select count(*) from user_account where totp_secret = decode(repeat('07', 20), 'hex')";
+    let bare = |role| Db::connect(&world.database.options(role)).unwrap();
+    // What lies there from before stays readable, and is sealed when somebody says so.
+    give_code(&bare(Role::Owner), ann).await.unwrap();
+    assert_eq!(world.database.number(plain).await.unwrap(), 1);
+    let (owner, api) = (given(Role::Owner, ONE, None), given(Role::Api, ONE, None));
+    assert_eq!(read(&api).await.unwrap().unwrap(), [7; 20]);
+    let seal = async |owner: &Db| owner.transact(None, async |tx| users::reseal(owner, tx).await).await;
+    assert_eq!((seal(&owner).await.unwrap(), seal(&owner).await.unwrap()), (1, 0));
+    assert_eq!(world.database.number(plain).await.unwrap(), 0);
+    assert_eq!(read(&api).await.unwrap().unwrap(), [7; 20]);
+    assert!(matches!(read(&bare(Role::Api)).await, Err(StoreError::NoMasterKey { .. })));
+    assert!(matches!(seal(&bare(Role::Owner)).await, Err(StoreError::NoMasterKey { .. })));
+    // A new master key; and a secret opens for whom it was sealed only.
+    let (owner, api) = (given(Role::Owner, TWO, Some(ONE)), given(Role::Api, TWO, None));
+    assert!(matches!(read(&api).await, Err(StoreError::NoMasterKey { .. })));
+    assert!(matches!(sealing::check(&api).await, Err(StoreError::NoMasterKey { .. })));
+    assert_eq!(seal(&owner).await.unwrap(), 1);
+    assert_eq!(read(&api).await.unwrap().unwrap(), [7; 20]);
+    sealing::check(&api).await.unwrap();
+    let other = UserId::new();
+    owner.transact(None, async |tx| users::add(tx, other, "eve@acme.test", "Eve", "x").await).await.unwrap();
+    let theft = "update user_account eve set (totp_secret, totp_master) =
+        (select totp_secret, totp_master from user_account where email = 'ann@acme.test') where email = 'eve@acme.test'";
+    world.database.execute(theft).await.unwrap();
+    let stolen = sessions::claimant(&api, "eve@acme.test", None).await;
+    assert!(matches!(stolen, Err(StoreError::Undecipherable { .. })));
+}
+
+#[tokio::test]
+async fn what_is_not_written_down_is_not_done() {
+    let world = World::new().await;
+    let ann = ann(&world).await;
+    let act = async |tx: &mut Tx| {
+        users::set_disabled(tx, ann, true).await?;
+        Err::<(), _>(StoreError::NoUser("somebody".to_owned()))
+    };
+    assert!(world.owner.transact(None, act).await.is_err());
+    assert!(sessions::claimant(&world.api, "ann@acme.test", None).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -170,8 +249,16 @@ async fn only_those_who_operate_all_of_it_read_what_was_done_to_it() {
     let ann = ann(&world).await;
     audit::append(&world.api, None, &json!({ "action": "sign_in" })).await.unwrap();
     let read = async || audit::list_of_installation(&world.api, ann, None, 10).await.unwrap().len();
-    users::grant(&world.owner, ann, None, UserRole::Viewer, false).await.unwrap();
+    world
+        .owner
+        .transact(None, async |tx| users::grant(tx, ann, None, UserRole::Viewer, false).await)
+        .await
+        .unwrap();
     assert_eq!(read().await, 0);
-    users::grant(&world.owner, ann, None, UserRole::Operator, false).await.unwrap();
+    world
+        .owner
+        .transact(None, async |tx| users::grant(tx, ann, None, UserRole::Operator, false).await)
+        .await
+        .unwrap();
     assert_eq!(read().await, 1);
 }

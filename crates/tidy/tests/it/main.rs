@@ -11,6 +11,7 @@
 
 mod catalogue;
 mod compose;
+mod deploy;
 mod documents;
 mod environment;
 mod example;

@@ -1,0 +1,155 @@
+//! The same job once more, with other arguments, and what was changed in them.
+
+use ::jobs::JobId;
+use axum::{
+    Form,
+    extract::{Path, State},
+    http::{HeaderMap, HeaderValue, header},
+    response::{IntoResponse, Redirect, Response},
+};
+use maud::{Markup, html};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use similar::{ChangeTag, TextDiff};
+use store::reads::{self, JobRecord};
+
+use super::{
+    guard::Visit,
+    layout::{Page, token},
+};
+use crate::{
+    AppState,
+    auth::Writer,
+    extract::{Json, typed},
+    limits::CLONE_ARGS_BYTES_MAX,
+    problem::{Code, FieldError, Problem},
+    routes::submit,
+};
+
+/// The member of a clone's metadata that names what it was cloned from.
+const CLONE_OF: &str = "clone_of";
+
+/// The form.
+pub(super) async fn show(
+    State(app): State<AppState>,
+    visit: Visit,
+    Path((slug, id)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let record = original(&app, &visit, &id).await?;
+    let args = record.args.0.inline().map(|args| format!("{args:#}"));
+    let args = args.filter(|args| args.len() <= CLONE_ARGS_BYTES_MAX);
+    let too_large = || {
+        let detail = "its arguments are too large for a form; submit the job through the API";
+        Problem::new(Code::PayloadTooLarge, detail)
+    };
+    let args = args.ok_or_else(too_large)?;
+    let body = html! {
+        p { "A new job like " a href={ "/ops/t/" (slug) "/jobs/" (id) } { code { (id) } } ", with these arguments. The log of what people do does not keep them." }
+        form.wide method="post" {
+            (token(&visit))
+            // Twice the same form is one job.
+            input type="hidden" name="key" value=(JobId::new());
+            label { "Arguments"
+                textarea name="args" rows="16" spellcheck="false" required maxlength=(CLONE_ARGS_BYTES_MAX) { (args) } }
+            button { "Submit" }
+        }
+    };
+    Ok(Page::new(&visit, "/jobs", &format!("Clone of {}", record.kind), body).into_response())
+}
+
+/// What the form sends.
+#[derive(Deserialize)]
+pub(super) struct CloneForm {
+    key: String,
+    args: String,
+}
+
+/// Submits it.
+pub(super) async fn submit(
+    State(app): State<AppState>,
+    visit: Visit,
+    Path((slug, id)): Path<(String, String)>,
+    Form(form): Form<CloneForm>,
+) -> Result<Redirect, Problem> {
+    let record = original(&app, &visit, &id).await?;
+    let wrong =
+        |error: serde_json::Error| Problem::invalid(vec![FieldError::new("/args", error.to_string())]);
+    let args: Value = serde_json::from_str(&form.args).map_err(wrong)?;
+    let mut metadata =
+        record.metadata.as_ref().and_then(|kept| kept.0.as_object().cloned()).unwrap_or_default();
+    metadata.insert(CLONE_OF.to_owned(), record.id().to_string().into());
+    let body = typed(&json!({
+        "kind": record.kind, "version": record.kind_version, "args": args, "queue": record.queue,
+        "priority": record.priority, "max_attempts": record.max_attempts,
+        "tags": record.tags.as_deref().unwrap_or_default(), "metadata": metadata,
+    }))?;
+    let key = HeaderValue::try_from(form.key).map_err(|_| Problem::not_found("key"))?;
+    let headers: HeaderMap =
+        [(header::HeaderName::from_static("idempotency-key"), key)].into_iter().collect();
+    let answer =
+        Box::pin(submit::submit_job(State(app), Writer::of(visit.caller()?)?, headers, Json(body))).await?;
+    let place = answer.headers().get(header::LOCATION).and_then(|place| place.to_str().ok());
+    let job = place.and_then(|place| place.rsplit('/').next()).unwrap_or(&id);
+    Ok(Redirect::to(&format!("/ops/t/{slug}/jobs/{job}")))
+}
+
+/// The job.
+async fn original(app: &AppState, visit: &Visit, id: &str) -> Result<JobRecord, Problem> {
+    let id = id.parse().map_err(|_| Problem::not_found("job"))?;
+    reads::get(&app.db, visit.tenant()?, id).await?.ok_or_else(|| Problem::not_found("job"))
+}
+
+/// What was changed in the arguments, when `record` is a clone and what it was cloned from is still there.
+pub(super) async fn difference(
+    app: &AppState,
+    visit: &Visit,
+    record: &JobRecord,
+) -> Result<Option<Markup>, Problem> {
+    let named = record.metadata.as_ref().and_then(|kept| kept.0[CLONE_OF].as_str()?.parse::<JobId>().ok());
+    let Some(from) = named.filter(|_| visit.sees_payloads) else { return Ok(None) };
+    let Some(before) = reads::get(&app.db, visit.tenant()?, from).await? else { return Ok(None) };
+    let (Some(old), Some(new)) = (before.args.0.inline(), record.args.0.inline()) else { return Ok(None) };
+    let slug = &visit.here()?.slug;
+    Ok(Some(html! {
+        h2 { "Changed arguments" }
+        p.soft { "A clone of " a href={ "/ops/t/" (slug) "/jobs/" (from) } { code { (from) } } "." }
+        (lines(&format!("{old:#}"), &format!("{new:#}")))
+    }))
+}
+
+/// Two texts, line by line.
+fn lines(old: &str, new: &str) -> Markup {
+    if old == new {
+        return html! { p { "Nothing was changed." } };
+    }
+    let diff = TextDiff::from_lines(old, new);
+    html! {
+        pre.diff tabindex="0" {
+            @for change in diff.iter_all_changes() {
+                @let line = change.value().trim_end_matches('\n');
+                @match change.tag() {
+                    ChangeTag::Insert => ins { "+ " (line) "\n" },
+                    ChangeTag::Delete => del { "- " (line) "\n" },
+                    ChangeTag::Equal => { "  " (line) "\n" },
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lines;
+
+    #[test]
+    fn what_was_changed_is_told_line_by_line() {
+        let told =
+            lines("{\n  \"a\": 1,\n  \"b\": \"<i>\"\n}", "{\n  \"a\": 2,\n  \"b\": \"<i>\"\n}").into_string();
+        assert!(
+            told.contains("<del>-   &quot;a&quot;: 1,\n</del><ins>+   &quot;a&quot;: 2,\n</ins>"),
+            "{told}"
+        );
+        assert!(told.contains("&lt;i&gt;") && !told.contains("<i>"));
+        assert!(lines("{}", "{}").into_string().contains("Nothing"));
+    }
+}

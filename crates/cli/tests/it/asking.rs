@@ -1,0 +1,105 @@
+//! Submitting, following, looking.
+
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_from_submission_to_result() {
+    let world = World::working().await;
+    let told = world
+        .crewline(&[
+            "--json",
+            "submit",
+            "probe.work",
+            "--set",
+            "work_ms=300",
+            "--set",
+            "echo=hello",
+            "--tag",
+            "a",
+            "--wait",
+        ])
+        .await;
+    assert_eq!(told.code, 0, "{}", told.err);
+    let job = &told.json()[0];
+    assert_eq!((&job["state"], &job["result"]["echo"]), (&json!("completed"), &json!("hello")));
+    let id = job["id"].as_str().unwrap();
+    let shown = world.crewline(&["--json", "show", id]).await.json();
+    assert_eq!((&shown[0]["args"]["work_ms"], &shown[0]["tags"]), (&json!(300), &json!(["a"])));
+    assert_eq!(world.crewline(&["--json", "result", id]).await.json()[0]["echo"], "hello");
+    assert_eq!(world.done(&["logs", id]).await.lines().count(), 10);
+    assert!(world.done(&["attempts", id]).await.contains("completed"));
+    assert!(world.done(&["show", id]).await.contains("state         completed"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_becomes_of_a_job_is_the_exit_code() {
+    let world = World::working().await;
+    let endings = r#"endings=["discard"]"#;
+    let told = world.crewline(&["--json", "submit", "probe.work", "--set", endings, "--wait"]).await;
+    assert_eq!((told.code, &told.json()[0]["state"]), (1, &json!("discarded")));
+    let id = told.json()[0]["id"].as_str().unwrap().to_owned();
+    let result = world.crewline(&["--json", "result", &id]).await;
+    assert_eq!(result.code, 6, "it has no result");
+    let error: Value = serde_json::from_str(&result.err).unwrap();
+    assert_eq!(
+        (&error["problem"]["code"], &error["problem"]["status"]),
+        (&json!("job_discarded"), &json!(410))
+    );
+
+    assert_eq!(world.crewline(&["retry", &id]).await.code, 0);
+    assert_eq!(world.crewline(&["watch", &id]).await.code, 0, "only the first attempt was told to fail");
+    let slow = world.done(&["submit", "probe.work", "--set", "work_ms=60000"]).await;
+    assert_eq!(world.crewline(&["watch", &slow, "--timeout", "1"]).await.code, 8);
+    assert_eq!(world.crewline(&["cancel", &slow]).await.code, 0);
+    assert_eq!(world.crewline(&["watch", &slow]).await.code, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_refusal_has_its_exit_code() {
+    let world = World::idle().await;
+    let (reader, id) = (world.key_of(&["jobs:read"]).await, "job_0192f3c47a1b7c3d8e4f5a6b7c8d9e0f");
+    assert_eq!(world.crewline(&["show", id]).await.code, 3);
+    assert_eq!(world.crewline(&["show", "../keys"]).await.code, 3, "whatever it is, it is no other path");
+    assert_eq!(world.crewline_with(&reader, &["submit", "probe.work"]).await.code, 4);
+    assert_eq!(world.crewline_with("crw_no_key", &["jobs"]).await.code, 4);
+    assert_eq!(world.crewline(&["submit", "no.kind"]).await.code, 5);
+    assert_eq!(world.crewline(&["submit", "probe.work", "--args", "[]"]).await.code, 2);
+    assert_eq!(world.crewline(&["no-command"]).await.code, 2);
+    assert_eq!(world.crewline(&["jobs", "--url", "nowhere"]).await.code, 2);
+    assert_eq!(world.crewline(&["jobs", "--url", "http://127.0.0.1:1"]).await.code, 7);
+    let told = world.crewline(&["submit", "probe.work", "--set", "work_ms=-1"]).await;
+    assert!(told.err.contains("/args/work_ms"), "{}", told.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_key_makes_one_job_and_lists_follow_their_pages() {
+    let world = World::idle().await;
+    let submit = ["submit", "probe.work", "--key", "order-1", "--tag", "once"];
+    let first = world.done(&submit).await;
+    assert_eq!(world.done(&submit).await, first);
+    for number in 0..4 {
+        let at = format!("echo=number {number}");
+        world.done(&["submit", "probe.work", "--set", &at, "--tag", "many"]).await;
+    }
+    assert_eq!(world.done(&["jobs", "--tag", "once"]).await.lines().count(), 2, "a heading and one job");
+    let listed = world.crewline(&["--json", "jobs", "--limit", "3"]).await.json();
+    assert_eq!(listed.len(), 3);
+    assert!(listed.iter().all(|job| job["state"] == "available"), "nobody works here");
+    assert!(world.done(&["why", &first]).await.contains("worker"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_becomes_the_argument_asset() {
+    let world = World::idle().await;
+    let photo = world.folder().join("photo.jpg");
+    std::fs::copy("/usr/share/backgrounds/mate/nature/TwoWings.jpg", &photo).unwrap();
+    let job = world.done(&["submit", "media.rendition", "--asset", photo.to_str().unwrap()]).await;
+    let args = world.crewline(&["--json", "show", &job]).await.json()[0]["args"].clone();
+    let asset = format!("/v1/assets/{}", args["asset"].as_str().unwrap());
+    let asset = world.crewline(&["--json", "call", "GET", &asset]).await.json();
+    assert_eq!((&asset[0]["media_type"], &asset[0]["filename"]), (&json!("image/jpeg"), &json!("photo.jpg")));
+    let text = world.folder().join("notes.txt");
+    assert_eq!(world.crewline(&["upload", text.to_str().unwrap()]).await.code, 2);
+}

@@ -1,0 +1,78 @@
+//! Pauses, schedules, bulk operations, and what watches.
+
+use serde_json::json;
+
+use crate::world::World;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_paused_waits_until_it_is_resumed() {
+    let world = World::working().await;
+    let pause =
+        world.done(&["pause", "--kind", "probe.work", "--reason", "no paper", "--minutes", "60"]).await;
+    assert!(world.done(&["pauses"]).await.contains("no paper"));
+    let job = world.done(&["submit", "probe.work"]).await;
+    assert!(world.done(&["why", &job]).await.contains("no paper"));
+    world.done(&["resume", &pause]).await;
+    assert_eq!(world.crewline(&["watch", &job]).await.code, 0);
+    assert_eq!(world.crewline(&["resume", &pause]).await.code, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schedule_is_made_held_run_and_removed() {
+    let world = World::working().await;
+    let preview = world.done(&["schedules", "preview", "0 3 * * *", "--timezone", "Europe/Berlin"]).await;
+    assert_eq!(preview.lines().count(), 11, "{preview}");
+    let add = [
+        "schedules",
+        "add",
+        "nightly",
+        "--cron",
+        "0 3 * * *",
+        "--kind",
+        "probe.work",
+        "--args",
+        "{\"echo\":\"x\"}",
+    ];
+    let id = world.done(&add).await;
+    assert_eq!(world.crewline(&add).await.code, 6, "the name is taken");
+    assert!(world.done(&["schedules", "list"]).await.contains("nightly"));
+    world.done(&["schedules", "pause", &id, "--reason", "stocktaking"]).await;
+    assert!(world.done(&["schedules", "show", &id]).await.contains("stocktaking"));
+    world.done(&["schedules", "resume", &id]).await;
+    let run = world.crewline(&["--json", "schedules", "run", &id]).await.json();
+    let job = run[0]["job"].as_str().unwrap();
+    assert_eq!(world.crewline(&["watch", job]).await.code, 0);
+    assert!(world.done(&["schedules", "fires", &id]).await.contains("manual"));
+    world.done(&["schedules", "remove", &id]).await;
+    assert_eq!(world.crewline(&["schedules", "show", &id]).await.code, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_jobs_are_counted_and_then_steered_at_once() {
+    let world = World::working().await;
+    for _ in 0..3 {
+        let endings = r#"endings=["discard"]"#;
+        assert_eq!(world.crewline(&["submit", "probe.work", "--set", endings, "--wait"]).await.code, 1);
+    }
+    let counted =
+        world.crewline(&["--json", "bulk", "retry", "--state", "discarded", "--dry-run"]).await.json();
+    assert_eq!(counted[0]["count"], 3, "{counted:?}");
+    let done =
+        world.crewline(&["--json", "bulk", "retry", "--state", "discarded", "--expect", "3", "--wait"]).await;
+    assert_eq!((done.code, &done.json()[0]["changed"]), (0, &json!(3)), "{}", done.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_on_is_seen_and_measured() {
+    let world = World::working().await;
+    let measured = world.crewline(&["--json", "bench", "--jobs", "30", "--at-once", "4"]);
+    let (seen, measured) = tokio::join!(world.crewline(&["--json", "top", "--rounds", "2"]), measured);
+    let measured = &measured.json()[0];
+    assert_eq!((&measured["jobs"], &measured["not_completed"]), (&json!(30), &json!(0)));
+    assert!(measured["p50_ms"].as_f64().unwrap() <= measured["p99_ms"].as_f64().unwrap());
+    let last = seen.json().pop().unwrap();
+    assert_eq!(last["last_minute"][0]["kind"], "probe.work", "{last}");
+    assert!(world.done(&["limits"]).await.starts_with("NAME"));
+    assert!(world.done(&["kinds"]).await.contains("media.rendition"));
+    assert!(world.done(&["kind", "probe.work"]).await.contains("args_schema"));
+}
