@@ -61,6 +61,7 @@ impl ConflictResource {
 /// Which conflicts.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct ConflictParams {
     /// Also those that are over; not unless given.
     #[serde(default)]
