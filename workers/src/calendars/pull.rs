@@ -162,12 +162,12 @@ async fn said(
         let events = read(entry.text.as_bytes(), owner).unwrap_or_else(|_| vec![Event::unreadable()]);
         (entry.href, (entry.etag, events))
     };
-    let changed: Entries = calendar.fetch(&wanted, read_one).await?.into_iter().collect();
-    if changed.values().map(|(_, events)| events.len()).sum::<usize>() > EVENTS_MAX {
+    let fresh: Entries = calendar.fetch(&wanted, read_one).await?.into_iter().collect();
+    if fresh.values().map(|(_, events)| events.len()).sum::<usize>() > EVENTS_MAX {
         return Err(Trouble::unusable(format!("more than {EVENTS_MAX} appointments changed")));
     }
     // Gone between the listing and the fetching.
-    let lost: HashSet<&String> = wanted.iter().filter(|href| !changed.contains_key(*href)).collect();
+    let lost: HashSet<&String> = wanted.iter().filter(|href| !fresh.contains_key(*href)).collect();
     let is_gone = |href: &&String| {
         let is_left_out = changes.is_all && !changes.entries.contains_key(*href);
         is_left_out || lost.contains(href) || changes.gone.contains(*href)
@@ -178,7 +178,7 @@ async fn said(
     Ok(Said {
         collection: Some(calendar.collection.to_string()),
         token: changes.token.filter(|token| token.len() <= TOKEN_BYTES_MAX),
-        changed: changed.into_iter().map(|(href, (etag, events))| (href, etag, events)).collect(),
+        changed: fresh.into_iter().map(|(href, (etag, events))| (href, etag, events)).collect(),
         removed,
     })
 }
