@@ -154,6 +154,7 @@ fn bookings() -> OpenApiRouter<AppState> {
         .routes(routes!(matches::request_match, matches::list_match_requests))
         .routes(routes!(matches::get_match_request))
         .routes(routes!(matches::cancel_match_request))
+        .routes(routes!(matches::reassign_match_request))
         .routes(routes!(rankings::get_ranking))
         .routes(routes!(rankings::what_if))
         .routes(routes!(offers::get_offer))

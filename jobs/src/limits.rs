@@ -34,5 +34,7 @@ pub const ERROR_BYTES_MAX: usize = 4 * 1024;
 pub const LOG_LINES_MAX: u32 = 1_000;
 /// Bytes of one log line.
 pub const LOG_LINE_BYTES_MAX: usize = 2 * 1024;
-/// Candidates that are asked about one visit, one after the other.
+/// Candidates that are asked about one visit, one after the other, each time that somebody is looked for.
 pub const MATCH_ROUNDS_MAX: i16 = 5;
+/// Candidates that are asked about one visit in all, however often somebody else is looked for.
+pub const MATCH_ROUNDS_EVER_MAX: i16 = 100;

@@ -59,6 +59,8 @@ pub(crate) struct BookingResource {
     /// Of a pencil: its place among those that hold the same, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     hold_rank: Option<i64>,
+    /// Whether it is a pencil over time that somebody has by now.
+    at_risk: bool,
     /// Of a pencil: when it is released, unless it moves before.
     #[serde(skip_serializing_if = "Option::is_none")]
     held_until: Option<DateTime<Utc>>,
@@ -89,6 +91,7 @@ impl BookingResource {
             place: row.place().map(Place::of),
             parties: row.parties(),
             hold_rank: row.hold_rank,
+            at_risk: row.at_risk,
             held_until: row.held_until,
             challenged_by: row.challenged_by(),
             next: status.next().iter().map(|status| status.word()).collect(),

@@ -1,11 +1,16 @@
 //! Visits that somebody is looked for: asking, looking, and calling off.
 
 use ::jobs::{BookingId, MatchRequestId, OfferId, PartyId};
-use axum::{Json as Body, extract::State, http::HeaderMap, response::Response};
+use axum::{
+    Json as Body,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use store::{
-    matches::{self, Cancelled, MatchRequest, Offer, Requested},
+    matches::{self, Cancelled, MatchRequest, Offer, Reassigned, Requested},
     submit::Answer,
 };
 use utoipa::{IntoParams, ToSchema};
@@ -39,7 +44,7 @@ pub(crate) struct MatchResource {
     reference: String,
     /// `ranking`, `offered`, `confirmed`, `needs_dispatch` or `cancelled`.
     state: String,
-    /// Which candidate is being asked, from 1 to 5.
+    /// Which candidate is being asked, from 1; five at most each time that somebody is looked for.
     round: i16,
     /// When the visit begins.
     starts_at: DateTime<Utc>,
@@ -256,6 +261,45 @@ pub(crate) async fn cancel_match_request(
             Err(Problem::new(Code::NoWay, detail).member("current", current))
         }
         Cancelled::Missing => Err(no_request()),
+    }
+}
+
+/// Whether whoever is booked is let go of at once.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReassignBody {
+    /// Call their booking off now; else they stay booked until somebody else says yes, and when nobody does.
+    #[serde(default)]
+    release_now: bool,
+}
+
+/// Look for somebody else for a visit that somebody said yes to.
+///
+/// Up to five others are asked, one after the other. Whoever is booked is called off when one of them says yes. A request that
+/// is not `confirmed`, or whose visit is under way, is answered with 409.
+#[utoipa::path(
+    post, path = "/v1/match-requests/{id}/reassign", tag = "Matching", operation_id = "reassign_match_request",
+    request_body = ReassignBody, params(("id" = String, Path, description = "The request")),
+    responses(
+        (status = 202, description = "Somebody else is being looked for", body = MatchResource),
+        (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["jobs:write"])),
+)]
+pub(crate) async fn reassign_match_request(
+    State(app): State<AppState>,
+    Writer(caller): Writer,
+    Id(id): Id<MatchRequestId>,
+    Json(body): Json<ReassignBody>,
+) -> Result<(StatusCode, Body<MatchResource>), Problem> {
+    match matches::reassign(&app.db, caller.tenant, id, body.release_now).await? {
+        Reassigned::Done(request) => Ok((StatusCode::ACCEPTED, Body(MatchResource::of(&request)))),
+        Reassigned::NoWay(request) => {
+            let detail = "nobody is booked whose visit is ahead, or somebody else was looked for too often";
+            let current = serde_json::to_value(MatchResource::of(&request)).map_err(Problem::internal)?;
+            Err(Problem::new(Code::NoWay, detail).member("current", current))
+        }
+        Reassigned::Missing => Err(no_request()),
     }
 }
 

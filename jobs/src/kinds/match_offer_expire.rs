@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Backoff, Invalid, Job, OfferId, Policy, Priority, Queue, Unique, UniqueFor, limits::MATCH_ROUNDS_MAX,
+    Backoff, Invalid, Job, OfferId, Policy, Priority, Queue, Unique, UniqueFor, limits::MATCH_ROUNDS_EVER_MAX,
 };
 
 /// Takes an offer back that was not answered in time, and has the next candidate asked.
@@ -42,7 +42,11 @@ impl Job for MatchOfferExpire {
     type Output = OfferExpired;
 
     fn check(&self) -> Result<(), Invalid> {
-        Invalid::unless((1..=MATCH_ROUNDS_MAX).contains(&self.generation), "/generation", "takes 1 to 5")
+        Invalid::unless(
+            (1..=MATCH_ROUNDS_EVER_MAX).contains(&self.generation),
+            "/generation",
+            "takes 1 to 100",
+        )
     }
 
     fn unique(&self) -> Option<Unique> {

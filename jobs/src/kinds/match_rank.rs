@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Backoff, Invalid, Job, MatchRequestId, OfferId, Policy, Priority, Queue, Unique, UniqueFor,
-    limits::MATCH_ROUNDS_MAX,
+    limits::MATCH_ROUNDS_EVER_MAX,
 };
 
 /// Ranks everybody who might do a visit, writes down why, and asks the first whose time is still free.
@@ -49,7 +49,7 @@ impl Job for MatchRank {
     type Output = Matched;
 
     fn check(&self) -> Result<(), Invalid> {
-        Invalid::unless((1..=MATCH_ROUNDS_MAX).contains(&self.round), "/round", "takes 1 to 5")
+        Invalid::unless((1..=MATCH_ROUNDS_EVER_MAX).contains(&self.round), "/round", "takes 1 to 100")
     }
 
     fn unique(&self) -> Option<Unique> {

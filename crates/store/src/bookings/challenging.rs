@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{
     making::{CHALLENGE_HOURS, lapse_at},
     moving::{Moved, Status, locked},
+    telling::tell_challenged,
 };
 use crate::{
     db::{Db, Tx, commit},
@@ -56,6 +57,8 @@ pub async fn challenge(db: &Db, tenant: TenantId, id: BookingId, version: i32) -
     .fetch_all(&mut *tx)
     .await
     .or_failed("challenge the pencils before")?;
+    let told: Vec<_> = challenged.iter().map(|one| (BookingId::from_uuid(one.id), one.held_until)).collect();
+    tell_challenged(&mut tx, tenant, id, &told).await?;
     look_at(db, &mut tx, tenant, challenged).await?;
     commit(tx, "challenge the pencils before").await?;
     Ok(Moved::Done(booking))

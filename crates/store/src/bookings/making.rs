@@ -6,7 +6,7 @@ use matching::{Point, Span, Visit};
 use sqlx::{FromRow, PgConnection};
 use uuid::Uuid;
 
-use super::{Booking, moving::Status, read};
+use super::{Booking, moving::Status, read, telling::tell_moved};
 use crate::{
     calendars,
     db::{Db, Tx, commit},
@@ -127,6 +127,9 @@ pub async fn create(
     }
     let missing = || StoreError::Unreadable { table: "booking", found: new.id.to_string() };
     let made = read(&mut tx, tenant, new.id).await?.ok_or_else(missing)?;
+    if new.status.occupies() {
+        tell_moved(&mut tx, tenant, &made, None).await?;
+    }
     let answer = answer(&made)?;
     keep_answer(db, &mut tx, tenant, key, &answer).await?;
     commit(tx, "make a booking").await?;

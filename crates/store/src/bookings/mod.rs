@@ -3,6 +3,7 @@
 mod challenging;
 mod making;
 mod moving;
+mod telling;
 
 use chrono::{DateTime, Utc};
 use jobs::{BookingId, PartyId, TenantId};
@@ -11,7 +12,7 @@ use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 use uuid::Uuid;
 
 pub(crate) use self::making::{BookingRow, add_resource, insert_booking, occupy};
-pub(crate) use self::moving::reach_status;
+pub(crate) use self::moving::{locked as held, reach_status};
 pub use self::{
     challenging::challenge,
     making::{CHALLENGE_HOURS, Made, NewBooking, create},
@@ -47,6 +48,8 @@ pub struct Booking {
     parties: Vec<Uuid>,
     /// Its place among the pencils that overlap; none when it is no pencil.
     pub hold_rank: Option<i64>,
+    /// Whether it is a pencil over time that somebody else has.
+    pub at_risk: bool,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was changed last.
@@ -97,7 +100,13 @@ const COLUMNS: &str = "b.id, b.reference, b.status, b.version, lower(b.during) a
         select count(distinct other.id) from booking_resource mine
         join booking_resource r on r.tenant_id = mine.tenant_id and r.party_id = mine.party_id and r.protected && mine.protected
         join booking other on other.id = r.booking_id and other.status = 'pencil' and other.id < b.id
-        where mine.booking_id = b.id) end as hold_rank";
+        where mine.booking_id = b.id) end as hold_rank,
+    b.status = 'pencil' and exists (
+        select from booking_resource mine
+        join membership m on m.tenant_id = mine.tenant_id and m.party_id = mine.party_id
+        join occupied taken on taken.account_id = m.account_id and taken.protected && mine.protected
+            and taken.tenant_id = b.tenant_id
+        where mine.booking_id = b.id) as at_risk";
 
 /// The booking of `tenant` with this id.
 ///

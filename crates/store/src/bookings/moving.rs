@@ -3,11 +3,12 @@
 use jobs::{BookingId, TenantId};
 use sqlx::PgConnection;
 
-use super::{Booking, challenging::end_challenges, making::occupy, read};
+use super::{Booking, challenging::end_challenges, making::occupy, read, telling::tell_moved};
 use crate::{
     calendars,
     db::{Db, commit},
     error::{OrFailed, StoreError},
+    matches,
 };
 
 /// How a booking stands.
@@ -110,12 +111,14 @@ pub enum Moved {
 }
 
 /// Moves a booking. What was seen of those it took is noted with it. A pencil whose time is up is released instead, also when
-/// nobody looked at it yet.
+/// nobody looked at it yet. With a booking that came from a request, and is called off, the request is.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn move_to(db: &Db, tenant: TenantId, id: BookingId, wanted: Move) -> Result<Moved, StoreError> {
     let mut tx = db.tenant(tenant).await?;
+    // Held before the booking, as everywhere.
+    let request = matches::held_for(&mut tx, tenant, id).await?;
     let Some(booking) = locked(&mut tx, tenant, id).await? else { return Ok(Moved::Missing) };
     let from = booking.status()?;
     if booking.version != wanted.version {
@@ -135,6 +138,11 @@ pub async fn move_to(db: &Db, tenant: TenantId, id: BookingId, wanted: Move) -> 
     match to {
         Status::Done => observe_all(&mut tx, tenant, id, Some(wanted.on_time)).await?,
         Status::NoShow => observe_all(&mut tx, tenant, id, None).await?,
+        Status::Cancelled => {
+            if let Some(request) = request {
+                matches::call_off(&mut tx, tenant, request, id).await?;
+            }
+        }
         _ => {}
     }
     let missing = || StoreError::Unreadable { table: "booking", found: id.to_string() };
@@ -156,7 +164,8 @@ async fn is_over(tx: &mut PgConnection, tenant: TenantId, id: BookingId) -> Resu
     .or_failed("see whether a pencil is held")
 }
 
-pub(super) async fn locked(
+/// The booking, held until the transaction ends.
+pub(crate) async fn locked(
     tx: &mut PgConnection,
     tenant: TenantId,
     id: BookingId,
@@ -204,6 +213,9 @@ pub(crate) async fn reach_status(
     .await
     .or_failed("note where a booking moved")?;
     calendars::want(tx, tenant, booking.id()).await?;
+    if let Some(now) = read(tx, tenant, booking.id()).await? {
+        tell_moved(tx, tenant, &now, Some(booking.status()?)).await?;
+    }
     Ok(true)
 }
 
@@ -261,6 +273,9 @@ pub async fn lapse(db: &Db, tenant: TenantId, id: BookingId, version: i32) -> Re
     .or_failed("release a pencil")?;
     if now {
         end_challenges(db, &mut tx, tenant, id).await?;
+        if let Some(released) = read(&mut tx, tenant, id).await? {
+            tell_moved(&mut tx, tenant, &released, Some(Status::Pencil)).await?;
+        }
     }
     commit(tx, "release a pencil").await?;
     Ok(if now || before { Lapsed::Released } else { Lapsed::Kept })

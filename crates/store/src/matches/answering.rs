@@ -1,9 +1,12 @@
 //! Answering: yes, no, nothing in time, or taken back. Whoever moves the row first is heard; the others are told so.
 
-use jobs::{MatchRequestId, OfferId, TenantId, limits::MATCH_ROUNDS_MAX};
-use sqlx::PgConnection;
+use jobs::{BookingId, MatchRequestId, OfferId, TenantId};
+use uuid::Uuid;
 
-use super::{MatchRequest, Offer, held, note_state, rank_job, read_offer};
+use super::{
+    MatchRequest, Offer, held, note_state, rank_job, read_offer,
+    telling::{note_nobody, tell_offer},
+};
 use crate::{
     bookings::{self, Status, reach_status},
     db::{Db, Tx, commit},
@@ -58,6 +61,7 @@ pub async fn answer(db: &Db, tenant: TenantId, id: OfferId, word: Word) -> Resul
             return withdraw(db, tx, tenant, &request, &offer).await;
         }
         Word::Accepted => {
+            release_before(&mut tx, tenant, &offer).await?;
             note_state(&mut tx, tenant, request.id(), "confirmed", request.round).await?;
         }
         Word::Declined => pass_on(db, &mut tx, tenant, &request, &offer).await?,
@@ -124,15 +128,7 @@ pub enum Cancelled {
 pub async fn cancel(db: &Db, tenant: TenantId, id: MatchRequestId) -> Result<Cancelled, StoreError> {
     let mut tx = db.tenant(tenant).await?;
     let Some(request) = held(&mut tx, tenant, id).await? else { return Ok(Cancelled::Missing) };
-    let sql =
-        "select id from offer where tenant_id = $1 and request_id = $2 and state in ('sent', 'accepted')";
-    let standing: Vec<uuid::Uuid> = sqlx::query_scalar(sql)
-        .bind(tenant.as_uuid())
-        .bind(id.as_uuid())
-        .fetch_all(&mut *tx)
-        .await
-        .or_failed("read what is offered")?;
-    for offer in standing.into_iter().map(OfferId::from_uuid) {
+    for offer in standing(&mut tx, tenant, id).await? {
         let Some(found) = read_offer(&mut tx, tenant, offer).await? else { continue };
         let to = if found.state == "sent" { Status::Void } else { Status::Cancelled };
         if let Some(began) = move_booking(&mut tx, tenant, &found, to).await?.filter(|from| is_begun(*from)) {
@@ -164,8 +160,8 @@ async fn held_with(
 }
 
 /// Ends an offer for which `still` holds. False where it does not.
-async fn end(
-    tx: &mut PgConnection,
+pub(super) async fn end(
+    tx: &mut Tx,
     tenant: TenantId,
     id: OfferId,
     state: &'static str,
@@ -179,15 +175,19 @@ async fn end(
         .bind(tenant.as_uuid())
         .bind(id.as_uuid())
         .bind(state)
-        .execute(tx)
+        .execute(&mut **tx)
         .await
         .or_failed("end an offer")?;
-    Ok(ended.rows_affected() > 0)
+    let is_ended = ended.rows_affected() > 0;
+    if is_ended {
+        tell_offer(tx, tenant, id).await?;
+    }
+    Ok(is_ended)
 }
 
 /// Moves the booking of an offer where it is asked for or given away, and somebody is left in it; what began stays as it is.
 /// Answers where it was, or none when there is nobody.
-async fn move_booking(
+pub(super) async fn move_booking(
     tx: &mut Tx,
     tenant: TenantId,
     offer: &Offer,
@@ -220,10 +220,88 @@ async fn pass_on(
     offer: &Offer,
 ) -> Result<(), StoreError> {
     move_booking(tx, tenant, offer, Status::Void).await?;
-    if request.round >= MATCH_ROUNDS_MAX {
-        return note_state(tx, tenant, request.id(), "needs_dispatch", request.round).await;
+    if request.round >= request.last_round {
+        return note_nobody(tx, tenant, request.id(), request.round).await;
     }
+    ask_next(db, tx, tenant, request).await
+}
+
+/// Has the next round begin.
+pub(super) async fn ask_next(
+    db: &Db,
+    tx: &mut Tx,
+    tenant: TenantId,
+    request: &MatchRequest,
+) -> Result<(), StoreError> {
     let round = request.round + 1;
     note_state(tx, tenant, request.id(), "ranking", round).await?;
     enqueue::insert(db, tx, tenant, &[rank_job(request.id(), round)?]).await.map(drop)
+}
+
+/// Calls off whoever had said yes before `offer` was accepted: somebody else comes now.
+async fn release_before(tx: &mut Tx, tenant: TenantId, offer: &Offer) -> Result<(), StoreError> {
+    for before in standing(tx, tenant, offer.request()).await? {
+        let Some(found) = read_offer(tx, tenant, before).await? else { continue };
+        if found.state == "accepted" && found.id() != offer.id() {
+            move_booking(tx, tenant, &found, Status::Cancelled).await?;
+            end(tx, tenant, before, "withdrawn", "state = 'accepted'").await?;
+        }
+    }
+    Ok(())
+}
+
+/// The offers of a request that were not answered yet, or with yes.
+pub(super) async fn standing(
+    tx: &mut Tx,
+    tenant: TenantId,
+    request: MatchRequestId,
+) -> Result<Vec<OfferId>, StoreError> {
+    let sql = "select id from offer where tenant_id = $1 and request_id = $2 and state in ('sent', 'accepted') order by id";
+    let standing: Vec<Uuid> = sqlx::query_scalar(sql)
+        .bind(tenant.as_uuid())
+        .bind(request.as_uuid())
+        .fetch_all(&mut **tx)
+        .await
+        .or_failed("read what is offered")?;
+    Ok(standing.into_iter().map(OfferId::from_uuid).collect())
+}
+
+/// The request that a booking came from, held until the transaction ends; none where it came from nowhere.
+pub(crate) async fn held_for(
+    tx: &mut Tx,
+    tenant: TenantId,
+    booking: BookingId,
+) -> Result<Option<MatchRequestId>, StoreError> {
+    let request: Option<Uuid> = sqlx::query_scalar(
+        "select q.id from offer o join match_request q on q.id = o.request_id
+         where o.tenant_id = $1 and o.booking_id = $2 for update of q",
+    )
+    .bind(tenant.as_uuid())
+    .bind(booking.as_uuid())
+    .fetch_optional(&mut **tx)
+    .await
+    .or_failed("hold the request that a booking came from")?;
+    Ok(request.map(MatchRequestId::from_uuid))
+}
+
+/// Takes back the yes to `booking`, which was called off. Unless somebody else is being looked for already, nobody is any more.
+/// The request has to be held.
+pub(crate) async fn call_off(
+    tx: &mut Tx,
+    tenant: TenantId,
+    id: MatchRequestId,
+    booking: BookingId,
+) -> Result<(), StoreError> {
+    for offer in standing(tx, tenant, id).await? {
+        let Some(found) = read_offer(tx, tenant, offer).await? else { continue };
+        if found.booking() == booking {
+            end(tx, tenant, offer, "withdrawn", "state = 'accepted'").await?;
+        }
+    }
+    match held(tx, tenant, id).await? {
+        Some(request) if request.state == "confirmed" => {
+            note_state(tx, tenant, id, "cancelled", request.round).await
+        }
+        _ => Ok(()),
+    }
 }

@@ -8,7 +8,11 @@ use matching::Ranking;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{MatchRequest, held, note_state, unwritable};
+use super::{
+    MatchRequest, held, note_state,
+    telling::{note_nobody, tell_offer},
+    unwritable,
+};
 use crate::{
     bookings::{BookingRow, Status, add_resource, insert_booking, occupy},
     db::{Db, Tx, commit},
@@ -62,7 +66,7 @@ pub async fn decide(
     }
     note_receipt(&mut tx, tenant, (request, round), ranking).await?;
     if picks.is_empty() {
-        note_state(&mut tx, tenant, request, "needs_dispatch", round).await?;
+        note_nobody(&mut tx, tenant, request, round).await?;
         commit(tx, "note that nobody was found").await?;
         return Ok(Decided::Nobody);
     }
@@ -80,6 +84,7 @@ pub async fn decide(
     };
     let expires_at = note_offer(&mut tx, tenant, (offer, request, booking.id, round), pick).await?;
     note_state(&mut tx, tenant, request, "offered", round).await?;
+    tell_offer(&mut tx, tenant, offer).await?;
     let mut jobs = vec![NewJob { scheduled_at: expires_at, ..expire }];
     jobs.extend(pick.tells.clone());
     enqueue::insert(db, &mut tx, tenant, &jobs).await?;
@@ -105,7 +110,9 @@ async fn before(
     .or_failed("see what a round came to")?;
     Ok(match offer {
         Some(offer) => Decided::Offered(OfferId::from_uuid(offer)),
-        None if wanted.state == "needs_dispatch" && wanted.round == round => Decided::Nobody,
+        None if matches!(wanted.state.as_str(), "needs_dispatch" | "confirmed") && wanted.round == round => {
+            Decided::Nobody
+        }
         None => Decided::Passed,
     })
 }
@@ -138,7 +145,8 @@ async fn take_first<'a>(
         if !add_resource(tx, tenant, booking, pick.party).await? {
             continue;
         }
-        if !occupy(tx, tenant, booking.id).await?.is_empty() {
+        let is_away = is_away(tx, tenant, booking, pick.party).await?;
+        if !is_away && !occupy(tx, tenant, booking.id).await?.is_empty() {
             return Ok(Some(pick));
         }
         sqlx::query(
@@ -152,6 +160,31 @@ async fn take_first<'a>(
         .or_failed("pass over somebody")?;
     }
     Ok(None)
+}
+
+/// Whether they are off since they were looked at, or a calendar outside has something else by now.
+async fn is_away(
+    tx: &mut Tx,
+    tenant: TenantId,
+    booking: &BookingRow<'_>,
+    party: PartyId,
+) -> Result<bool, StoreError> {
+    sqlx::query_scalar(
+        "select exists (
+             select from booking_resource r
+             join membership m on m.tenant_id = r.tenant_id and m.party_id = r.party_id
+             cross join lateral taken_of(array[m.account_id], r.protected) t
+             where r.tenant_id = $1 and r.booking_id = $2 and r.party_id = $3 and t.kind <> 'booking'
+                 and (t.kind <> 'time_off' or t.during && tstzrange($4, $5)))",
+    )
+    .bind(tenant.as_uuid())
+    .bind(booking.id.as_uuid())
+    .bind(party.as_uuid())
+    .bind(booking.visit.during.from)
+    .bind(booking.visit.during.until)
+    .fetch_one(&mut **tx)
+    .await
+    .or_failed("see whether somebody is off by now")
 }
 
 async fn note_offer(

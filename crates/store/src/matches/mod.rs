@@ -2,7 +2,9 @@
 
 mod answering;
 mod deciding;
+mod reassigning;
 mod receipts;
+mod telling;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use jobs::{
@@ -13,9 +15,11 @@ use matching::{Terms, Visit};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, types::Json};
 use uuid::Uuid;
 
+pub(crate) use self::answering::{call_off, held_for};
 pub use self::{
     answering::{Answered, Cancelled, Word, answer, cancel, expire},
     deciding::{Decided, Pick, decide},
+    reassigning::{Reassigned, reassign},
     receipts::{Receipt, receipt, receipt_before},
 };
 use crate::{
@@ -52,6 +56,8 @@ pub struct MatchRequest {
     pub state: String,
     /// Which candidate is being asked, from 1.
     pub round: i16,
+    /// The round after which nobody else is asked.
+    last_round: i16,
     /// Who asked.
     pub created_by: String,
     /// When.
@@ -61,8 +67,8 @@ pub struct MatchRequest {
 }
 
 const COLUMNS: &str =
-    "id, reference, visit, terms, client_id, company_id, link, in_batch, state, round, created_by, created_at,
-    updated_at";
+    "id, reference, visit, terms, client_id, company_id, link, in_batch, state, round, last_round, created_by,
+    created_at, updated_at";
 
 impl MatchRequest {
     /// Which it is.

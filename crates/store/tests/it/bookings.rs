@@ -283,3 +283,38 @@ async fn those_who_challenge_at_once_do_not_wait_in_a_circle() {
         assert!(matches!(told.unwrap(), Moved::Done(_) | Moved::Stale(_)), "nobody failed");
     }
 }
+
+/// What endpoints are told, in order, without who it is about.
+async fn told(world: &World) -> Vec<(String, String)> {
+    let sql = "select coalesce(jsonb_agg(jsonb_build_array(type, subject) order by created_at, id), '[]') from webhook_message";
+    serde_json::from_value(world.database.json(sql).await.unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn whoever_waits_is_told_when_it_is_their_turn_or_too_late() {
+    let world = World::new().await;
+    world.endpoint().await;
+    let who = technician(&world, world.tenant).await;
+    let pencil = async || made(&world, new(&[who], Status::Pencil, visit(9))).await;
+    let (first, second, third) = (pencil().await, pencil().await, pencil().await);
+    let elsewhere = made(&world, new(&[who], Status::Pencil, visit(13))).await;
+    bookings::challenge(&world.api, world.tenant, third, 1).await.unwrap();
+    move_to(&world, first, Status::Released, 2).await;
+    move_to(&world, second, Status::Confirmed, 2).await;
+    let event = |word: &str, id: BookingId| (format!("booking.{word}"), id.to_string());
+    let mut told = told(&world).await;
+    told[..2].sort();
+    let mut challenged = [event("challenged", first), event("challenged", second)];
+    challenged.sort();
+    assert_eq!(told[..2], challenged);
+    assert_eq!(
+        told[2..],
+        [
+            event("released", first),
+            event("first_in_line", second),
+            event("confirmed", second),
+            event("at_risk", third)
+        ]
+    );
+    assert!(get(&world, third).await.at_risk && !get(&world, elsewhere).await.at_risk);
+}

@@ -3,13 +3,16 @@
 use jobs::{MatchRequestId, OfferId, PartyId};
 use matching::{Point, Ranking, Terms, Visit, rank};
 use store::{
-    bookings,
-    matches::{self, Answered, Cancelled, Decided, MatchRequest, NewMatchRequest, Pick, Requested, Word},
+    bookings::{self, Moved, Status},
+    matches::{
+        self, Answered, Cancelled, Decided, MatchRequest, NewMatchRequest, Pick, Reassigned, Requested, Word,
+    },
     people::{self, Needs},
     submit::Answer,
 };
 
 use crate::{
+    bookings::move_to,
     people::{technician, visit},
     world::World,
 };
@@ -294,4 +297,90 @@ async fn those_who_wait_for_each_other_bring_one_job_and_a_way_out() {
     let client = NewMatchRequest { client: Some(PartyId::new()), ..wanted() };
     let made = matches::create(&world.api, world.tenant, &client, None, |_| Answer::of(202, None, &())).await;
     assert!(matches!(made.unwrap(), Requested::NoParty));
+}
+
+async fn reassigned(world: &World, id: MatchRequestId, release_now: bool) -> Reassigned {
+    matches::reassign(&world.api, world.tenant, id, release_now).await.unwrap()
+}
+
+async fn offer_states(world: &World, id: MatchRequestId) -> Vec<String> {
+    let offers = matches::offers(&world.api, world.tenant, id).await.unwrap();
+    offers.into_iter().map(|offer| offer.state).collect()
+}
+
+#[tokio::test]
+async fn somebody_stays_booked_until_somebody_else_says_yes() {
+    let world = World::new().await;
+    technician(&world, world.tenant).await;
+    technician(&world, world.tenant).await;
+    let id = request(&world, wanted()).await;
+    assert!(matches!(reassigned(&world, id, false).await, Reassigned::NoWay(_)), "nobody said yes");
+    let first = offered(&world, id, 1).await;
+    answer(&world, first, Word::Accepted).await;
+    assert!(matches!(reassigned(&world, id, false).await, Reassigned::Done(found) if found.round == 2));
+    let second = offered(&world, id, 2).await;
+    assert_ne!(asked(&world, first).await, asked(&world, second).await);
+    assert_eq!(offer_states(&world, id).await, ["accepted", "sent"]);
+    assert_eq!(world.database.number("select count(*) from occupied").await.unwrap(), 2, "both are kept");
+    answer(&world, second, Word::Accepted).await;
+    assert_eq!(offer_states(&world, id).await, ["withdrawn", "accepted"]);
+    assert_eq!(state(&world, id).await, ("confirmed".into(), 2));
+    let booked = matches::offer(&world.api, world.tenant, first).await.unwrap().unwrap().booking();
+    let booked = bookings::booking(&world.api, world.tenant, booked).await.unwrap().unwrap();
+    assert_eq!(booked.status().unwrap(), Status::Cancelled);
+    assert_eq!(world.database.number("select count(*) from occupied").await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn somebody_stays_booked_when_nobody_else_says_yes() {
+    let world = World::new().await;
+    technician(&world, world.tenant).await;
+    technician(&world, world.tenant).await;
+    let id = request(&world, wanted()).await;
+    let first = offered(&world, id, 1).await;
+    answer(&world, first, Word::Accepted).await;
+    reassigned(&world, id, false).await;
+    let second = offered(&world, id, 2).await;
+    answer(&world, second, Word::Declined).await;
+    assert_eq!(decide(&world, id, 3, 900).await, Decided::Nobody);
+    assert_eq!(decide(&world, id, 3, 900).await, Decided::Nobody, "run again");
+    assert_eq!(state(&world, id).await, ("confirmed".into(), 3));
+    assert_eq!(offer_states(&world, id).await, ["accepted", "declined"]);
+    // Let go of at once, and nobody is left.
+    assert!(matches!(reassigned(&world, id, true).await, Reassigned::Done(_)));
+    assert_eq!(world.database.number("select count(*) from occupied").await.unwrap(), 0);
+    assert_eq!(decide(&world, id, 4, 900).await, Decided::Nobody);
+    assert_eq!(state(&world, id).await, ("needs_dispatch".into(), 4));
+}
+
+#[tokio::test]
+async fn a_booking_that_is_called_off_calls_its_request_off() {
+    let world = World::new().await;
+    technician(&world, world.tenant).await;
+    let id = request(&world, wanted()).await;
+    let offer = offered(&world, id, 1).await;
+    answer(&world, offer, Word::Accepted).await;
+    let booked = matches::offer(&world.api, world.tenant, offer).await.unwrap().unwrap().booking();
+    let version = bookings::booking(&world.api, world.tenant, booked).await.unwrap().unwrap().version;
+    assert!(matches!(move_to(&world, booked, Status::Cancelled, version).await, Moved::Done(_)));
+    assert_eq!(
+        (offer_states(&world, id).await, state(&world, id).await.0),
+        (vec!["withdrawn".into()], "cancelled".into())
+    );
+}
+
+#[tokio::test]
+async fn who_took_time_off_since_they_were_ranked_is_passed_over() {
+    let world = World::new().await;
+    let (one, other) = (technician(&world, world.tenant).await, technician(&world, world.tenant).await);
+    let id = request(&world, wanted()).await;
+    let before = ranked(&world, id).await;
+    let (first, second) = (before.ranked[0].party, before.ranked[1].party);
+    assert!([one, other].contains(&first) && [one, other].contains(&second));
+    let off = (people::AbsenceKind::TimeOff, visit(9));
+    people::add_absence(&world.api, world.tenant, first, off, "dentist", 9).await.unwrap().unwrap();
+    let decided =
+        matches::decide(&world.worker, world.tenant, (id, 1), &before, &picks(&before, 900)).await.unwrap();
+    let Decided::Offered(offer) = decided else { panic!("somebody is there") };
+    assert_eq!(asked(&world, offer).await, second);
 }

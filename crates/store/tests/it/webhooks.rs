@@ -33,7 +33,7 @@ fn probe() -> NewJob {
 }
 
 impl World {
-    async fn endpoint(&self) -> WebhookEndpointId {
+    pub(crate) async fn endpoint(&self) -> WebhookEndpointId {
         let new = NewEndpoint {
             id: WebhookEndpointId::new(),
             url: "https://example.com/".into(),
