@@ -284,12 +284,6 @@ async fn those_who_challenge_at_once_do_not_wait_in_a_circle() {
     }
 }
 
-/// What endpoints are told, in order, without who it is about.
-async fn told(world: &World) -> Vec<(String, String)> {
-    let sql = "select coalesce(jsonb_agg(jsonb_build_array(type, subject) order by created_at, id), '[]') from webhook_message";
-    serde_json::from_value(world.database.json(sql).await.unwrap()).unwrap()
-}
-
 #[tokio::test]
 async fn whoever_waits_is_told_when_it_is_their_turn_or_too_late() {
     let world = World::new().await;
@@ -302,7 +296,7 @@ async fn whoever_waits_is_told_when_it_is_their_turn_or_too_late() {
     move_to(&world, first, Status::Released, 2).await;
     move_to(&world, second, Status::Confirmed, 2).await;
     let event = |word: &str, id: BookingId| (format!("booking.{word}"), id.to_string());
-    let mut told = told(&world).await;
+    let mut told = world.told().await;
     told[..2].sort();
     let mut challenged = [event("challenged", first), event("challenged", second)];
     challenged.sort();

@@ -47,7 +47,7 @@ impl World {
     }
 
     /// The types of what happened, in order, with what it happened to.
-    async fn told(&self) -> Vec<(String, String)> {
+    pub(crate) async fn told(&self) -> Vec<(String, String)> {
         let sql = "select coalesce(jsonb_agg(jsonb_build_array(type, subject) order by created_at, id), '[]') from webhook_message";
         serde_json::from_value(self.database.json(sql).await.unwrap()).unwrap()
     }
