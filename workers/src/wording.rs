@@ -45,6 +45,14 @@ pub(crate) async fn wording(cx: &Cx<'_>, name: &str, locale: &str) -> Outcome<Wo
 }
 
 impl Wording {
+    /// The product's own template of this name, in place of one of the tenant's.
+    pub(crate) fn of_product(name: &str, locale: &str) -> Option<Self> {
+        fallbacks(locale).into_iter().find_map(|locale| {
+            let source = default_source(name, &locale)?.clone();
+            Some(Self { name: name.to_owned(), version: 0, locale, source })
+        })
+    }
+
     /// Name, version and language, as they stand in rows.
     pub(crate) fn named(&self) -> (String, i32, String) {
         (self.name.clone(), self.version, self.locale.clone())

@@ -9,6 +9,7 @@ mod reading;
 mod resolving;
 mod stranded;
 mod subjects;
+mod unclosed;
 
 use chrono::{DateTime, Utc};
 use jobs::{Category, Channel, ContactPointId, DigestId, JobId, MessageId, PartyId};
@@ -26,6 +27,7 @@ pub use self::{
     resolving::{Resolution, Resolved, resolve},
     stranded::{Cursor, Round, settle_stranded},
     subjects::{Subject, has_passed, set_subject, subject},
+    unclosed::{Unclosed, settle_unclosed},
 };
 use crate::error::StoreError;
 

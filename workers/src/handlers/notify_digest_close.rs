@@ -2,13 +2,14 @@
 
 use chrono::Utc;
 use jobs::{
-    Category, MessageId, Outcome,
+    Category, Failure, MessageId, Outcome,
     kinds::notify_digest_close::{DigestClosed, NotifyDigestClose},
 };
 use notify::{Content, Note};
 use schedule::Zone;
 use serde_json::{Map, Value, json};
 use store::{
+    logs::Level,
     messages::{self, ClosedDigest, Digest, Message, NewMessage},
     parties::{self, ContactPoint},
     verdict::Write,
@@ -18,7 +19,7 @@ use crate::{
     addressed::{closed, quiet_of, zone_of},
     cx::Cx,
     registry::Handle,
-    wording::{self, wording},
+    wording::{self, Wording, wording},
 };
 
 /// The template that digests are told by.
@@ -72,9 +73,18 @@ async fn told(
     let (channel, category) = digest.words()?;
     let party = parties::party(&cx.deps.db, cx.tenant(), digest.party()).await?;
     let locale = party.as_ref().map_or("en", |party| &party.locale);
-    let wording = wording(cx, TEMPLATE, locale).await?;
+    let mut wording = wording(cx, TEMPLATE, locale).await?;
     let variables = variables(kept);
-    let content = wording.content(cx, &variables, channel, contact, category)?;
+    let mut content = wording.content(cx, &variables, channel, contact, category);
+    // What the tenant wrote may ask for more than a digest has: it is told in the product's words then.
+    if let Err(Failure::Discard { problem }) = &content
+        && let Some(ours) = Wording::of_product(TEMPLATE, locale).filter(|_| wording.version > 0)
+    {
+        cx.log(Level::Warn, format!("told in the product's words: {}", problem.message));
+        content = ours.content(cx, &variables, channel, contact, category);
+        wording = ours;
+    }
+    let content = content?;
     let now = Utc::now();
     let quiet = party.as_ref().and_then(|party| {
         let zone = zone_of(party).unwrap_or(Zone::UTC);

@@ -29,9 +29,27 @@ pub async fn run(db: Db, stop: CancellationToken) {
         if after.is_some() {
             continue;
         }
+        settle_digests(&db).await;
         tokio::select! {
             () = tokio::time::sleep(EVERY) => {}
             () = stop.cancelled() => {}
+        }
+    }
+}
+
+async fn settle_digests(db: &Db) {
+    match messages::settle_unclosed(db).await {
+        Ok(round) => {
+            tell("failed", round.failed);
+            if round.retried > 0 {
+                tracing::warn!(
+                    "{} digests whose job ended without closing them are tried again",
+                    round.retried
+                );
+            }
+        }
+        Err(error) => {
+            tracing::warn!(error = chain(&error), "Could not settle stranded digests; trying again");
         }
     }
 }

@@ -8,7 +8,7 @@ use jobs::{
 use serde_json::json;
 use store::{
     enqueue::NewJob,
-    messages,
+    messages, notification_templates,
     parties::{self, Word},
 };
 use testkit::{SmtpServer, eventually};
@@ -154,6 +154,22 @@ async fn what_people_say_comes_in_one_digest() {
     for number in 0..3 {
         assert!(mail.contains(&format!("{number} Elm Street")), "{mail}");
     }
+}
+
+#[tokio::test]
+async fn a_digest_that_a_tenant_wrote_wrongly_is_told_in_the_products_words() {
+    let (world, smtp) = (World::new().await, SmtpServer::start().unwrap());
+    let _worker = start(&world, &smtp, &[]);
+    let theirs = json!({"subject": "News for {{ nickname }}", "lines": ["{{ nickname }}"]});
+    notification_templates::put(&world.api, world.tenant, "digest", "de", &theirs, "a test").await.unwrap();
+    let party = somebody(&world, "ada@example.test").await;
+    let plan = NotifyPlan { category: Category::Social, ..reminder(party, Channel::Email) };
+    planned(&world, &plan).await;
+    let due = "update job set scheduled_at = now() where kind = 'notify.digest_close'";
+    world.database.execute(due).await.unwrap();
+    eventually("the digest", SOON, || async { (smtp.kept().unwrap().len() == 1).then_some(()) }).await;
+    let mail = &smtp.kept().unwrap()[0].mail;
+    assert!(mail.contains("Subject: 1 Neuigkeiten"), "{mail}");
 }
 
 #[tokio::test]

@@ -170,12 +170,29 @@ pub async fn contact(
         .or_failed("read an address")
 }
 
-/// Forgets an address. False when this tenant has no such address.
+/// Forgets an address, and drops what gathers for it. False when this tenant has no such address.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn remove_contact(db: &Db, tenant: TenantId, id: ContactPointId) -> Result<bool, StoreError> {
     let mut tx = db.tenant(tenant).await?;
+    // Whoever has something gathered for it waits for this lock: its digests go with it.
+    sqlx::query("select from contact_point where tenant_id = $1 and id = $2 for update")
+        .bind(tenant.as_uuid())
+        .bind(id.as_uuid())
+        .execute(&mut *tx)
+        .await
+        .or_failed("lock an address")?;
+    sqlx::query(
+        "update message set state = 'dropped', detail = 'its address was removed'
+         where tenant_id = $1 and state = 'gathered' and digest_id in (
+             select id from digest where tenant_id = $1 and contact_point_id = $2 and closed_at is null)",
+    )
+    .bind(tenant.as_uuid())
+    .bind(id.as_uuid())
+    .execute(&mut *tx)
+    .await
+    .or_failed("drop what gathers for an address")?;
     let removed = sqlx::query("delete from contact_point where tenant_id = $1 and id = $2")
         .bind(tenant.as_uuid())
         .bind(id.as_uuid())

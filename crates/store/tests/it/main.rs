@@ -7,6 +7,7 @@ mod bulk_asking;
 mod bulk_racing;
 mod calendars;
 mod cancelling;
+mod digests;
 mod enqueueing;
 mod graves;
 mod history;

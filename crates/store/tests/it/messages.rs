@@ -12,7 +12,7 @@ use store::{
 
 use crate::world::World;
 
-async fn somebody(world: &World) -> (PartyId, ContactPointId) {
+pub(crate) async fn somebody(world: &World) -> (PartyId, ContactPointId) {
     let (party, inbox) = (PartyId::new(), ContactPointId::new());
     let terms = Terms { name: "Ada".into(), locale: "en".into(), timezone: None, quiet: None };
     let noted = |_| Answer::of(201, None, &());
@@ -20,7 +20,7 @@ async fn somebody(world: &World) -> (PartyId, ContactPointId) {
     (party, inbox)
 }
 
-fn new(to: (PartyId, ContactPointId), dedupe: &str) -> NewMessage {
+pub(crate) fn new(to: (PartyId, ContactPointId), dedupe: &str) -> NewMessage {
     NewMessage {
         id: MessageId::new(),
         party: to.0,
@@ -41,7 +41,7 @@ fn new(to: (PartyId, ContactPointId), dedupe: &str) -> NewMessage {
 }
 
 /// Decides on one message; answers how many jobs follow.
-async fn plan(world: &World, message: &NewMessage) -> usize {
+pub(crate) async fn plan(world: &World, message: &NewMessage) -> usize {
     let plan =
         Plan { request: JobId::new(), subject: None, messages: vec![message.clone()], traceparent: None };
     let mut tx = world.worker.begin().await.unwrap();
@@ -50,7 +50,7 @@ async fn plan(world: &World, message: &NewMessage) -> usize {
     jobs.len()
 }
 
-async fn state(world: &World, id: MessageId) -> String {
+pub(crate) async fn state(world: &World, id: MessageId) -> String {
     messages::message(&world.api, world.tenant, id).await.unwrap().unwrap().state
 }
 
