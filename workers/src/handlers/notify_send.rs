@@ -1,7 +1,8 @@
 //! Does `notify.send`: hands one message over, and never a second time without knowing that the first did not arrive.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use jobs::{
     Category, Channel, Failure, Outcome,
     failure::Problem,
@@ -23,7 +24,7 @@ use crate::{
     cx::Cx,
     faults::Point,
     registry::Handle,
-    senders::{Answer, Asked, Letter},
+    senders::{Answer, Asked, Letter, stood_still},
 };
 
 impl Handle for NotifySend {
@@ -119,10 +120,11 @@ impl Sending {
             entered => entered.ok(),
         };
         cx.reach(Point::BeforeEffect);
+        let since = (Instant::now(), Utc::now());
         let number = match messages::begin(db, tenant, id, cx.job.id, provider).await? {
             Begun::Go(number) => number,
             Begun::Broken { number, begun_at } => {
-                let ended = match cx.deps.senders.ask(&letter, begun_at).await {
+                let ended = match asked(cx, &letter, provider, begun_at).await? {
                     Asked::Later(wait) => {
                         let why = "the provider is asked whether it went out, once it would know";
                         return Err(Failure::Snooze { wait, problem: Problem::new("asking", why) });
@@ -143,11 +145,17 @@ impl Sending {
             Begun::NoMessage => return Err(Failure::discard("message_not_found", "the message was removed")),
         };
         cx.reach(Point::BeforeCall);
-        let answer = cx.deps.senders.send(&letter).await;
+        // Somebody else may have asked meanwhile, and sent it.
+        let answer = if stood_still(since, (Instant::now(), Utc::now())) {
+            Answer::Refused("this worker stood still before the call".to_owned())
+        } else {
+            let answer = cx.deps.senders.send(&letter).await;
+            if let Some(leave) = leave {
+                leave.told(!matches!(answer, Answer::Away(..) | Answer::Unknown(_)));
+            }
+            answer
+        };
         cx.reach(Point::AfterCall);
-        if let Some(leave) = leave {
-            leave.told(!matches!(answer, Answer::Away(..) | Answer::Unknown(_)));
-        }
         let after = if let Answer::Away(_, after) = &answer { *after } else { None };
         let ended = self.ended(cx, answer);
         messages::end(db, tenant, id, number, &ended).await?;
@@ -166,6 +174,16 @@ impl Sending {
             Answer::Unknown(why) => Ended::Unknown(why),
         }
     }
+}
+
+/// What the provider says of a message that was begun and broke off.
+async fn asked(cx: &Cx<'_>, letter: &Letter<'_>, provider: &str, begun_at: DateTime<Utc>) -> Outcome<Asked> {
+    let listed = match cx.deps.senders.list(letter, begun_at).await {
+        Ok(listed) => listed,
+        Err(asked) => return Ok(asked),
+    };
+    let known = messages::attributed(&cx.deps.db, provider, &listed.names()).await?;
+    Ok(listed.judged(&known))
 }
 
 /// Counted, said aloud, and what the job comes to. `after`: so long the provider wants to be left alone.

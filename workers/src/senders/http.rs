@@ -9,7 +9,7 @@ use super::Answer;
 /// Longest wait for a connection.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// Longest wait for the whole of an answer.
-const ANSWER_MAX: Duration = Duration::from_secs(40);
+pub(crate) const ANSWER_MAX: Duration = Duration::from_secs(40);
 /// Bytes of an answer that are read.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 

@@ -12,7 +12,7 @@ mod sealed;
 mod sms;
 mod smtp;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use jobs::Channel;
@@ -24,8 +24,11 @@ pub use self::{
     chat::Chat,
     mail::{Letter, Mailer},
     push::Push,
-    sms::Carrier,
+    sms::{Carrier, Listed},
 };
+
+/// Longest time between writing down that somebody is about to be called and calling them.
+const STILL_MAX: Duration = Duration::from_secs(10);
 
 /// What became of a message that was handed over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,11 +127,41 @@ impl Senders {
         }
     }
 
-    /// Asks whether `letter` went out when it was begun and nobody wrote down the end.
-    pub async fn ask(&self, letter: &Letter<'_>, begun_at: DateTime<Utc>) -> Asked {
+    /// What may be `letter`, of what went out since it was begun and nobody wrote down the end; or what they say instead.
+    ///
+    /// # Errors
+    /// When they list nothing.
+    pub async fn list(&self, letter: &Letter<'_>, begun_at: DateTime<Utc>) -> Result<Listed, Asked> {
         match (letter.content, &self.sms) {
-            (Content::Sms(sms), Some(carrier)) => carrier.ask(letter.address, &sms.text, begun_at).await,
-            _ => Asked::CannotSay,
+            (Content::Sms(sms), Some(carrier)) => carrier.list(letter.address, &sms.text, begun_at).await,
+            _ => Err(Asked::CannotSay),
         }
+    }
+}
+
+/// Whether somebody who wrote down that they would call has not come to it for so long that another may have been told to,
+/// by either clock: one of them may have stood still as well.
+pub(crate) fn stood_still(since: (Instant, DateTime<Utc>), now: (Instant, DateTime<Utc>)) -> bool {
+    let by_wall = (now.1 - since.1).to_std().unwrap_or_default();
+    now.0.saturating_duration_since(since.0).max(by_wall) > STILL_MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+
+    #[test]
+    fn whoever_stood_still_by_either_clock_does_not_call() {
+        let (instant, wall) = (Instant::now(), Utc::now());
+        let still = |by_instant: u64, by_wall: i64| {
+            let now = (instant + Duration::from_secs(by_instant), wall + TimeDelta::seconds(by_wall));
+            stood_still((instant, wall), now)
+        };
+        assert!(!still(0, 0) && !still(10, 10));
+        assert!(still(11, 0), "the wall clock was set back");
+        assert!(still(0, 11), "the machine slept");
+        assert!(!still(0, -3_600));
     }
 }

@@ -8,16 +8,22 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::{
-    Answer, Asked,
-    http::{Said, call, meaning},
+    Answer, Asked, STILL_MAX,
+    http::{ANSWER_MAX, Said, call, meaning},
 };
 
 /// Twilio's words for a number that nobody has, cannot be reached or takes no text messages.
 const NOBODY: [u32; 4] = [21_211, 21_214, 21_217, 21_614];
 /// Twilio's word for a number whose owner answered STOP.
 const STOPPED: u32 = 21_610;
-/// For so long after a message was begun its absence from their list proves nothing.
-const LISTED_AFTER: TimeDelta = TimeDelta::seconds(30);
+/// For so long after a message was begun its absence from their list proves nothing: whoever began it may have stood still
+/// before the call, and the call takes its time.
+const LISTED_AFTER: TimeDelta = TimeDelta::seconds(60);
+const _: () = assert!(LISTED_AFTER.num_seconds() as u64 > STILL_MAX.as_secs() + ANSWER_MAX.as_secs());
+/// For so long after a message was begun they are asked again when they do not answer.
+const ASKED_FOR: TimeDelta = TimeDelta::hours(1);
+/// Messages to a number that are looked at.
+const LISTED_MAX: usize = 50;
 /// How soon they are asked again when they do not answer.
 const ASK_AGAIN: Duration = Duration::from_mins(1);
 /// Clocks of two houses may disagree by so much.
@@ -44,8 +50,9 @@ struct Refusal {
 }
 
 #[derive(Deserialize)]
-struct Listed {
+struct Page {
     messages: Vec<Entry>,
+    next_page_uri: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -83,32 +90,64 @@ impl Carrier {
         }
     }
 
-    /// Looks for the message in their list.
-    pub(super) async fn ask(&self, to: &str, text: &str, begun_at: DateTime<Utc>) -> Asked {
-        let listed_at = begun_at + LISTED_AFTER;
-        if let Ok(wait) = (listed_at - Utc::now()).to_std() {
-            return Asked::Later(wait);
+    /// What they list for the number since the message was begun; or what they say instead.
+    pub(super) async fn list(&self, to: &str, text: &str, begun_at: DateTime<Utc>) -> Result<Listed, Asked> {
+        let now = Utc::now();
+        if let Ok(wait) = (begun_at + LISTED_AFTER - now).to_std() {
+            return Err(Asked::Later(wait));
         }
-        let since = begun_at - CLOCKS_DISAGREE;
-        let day = since.format("%Y-%m-%d").to_string();
-        let query = form(&[("To", to), ("DateSent>", &day), ("PageSize", "1000")]);
+        let query = form(&[("To", to), ("PageSize", &LISTED_MAX.to_string())]);
         let request = self
             .client
             .get(format!("{}?{query}", self.url))
             .basic_auth(&self.account, Some(self.token.expose_secret()));
         // Whoever does not answer now may answer in a while.
         let Ok(Said { status: StatusCode::OK, body, .. }) = call(request).await else {
-            return Asked::Later(ASK_AGAIN);
+            return Err(if now - begun_at < ASKED_FOR { Asked::Later(ASK_AGAIN) } else { Asked::CannotSay });
         };
-        let Ok(listed) = serde_json::from_slice::<Listed>(&body) else { return Asked::CannotSay };
-        let is_it = |entry: &&Entry| {
-            let created = DateTime::parse_from_rfc2822(&entry.date_created);
-            entry.body == text && created.is_ok_and(|created| created >= since)
-        };
-        match listed.messages.iter().find(is_it) {
-            Some(entry) => Asked::Found(entry.sid.clone()),
+        let page: Page = serde_json::from_slice(&body).map_err(|_| Asked::CannotSay)?;
+        Ok(listed(&page, text, begun_at - CLOCKS_DISAGREE))
+    }
+}
+
+/// Messages to the number of the one that is looked for, which may be among them.
+#[derive(Debug)]
+pub struct Listed {
+    /// Their names, and whether each has the very text.
+    entries: Vec<(String, bool)>,
+    /// Whether there are others that they did not name.
+    has_more: bool,
+}
+
+impl Listed {
+    /// What they call them.
+    pub fn names(&self) -> Vec<String> {
+        self.entries.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Whether the message is among them. Those that are `known` are others; one that is nobody's and has another text may
+    /// be the message all the same, for carriers write texts anew.
+    pub fn judged(self, known: &[String]) -> Asked {
+        let has_more = self.has_more;
+        let mut left = self.entries.into_iter().filter(|(name, _)| !known.contains(name)).peekable();
+        let is_left = left.peek().is_some();
+        match left.find(|(_, is_equal)| *is_equal) {
+            Some((name, _)) => Asked::Found(name),
+            None if is_left || has_more => Asked::CannotSay,
             None => Asked::NotFound,
         }
+    }
+}
+
+fn listed(page: &Page, text: &str, since: DateTime<Utc>) -> Listed {
+    // One whose time cannot be read may be of any time.
+    let is_since = |entry: &&Entry| {
+        DateTime::parse_from_rfc2822(&entry.date_created).map_or(true, |created| created >= since)
+    };
+    let entries = page.messages.iter().filter(is_since);
+    Listed {
+        entries: entries.map(|entry| (entry.sid.clone(), entry.body == text)).collect(),
+        has_more: page.next_page_uri.is_some(),
     }
 }
 
@@ -144,6 +183,8 @@ fn form(fields: &[(&str, &str)]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -163,5 +204,38 @@ mod tests {
         assert!(matches!(said(429, r#"{"code": 20429, "message": "x"}"#), Answer::Away(..)));
         assert!(matches!(said(500, "oh"), Answer::Unknown(_)));
         assert!(matches!(said(503, "busy"), Answer::Away(..)));
+    }
+
+    fn asked(entries: &[(&str, &str, &str)], more: bool, known: &[&str]) -> Asked {
+        let entries: Vec<_> = entries
+            .iter()
+            .map(|(sid, body, created)| json!({"sid": sid, "body": body, "date_created": created}))
+            .collect();
+        let more = more.then_some("/2010-04-01/next");
+        let page = json!({"messages": entries, "next_page_uri": more});
+        let known: Vec<String> = known.iter().map(ToString::to_string).collect();
+        let since = "2026-07-01T09:00:00Z".parse().unwrap();
+        listed(&serde_json::from_value(page).unwrap(), "Come at 9.", since).judged(&known)
+    }
+
+    #[test]
+    fn a_text_that_is_another_messages_is_not_taken_for_this_one() {
+        let (before, after) = ("Wed, 01 Jul 2026 08:59:59 +0000", "Wed, 01 Jul 2026 09:00:00 +0000");
+        let same = |sid, created| (sid, "Come at 9.", created);
+        assert_eq!(asked(&[], false, &[]), Asked::NotFound);
+        assert_eq!(asked(&[same("SM1", before)], false, &[]), Asked::NotFound);
+        assert_eq!(asked(&[same("SM1", after)], false, &[]), Asked::Found("SM1".to_owned()));
+        assert_eq!(asked(&[same("SM1", after)], false, &["SM1"]), Asked::NotFound);
+        let two = [same("SM2", after), same("SM1", after)];
+        assert_eq!(asked(&two, false, &["SM2"]), Asked::Found("SM1".to_owned()));
+        assert_eq!(asked(&two, false, &["SM1", "SM2"]), Asked::NotFound);
+    }
+
+    #[test]
+    fn what_may_be_it_and_cannot_be_told_is_not_sent_again() {
+        let after = "Wed, 01 Jul 2026 09:00:00 +0000";
+        assert_eq!(asked(&[("SM1", "Come at 9. Reply STOP to end", after)], false, &[]), Asked::CannotSay);
+        assert_eq!(asked(&[("SM1", "Something else", "some day")], false, &[]), Asked::CannotSay);
+        assert_eq!(asked(&[], true, &[]), Asked::CannotSay, "they have more than they showed");
     }
 }

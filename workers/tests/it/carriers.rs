@@ -10,12 +10,12 @@ use axum::{
     routing::post,
 };
 use clap::ValueEnum;
-use jobs::{Channel, State as JobState};
+use jobs::{Channel, State as JobState, kinds::notify_plan::NotifyPlan};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::{
     enqueue::NewJob,
-    messages::{self, Filter},
+    messages::{self, Filter, Message},
 };
 use testkit::eventually;
 use workers::faults::Point;
@@ -57,15 +57,22 @@ async fn text(State(taken): State<Taken>, headers: HeaderMap, Form(text): Form<T
         let refusal = json!({"code": 21211, "message": "Invalid 'To' Phone Number", "status": 400});
         return (StatusCode::BAD_REQUEST, Json(refusal)).into_response();
     }
-    taken.0.lock().unwrap().0.push(text);
-    (StatusCode::CREATED, Json(json!({"sid": "SM1", "status": "queued"}))).into_response()
+    let mut taken = taken.0.lock().unwrap();
+    taken.0.push(text);
+    (StatusCode::CREATED, Json(json!({"sid": format!("SM{}", taken.0.len()), "status": "queued"})))
+        .into_response()
 }
 
 async fn listed(State(taken): State<Taken>) -> Json<Value> {
     let created = chrono::Utc::now().to_rfc2822();
-    let entry =
-        |text: &Text| json!({"sid": "SM1", "body": text.body, "to": text.to, "date_created": created});
-    Json(json!({"messages": taken.texts().iter().map(entry).collect::<Vec<_>>()}))
+    let entry = |(index, text): (usize, &Text)| {
+        // As carriers do that write links anew, or add how to stop.
+        let body =
+            if text.to.ends_with("777") { format!("{} Reply STOP", text.body) } else { text.body.clone() };
+        json!({"sid": format!("SM{}", index + 1), "body": body, "to": text.to, "date_created": created})
+    };
+    let entries: Vec<Value> = taken.texts().iter().enumerate().map(entry).collect();
+    Json(json!({"messages": entries, "next_page_uri": null}))
 }
 
 async fn line(State(taken): State<Taken>, Json(line): Json<Value>) -> &'static str {
@@ -125,26 +132,52 @@ async fn a_text_message_and_a_line_in_a_chat_arrive() {
     assert_eq!(becomes(&world, again, &["skipped"]).await.state, "skipped", "nobody is there");
 }
 
+/// Has `plan` sent by a worker that dies at `point`, and by another that comes long enough afterwards that the carrier's list
+/// has it, if they ever had it; answers what became of it.
+async fn taken_up(world: &World, url: &str, plan: &NotifyPlan, point: Point) -> Message {
+    let name = point.to_possible_value().unwrap().get_name().to_owned();
+    let doomed = start(world, url, &["--die-at", &name]);
+    let job = world.enqueue(&[NewJob::of(plan).unwrap()]).await[0];
+    eventually("the worker to die", SOON, || async { doomed.is_dead().then_some(()) }).await;
+    let before = "update effect set begun_at = begun_at - interval '2 minutes' where state = 'begun'";
+    world.database.execute(before).await.unwrap();
+    let _heir = start(world, url, &[]);
+    world.reaches(job, JobState::Completed).await;
+    let id = messages::list(&world.api, world.tenant, &Filter::default(), 1).await.unwrap()[0].id();
+    becomes(world, id, &["sent", "unknown"]).await
+}
+
 #[tokio::test]
 async fn whoever_can_be_asked_is_asked_before_anything_is_sent_again() {
-    for point in [Point::BeforeCall, Point::AfterCall] {
+    for (point, tried) in [(Point::BeforeCall, "failed done"), (Point::AfterCall, "done")] {
         let (world, (url, taken)) = (World::new().await, serve().await);
-        let name = point.to_possible_value().unwrap().get_name().to_owned();
         let party = reached(&world, Channel::Sms, "+4366012345").await;
-        let doomed = start(&world, &url, &["--die-at", &name]);
-        let job = world.enqueue(&[NewJob::of(&reminder(party, Channel::Sms)).unwrap()]).await[0];
-        eventually("the worker to die", SOON, || async { doomed.is_dead().then_some(()) }).await;
-        // Long enough ago that their list has it, if they ever had it.
-        let before = "update effect set begun_at = begun_at - interval '1 minute'";
-        world.database.execute(before).await.unwrap();
-        let _heir = start(&world, &url, &[]);
-        world.reaches(job, JobState::Completed).await;
-        let id = messages::list(&world.api, world.tenant, &Filter::default(), 1).await.unwrap()[0].id();
-        becomes(&world, id, &["sent"]).await;
-        assert_eq!(taken.texts().len(), 1, "{name}: told once");
-        let tried = if point == Point::BeforeCall { "failed done" } else { "done" };
-        assert_eq!(tries(&world, id).await, tried, "{name}");
+        let sent = taken_up(&world, &url, &reminder(party, Channel::Sms), point).await;
+        assert_eq!((sent.state.as_str(), taken.texts().len()), ("sent", 1), "{point:?}: told once");
+        assert_eq!(tries(&world, sent.id()).await, tried, "{point:?}");
     }
+}
+
+#[tokio::test]
+async fn an_equal_text_from_before_is_not_taken_for_one_that_broke_off() {
+    let (world, (url, taken)) = (World::new().await, serve().await);
+    let party = reached(&world, Channel::Sms, "+4366012345").await;
+    let plan = NotifyPlan { dedupe_s: Some(0), ..reminder(party, Channel::Sms) };
+    let worker = start(&world, &url, &[]);
+    let first = planned(&world, &plan).await[0];
+    becomes(&world, first, &["sent"]).await;
+    worker.kill();
+    let second = taken_up(&world, &url, &plan, Point::BeforeCall).await;
+    assert_eq!((second.state.as_str(), second.provider_id.as_deref()), ("sent", Some("SM2")));
+    assert_eq!(taken.texts().len(), 2, "each is told once");
+}
+
+#[tokio::test]
+async fn a_text_that_the_carrier_wrote_anew_is_not_sent_again() {
+    let (world, (url, taken)) = (World::new().await, serve().await);
+    let party = reached(&world, Channel::Sms, "+4366012777").await;
+    let message = taken_up(&world, &url, &reminder(party, Channel::Sms), Point::AfterCall).await;
+    assert_eq!((message.state.as_str(), taken.texts().len()), ("unknown", 1));
 }
 
 #[tokio::test]

@@ -173,6 +173,21 @@ pub(super) async fn write(
     Ok(())
 }
 
+/// Those of `names` that `provider` gave to messages of any tenant's. For workers.
+///
+/// # Errors
+/// When the database fails.
+pub async fn attributed(db: &Db, provider: &str, names: &[String]) -> Result<Vec<String>, StoreError> {
+    sqlx::query_scalar(
+        "select distinct provider_id from effect where provider = $1 and provider_id = any ($2)",
+    )
+    .bind(provider)
+    .bind(names)
+    .fetch_all(db.pool())
+    .await
+    .or_failed("see which messages are known")
+}
+
 /// Drops a message that waits: it is not wanted any more.
 ///
 /// # Errors

@@ -93,6 +93,9 @@ async fn what_was_begun_is_not_begun_again() {
     assert_eq!((state(&world, id).await.as_str(), begin(&world, id).await), ("planned", Begun::Go(2)));
     end(&world, id, 2, Ended::Done(Some("sid".into()))).await;
     assert_eq!(begin(&world, id).await, Begun::Already("sent".into()));
+    let names = ["sid".to_owned(), "other".to_owned()];
+    let known = async |provider| messages::attributed(&world.worker, provider, &names).await.unwrap();
+    assert_eq!((known("smtp").await, known("twilio").await), (vec!["sid".to_owned()], Vec::new()));
     assert_eq!(begin(&world, MessageId::new()).await, Begun::NoMessage);
 }
 
