@@ -132,7 +132,9 @@ fn subscription(text: &str, loopback: bool) -> Result<String, String> {
 fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
     let is_sane = |c: char| !"<>()[],;:\\\"@".contains(c);
-    !local.is_empty()
+    // Few servers take anything but ASCII before the @; a domain has a form in ASCII.
+    local.is_ascii()
+        && !local.is_empty()
         && domain.split('.').all(|label| !label.is_empty())
         && text.chars().count() <= EMAIL_CHARS_MAX
         && local.chars().all(is_sane)
@@ -258,7 +260,7 @@ mod tests {
     #[test]
     fn an_address_is_one_address() {
         assert!(["a@b.c", "ada+tag@bücher.example", "o'neil@x.y"].into_iter().all(is_email));
-        for wrong in ["", "a", "@b", "a@", "a@b..c", "a@b,c@d", "<a@b.c>", "a@b@c", "Ada: a@b.c"] {
+        for wrong in ["", "a", "@b", "a@", "a@b..c", "a@b,c@d", "<a@b.c>", "a@b@c", "Ada: a@b.c", "ä@b.c"] {
             assert!(!is_email(wrong), "{wrong}");
         }
     }

@@ -74,8 +74,7 @@ impl Mailer {
     }
 
     fn write(&self, letter: &Letter<'_>, mail: &Mail) -> Result<Message, String> {
-        let address: Address =
-            letter.address.parse().map_err(|error| format!("the address cannot be used: {error}"))?;
+        let address = ascii(letter.address)?;
         let id = format!("<{}@{}>", letter.message, self.from.email.domain());
         let mut written = Message::builder()
             .message_id(Some(id))
@@ -102,6 +101,17 @@ impl Mailer {
         }
         Ok(written)
     }
+}
+
+/// An address as every server takes it: with the ASCII that stands for a domain in another script.
+fn ascii(address: &str) -> Result<Address, String> {
+    let unusable = |why: &str| format!("the address cannot be used: {why}");
+    let (local, domain) = address.rsplit_once('@').ok_or_else(|| unusable("it has no @"))?;
+    if !local.is_ascii() {
+        return Err(unusable("before the @ servers take ASCII only"));
+    }
+    let domain = idna::domain_to_ascii(domain).map_err(|_| unusable("no domain is written so"))?;
+    Address::new(local, domain).map_err(|error| unusable(&error.to_string()))
 }
 
 /// An address as it may stand in a header: visible ASCII without the brackets that end it.
@@ -144,6 +154,16 @@ mod tests {
         let head = mail.split("\r\n\r\n").next().unwrap();
         assert!(!head.contains("\r\nBcc:") && !head.contains("\r\nX-Evil:"), "{head}");
         assert!(written("Ada", "ada@example.test\r\nRCPT TO:<eve@evil.test>", "Hi").is_err());
+    }
+
+    #[test]
+    fn a_domain_of_any_script_is_written_in_ascii() {
+        let mail = written("Ada", "ada@bücher.example", "Hi").unwrap();
+        let head = mail.split("\r\n\r\n").next().unwrap();
+        assert!(head.contains("ada@xn--bcher-kva.example") && head.is_ascii(), "{head}");
+        for wrong in ["ä@example.test", "ada", "ada@"] {
+            assert!(written("Ada", wrong, "Hi").is_err(), "{wrong}");
+        }
     }
 
     #[test]
