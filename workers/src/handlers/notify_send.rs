@@ -171,6 +171,7 @@ impl Sending {
             Answer::Refused(why) | Answer::Away(why, _) => Ended::Refused(why),
             Answer::Failed(why) => Ended::Failed(why),
             Answer::Nobody(why) => Ended::Nobody(why, self.contact.id()),
+            Answer::Stopped(why) => Ended::Stopped(why, self.contact.id()),
             Answer::Unknown(why) => Ended::Unknown(why),
         }
     }
@@ -191,7 +192,7 @@ fn told(cx: &Cx<'_>, ended: Ended, after: Option<Duration>) -> Outcome<&'static 
     let outcome = match &ended {
         Ended::Done(_) => "sent",
         Ended::Refused(_) => "refused",
-        Ended::Failed(_) | Ended::Nobody(..) => "failed",
+        Ended::Failed(_) | Ended::Nobody(..) | Ended::Stopped(..) => "failed",
         Ended::Unknown(_) => "unknown",
     };
     metrics::counter!(names::MESSAGES_TOTAL, names::LABEL_OUTCOME => outcome).increment(1);
@@ -200,6 +201,7 @@ fn told(cx: &Cx<'_>, ended: Ended, after: Option<Duration>) -> Outcome<&'static 
         Ended::Refused(why) => Err(Failure::Retry { problem: Problem::new("provider_refused", why), after }),
         Ended::Failed(why) => Err(Failure::discard("not_deliverable", why)),
         Ended::Nobody(why, _) => Err(Failure::discard("nobody_there", why)),
+        Ended::Stopped(why, _) => Err(Failure::discard("stopped", why)),
         Ended::Unknown(why) => {
             cx.log(Level::Warn, format!("nobody knows whether it arrived: {why}"));
             tracing::warn!(tenant.id = %cx.tenant(), "Of a message nobody knows whether it arrived");

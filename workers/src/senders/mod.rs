@@ -43,6 +43,8 @@ pub enum Answer {
     Failed(String),
     /// They did not: there is nobody at this address.
     Nobody(String),
+    /// They did not: whoever is there told them that they want nothing more.
+    Stopped(String),
     /// It may have gone out, or not.
     Unknown(String),
 }

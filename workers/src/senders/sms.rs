@@ -155,7 +155,7 @@ fn refused(said: &Said) -> Answer {
     let Ok(Refusal { code, message }) = serde_json::from_slice(&said.body) else { return meaning(said) };
     let told = format!("{} {code}: {message}", said.status);
     match (said.status.as_u16(), code) {
-        (_, STOPPED) => Answer::Failed(told),
+        (_, STOPPED) => Answer::Stopped(told),
         (_, code) if NOBODY.contains(&code) => Answer::Nobody(told),
         // No such account is our mistake, and nobody's address.
         (404, _) => Answer::Failed(told),
@@ -199,7 +199,7 @@ mod tests {
             refused(&Said { status, after: None, body: body.as_bytes().to_vec() })
         };
         assert!(matches!(said(400, r#"{"code": 21211, "message": "x"}"#), Answer::Nobody(_)));
-        assert!(matches!(said(400, r#"{"code": 21610, "message": "x"}"#), Answer::Failed(_)));
+        assert!(matches!(said(400, r#"{"code": 21610, "message": "x"}"#), Answer::Stopped(_)));
         assert!(matches!(said(404, r#"{"code": 20404, "message": "x"}"#), Answer::Failed(_)));
         assert!(matches!(said(429, r#"{"code": 20429, "message": "x"}"#), Answer::Away(..)));
         assert!(matches!(said(500, "oh"), Answer::Unknown(_)));

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use store::{
     enqueue::NewJob,
     messages::{self, Filter, Message},
+    parties,
 };
 use testkit::eventually;
 use workers::faults::Point;
@@ -55,6 +56,11 @@ async fn text(State(taken): State<Taken>, headers: HeaderMap, Form(text): Form<T
     }
     if text.to.ends_with("000") {
         let refusal = json!({"code": 21211, "message": "Invalid 'To' Phone Number", "status": 400});
+        return (StatusCode::BAD_REQUEST, Json(refusal)).into_response();
+    }
+    if text.to.ends_with("610") {
+        let refusal =
+            json!({"code": 21610, "message": "Attempt to send to unsubscribed recipient", "status": 400});
         return (StatusCode::BAD_REQUEST, Json(refusal)).into_response();
     }
     let mut taken = taken.0.lock().unwrap();
@@ -178,6 +184,20 @@ async fn a_text_that_the_carrier_wrote_anew_is_not_sent_again() {
     let party = reached(&world, Channel::Sms, "+4366012777").await;
     let message = taken_up(&world, &url, &reminder(party, Channel::Sms), Point::AfterCall).await;
     assert_eq!((message.state.as_str(), taken.texts().len()), ("unknown", 1));
+}
+
+#[tokio::test]
+async fn whoever_told_the_carrier_to_stop_is_left_alone() {
+    let (world, (url, taken)) = (World::new().await, serve().await);
+    let _worker = start(&world, &url, &[]);
+    let party = reached(&world, Channel::Sms, "+4366012610").await;
+    let id = planned(&world, &reminder(party, Channel::Sms)).await[0];
+    becomes(&world, id, &["failed"]).await;
+    let contacts = parties::contacts(&world.api, world.tenant, party).await.unwrap();
+    assert!(contacts.iter().any(|one| one.suppression.as_deref() == Some("stop")), "{contacts:?}");
+    let again = planned(&world, &reminder(party, Channel::Sms)).await[0];
+    assert_eq!(becomes(&world, again, &["skipped"]).await.state, "skipped");
+    assert!(taken.texts().is_empty());
 }
 
 #[tokio::test]

@@ -42,6 +42,8 @@ pub enum Ended {
     Failed(String),
     /// The same, for there is nobody at this address.
     Nobody(String, ContactPointId),
+    /// The same, for whoever is there told the provider that they want nothing more.
+    Stopped(String, ContactPointId),
     /// Nobody knows.
     Unknown(String),
 }
@@ -135,7 +137,9 @@ pub(super) async fn write(
     let (effect, state, provider_id, detail) = match ended {
         Ended::Done(id) => ("done", "sent", id.as_deref(), None),
         Ended::Refused(why) => ("failed", "planned", None, Some(why)),
-        Ended::Failed(why) | Ended::Nobody(why, _) => ("failed", "failed", None, Some(why)),
+        Ended::Failed(why) | Ended::Nobody(why, _) | Ended::Stopped(why, _) => {
+            ("failed", "failed", None, Some(why))
+        }
         Ended::Unknown(why) => ("unknown", "unknown", None, Some(why)),
     };
     let counted = sqlx::query(
@@ -167,10 +171,15 @@ pub(super) async fn write(
     .execute(&mut *tx)
     .await
     .or_failed("note what became of a message")?;
-    if let Ended::Nobody(_, contact) = ended {
-        parties::suppress(tx, tenant, *contact, "hard_bounce", "the mail server").await?;
+    match ended {
+        Ended::Nobody(_, contact) => {
+            parties::suppress(tx, tenant, *contact, "hard_bounce", "the provider").await
+        }
+        Ended::Stopped(_, contact) => {
+            parties::suppress_once(tx, tenant, *contact, "stop", "the provider").await
+        }
+        Ended::Done(_) | Ended::Refused(_) | Ended::Failed(_) | Ended::Unknown(_) => Ok(()),
     }
-    Ok(())
 }
 
 /// Those of `names` that `provider` gave to messages of any tenant's. For workers.
