@@ -3,6 +3,7 @@
 mod answers;
 mod contacts;
 mod preferences;
+mod suppressed;
 
 use chrono::{DateTime, Utc};
 use jobs::{ContactPointId, PartyId, TenantId};

@@ -269,8 +269,14 @@ async fn stop_ends_the_messages_of_the_tenant_it_was_said_to() {
 
     assert_eq!(form(&world, world.tenant, mine, &answered("help")).await.state, "processed");
     assert_eq!(suppressed(&world, world.tenant, party).await, [Some("stop".to_owned())]);
+    // It holds for whoever has the number, and outlives them.
+    let heir = reached(&world, Channel::Sms, NUMBER).await;
+    assert!(parties::remove(&world.api, world.tenant, party).await.unwrap());
+    assert!(parties::remove(&world.api, world.tenant, heir).await.unwrap());
+    let party = reached(&world, Channel::Sms, NUMBER).await;
+    assert_eq!(suppressed(&world, world.tenant, party).await, [Some("stop".to_owned())]);
     form(&world, world.tenant, mine, &answered("START")).await;
-    assert_eq!(suppressed(&world, world.tenant, party).await, [Some("released".to_owned())]);
+    assert_eq!(suppressed(&world, world.tenant, party).await, [None]);
     let sent = planned(&world, &reminder(party, Channel::Sms)).await[0];
     becomes(&world, sent, &["sent"]).await;
 }

@@ -3,12 +3,13 @@
 use jobs::{Channel, ContactPointId, TenantId};
 use sqlx::PgConnection;
 
+use super::suppressed::{keep_free, start_number, stop_number};
 use crate::{
     db::Db,
     error::{OrFailed, StoreError},
 };
 
-/// Whether anybody of the tenant has this address.
+/// Whether anybody of the tenant has this address, or had it and said that they want nothing there.
 ///
 /// # Errors
 /// When the database fails.
@@ -20,7 +21,9 @@ pub async fn has_address(
 ) -> Result<bool, StoreError> {
     let mut tx = db.tenant(tenant).await?;
     sqlx::query_scalar(
-        "select exists (select from contact_point where tenant_id = $1 and channel = $2 and address = $3)",
+        "select exists (select from contact_point where tenant_id = $1 and channel = $2 and address = $3)
+             or exists (select from suppressed_address
+                 where tenant_id = $1 and channel = $2 and address_sha256 = address_sha256($2, $3))",
     )
     .bind(tenant.as_uuid())
     .bind(channel.name())
@@ -51,6 +54,11 @@ pub async fn note_answer(
     tenant: TenantId,
     answered: &Answered,
 ) -> Result<(), StoreError> {
+    if answered.stops {
+        stop_number(&mut *tx, tenant, &answered.address, &answered.source).await?;
+    } else {
+        start_number(&mut *tx, tenant, &answered.address).await?;
+    }
     let (word, unless_last) = if answered.stops { ("stop", None) } else { ("released", Some("stop")) };
     sqlx::query(
         "insert into consent (tenant_id, contact_point_id, word, source)
@@ -84,6 +92,7 @@ pub async fn suppress_once(
     word: &'static str,
     source: &str,
 ) -> Result<(), StoreError> {
+    keep_free(&mut *tx, tenant, contact, word, source).await?;
     sqlx::query(
         "insert into consent (tenant_id, contact_point_id, word, source)
          select c.tenant_id, c.id, $3, $4 from contact_point c

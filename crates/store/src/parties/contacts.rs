@@ -5,6 +5,7 @@ use jobs::{Category, Channel, ContactPointId, PartyId, TenantId};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 use uuid::Uuid;
 
+use super::suppressed::{KEY, keep_free, release};
 use crate::{
     db::{Db, commit},
     error::{OrFailed, StoreError},
@@ -24,7 +25,7 @@ pub struct ContactPoint {
     pub link_secret: Vec<u8>,
     /// The last word about the category that was asked for: `granted` or `withdrawn`.
     pub consent: Option<String>,
-    /// The last word about everything: why nothing goes there, or `released`.
+    /// Why nothing goes to this address, whoever's it is.
     pub suppression: Option<String>,
     /// When it was noted.
     pub created_at: DateTime<Utc>,
@@ -51,11 +52,16 @@ impl ContactPoint {
     }
 }
 
-const COLUMNS: &str = "c.id, c.party_id, c.channel, c.address, c.verified_at, c.link_secret, c.created_at,
-    (select k.word from consent k where k.contact_point_id = c.id and k.category = $3 order by k.number desc limit 1)
-        as consent,
-    (select k.word from consent k where k.contact_point_id = c.id and k.category is null order by k.number desc limit 1)
-        as suppression";
+/// What is read of an address, with what was said about messages of the category `$3`.
+fn columns() -> String {
+    format!(
+        "c.id, c.party_id, c.channel, c.address, c.verified_at, c.link_secret, c.created_at,
+         (select k.word from consent k where k.contact_point_id = c.id and k.category = $3 order by k.number desc limit 1)
+             as consent,
+         (select s.word from suppressed_address s
+             where s.tenant_id = c.tenant_id and s.channel = c.channel and s.address_sha256 = {KEY}) as suppression"
+    )
+}
 
 /// An address that is about to be noted.
 #[derive(Debug, Clone)]
@@ -138,7 +144,8 @@ pub async fn contacts_for(
 ) -> Result<Vec<ContactPoint>, StoreError> {
     let mut tx = db.tenant(tenant).await?;
     let sql = format!(
-        "select {COLUMNS} from contact_point c where c.tenant_id = $1 and c.party_id = $2 order by c.id"
+        "select {} from contact_point c where c.tenant_id = $1 and c.party_id = $2 order by c.id",
+        columns()
     );
     sqlx::query_as(AssertSqlSafe(sql))
         .bind(tenant.as_uuid())
@@ -160,7 +167,7 @@ pub async fn contact(
     category: Category,
 ) -> Result<Option<ContactPoint>, StoreError> {
     let mut tx = db.tenant(tenant).await?;
-    let sql = format!("select {COLUMNS} from contact_point c where c.tenant_id = $1 and c.id = $2");
+    let sql = format!("select {} from contact_point c where c.tenant_id = $1 and c.id = $2", columns());
     sqlx::query_as(AssertSqlSafe(sql))
         .bind(tenant.as_uuid())
         .bind(id.as_uuid())
@@ -265,6 +272,11 @@ async fn write(
     word: Word,
     source: &str,
 ) -> Result<bool, StoreError> {
+    match word {
+        Word::Suppressed(word) => keep_free(&mut *tx, tenant, id, word, source).await?,
+        Word::Released => release(&mut *tx, tenant, id).await?,
+        Word::Granted(_) | Word::Withdrawn(_) => {}
+    }
     let (category, word) = word.parts();
     let said = sqlx::query(
         "insert into consent (tenant_id, contact_point_id, category, word, source)

@@ -24,6 +24,7 @@ mod schedules;
 mod schedules_racing;
 mod sealing;
 mod settling;
+mod suppressing;
 mod tenancy;
 mod users;
 mod virtual_time;

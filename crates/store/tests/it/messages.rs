@@ -1,7 +1,9 @@
 //! Messages: told once, whoever decides at the same moment, and however late the truth comes.
 
 use chrono::{TimeDelta, Utc};
-use jobs::{Category, Channel, ContactPointId, JobId, MessageId, PartyId, kinds::notify_send::NotifySend};
+use jobs::{
+    Category, Channel, ContactPointId, JobId, MessageId, PartyId, TenantId, kinds::notify_send::NotifySend,
+};
 use serde_json::json;
 use store::{
     enqueue::{self, NewJob},
@@ -13,10 +15,14 @@ use store::{
 use crate::world::World;
 
 pub(crate) async fn somebody(world: &World) -> (PartyId, ContactPointId) {
+    somebody_of(world, world.tenant).await
+}
+
+pub(crate) async fn somebody_of(world: &World, tenant: TenantId) -> (PartyId, ContactPointId) {
     let (party, inbox) = (PartyId::new(), ContactPointId::new());
     let terms = Terms { name: "Ada".into(), locale: "en".into(), timezone: None, quiet: None };
     let noted = |_| Answer::of(201, None, &());
-    parties::create(&world.api, world.tenant, party, &terms, (inbox, [7; 32]), None, noted).await.unwrap();
+    parties::create(&world.api, tenant, party, &terms, (inbox, [7; 32]), None, noted).await.unwrap();
     (party, inbox)
 }
 

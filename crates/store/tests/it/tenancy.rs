@@ -192,6 +192,8 @@ fn messages_of(tenant: TenantId) -> String {
                  values ('{id}', '{id}', '{id}', 'email', 'x', sha256('x'));
              insert into consent (tenant_id, contact_point_id, category, word, source)
                  values ('{id}', '{id}', 'bulk', 'granted', 'x');
+             insert into suppressed_address (tenant_id, channel, address_sha256, word, source)
+                 values ('{id}', 'email', sha256('x'), 'stop', 'x');
              insert into preference (tenant_id, party_id, category, channels) values ('{id}', '{id}', 'bulk', '{{}}');
              insert into notification_template (tenant_id, name, locale, version, source, created_by)
                  values ('{id}', 'x', 'en', 1, '{{}}', 'x');
