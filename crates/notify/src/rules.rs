@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use jobs::{Category, Channel, ContactPointId};
 use serde::{Deserialize, Serialize};
 
-pub use self::timing::dedupe_window;
+pub use self::timing::{Ringing, dedupe_window, quiet_until};
 use self::{
     timing::{climbed, gathered, held, throttled},
     wanted::{channels, reachable},
@@ -93,7 +93,7 @@ pub fn decide(
             decision
         })
         .collect();
-    climbed(&mut decisions, request, now);
+    climbed(&mut decisions, request, recipient, now);
     decisions
 }
 

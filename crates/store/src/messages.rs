@@ -50,6 +50,8 @@ pub struct Message {
     pub subject_reference: Option<String>,
     /// Which version of that it speaks of.
     pub subject_version: Option<i32>,
+    /// When what it is about takes place.
+    pub subject_at: Option<DateTime<Utc>>,
     /// SHA-256 of the template and its variables.
     pub content_sha256: String,
     /// `planned`, `gathered`, `sending`, `sent`, `unknown`, `failed`, `dropped`, `skipped`; or, told afterwards, `delivered`,
@@ -77,7 +79,7 @@ pub struct Message {
 }
 
 const COLUMNS: &str = "id, party_id, contact_point_id, request_id, channel, category, template, template_version, locale,
-    subject_reference, subject_version, content_sha256, state, decisions, content, unless_read, digest_id, scheduled_at,
+    subject_reference, subject_version, subject_at, content_sha256, state, decisions, content, unless_read, digest_id, scheduled_at,
     provider_id, detail, created_at, sent_at, read_at";
 
 impl Message {

@@ -104,6 +104,7 @@ async fn told(
         category,
         template: wording.named(),
         subject: None,
+        subject_at: None,
         dedupe: (
             wording::dedupe_key(Some(digest.contact()), Some(&digest.id().to_string()), &content_sha256),
             0,

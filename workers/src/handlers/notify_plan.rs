@@ -178,6 +178,7 @@ impl Addressee {
             category: plan.category,
             template: self.wording.named(),
             subject: plan.subject.as_ref().map(|subject| (subject.reference.clone(), subject.version)),
+            subject_at: request.about.as_ref().and_then(|about| about.at),
             content_sha256: request.content_sha256.clone(),
             dedupe: (dedupe, window.num_seconds() as u32),
             state,

@@ -8,7 +8,7 @@ use jobs::{
     failure::Problem,
     kinds::notify_send::{NotifySend, Sent},
 };
-use notify::Content;
+use notify::{Content, Ringing, quiet_until};
 use store::{
     inbox,
     logs::Level,
@@ -19,7 +19,7 @@ use store::{
 use telemetry::metrics as names;
 
 use crate::{
-    addressed::closed,
+    addressed::{closed, quiet_of, zone_of},
     breakers::Called,
     cx::Cx,
     faults::Point,
@@ -44,6 +44,12 @@ impl Handle for NotifySend {
             messages::drop_message(db, tenant, id, &why).await?;
             cx.log(Level::Info, format!("not sent: {why}"));
             return became("dropped");
+        }
+        if message.state == "planned"
+            && let Some((until, said)) = quiet(cx, &message).await?
+        {
+            let wait = (until - Utc::now()).to_std().unwrap_or_default();
+            return Err(Failure::Snooze { wait, problem: Problem::new("quiet_hours", said) });
         }
         if message.channel()? == Channel::InApp {
             cx.write(Write::InboxLine(id));
@@ -70,6 +76,18 @@ async fn unwanted(cx: &Cx<'_>, message: &Message) -> Outcome<Option<String>> {
     };
     let Some(contact) = contact else { return Ok(Some("its address was removed".to_owned())) };
     Ok(closed(&contact, category == Category::Critical).map(str::to_owned))
+}
+
+/// Until when it may not ring, and why: it is later than it was planned for, or its recipient's hours are others now.
+async fn quiet(cx: &Cx<'_>, message: &Message) -> Outcome<Option<(DateTime<Utc>, String)>> {
+    let party = parties::party(&cx.deps.db, cx.tenant(), message.party()).await?;
+    let Some(party) = party else { return Ok(None) };
+    let ringing = Ringing {
+        channel: message.channel()?,
+        category: message.category()?,
+        subject_at: message.subject_at,
+    };
+    Ok(quiet_until(quiet_of(&party), zone_of(&party), ringing, Utc::now()))
 }
 
 /// What is handed over, and to whom.

@@ -1,6 +1,6 @@
 //! From a notification to what people get, through real servers.
 
-use chrono::{TimeDelta, Utc};
+use chrono::{TimeDelta, Timelike, Utc};
 use jobs::{
     Category, Channel, State,
     kinds::notify_plan::{Ladder, NotifyPlan, Subject},
@@ -9,7 +9,7 @@ use serde_json::json;
 use store::{
     enqueue::NewJob,
     messages, notification_templates,
-    parties::{self, Word},
+    parties::{self, Terms, Word},
 };
 use testkit::{SmtpServer, eventually};
 
@@ -154,6 +154,40 @@ async fn what_people_say_comes_in_one_digest() {
     for number in 0..3 {
         assert!(mail.contains(&format!("{number} Elm Street")), "{mail}");
     }
+}
+
+#[tokio::test]
+async fn whoever_sleeps_is_not_woken_however_late_it_gets() {
+    let (world, smtp) = (World::new().await, SmtpServer::start().unwrap());
+    let _worker = start(&world, &smtp, &[]);
+    let party = somebody(&world, "ada@example.test").await;
+    let clock = "Europe/Vienna".parse::<schedule::Zone>().unwrap().wall(Utc::now());
+    let minute = (clock.hour() * 60 + clock.minute()) as i16;
+    let night = Some(((minute + 1_380) % 1_440, (minute + 60) % 1_440));
+    let lives = async |quiet| {
+        let timezone = Some("Europe/Vienna".to_owned());
+        let terms = Terms { name: "Ada".into(), locale: "de".into(), timezone, quiet };
+        parties::change(&world.api, world.tenant, party, &terms).await.unwrap().unwrap();
+    };
+    lives(night).await;
+    let id = planned(&world, &reminder(party, Channel::Email)).await[0];
+    let held = message(&world, id).await;
+    assert!(held.scheduled_at > Utc::now() + TimeDelta::minutes(50), "{held:?}");
+    let said = held.decisions.0[2]["said"].as_str().unwrap();
+    assert!(said.starts_with("held until ") && said.ends_with("quiet hours in Europe/Vienna"), "{said}");
+    // Its job is there too early, as after an attempt that failed or a wait for its provider.
+    let early = "update job set scheduled_at = now() where kind = 'notify.send'";
+    world.database.execute(early).await.unwrap();
+    let snoozed =
+        "select count(*) from attempt where outcome = 'snoozed' and error ->> 'code' = 'quiet_hours'";
+    eventually("it to be held again", SOON, || async {
+        (world.database.number(snoozed).await.unwrap() > 0).then_some(())
+    })
+    .await;
+    assert!(smtp.kept().unwrap().is_empty());
+    lives(None).await;
+    world.database.execute(early).await.unwrap();
+    becomes(&world, id, &["sent"]).await;
 }
 
 #[tokio::test]

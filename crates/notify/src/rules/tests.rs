@@ -217,6 +217,43 @@ fn an_offer_climbs_from_the_screen_to_the_telephone_to_whoever_is_called_out() {
     }
 }
 
+#[test]
+fn no_rung_of_a_ladder_rings_in_quiet_hours() {
+    let mut recipient = somebody();
+    // It is 23:30 there.
+    recipient.quiet = Quiet::new(23 * 60 + 31, 8 * 60);
+    let mut request = asked(Category::Operational, &[Channel::Push, Channel::Sms]);
+    request.rungs = Some(Rungs { ttl: TimeDelta::minutes(30), is_call_out: false });
+    let at = |time: &str| Verdict::Send { at: time.parse().unwrap(), unless_read: true };
+    let rungs = decide(&request, &recipient, &History::default(), now());
+    assert_eq!((rungs[0].verdict, rungs[1].verdict), (AT_ONCE(), at("2026-07-02T06:00:00Z")));
+    assert_eq!(
+        why(&rungs[1], 7),
+        "sent 2 minutes after the first rung unless it is read before; held until 08:00, quiet hours in Europe/Zagreb"
+    );
+    // Both are held: the second still comes after the first.
+    recipient.quiet = Quiet::new(22 * 60, 8 * 60);
+    let rungs = decide(&request, &recipient, &History::default(), now());
+    assert_eq!(rungs[1].verdict, at("2026-07-02T06:02:00Z"));
+    request.rungs = Some(Rungs { ttl: TimeDelta::minutes(30), is_call_out: true });
+    recipient.quiet = Quiet::new(23 * 60 + 40, 8 * 60);
+    for rung in decide(&request, &recipient, &History::default(), now()) {
+        assert_eq!(rung.verdict, at("2026-07-02T06:00:00Z"));
+    }
+    // What it is about has come near by then.
+    let near = Some("2026-07-01T23:40:00Z".parse().unwrap());
+    request.about = Some(About { reference: "visit/1".into(), at: near });
+    assert_eq!(
+        decide(&request, &recipient, &History::default(), now())[0].verdict,
+        at("2026-07-01T21:45:00Z")
+    );
+}
+
+fn any_rungs() -> impl Strategy<Value = Option<Rungs>> {
+    let rungs = (60..86_400i64, any::<bool>());
+    prop::option::of(rungs.prop_map(|(ttl, is_call_out)| Rungs { ttl: TimeDelta::seconds(ttl), is_call_out }))
+}
+
 fn any_recipient() -> impl Strategy<Value = Recipient> {
     let consent = prop::sample::select(vec![Consent::Unasked, Consent::Granted, Consent::Withdrawn]);
     let suppression = prop::option::of(prop::sample::select(vec![
@@ -246,10 +283,10 @@ proptest! {
     #[test]
     fn nobody_is_disturbed_who_said_no_or_sleeps(
         recipient in any_recipient(), category in prop::sample::select(Category::ALL.to_vec()),
-        at in 1_700_000_000i64..1_900_000_000,
+        at in 1_700_000_000i64..1_900_000_000, rungs in any_rungs(),
     ) {
         let at = DateTime::from_timestamp(at, 0).unwrap();
-        let request = asked(category, &Channel::ALL);
+        let request = Request { rungs, ..asked(category, &Channel::ALL) };
         let decisions = decide(&request, &recipient, &History::default(), at);
         prop_assert_eq!(&decisions, &decide(&request, &recipient, &History::default(), at));
         prop_assert_eq!(decisions.len(), Channel::ALL.len());

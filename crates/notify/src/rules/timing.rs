@@ -7,6 +7,7 @@ use schedule::Zone;
 use super::{Decision, Verdict, is_critical};
 use crate::{
     audience::Recipient,
+    quiet::Quiet,
     request::{History, Request},
 };
 
@@ -32,6 +33,60 @@ pub fn dedupe_window(category: Category) -> TimeDelta {
     if category == Category::Critical { DEDUPE_CRITICAL } else { DEDUPE_OTHER }
 }
 
+/// What quiet hours ask about a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ringing {
+    /// By which channel.
+    pub channel: Channel,
+    /// What sort of thing.
+    pub category: Category,
+    /// When what it is about takes place.
+    pub subject_at: Option<DateTime<Utc>>,
+}
+
+impl Ringing {
+    fn of(channel: Channel, request: &Request) -> Self {
+        let subject_at = request.about.as_ref().and_then(|about| about.at);
+        Self { channel, category: request.category, subject_at }
+    }
+
+    /// Why quiet hours do not hold it at `at`, if they do not.
+    fn exempt(self, at: DateTime<Utc>) -> Option<&'static str> {
+        let is_near = self.subject_at.is_some_and(|starts| starts > at && starts - at <= SUBJECT_IS_NEAR);
+        if self.channel == Channel::InApp {
+            Some("quiet hours do not matter: nothing rings")
+        } else if self.category == Category::Critical {
+            Some("quiet hours do not hold critical messages")
+        } else if self.category == Category::Operational && is_near {
+            Some("quiet hours do not hold it: what it is about begins within 2 hours")
+        } else {
+            None
+        }
+    }
+}
+
+/// Until when quiet hours hold `ringing` that would ring at `at`, and that in words; none when it may ring.
+pub fn quiet_until(
+    quiet: Option<Quiet>,
+    zone: Option<Zone>,
+    ringing: Ringing,
+    at: DateTime<Utc>,
+) -> Option<(DateTime<Utc>, String)> {
+    still_until(quiet, zone, at).filter(|_| ringing.exempt(at).is_none())
+}
+
+fn still_until(
+    quiet: Option<Quiet>,
+    zone: Option<Zone>,
+    at: DateTime<Utc>,
+) -> Option<(DateTime<Utc>, String)> {
+    let unknown = if zone.is_none() { ", for the recipient's zone is not known" } else { "" };
+    let zone = zone.unwrap_or(Zone::UTC);
+    let until = quiet?.until(zone, at)?;
+    let shown = zone.wall(until).format("%H:%M");
+    Some((until, format!("held until {shown}, quiet hours in {zone}{unknown}")))
+}
+
 /// Rule 3: not before the quiet hours are over.
 pub(super) fn held(
     decision: &mut Decision,
@@ -39,24 +94,13 @@ pub(super) fn held(
     recipient: &Recipient,
     now: DateTime<Utc>,
 ) -> DateTime<Utc> {
-    let Some(quiet) = recipient.quiet else { return now };
-    let zone = recipient.zone.unwrap_or(Zone::UTC);
-    let Some(until) = quiet.until(zone, now) else { return now };
-    let starts_at = request.about.as_ref().and_then(|about| about.at);
-    let is_near = starts_at.is_some_and(|at| at > now && at - now <= SUBJECT_IS_NEAR);
-    if decision.channel == Channel::InApp {
-        decision.note(3, "quiet hours do not matter: nothing rings");
-    } else if is_critical(request) {
-        decision.note(3, "quiet hours do not hold critical messages");
-    } else if request.category == Category::Operational && is_near {
-        decision.note(3, "quiet hours do not hold it: what it is about begins within 2 hours");
-    } else {
-        let shown = zone.wall(until).format("%H:%M");
-        let unknown = if recipient.zone.is_none() { ", for the recipient's zone is not known" } else { "" };
-        decision.note(3, format!("held until {shown}, quiet hours in {zone}{unknown}"));
-        return until;
+    let Some((until, said)) = still_until(recipient.quiet, recipient.zone, now) else { return now };
+    if let Some(why) = Ringing::of(decision.channel, request).exempt(now) {
+        decision.note(3, why);
+        return now;
     }
-    now
+    decision.note(3, said);
+    until
 }
 
 /// Rule 5: what waits for others of its sort.
@@ -108,24 +152,40 @@ fn open_digest(history: &History, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     history.digest_closes_at.filter(|closes_at| *closes_at > now)
 }
 
-/// Rule 7: one channel after the other, as long as nobody reads it.
-pub(super) fn climbed(decisions: &mut [Decision], request: &Request, now: DateTime<Utc>) {
+/// Rule 7: one channel after the other, as long as nobody reads it. None rings in quiet hours, whenever its turn is.
+pub(super) fn climbed(
+    decisions: &mut [Decision],
+    request: &Request,
+    recipient: &Recipient,
+    now: DateTime<Utc>,
+) {
     let Some(rungs) = request.rungs else { return };
-    let has_first_rung =
-        decisions.iter().any(|decision| decision.is_going() && decision.channel != Channel::Sms);
+    let first = decisions.iter().filter(|decision| decision.channel != Channel::Sms);
+    let first = first.filter_map(|decision| match decision.verdict {
+        Verdict::Send { at, .. } => Some(at),
+        Verdict::Gather { .. } | Verdict::Skip => None,
+    });
+    let first = first.max();
     for decision in decisions {
         let Verdict::Send { at, .. } = decision.verdict else { continue };
-        if rungs.is_call_out {
-            let half = now + rungs.ttl / 2;
-            decision.verdict = Verdict::Send { at: at.max(half), unless_read: true };
-            decision
-                .note(7, format!("called out at {} unless somebody has read it", half.format("%H:%M UTC")));
-        } else if decision.channel == Channel::Sms && has_first_rung {
-            let second = now + RUNG_WAIT;
-            decision.verdict = Verdict::Send { at: at.max(second), unless_read: true };
-            decision.note(7, "sent in 2 minutes unless it is read before");
-        } else {
-            decision.note(7, "the first rung of the ladder");
-        }
+        let (turn, said) = match first {
+            _ if rungs.is_call_out => {
+                let half = now + rungs.ttl / 2;
+                (half, format!("called out at {} unless somebody has read it", half.format("%H:%M UTC")))
+            }
+            Some(first) if decision.channel == Channel::Sms => {
+                (first + RUNG_WAIT, "sent 2 minutes after the first rung unless it is read before".to_owned())
+            }
+            _ => {
+                decision.note(7, "the first rung of the ladder");
+                continue;
+            }
+        };
+        let at = at.max(turn);
+        let ringing = Ringing::of(decision.channel, request);
+        let held = quiet_until(recipient.quiet, recipient.zone, ringing, at);
+        let more = held.as_ref().map(|(_, held)| format!("; {held}")).unwrap_or_default();
+        decision.verdict = Verdict::Send { at: held.map_or(at, |(until, _)| until), unless_read: true };
+        decision.note(7, format!("{said}{more}"));
     }
 }

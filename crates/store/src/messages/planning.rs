@@ -92,6 +92,8 @@ pub struct NewMessage {
     pub template: (String, i32, String),
     /// What it is about, and which version of that.
     pub subject: Option<(String, u32)>,
+    /// When that takes place.
+    pub subject_at: Option<DateTime<Utc>>,
     /// SHA-256 of the template and its variables.
     pub content_sha256: String,
     /// Equal for what is the same to the same, which is not told twice within so many seconds.
@@ -256,9 +258,9 @@ pub(super) async fn insert(
     sqlx::query(
         "insert into message (id, tenant_id, party_id, contact_point_id, request_id, channel, category, template,
              template_version, locale, subject_reference, subject_version, content_sha256, dedupe_key, state, decisions,
-             content, unless_read, digest_id, scheduled_at)
+             content, unless_read, digest_id, scheduled_at, subject_at)
          select $1, $2, p.id, (select c.id from contact_point c where c.tenant_id = $2 and c.id = $4), $5, $6, $7, $8, $9,
-             $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20
+             $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21
          from party p where p.tenant_id = $2 and p.id = $3",
     )
     .bind(new.id.as_uuid())
@@ -281,6 +283,7 @@ pub(super) async fn insert(
     .bind(new.unless_read)
     .bind(digest.map(|digest| digest.as_uuid()))
     .bind(new.scheduled_at)
+    .bind(new.subject_at)
     .execute(&mut **tx)
     .await
     .or_failed("note a message")?;

@@ -35,6 +35,7 @@ pub(crate) fn new(to: (PartyId, ContactPointId), dedupe: &str) -> NewMessage {
         category: Category::Social,
         template: ("x".into(), 0, "en".into()),
         subject: None,
+        subject_at: None,
         content_sha256: "x".into(),
         dedupe: (dedupe.to_owned(), 3_600),
         state: "planned",
