@@ -47,10 +47,20 @@ fn is_of_amazon(host: &str) -> bool {
     let region = host.strip_prefix("sns.").and_then(|rest| {
         rest.strip_suffix(".amazonaws.com").or_else(|| rest.strip_suffix(".amazonaws.com.cn"))
     });
-    region.is_some_and(|region| {
-        !region.is_empty()
-            && region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-    })
+    region.is_some_and(is_region)
+}
+
+/// As `eu-west-1` or `us-gov-west-1`: whoever makes one up does not have us look for hosts of any name.
+fn is_region(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let [land, middle @ .., number] = &parts[..] else { return false };
+    let is_word = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
+    land.len() == 2
+        && is_word(land)
+        && matches!(middle.len(), 1 | 2)
+        && middle.iter().all(is_word)
+        && matches!(number.len(), 1 | 2)
+        && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 pub(crate) fn verify(incoming: &Incoming<'_>, trust: &Trust<'_>) -> Result<(), Refusal> {

@@ -36,10 +36,17 @@ fn both_versions_are_believed_and_changed_ones_are_not() {
 fn a_certificate_elsewhere_is_never_fetched() {
     let body = |url: &str| format!(r#"{{"SigningCertURL": "{url}"}}"#);
     let path = "/SimpleNotificationService-01.pem";
-    for host in ["https://sns.eu-west-1.amazonaws.com", "https://sns.cn-north-1.amazonaws.com.cn"] {
+    for host in [
+        "https://sns.eu-west-1.amazonaws.com",
+        "https://sns.us-gov-west-1.amazonaws.com",
+        "https://sns.cn-north-1.amazonaws.com.cn",
+    ] {
         assert!(certificate_url(body(&format!("{host}{path}")).as_bytes()).is_ok(), "{host}");
     }
     for url in [
+        format!("https://sns.x.amazonaws.com{path}"),
+        format!("https://sns.-eu-west-1.amazonaws.com{path}"),
+        format!("https://sns.eu-west-123.amazonaws.com{path}"),
         format!("http://sns.eu-west-1.amazonaws.com{path}"),
         format!("https://sns.eu-west-1.amazonaws.com.evil.example{path}"),
         format!("https://evil.example/sns.eu-west-1.amazonaws.com{path}"),
