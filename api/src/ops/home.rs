@@ -8,11 +8,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
 use store::{
     observing::{self, Listeners, Minute, Standing, WAITING_COUNTED_MAX},
+    outbox::{self, Endpoint},
     pauses, promises,
 };
 
 use super::{charts, guard::Visit, layout::Page, words};
-use crate::{AppState, problem::Problem, routes::health};
+use crate::{AppState, limits::WEBHOOK_ENDPOINTS_MAX, problem::Problem, routes::health};
 
 /// A queue whose first job waits for longer than this is late.
 const LATE: TimeDelta = TimeDelta::minutes(1);
@@ -61,8 +62,9 @@ impl Hour {
 /// The page.
 pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Response, Problem> {
     let place = visit.here()?;
-    let (hour, at_risk, services) = tokio::try_join!(
+    let (hour, endpoints, at_risk, services) = tokio::try_join!(
         Hour::of(&app, &visit),
+        async { outbox::list(&app.db, place.id, WEBHOOK_ENDPOINTS_MAX).await.map_err(Problem::from) },
         async { promises::at_risk(&app.db, place.id, AT_RISK_SHOWN_MAX).await.map_err(Problem::from) },
         async { Ok(health::services(&app).await) },
     )?;
@@ -70,6 +72,7 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
     let mut alarms = late(&hour, &base);
     alarms.extend(failing(&hour, &base));
     alarms.extend(dead(&hour, services));
+    alarms.extend(untold(&endpoints, &base));
     alarms.extend(paused(&hour));
     let body = html! {
         div #state data-live {
@@ -128,6 +131,17 @@ fn dead(hour: &Hour, services: health::Services) -> Vec<Markup> {
         });
     }
     dead
+}
+
+/// Whoever is told nothing any more: nobody else may be there to hear of it.
+fn untold(endpoints: &[Endpoint], base: &str) -> impl Iterator<Item = Markup> {
+    endpoints.iter().filter_map(move |endpoint| {
+        let since = endpoint.disabled_at?;
+        Some(html! {
+            strong { "Switched off" } " " a href={ (base) "/webhooks/out/" (endpoint.id()) } { (endpoint.url) } " since "
+            (words::when(since)) ": " (endpoint.disabled_reason.as_deref().unwrap_or_default())
+        })
+    })
 }
 
 /// What somebody holds back on purpose: nothing is wrong, and nobody should forget it.

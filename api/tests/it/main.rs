@@ -23,6 +23,7 @@ mod intake;
 mod notifications;
 mod ops;
 mod ops_bounds;
+mod ops_home;
 mod ops_roles;
 mod ops_steering;
 mod pages;
