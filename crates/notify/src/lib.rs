@@ -29,7 +29,7 @@ pub use feedback::{
 pub use locale::{fallbacks, is_locale, unsubscribe_label};
 pub use quiet::Quiet;
 pub use request::{About, History, Request, Rungs, Told};
-pub use rules::{Decision, Note, Ringing, Verdict, decide, dedupe_window, quiet_until};
+pub use rules::{Decision, Note, Ringing, Throttle, Verdict, decide, dedupe_window, quiet_until, throttle};
 pub use segments::{Encoding, Segments, segments};
 pub use subscription::{Subscription, SubscriptionKeys};
 pub use templates::{

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use jobs::{Category, Channel, ContactPointId};
 use serde::{Deserialize, Serialize};
 
-pub use self::timing::{Ringing, dedupe_window, quiet_until};
+pub use self::timing::{Ringing, Throttle, dedupe_window, quiet_until, throttle};
 use self::{
     timing::{climbed, gathered, held, throttled},
     wanted::{channels, reachable},

@@ -22,7 +22,7 @@ pub use self::{
     effects::{Begun, Ended, attributed, begin, drop_message, end},
     feedback::{Feedback, Known, find_sent, note_feedback, note_returned},
     inbox::{deliver_line, lines_since, mark_read, unread},
-    planning::{Gathering, History, NewMessage, Plan, history, plan},
+    planning::{Gathering, History, NewMessage, Overflow, Plan, history, plan},
     reading::{Effect, Filter, effects, is_read, list, message},
     resolving::{Resolution, Resolved, resolve},
     stranded::{Cursor, Round, settle_stranded},

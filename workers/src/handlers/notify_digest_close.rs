@@ -116,6 +116,7 @@ async fn told(
         unless_read: false,
         scheduled_at: quiet.map_or(now, |(_, until)| until),
         gathering: None,
+        overflow: None,
     })
 }
 

@@ -6,11 +6,12 @@ use jobs::{
     kinds::notify_plan::{NotifyPlan, Planned},
 };
 use notify::{
-    About, Contact, Decision, History, Quiet, Recipient, Request, Rungs, Told, Verdict, decide, dedupe_window,
+    About, Contact, Decision, History, Quiet, Recipient, Request, Rungs, Told, Verdict, decide,
+    dedupe_window, throttle,
 };
 use serde_json::Value;
 use store::{
-    messages::{self, Gathering, NewMessage, Plan},
+    messages::{self, Gathering, NewMessage, Overflow, Plan},
     parties::{self, ContactPoint, Party},
     verdict::Write,
 };
@@ -187,6 +188,31 @@ impl Addressee {
             unless_read,
             scheduled_at,
             gathering,
+            overflow: self.overflow(cx, plan, decision, now)?,
         })
+    }
+
+    /// What becomes of the message when others decided meanwhile, and it is one too many.
+    fn overflow(
+        &self,
+        cx: &Cx<'_>,
+        plan: &NotifyPlan,
+        decision: &Decision,
+        now: DateTime<Utc>,
+    ) -> Outcome<Option<Overflow>> {
+        let contact = self.contacts.iter().find(|contact| Some(contact.id()) == decision.contact);
+        let (Verdict::Send { at, .. }, Some(throttle), Some(contact)) =
+            (decision.verdict, throttle(decision.channel, plan.category), contact)
+        else {
+            return Ok(None);
+        };
+        let line = self.wording.content(cx, &plan.variables, jobs::Channel::InApp, contact, plan.category)?;
+        let closes_at = at.max(now + throttle.digest);
+        Ok(Some(Overflow {
+            most: throttle.most as u32,
+            seconds: throttle.span.num_seconds() as u32,
+            gathering: Gathering { thread: plan.thread.clone().unwrap_or_default(), closes_at },
+            content: serde_json::to_value(line)?,
+        }))
     }
 }

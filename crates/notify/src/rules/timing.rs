@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use jobs::{Category, Channel};
 use schedule::Zone;
 
-use super::{Decision, Verdict, is_critical};
+use super::{Decision, Verdict};
 use crate::{
     audience::Recipient,
     quiet::Quiet,
@@ -124,6 +124,23 @@ pub(super) fn gathered(
     Some(closes_at)
 }
 
+/// What rule 6 holds a recipient's messages of a category and channel to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Throttle {
+    /// So many are enough.
+    pub most: usize,
+    /// In this time.
+    pub span: TimeDelta,
+    /// How long what is more is gathered.
+    pub digest: TimeDelta,
+}
+
+/// Rule 6 for messages by `channel`; none where there cannot be too many.
+pub fn throttle(channel: Channel, category: Category) -> Option<Throttle> {
+    let is_bound = category != Category::Critical && channel != Channel::InApp;
+    is_bound.then_some(Throttle { most: THROTTLE_MAX, span: THROTTLE_SPAN, digest: DIGEST_BULK })
+}
+
 /// Rule 6: what is too much goes into a digest.
 pub(super) fn throttled(
     decision: &mut Decision,
@@ -131,17 +148,15 @@ pub(super) fn throttled(
     history: &History,
     now: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
-    if is_critical(request) || decision.channel == Channel::InApp {
-        return None;
-    }
+    let throttle = throttle(decision.channel, request.category)?;
     let counts = history.told.iter().filter(|told| {
-        told.channel == decision.channel && told.category == request.category && now - told.at < THROTTLE_SPAN
+        told.channel == decision.channel && told.category == request.category && now - told.at < throttle.span
     });
     let count = counts.count();
-    if count < THROTTLE_MAX {
+    if count < throttle.most {
         return None;
     }
-    let closes_at = open_digest(history, now).unwrap_or(now + DIGEST_BULK);
+    let closes_at = open_digest(history, now).unwrap_or(now + throttle.digest);
     let said =
         format!("{count} {} messages in an hour are enough: gathered for the digest", request.category);
     decision.note(6, said);

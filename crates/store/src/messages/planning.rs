@@ -1,5 +1,7 @@
 //! From decisions to messages and the jobs that send them.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use jobs::{
     Category, Channel, ContactPointId, DigestId, JobId, MessageId, PartyId, TenantId,
@@ -75,6 +77,19 @@ pub struct Gathering {
     pub closes_at: DateTime<Utc>,
 }
 
+/// What becomes of a message where there are too many.
+#[derive(Debug, Clone)]
+pub struct Overflow {
+    /// So many to its party, of its category and by its channel are enough.
+    pub most: u32,
+    /// In so many seconds.
+    pub seconds: u32,
+    /// Where it waits then.
+    pub gathering: Gathering,
+    /// What it is there.
+    pub content: Value,
+}
+
 /// A message that is about to be.
 #[derive(Debug, Clone)]
 pub struct NewMessage {
@@ -110,6 +125,8 @@ pub struct NewMessage {
     pub scheduled_at: DateTime<Utc>,
     /// The digest it waits for.
     pub gathering: Option<Gathering>,
+    /// What becomes of it where there are too many; none where there cannot be.
+    pub overflow: Option<Overflow>,
 }
 
 /// Everything that one job decided.
@@ -135,6 +152,7 @@ pub async fn plan(tx: &mut Tx, tenant: TenantId, plan: &Plan) -> Result<Vec<NewJ
     if let Some((reference, version)) = &plan.subject {
         subjects::reach(tx, tenant, reference, *version).await?;
     }
+    line_up(tx, tenant, &plan.messages).await?;
     // In one order everywhere, so that two who wait for each other stand in a line.
     let mut messages: Vec<&NewMessage> = plan.messages.iter().collect();
     messages.sort_by(|one, other| one.dedupe.0.cmp(&other.dedupe.0));
@@ -165,6 +183,8 @@ async fn write(
         insert(tx, tenant, request, &skipped, None).await?;
         return Ok(None);
     }
+    let folded = folded(tx, tenant, new).await?;
+    let new = folded.as_ref().unwrap_or(new);
     let Some(gathering) = &new.gathering else {
         insert(tx, tenant, request, new, None).await?;
         return if new.state == "planned" { sending(new.id, new.scheduled_at).map(Some) } else { Ok(None) };
@@ -172,6 +192,64 @@ async fn write(
     let (digest, is_new) = join(tx, tenant, new, gathering).await?;
     insert(tx, tenant, request, new, Some(digest)).await?;
     if is_new { closing(digest, gathering.closes_at).map(Some) } else { Ok(None) }
+}
+
+/// Waits for those who count the same messages: before anything else is waited for, and in one order everywhere.
+async fn line_up(tx: &mut Tx, tenant: TenantId, messages: &[NewMessage]) -> Result<(), StoreError> {
+    let counted = messages.iter().filter(|new| new.overflow.is_some());
+    let keys: BTreeSet<String> = counted
+        .map(|new| format!("{tenant}/{}/{}/{}", new.party, new.category.name(), new.channel.name()))
+        .collect();
+    for key in keys {
+        wait_for(tx, &key).await?;
+    }
+    Ok(())
+}
+
+/// `new` as it waits in a digest, if there are too many of its sort: those who decided at the same moment did not know of
+/// each other.
+async fn folded(tx: &mut Tx, tenant: TenantId, new: &NewMessage) -> Result<Option<NewMessage>, StoreError> {
+    let Some(overflow) = new.overflow.as_ref().filter(|_| new.state == "planned") else { return Ok(None) };
+    let most = i64::from(overflow.most);
+    let told: i64 = sqlx::query_scalar(
+        "select count(*) from (
+             select from message where tenant_id = $1 and party_id = $2 and category = $3 and channel = $4
+                 and created_at > $5 and state not in ('skipped', 'dropped', 'failed', 'bounced') limit $6) counted",
+    )
+    .bind(tenant.as_uuid())
+    .bind(new.party.as_uuid())
+    .bind(new.category.name())
+    .bind(new.channel.name())
+    .bind(Utc::now() - TimeDelta::seconds(i64::from(overflow.seconds)))
+    .bind(most)
+    .fetch_one(&mut **tx)
+    .await
+    .or_failed("count what somebody is told")?;
+    if told < most {
+        return Ok(None);
+    }
+    let mut decisions = new.decisions.clone();
+    if let Some(notes) = decisions.as_array_mut() {
+        notes.push(json!({"rule": 6, "said": "too many at this very moment: gathered for the digest"}));
+    }
+    Ok(Some(NewMessage {
+        state: "gathered",
+        decisions,
+        content: Some(overflow.content.clone()),
+        unless_read: false,
+        scheduled_at: overflow.gathering.closes_at,
+        gathering: Some(overflow.gathering.clone()),
+        ..new.clone()
+    }))
+}
+
+async fn wait_for(tx: &mut Tx, key: &str) -> Result<(), StoreError> {
+    sqlx::query("select pg_advisory_xact_lock(hashtextextended($1, 0))")
+        .bind(key)
+        .execute(&mut **tx)
+        .await
+        .or_failed("wait for who tells the same")
+        .map(drop)
 }
 
 /// The job that sends a message at a time.
@@ -198,11 +276,7 @@ async fn was_told(
     if *seconds == 0 {
         return Ok(false);
     }
-    sqlx::query("select pg_advisory_xact_lock(hashtextextended($1, 0))")
-        .bind(format!("{tenant}/{key}"))
-        .execute(&mut **tx)
-        .await
-        .or_failed("wait for who tells the same")?;
+    wait_for(tx, &format!("{tenant}/{key}")).await?;
     let since = Utc::now() - TimeDelta::seconds(i64::from(*seconds));
     sqlx::query_scalar(
         "select exists (select from message where tenant_id = $1 and dedupe_key = $2 and created_at > $3

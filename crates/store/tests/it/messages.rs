@@ -7,7 +7,9 @@ use jobs::{
 use serde_json::json;
 use store::{
     enqueue::{self, NewJob},
-    messages::{self, Begun, ClosedDigest, Ended, Gathering, NewMessage, Plan, Resolution, Resolved},
+    messages::{
+        self, Begun, ClosedDigest, Ended, Gathering, NewMessage, Overflow, Plan, Resolution, Resolved,
+    },
     parties::{self, Terms},
     submit::Answer,
 };
@@ -44,6 +46,7 @@ pub(crate) fn new(to: (PartyId, ContactPointId), dedupe: &str) -> NewMessage {
         unless_read: false,
         scheduled_at: Utc::now(),
         gathering: None,
+        overflow: None,
     }
 }
 
@@ -86,6 +89,28 @@ async fn of_two_who_decide_at_once_one_tells() {
         ("planned", 7)
     );
     assert_eq!(plan(&world, &new(to, "other")).await, 1);
+}
+
+#[tokio::test]
+async fn of_many_who_decide_at_once_no_more_tell_than_is_enough() {
+    let world = World::new().await;
+    let to = somebody(&world).await;
+    let gathering = Gathering { thread: String::new(), closes_at: Utc::now() + TimeDelta::hours(1) };
+    let overflow = Overflow { most: 3, seconds: 3_600, gathering, content: json!({"title": "x"}) };
+    let messages: Vec<NewMessage> = (0..8)
+        .map(|number| NewMessage { overflow: Some(overflow.clone()), ..new(to, &number.to_string()) })
+        .collect();
+    let jobs = futures::future::join_all(messages.iter().map(|message| plan(&world, message))).await;
+    assert_eq!(jobs.iter().sum::<usize>(), 4, "three are sent, and one digest gathers the rest");
+    let mut gathered = 0;
+    for message in &messages {
+        let found = messages::message(&world.api, world.tenant, message.id).await.unwrap().unwrap();
+        if found.state == "gathered" {
+            gathered += 1;
+            assert!(found.digest().is_some() && found.content.unwrap().0 == json!({"title": "x"}));
+        }
+    }
+    assert_eq!(gathered, 5);
 }
 
 #[tokio::test]
