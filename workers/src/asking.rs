@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use jobs::{
-    Category, Outcome, PartyId,
-    kinds::notify_plan::{NotifyPlan, Subject},
+    Category, Channel, Outcome, PartyId,
+    kinds::notify_plan::{Ladder, NotifyPlan, Subject},
 };
 use matching::{Ranking, rank as rank_all};
 use schedule::Zone;
@@ -29,6 +29,8 @@ const ANSWER_TODAY: TimeDelta = TimeDelta::minutes(5);
 const ANSWER_NEAR: TimeDelta = TimeDelta::minutes(2);
 /// The template that candidates are asked by.
 const TEMPLATE: &str = "offer";
+/// By which ways they are, unless they chose others: at once by all but the text message, which costs something.
+const CHANNELS: [Channel; 4] = [Channel::InApp, Channel::Push, Channel::Email, Channel::Sms];
 
 /// Ranks everybody in reach of the visit.
 pub(crate) async fn rank(cx: &Cx<'_>, request: &MatchRequest) -> Outcome<Ranking> {
@@ -75,12 +77,14 @@ pub(crate) async fn pick(cx: &Cx<'_>, request: &MatchRequest, party: PartyId) ->
         ("until", clock(now + answer, "%H:%M")),
         ("link", link.clone()),
     ];
+    let preferences = parties::preferences(&cx.deps.db, cx.tenant(), party).await?;
+    let chose = preferences.iter().any(|preference| preference.category == Category::Operational);
     let plan = NotifyPlan {
         recipients: vec![party],
         template: TEMPLATE.to_owned(),
         category: Category::Operational,
         variables: variables.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect(),
-        channels: None,
+        channels: (!chose).then(|| CHANNELS.to_vec()),
         subject: Some(Subject {
             reference: request.id().to_string(),
             version: u32::from(request.round.unsigned_abs()),
@@ -88,7 +92,8 @@ pub(crate) async fn pick(cx: &Cx<'_>, request: &MatchRequest, party: PartyId) ->
         }),
         thread: None,
         dedupe_s: Some(0),
-        ladder: None,
+        // Nobody is known who would be called out.
+        ladder: Some(Ladder { ttl_s: answer.num_seconds() as u32, call_out: None }),
     };
     let mut tells = NewJob::of(&plan)?;
     tells.traceparent.clone_from(&cx.job.traceparent);

@@ -41,7 +41,7 @@ pub(crate) async fn technician(world: &World, km: f64) -> PartyId {
 }
 
 /// A visit of two hours, ten days ahead, so many kilometres north of Vienna.
-fn wanted(km: f64) -> NewMatchRequest {
+pub(crate) fn wanted(km: f64) -> NewMatchRequest {
     let from: DateTime<Utc> = Utc::now() + TimeDelta::days(10);
     NewMatchRequest {
         id: MatchRequestId::new(),
@@ -63,7 +63,7 @@ fn wanted(km: f64) -> NewMatchRequest {
     }
 }
 
-async fn request(world: &World, new: NewMatchRequest) -> MatchRequestId {
+pub(crate) async fn request(world: &World, new: NewMatchRequest) -> MatchRequestId {
     let answer = |_: &MatchRequest| Answer::of(202, None, &());
     let made = matches::create(&world.api, world.tenant, &new, None, answer).await.unwrap();
     assert!(matches!(made, Requested::New(_)));

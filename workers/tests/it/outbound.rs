@@ -37,6 +37,12 @@ pub(crate) async fn reached(world: &World, channel: Channel, address: &str) -> P
     let inbox = (ContactPointId::new(), [7; 32]);
     let noted = |_| Answer::of(201, None, &());
     parties::create(&world.api, world.tenant, party, &terms, inbox, None, noted).await.unwrap();
+    also_reached(world, party, channel, address).await;
+    party
+}
+
+/// Notes another address of `party`.
+pub(crate) async fn also_reached(world: &World, party: PartyId, channel: Channel, address: &str) {
     let new = NewContactPoint {
         id: ContactPointId::new(),
         party,
@@ -46,7 +52,6 @@ pub(crate) async fn reached(world: &World, channel: Channel, address: &str) -> P
         link_secret: [9; 32],
     };
     assert_eq!(parties::add(&world.api, world.tenant, &new).await.unwrap(), Added::New);
-    party
 }
 
 /// A reminder to `party` by `channel`.

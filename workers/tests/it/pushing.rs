@@ -14,13 +14,17 @@ use axum::{
     routing::post,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use jobs::Channel;
 use serde_json::{Value, json};
+use store::messages::{self, Filter};
+use testkit::eventually;
 
 use crate::{
-    outbound::{becomes, planned, reached, reminder},
-    world::World,
+    carriers,
+    matching::{request, technician, wanted},
+    outbound::{also_reached, becomes, planned, reached, reminder},
+    world::{SOON, World},
 };
 
 /// A secret of 16 bytes that a browser shares.
@@ -60,25 +64,59 @@ async fn push_service() -> (String, Taken) {
     (url, taken)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_notice_reaches_a_browser_and_nobody_between_reads_it() {
-    let (world, (url, taken)) = (World::new().await, push_service().await);
-    let keys = ask_node(&json!({"make": true}));
-    let text = |pointer: &str| keys.pointer(pointer).unwrap().as_str().unwrap();
-    let _worker = world.start(&[
+fn text<'a>(keys: &'a Value, pointer: &str) -> &'a str {
+    keys.pointer(pointer).unwrap().as_str().unwrap()
+}
+
+/// What a worker that pushes is started with.
+fn pushes(keys: &Value) -> [&str; 8] {
+    let (private, public) = (text(keys, "/server/private"), text(keys, "/server/public"));
+    [
         "--vapid-key",
-        text("/server/private"),
+        private,
         "--vapid-public-key",
-        text("/server/public"),
+        public,
         "--vapid-contact",
         "mailto:ops@acme.example",
         "--webhooks-loopback",
         "true",
-    ]);
-    let subscribed = |under: &str| {
-        json!({"endpoint": format!("{url}{under}"), "keys": {"p256dh": text("/browser/public"), "auth": AUTH}})
-            .to_string()
-    };
+    ]
+}
+
+fn subscription(keys: &Value, endpoint: &str) -> String {
+    let shared = json!({"p256dh": text(keys, "/browser/public"), "auth": AUTH});
+    json!({"endpoint": endpoint, "keys": shared}).to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offer_is_pushed_and_sent_by_text_message_when_nobody_reads_it() {
+    let (world, (pushed, notices)) = (World::new().await, push_service().await);
+    let (url, texts) = carriers::serve().await;
+    let keys = ask_node(&json!({"make": true}));
+    let carrier = ["--twilio-account", "AC1", "--twilio-token", "token", "--twilio-from", "+15005550006"];
+    let _worker = world.start(&[&pushes(&keys)[..], &carrier, &["--twilio-url", url.as_str()]].concat());
+    let ada = technician(&world, 0.0).await;
+    let device = subscription(&keys, &format!("{pushed}/send/there"));
+    also_reached(&world, ada, Channel::Push, &device).await;
+    also_reached(&world, ada, Channel::Sms, "+4366012345").await;
+    request(&world, wanted(0.0)).await;
+    eventually("the notice", SOON, || async { (notices.lock().unwrap().len() == 1).then_some(()) }).await;
+    let filter = Filter { party: Some(ada), channel: Some("sms".into()), ..Filter::default() };
+    let text = messages::list(&world.api, world.tenant, &filter, 10).await.unwrap().remove(0);
+    assert!(text.unless_read && text.scheduled_at > Utc::now() + TimeDelta::seconds(60), "{text:?}");
+    let due = "update job set scheduled_at = now() where kind = 'notify.send' and scheduled_at > now()";
+    world.database.execute(due).await.unwrap();
+    becomes(&world, text.id(), &["sent"]).await;
+    assert_eq!((texts.texts().len(), notices.lock().unwrap().len()), (1, 1), "each once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notice_reaches_a_browser_and_nobody_between_reads_it() {
+    let (world, (url, taken)) = (World::new().await, push_service().await);
+    let keys = ask_node(&json!({"make": true}));
+    let text = |pointer: &str| text(&keys, pointer);
+    let _worker = world.start(&pushes(&keys));
+    let subscribed = |under: &str| subscription(&keys, &format!("{url}{under}"));
     let ada = reached(&world, Channel::Push, &subscribed("/send/there")).await;
     let id = planned(&world, &reminder(ada, Channel::Push)).await[0];
     becomes(&world, id, &["sent"]).await;

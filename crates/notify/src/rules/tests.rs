@@ -209,6 +209,10 @@ fn an_offer_climbs_from_the_screen_to_the_telephone_to_whoever_is_called_out() {
     let rungs = decide(&request, &somebody(), &History::default(), now());
     assert_eq!(rungs[0].verdict, AT_ONCE());
     assert_eq!(rungs[1].verdict, Verdict::Send { at: now() + TimeDelta::minutes(2), unless_read: true });
+    let mut hasty = request.clone();
+    hasty.rungs = Some(Rungs { ttl: TimeDelta::minutes(2), is_call_out: false });
+    let rungs = decide(&hasty, &somebody(), &History::default(), now());
+    assert_eq!(rungs[1].verdict, Verdict::Send { at: now() + TimeDelta::minutes(1), unless_read: true });
     let only = Request { channels: Some(vec![Channel::Sms]), ..request.clone() };
     assert_eq!(one(&only, &somebody(), &History::default()).verdict, AT_ONCE(), "nothing to wait for");
     request.rungs = Some(Rungs { ttl: TimeDelta::minutes(30), is_call_out: true });
@@ -229,7 +233,7 @@ fn no_rung_of_a_ladder_rings_in_quiet_hours() {
     assert_eq!((rungs[0].verdict, rungs[1].verdict), (AT_ONCE(), at("2026-07-02T06:00:00Z")));
     assert_eq!(
         why(&rungs[1], 7),
-        "sent 2 minutes after the first rung unless it is read before; held until 08:00, quiet hours in Europe/Zagreb"
+        "sent 120 s after the first rung unless it is read before; held until 08:00, quiet hours in Europe/Zagreb"
     );
     // Both are held: the second still comes after the first.
     recipient.quiet = Quiet::new(22 * 60, 8 * 60);

@@ -25,7 +25,7 @@ const DIGEST_BULK: TimeDelta = TimeDelta::hours(1);
 const THROTTLE_MAX: usize = 20;
 /// In what time messages are counted.
 const THROTTLE_SPAN: TimeDelta = TimeDelta::hours(1);
-/// How long the first rung of a ladder is given.
+/// How long the first rung of a ladder is given, at most: half of the time where there is less.
 const RUNG_WAIT: TimeDelta = TimeDelta::minutes(2);
 
 /// How long the same counts as the same, unless the request says otherwise.
@@ -189,7 +189,9 @@ pub(super) fn climbed(
                 (half, format!("called out at {} unless somebody has read it", half.format("%H:%M UTC")))
             }
             Some(first) if decision.channel == Channel::Sms => {
-                (first + RUNG_WAIT, "sent 2 minutes after the first rung unless it is read before".to_owned())
+                let wait = RUNG_WAIT.min(rungs.ttl / 2);
+                let shown = wait.num_seconds();
+                (first + wait, format!("sent {shown} s after the first rung unless it is read before"))
             }
             _ => {
                 decision.note(7, "the first rung of the ladder");
