@@ -2,13 +2,14 @@
 
 use chrono::{TimeDelta, Timelike, Utc};
 use jobs::{
-    Category, Channel, State,
+    Category, Channel, PartyId, State,
     kinds::notify_plan::{Ladder, NotifyPlan, Subject},
 };
 use serde_json::json;
 use store::{
     enqueue::NewJob,
-    messages, notification_templates,
+    messages::{self, Resolution},
+    notification_templates,
     parties::{self, Terms, Word},
 };
 use testkit::{SmtpServer, eventually};
@@ -156,28 +157,77 @@ async fn what_people_say_comes_in_one_digest() {
     }
 }
 
+/// The jobs of messages that are held are there too early, as after an attempt that failed or a wait for a provider.
+const EARLY: &str = "update job set scheduled_at = now() where kind = 'notify.send'";
+
+/// Whether it is night for `party` for another hour; else they have no quiet hours.
+async fn sleeps(world: &World, party: PartyId, is_night: bool) {
+    let clock = "Europe/Vienna".parse::<schedule::Zone>().unwrap().wall(Utc::now());
+    let minute = (clock.hour() * 60 + clock.minute()) as i16;
+    let quiet = is_night.then_some(((minute + 1_380) % 1_440, (minute + 60) % 1_440));
+    let timezone = Some("Europe/Vienna".to_owned());
+    let terms = Terms { name: "Ada".into(), locale: "de".into(), timezone, quiet };
+    parties::change(&world.api, world.tenant, party, &terms).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn what_is_not_wanted_any_more_by_the_time_it_may_ring_is_dropped() {
+    let (world, smtp) = (World::new().await, SmtpServer::start().unwrap());
+    let _worker = start(&world, &smtp, &[]);
+    let mut held = Vec::new();
+    for number in 0..3 {
+        let party = somebody(&world, &format!("ada{number}@example.test")).await;
+        sleeps(&world, party, true).await;
+        let subject = Subject { reference: format!("visit/{number}"), version: 1, at: None };
+        let plan = NotifyPlan { subject: Some(subject), ..reminder(party, Channel::Email) };
+        let id = planned(&world, &plan).await[0];
+        held.push((id, message(&world, id).await.contact().unwrap()));
+    }
+    for (word, nth) in [(Word::Withdrawn(Category::Operational), 0), (Word::Suppressed("stop"), 1)] {
+        assert!(parties::say(&world.api, world.tenant, held[nth].1, word, "a test").await.unwrap());
+    }
+    messages::set_subject(&world.api, world.tenant, "visit/2", 1, true).await.unwrap();
+    world.database.execute(EARLY).await.unwrap();
+    for (nth, why) in [
+        (0, "the recipient unsubscribed meanwhile"),
+        (1, "the recipient answered STOP meanwhile"),
+        (2, "visit/2 is over"),
+    ] {
+        let dropped = becomes(&world, held[nth].0, &["dropped"]).await;
+        assert_eq!(dropped.detail.as_deref(), Some(why));
+    }
+    assert!(smtp.kept().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_a_person_sends_again_is_the_same_mail() {
+    let (world, smtp) = (World::new().await, SmtpServer::start().unwrap());
+    let _worker = start(&world, &smtp, &[]);
+    let party = somebody(&world, "dropped@example.test").await;
+    let id = planned(&world, &reminder(party, Channel::Email)).await[0];
+    becomes(&world, id, &["unknown"]).await;
+    let job = job_of(&world, "notify.send").await;
+    world.reaches(job, State::Completed).await;
+    let again = Resolution::SendAgain;
+    messages::resolve(&world.api, world.tenant, id, again, "a test").await.unwrap();
+    eventually("it to be sent again", SOON, || async { (smtp.kept().unwrap().len() == 2).then_some(()) })
+        .await;
+    let name = format!("Message-ID: <{id}@acme.test>");
+    assert!(smtp.kept().unwrap().iter().all(|kept| kept.mail.contains(&name)));
+}
+
 #[tokio::test]
 async fn whoever_sleeps_is_not_woken_however_late_it_gets() {
     let (world, smtp) = (World::new().await, SmtpServer::start().unwrap());
     let _worker = start(&world, &smtp, &[]);
     let party = somebody(&world, "ada@example.test").await;
-    let clock = "Europe/Vienna".parse::<schedule::Zone>().unwrap().wall(Utc::now());
-    let minute = (clock.hour() * 60 + clock.minute()) as i16;
-    let night = Some(((minute + 1_380) % 1_440, (minute + 60) % 1_440));
-    let lives = async |quiet| {
-        let timezone = Some("Europe/Vienna".to_owned());
-        let terms = Terms { name: "Ada".into(), locale: "de".into(), timezone, quiet };
-        parties::change(&world.api, world.tenant, party, &terms).await.unwrap().unwrap();
-    };
-    lives(night).await;
+    sleeps(&world, party, true).await;
     let id = planned(&world, &reminder(party, Channel::Email)).await[0];
     let held = message(&world, id).await;
     assert!(held.scheduled_at > Utc::now() + TimeDelta::minutes(50), "{held:?}");
     let said = held.decisions.0[2]["said"].as_str().unwrap();
     assert!(said.starts_with("held until ") && said.ends_with("quiet hours in Europe/Vienna"), "{said}");
-    // Its job is there too early, as after an attempt that failed or a wait for its provider.
-    let early = "update job set scheduled_at = now() where kind = 'notify.send'";
-    world.database.execute(early).await.unwrap();
+    world.database.execute(EARLY).await.unwrap();
     let snoozed =
         "select count(*) from attempt where outcome = 'snoozed' and error ->> 'code' = 'quiet_hours'";
     eventually("it to be held again", SOON, || async {
@@ -185,8 +235,8 @@ async fn whoever_sleeps_is_not_woken_however_late_it_gets() {
     })
     .await;
     assert!(smtp.kept().unwrap().is_empty());
-    lives(None).await;
-    world.database.execute(early).await.unwrap();
+    sleeps(&world, party, false).await;
+    world.database.execute(EARLY).await.unwrap();
     becomes(&world, id, &["sent"]).await;
 }
 

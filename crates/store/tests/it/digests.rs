@@ -4,7 +4,7 @@ use chrono::{TimeDelta, Utc};
 use jobs::{JobId, MessageId};
 use store::{
     cancel,
-    messages::{self, Gathering, NewMessage, Unclosed},
+    messages::{self, ClosedDigest, Gathering, NewMessage, Unclosed},
     parties,
 };
 
@@ -68,4 +68,32 @@ async fn what_gathers_for_an_address_goes_with_it() {
         (dropped.state.as_str(), dropped.detail.as_deref()),
         ("dropped", Some("its address was removed"))
     );
+}
+
+#[tokio::test]
+async fn a_digest_tells_a_hundred_and_leaves_the_rest_to_the_next() {
+    let world = World::new().await;
+    for (count, told, jobs) in [(1, 1, 1), (100, 100, 1), (101, 100, 2)] {
+        let to = somebody(&world).await;
+        let first = late(to, &format!("{count}/0"));
+        plan(&world, &first).await;
+        for number in 1..count {
+            assert_eq!(plan(&world, &late(to, &format!("{count}/{number}"))).await, 0, "they join the first");
+        }
+        let id = messages::message(&world.api, world.tenant, first.id).await.unwrap().unwrap();
+        let id = id.digest().unwrap();
+        let (_, read) = messages::digest(&world.worker, world.tenant, id).await.unwrap().unwrap();
+        assert_eq!(read.len(), told);
+        let closed = ClosedDigest {
+            digest: id,
+            job: JobId::new(),
+            told: read.iter().map(messages::Message::id).collect(),
+            dropped: Vec::new(),
+            message: Some(new(to, "digest")),
+        };
+        let mut tx = world.worker.begin().await.unwrap();
+        let follow = messages::close(&mut tx, world.tenant, &closed).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(follow.len(), jobs, "of {count}: the message, and the next digest if there is one");
+    }
 }
