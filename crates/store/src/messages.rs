@@ -5,6 +5,7 @@ mod effects;
 mod feedback;
 mod inbox;
 mod planning;
+mod pruning;
 mod reading;
 mod resolving;
 mod stranded;
@@ -23,6 +24,7 @@ pub use self::{
     feedback::{Feedback, Known, find_sent, note_feedback, note_returned},
     inbox::{deliver_line, lines_since, mark_read, unread},
     planning::{Gathering, History, NewMessage, Overflow, Plan, history, plan},
+    pruning::prune,
     reading::{Effect, Filter, effects, is_read, list, message},
     resolving::{Resolution, Resolved, resolve},
     stranded::{Cursor, Round, settle_stranded},

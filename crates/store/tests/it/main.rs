@@ -9,6 +9,7 @@ mod calendars;
 mod cancelling;
 mod digests;
 mod enqueueing;
+mod forgetting;
 mod graves;
 mod history;
 mod limiting;

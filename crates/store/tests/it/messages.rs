@@ -64,11 +64,11 @@ pub(crate) async fn state(world: &World, id: MessageId) -> String {
     messages::message(&world.api, world.tenant, id).await.unwrap().unwrap().state
 }
 
-async fn begin(world: &World, id: MessageId) -> Begun {
+pub(crate) async fn begin(world: &World, id: MessageId) -> Begun {
     messages::begin(&world.worker, world.tenant, id, JobId::new(), "smtp").await.unwrap()
 }
 
-async fn end(world: &World, id: MessageId, number: i16, ended: Ended) {
+pub(crate) async fn end(world: &World, id: MessageId, number: i16, ended: Ended) {
     messages::end(&world.worker, world.tenant, id, number, &ended).await.unwrap();
 }
 
