@@ -105,7 +105,7 @@ fn people() -> OpenApiRouter<AppState> {
         .routes(routes!(parties::get_party, parties::change_party, parties::remove_party))
         .routes(routes!(contact_points::add_contact_point))
         .routes(routes!(contact_points::remove_contact_point))
-        .routes(routes!(contact_points::say_consent))
+        .routes(routes!(contact_points::list_consent, contact_points::say_consent))
         .routes(routes!(preferences::get_preferences, preferences::set_preferences))
         .routes(routes!(templates::list_templates))
         .routes(routes!(templates::preview_template))

@@ -4,21 +4,25 @@ use ::jobs::{Category, Channel, ContactPointId, PartyId};
 use axum::{
     Json as Body,
     extract::State,
-    http::StatusCode,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
 use notify::{Subscription, Suppression};
 use serde::{Deserialize, Serialize};
-use store::parties::{self, Added, ContactPoint, NewContactPoint, Word};
+use store::parties::{self, Added, ContactPoint, NewContactPoint, Said, Word};
 use utoipa::ToSchema;
 
-use super::parties::{no_party, secret};
+use super::{
+    jobs::{link_next, page_size, read_cursor, write_cursor},
+    parties::{no_party, secret},
+    schedules::PageParams,
+};
 use crate::{
     AppState,
-    auth::Writer,
-    extract::{Id, Json},
-    limits::{CONTACT_ADDRESS_CHARS_MAX, EMAIL_CHARS_MAX},
+    auth::{Reader, Writer},
+    extract::{Id, Json, Params},
+    limits::{CONTACT_ADDRESS_CHARS_MAX, EMAIL_CHARS_MAX, PAGE_DEFAULT, PAGE_MAX},
     problem::{Code, FieldError, Problem, ProblemDocument},
 };
 
@@ -247,6 +251,62 @@ pub(crate) async fn say_consent(
 ) -> Result<StatusCode, Problem> {
     let said = parties::say(&app.db, caller.tenant, id, body.check()?, &caller.key.to_string()).await?;
     if said { Ok(StatusCode::NO_CONTENT) } else { Err(no_contact_point()) }
+}
+
+/// Something that was said about an address.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Consent {
+    /// About messages of what sort; none for all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    category: Option<String>,
+    /// `granted`, `withdrawn`, `hard_bounce`, `complaint`, `stop` or `released`.
+    word: String,
+    /// Who said so: a key, a link, a provider.
+    source: String,
+    /// When.
+    said_at: DateTime<Utc>,
+}
+
+/// A page of what was said about an address, the latest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ConsentPage {
+    /// What was said.
+    consents: Vec<Consent>,
+    /// The cursor of the next page; none on the last one.
+    next: Option<String>,
+}
+
+/// Look at what was said about an address, the latest first.
+#[utoipa::path(
+    get, path = "/v1/contact-points/{id}/consent", tag = "Messages", operation_id = "list_consent",
+    params(("id" = String, Path, description = "The contact point"), PageParams),
+    responses(
+        (status = 200, description = "A page", body = ConsentPage),
+        (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["jobs:read"])),
+)]
+pub(crate) async fn list_consent(
+    State(app): State<AppState>,
+    Reader(caller): Reader,
+    Id(id): Id<ContactPointId>,
+    Params(params): Params<PageParams>,
+) -> Result<Response, Problem> {
+    let limit = page_size(params.limit, PAGE_DEFAULT, PAGE_MAX)?;
+    let before = params.cursor.as_deref().map(read_cursor::<i64>).transpose()?;
+    let contact = parties::contact(&app.db, caller.tenant, id, Category::Operational).await?;
+    contact.ok_or_else(no_contact_point)?;
+    let mut found = parties::said(&app.db, caller.tenant, id, before, i64::from(limit) + 1).await?;
+    let has_more = found.len() > usize::from(limit);
+    found.truncate(usize::from(limit));
+    let next = found.last().filter(|_| has_more).map(|last| write_cursor(last.number));
+    let path = format!("/v1/contact-points/{id}/consent");
+    let link = next.as_ref().and_then(|next| link_next(&path, limit, next));
+    let consent = |Said { category, word, source, said_at, .. }| Consent { category, word, source, said_at };
+    let consents = found.into_iter().map(consent).collect();
+    let mut response = Body(ConsentPage { consents, next }).into_response();
+    response.headers_mut().extend(link.map(|link| (header::LINK, link)));
+    Ok(response)
 }
 
 fn no_contact_point() -> Problem {

@@ -37,6 +37,35 @@ async fn message(app: &TestApp, party: &str, channel: &str, state: &str) -> Stri
 }
 
 #[tokio::test]
+async fn what_was_said_about_an_address_can_be_read() {
+    let app = TestApp::start().await;
+    let party = app.post_keyed("/v1/parties", &json!({"name": "Ada"}), &fresh()).await;
+    let contacts = format!("{}/contact-points", party.header("location").unwrap());
+    let added = app.post(&contacts, &json!({"channel": "email", "address": "ada@example.com"})).await;
+    let ledger = format!("/v1/contact-points/{}/consent", added.body["id"].as_str().unwrap());
+    for said in
+        [json!({"word": "granted", "category": "bulk"}), json!({"word": "stop"}), json!({"word": "released"})]
+    {
+        assert_eq!(app.post(&ledger, &said).await.status, StatusCode::NO_CONTENT);
+    }
+    let words = |page: &Value| -> Vec<String> {
+        let all = page["consents"].as_array().unwrap().iter();
+        all.map(|said| said["word"].as_str().unwrap().to_owned()).collect()
+    };
+    let page = app.get(&format!("{ledger}?limit=2")).await;
+    assert_eq!(words(&page.body), ["released", "stop"]);
+    let next = format!("{ledger}?limit=2&cursor={}", page.body["next"].as_str().unwrap());
+    assert_eq!(page.header("link"), Some(format!("<{next}>; rel=\"next\"").as_str()));
+    let last = app.get(&next).await.body;
+    assert_eq!((words(&last), &last["next"]), (vec!["granted".to_owned()], &Value::Null));
+    assert_eq!(last["consents"][0]["category"], "bulk");
+    assert!(last["consents"][0]["source"].as_str().unwrap().starts_with("key_"), "{last}");
+    app.get(&format!("{ledger}?cursor=x")).await.problem(400, "invalid_parameter");
+    let stranger = app.http.request(Method::GET, app.url(&ledger)).bearer_auth(app.stranger().await);
+    assert_eq!(stranger.send().await.unwrap().status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn a_party_is_noted_changed_and_forgotten() {
     let app = TestApp::start().await;
     let body = json!({"name": " Ada ", "timezone": "Europe/Vienna", "quiet_hours": {"from": "22:00", "until": "08:00"}});

@@ -2,6 +2,7 @@
 
 mod answers;
 mod contacts;
+mod ledger;
 mod preferences;
 mod suppressed;
 
@@ -16,6 +17,7 @@ pub use self::{
         Added, ContactPoint, Linked, NewContactPoint, Word, add, contact, contacts, contacts_for, linked,
         remove_contact, say, suppress,
     },
+    ledger::{Said, said},
     preferences::{Preference, preferences, set_preferences},
 };
 use crate::{

@@ -51,6 +51,10 @@ async fn a_bounce_holds_for_everybody_with_the_address_until_it_is_released() {
     assert_eq!(why(&world, tenant, again).await.as_deref(), Some("hard_bounce"));
     say(&world, at, Word::Released).await;
     assert_eq!(why(&world, tenant, again).await, None);
+    let said = async |tenant, before| parties::said(&world.api, tenant, at, before, 10).await.unwrap();
+    let all = said(tenant, None).await;
+    assert_eq!((all.len(), all[0].word.as_str(), all[0].category.as_deref()), (1, "released", None));
+    assert!(said(tenant, Some(all[0].number)).await.is_empty() && said(other, None).await.is_empty());
     // It may come back all the same.
     let mut tx = world.worker.tenant(tenant).await.unwrap();
     parties::suppress_once(&mut tx, tenant, at, "hard_bounce", "a test").await.unwrap();
