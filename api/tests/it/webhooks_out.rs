@@ -107,3 +107,23 @@ async fn nobody_sees_the_endpoints_of_another_tenant() {
     assert_eq!(removed.status(), StatusCode::NO_CONTENT);
     assert_eq!(app.get("/v1/webhook-endpoints").await.body["endpoints"], json!([]));
 }
+
+#[tokio::test]
+async fn one_delivery_is_sent_again_by_whoever_it_belongs_to() {
+    let app = TestApp::start().await;
+    let (made, other) = (endpoint(&app, json!({})).await, endpoint(&app, json!({})).await);
+    let sent = app.post(&path_of(&made, "/test"), &json!({})).await;
+    assert_eq!(sent.status, StatusCode::ACCEPTED, "{}", sent.text);
+    app.execute("update webhook_delivery set state = 'delivered'").await;
+    let resend = format!("/deliveries/{}/resend", sent.body["delivery"].as_str().unwrap());
+    let waiting = "select count(*) from webhook_delivery where state = 'pending'";
+    let stranger = app.http.request(Method::POST, app.url(&path_of(&made, &resend)));
+    let stranger = stranger.bearer_auth(app.stranger().await).send().await.unwrap();
+    assert_eq!(stranger.status(), StatusCode::NOT_FOUND);
+    assert_eq!(app.post(&path_of(&other, &resend), &json!({})).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(app.number(waiting).await, 0, "nobody else has it sent");
+    for _ in 0..2 {
+        assert_eq!(app.post(&path_of(&made, &resend), &json!({})).await.status, StatusCode::ACCEPTED);
+        assert_eq!(app.number(waiting).await, 1, "the same one, however often it is asked for");
+    }
+}

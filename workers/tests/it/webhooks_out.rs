@@ -250,3 +250,30 @@ async fn an_endpoint_that_fails_for_days_is_told_nothing_more_and_later_what_it_
     assert_eq!(told.first().unwrap().header("webhook-id"), told.last().unwrap().header("webhook-id"));
     stop.cancel();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_a_secret_changes_both_sign_what_is_told() {
+    let (world, receiver) = (World::new().await, Receiver::default());
+    let (client, stop) = serve(&world).await;
+    let made = endpoint(&client, &receiver.listen().await, &["none"]).await;
+    let _worker = world.start(&["--webhooks-loopback", "true"]);
+    try_out(&client, &made, "delivered").await;
+    let (status, rotated) = client.post(&path_of(&made, "/secret"), json!({})).await;
+    assert_eq!(status, 200, "{rotated}");
+    try_out(&client, &made, "delivered").await;
+    let told = receiver.told();
+    let signatures = |told: &Told| told.header("webhook-signature").split(' ').count();
+    assert_eq!(told.iter().map(signatures).collect::<Vec<_>>(), [1, 2]);
+    for (secret, is_believed) in [(&made["secret"], [true, true]), (&rotated["secret"], [false, true])] {
+        let secret = Secret::parse(&Scheme::StandardWebhooks, secret.as_str().unwrap()).unwrap();
+        let believes = |told: &Told| {
+            let incoming = Incoming { url: "", headers: &told.headers, body: &told.body };
+            let now_s = chrono::Utc::now().timestamp();
+            let secrets = std::slice::from_ref(&secret);
+            let trust = Trust { secrets, certificate: None, window_s: 300, now_s };
+            verify(&Scheme::StandardWebhooks, &incoming, &trust).is_ok()
+        };
+        assert_eq!([believes(&told[0]), believes(&told[1])], is_believed);
+    }
+    stop.cancel();
+}

@@ -128,3 +128,19 @@ fn what_was_signed_long_ago_or_in_the_future_is_refused_with_both_numbers() {
         assert_eq!(at(-61), Err(Refusal::TooNew { ahead_s: 61 }));
     }
 }
+
+#[test]
+fn of_several_signatures_of_stripe_any_may_be_the_right_one() {
+    let wrong = "0".repeat(64);
+    for header in [
+        format!("t=1700000000,v1={wrong},v1={STRIPE_SIGNATURE}"),
+        format!("t=1700000000,v1={STRIPE_SIGNATURE},v1={wrong}"),
+    ] {
+        let told =
+            Told::new(Scheme::Stripe, "whsec_test_secret", &[("stripe-signature", &header)], STRIPE_BODY);
+        told.judge().unwrap();
+    }
+    let header = format!("t=1700000000,v1={wrong},v1={wrong}");
+    let told = Told { headers: vec![("stripe-signature".to_owned(), header)], ..stripe() };
+    assert_eq!(told.judge().unwrap_err().word(), "wrong_signature");
+}
