@@ -96,7 +96,8 @@ impl Carrier {
         if let Ok(wait) = (begun_at + LISTED_AFTER - now).to_std() {
             return Err(Asked::Later(wait));
         }
-        let query = form(&[("To", to), ("PageSize", &LISTED_MAX.to_string())]);
+        let most = LISTED_MAX.to_string();
+        let query = form(&[("To", to), ("PageSize", most.as_str())]);
         let request = self
             .client
             .get(format!("{}?{query}", self.url))
