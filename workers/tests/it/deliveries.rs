@@ -3,7 +3,10 @@
 use std::process::Command;
 
 use blob::Key;
-use jobs::{DeliveryId, State, Variant, kinds::delivery_zip::DeliveryZip};
+use jobs::{
+    DeliveryId, State, Variant,
+    kinds::{delivery_publish::DeliveryPublish, delivery_zip::DeliveryZip},
+};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use store::enqueue::NewJob;
@@ -91,7 +94,7 @@ async fn photographs_become_a_page_and_archives() {
 }
 
 fn zip(delivery: DeliveryId) -> NewJob {
-    NewJob::of(&DeliveryZip { delivery, variant: Variant::Mls }).unwrap()
+    NewJob::of(&DeliveryZip { delivery, variant: Variant::Mls, manifest_sha256: None }).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,7 +142,16 @@ async fn what_was_removed_or_is_held_since_is_not_served_any_more() {
     let files = json!([{"asset": removed}, {"asset": held}, {"asset": held}]);
     let body = json!({"title": "x", "files": files, "archives": ["mls", "original"]});
     let delivery = deliver(&client, &body).await;
-    let link = delivery["link"].as_str().unwrap();
+    let (id, link) = (delivery["id"].as_str().unwrap(), delivery["link"].as_str().unwrap());
+    let archives = async || client.get(&format!("/v1/deliveries/{id}")).await["archives"].clone();
+    let state = async |state: &str| {
+        let sql = format!("update asset set state = '{state}' where id = '{}'", held.as_uuid());
+        world.database.execute(&sql).await.unwrap();
+    };
+    state("infected").await;
+    assert_eq!(archives().await, json!([]), "one of the files in them is held");
+    state("clean").await;
+    assert_eq!(archives().await.as_array().unwrap().len(), 2);
     let status = async |under: &str| client.http.get(format!("{link}{under}")).send().await.unwrap().status();
     let path = format!("{}/v1/assets/{removed}", client.url);
     let deleted = client.http.delete(path).bearer_auth(&client.key).send().await.unwrap();
@@ -147,15 +159,59 @@ async fn what_was_removed_or_is_held_since_is_not_served_any_more() {
     for under in ["/files/1/original", "/files/1/grid", "/files/1/mls", "/archive/mls"] {
         assert_eq!(status(under).await, StatusCode::GONE, "{under}");
     }
+    assert_eq!(archives().await, json!([]), "one of the files in them is deleted");
+    let job = world.enqueue(&[zip(id.parse().unwrap())]).await[0];
+    let refused = world.reaches(job, State::Discarded).await;
+    assert_eq!(refused.error.unwrap().0["code"], "file_held");
     assert_eq!(status("/files/2/original").await, StatusCode::OK);
     let page = client.http.get(link).send().await.unwrap().text().await.unwrap();
     assert_eq!(page.matches("Taken back").count(), 1, "{page}");
     assert!(!page.contains("/files/1/") && !page.contains("/archive/") && page.contains("/files/2/grid"));
-    let sql = format!("update asset set state = 'infected' where id = '{}'", held.as_uuid());
-    world.database.execute(&sql).await.unwrap();
+    state("infected").await;
     for under in ["/files/2/original", "/files/3/screen"] {
         assert_eq!(status(under).await, StatusCode::GONE, "{under}");
     }
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_published_again_before_it_is_packed_is_packed_as_it_is_now() {
+    let world = World::new().await;
+    // Nobody packs.
+    let worker = world.start(&["--queues", "default,media"]);
+    let (client, stop) = serve(&world).await;
+    let asset = world.asset(photo("LadyBird.jpg")).await;
+    let body = json!({"title": "x", "files": [{"asset": asset}], "archives": ["original"]});
+    let (_, made) = client.post("/v1/deliveries", body).await;
+    let delivery: DeliveryId = made["id"].as_str().unwrap().parse().unwrap();
+    let packers = async |count: i64| {
+        eventually("the archive to be asked for", SOON, || async {
+            let packers = world.database.number("select count(*) from job where kind = 'delivery.zip'").await;
+            (packers.unwrap() == count).then_some(())
+        })
+        .await;
+    };
+    packers(1).await;
+    let named =
+        format!("update delivery_item set name = 'b.jpg' where delivery_id = '{}'", delivery.as_uuid());
+    world.database.execute(&named).await.unwrap();
+    let again = DeliveryPublish { delivery, archives: vec![Variant::Original] };
+    world.enqueue(&[NewJob::of(&again).unwrap()]).await;
+    packers(2).await;
+    drop(worker);
+    let _worker = world.start(&[]);
+    let packed = eventually("the archive to be packed", SOON, || async {
+        let delivery = client.get(&format!("/v1/deliveries/{delivery}")).await;
+        delivery["archives"].as_array().unwrap().first().cloned()
+    })
+    .await;
+    let archive = client.http.get(packed["url"].as_str().unwrap()).send().await.unwrap();
+    let listed = told("python3", &["-c", LIST], &archive.bytes().await.unwrap());
+    assert!(listed.contains("b.jpg"), "{listed}");
+    packers(0).await;
+    let stale = "select count(*) from attempt where kind = 'delivery.zip' and final_state = 'cancelled'
+        and error ->> 'code' = 'published_again'";
+    assert_eq!(world.database.number(stale).await.unwrap(), 1);
     stop.cancel();
 }
 

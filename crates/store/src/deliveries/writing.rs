@@ -189,7 +189,8 @@ pub struct NewArchive {
     pub sha256: String,
 }
 
-/// Notes an archive, unless its delivery was removed meanwhile. Part of the transaction that settles the job.
+/// Notes an archive, unless its delivery was removed or shows something else meanwhile. Part of the transaction that settles
+/// the job.
 ///
 /// # Errors
 /// When the database fails.
@@ -200,7 +201,8 @@ pub async fn insert_archive(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "insert into delivery_archive (tenant_id, delivery_id, variant, manifest_sha256, object_key, bytes, files, sha256)
-         select tenant_id, id, $3, $4, $5, $6, $7, $8 from delivery where tenant_id = $1 and id = $2
+         select tenant_id, id, $3, $4, $5, $6, $7, $8 from delivery
+         where tenant_id = $1 and id = $2 and manifest_sha256 = $4 for share
          on conflict (delivery_id, variant) do update set
              manifest_sha256 = excluded.manifest_sha256, object_key = excluded.object_key, bytes = excluded.bytes,
              files = excluded.files, sha256 = excluded.sha256, created_at = now()",
