@@ -95,7 +95,7 @@ pub(crate) struct DeliveryDetail {
     publishing: Option<Publishing>,
     /// What was put in, in order.
     files: Vec<DeliveredFile>,
-    /// The archives that are packed.
+    /// The archives that are packed; none when one of the files was deleted, or is held, since.
     archives: Vec<DeliveryArchive>,
     /// What those who have the link want changed, in the order in which they said so.
     notes: Vec<DeliveryNote>,
@@ -272,8 +272,28 @@ pub(crate) async fn get_delivery(
     Id(id): Id<DeliveryId>,
 ) -> Result<Body<DeliveryDetail>, Problem> {
     let (db, tenant) = (&app.db, caller.tenant);
-    let delivery = deliveries::delivery(db, tenant, id).await?.ok_or_else(no_delivery)?;
+    let mut delivery = deliveries::delivery(db, tenant, id).await?.ok_or_else(no_delivery)?;
     let items = deliveries::items(db, tenant, id).await?;
+    let archives = archives(&app, &mut delivery).await?;
+    let notes = deliveries::notes(db, tenant, id).await?;
+    Ok(Body(DeliveryDetail {
+        delivery: DeliveryResource::of(&delivery, &app.settings.public_url),
+        publishing: publishing(&app, &delivery).await?,
+        files: items.into_iter().map(|item| DeliveredFile { asset: item.asset(), name: item.name }).collect(),
+        archives,
+        notes: notes.into_iter().map(|note| said(&delivery, note)).collect(),
+    }))
+}
+
+/// What is packed of `delivery`, and where to get it: nothing once a file in it is not served any more.
+async fn archives(app: &AppState, delivery: &mut Delivery) -> Result<Vec<DeliveryArchive>, Problem> {
+    let (db, tenant, id) = (&app.db, delivery.tenant(), delivery.id());
+    if let Some(manifest) = &mut delivery.manifest {
+        deliveries::withhold(db, tenant, manifest).await?;
+        if manifest.lacks_files() {
+            return Ok(Vec::new());
+        }
+    }
     let mut archives = Vec::new();
     for archive in deliveries::archives(db, tenant, id).await? {
         let key = Key::parse(&archive.object_key).map_err(Problem::internal)?;
@@ -286,14 +306,7 @@ pub(crate) async fn get_delivery(
             sha256: archive.sha256,
         });
     }
-    let notes = deliveries::notes(db, tenant, id).await?;
-    Ok(Body(DeliveryDetail {
-        delivery: DeliveryResource::of(&delivery, &app.settings.public_url),
-        publishing: publishing(&app, &delivery).await?,
-        files: items.into_iter().map(|item| DeliveredFile { asset: item.asset(), name: item.name }).collect(),
-        archives,
-        notes: notes.into_iter().map(|note| said(&delivery, note)).collect(),
-    }))
+    Ok(archives)
 }
 
 /// How publishing `delivery` goes, unless it went well, or so long ago that the job is forgotten.
