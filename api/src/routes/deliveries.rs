@@ -371,12 +371,8 @@ pub(crate) async fn remove_delivery(
     Writer(caller): Writer,
     Id(id): Id<DeliveryId>,
 ) -> Result<StatusCode, Problem> {
-    let archives = deliveries::remove(&app.db, caller.tenant, id).await?.ok_or_else(no_delivery)?;
-    for archive in archives {
-        let key = Key::parse(&archive).map_err(Problem::internal)?;
-        if let Err(error) = app.blobs.delete(&key).await {
-            tracing::warn!(blob.key = %key, %error, "An archive of {id} could not be deleted");
-        }
+    if !deliveries::remove(&app.db, caller.tenant, id).await? {
+        return Err(no_delivery());
     }
     tracing::info!(delivery.id = %id, "{id} was removed");
     Ok(StatusCode::NO_CONTENT)

@@ -1,5 +1,6 @@
 //! Deliveries: chosen files under chosen names, behind a link that ends and can be taken back.
 
+mod burying;
 mod manifest;
 mod publishing;
 mod review;
@@ -10,7 +11,9 @@ use jobs::{AssetId, DeliveryId, JobId, TenantId, Variant};
 use sqlx::{AssertSqlSafe, FromRow, types::Json};
 use uuid::Uuid;
 
+pub(crate) use self::burying::discard_archives_with;
 pub use self::{
+    burying::{Burial, Grave, announce_archive, bury_archive, due_archives},
     manifest::{File, Manifest, Part, Playable, Stored},
     publishing::{Candidate, Maker, being_made, candidates, note_publisher, publish},
     review::{NewNote, Note, add_note, approve, notes},

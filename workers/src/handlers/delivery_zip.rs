@@ -40,6 +40,7 @@ impl Handle for DeliveryZip {
         {
             return Ok(reused(&self, there));
         }
+        deliveries::announce_archive(db, tenant, self.delivery, key.as_str()).await?;
         let total = entries.iter().map(|entry| entry.bytes).sum::<u64>().max(1);
         let said = format!("packing {} files", entries.len());
         let progress = |done: u64| cx.progress((done * 99 / total) as u8, said.as_str());
@@ -61,6 +62,7 @@ impl Handle for DeliveryZip {
             bytes: made.bytes,
             files: made.files,
             sha256: made.sha256.clone(),
+            assets: manifest.files.iter().map(|file| file.asset).collect(),
         })));
         Ok(made)
     }

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use blob::Key;
 use jobs::{
-    DeliveryId, State, Variant,
+    AssetId, DeliveryId, State, Variant,
     kinds::{delivery_publish::DeliveryPublish, delivery_zip::DeliveryZip},
 };
 use reqwest::StatusCode;
@@ -15,7 +15,7 @@ use workers::archive::{self, ArchiveError, Entry};
 
 use crate::{
     journeys::{Client, serve},
-    world::{SOON, World, photo},
+    world::{SOON, Worker, World, photo},
 };
 
 pub(crate) async fn deliver(client: &Client, body: &Value) -> Value {
@@ -212,6 +212,71 @@ async fn what_is_published_again_before_it_is_packed_is_packed_as_it_is_now() {
     let stale = "select count(*) from attempt where kind = 'delivery.zip' and final_state = 'cancelled'
         and error ->> 'code' = 'published_again'";
     assert_eq!(world.database.number(stale).await.unwrap(), 1);
+    stop.cancel();
+}
+
+/// Object keys of the archives that lie in S3.
+async fn archives(world: &World) -> Vec<String> {
+    let listed = world.blobs.list(&format!("{}/d/", world.tenant), 1_000).await.unwrap();
+    listed.objects.into_iter().map(|object| object.key.to_string()).collect()
+}
+
+/// Lets a worker look as if hours had passed, until `count` archives are left.
+async fn buried(world: &World, worker: Worker, count: usize) -> Worker {
+    drop(worker);
+    let past = "update archive_grave set due_at = due_at - interval '4 hours'";
+    world.database.execute(past).await.unwrap();
+    // A worker looks when it starts.
+    let worker = world.start(&[]);
+    eventually("archives to be removed", SOON, || async {
+        (archives(world).await.len() == count).then_some(())
+    })
+    .await;
+    worker
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn archives_go_when_nobody_may_have_them() {
+    let world = World::new().await;
+    let worker = world.start(&[]);
+    let (client, stop) = serve(&world).await;
+    let (kept, gone) = (world.asset(photo("LadyBird.jpg")).await, world.asset(photo("Garden.jpg")).await);
+    let body = |asset: AssetId| json!({"title": "x", "files": [{"asset": asset}], "archives": ["original"]});
+    let published = deliver(&client, &body(kept)).await;
+    let delivery: DeliveryId = published["id"].as_str().unwrap().parse().unwrap();
+    let first = archives(&world).await;
+
+    let named =
+        format!("update delivery_item set name = 'b.jpg' where delivery_id = '{}'", delivery.as_uuid());
+    world.database.execute(&named).await.unwrap();
+    let again = DeliveryPublish { delivery, archives: vec![Variant::Original] };
+    world.enqueue(&[NewJob::of(&again).unwrap()]).await;
+    eventually("both archives to be there", SOON, || async {
+        let shown = client.get(&format!("/v1/deliveries/{delivery}")).await["archives"].clone();
+        (archives(&world).await.len() == 2 && shown.as_array().unwrap().len() == 1).then_some(())
+    })
+    .await;
+    let worker = buried(&world, worker, 1).await;
+    assert_ne!(archives(&world).await, first, "what was published last is there");
+
+    deliver(&client, &body(gone)).await;
+    assert_eq!(archives(&world).await.len(), 2);
+    let request = async |method: reqwest::Method, path: String| {
+        let request = client.http.request(method, format!("{}{path}", client.url)).bearer_auth(&client.key);
+        assert_eq!(request.send().await.unwrap().status(), StatusCode::NO_CONTENT, "{path}");
+    };
+    request(reqwest::Method::DELETE, format!("/v1/assets/{gone}")).await;
+    let worker = buried(&world, worker, 1).await;
+
+    let ended = deliver(&client, &body(kept)).await["id"].as_str().unwrap().parse::<DeliveryId>().unwrap();
+    let sql = "update delivery set expires_at = now() - interval '1 s'";
+    world.database.execute(&format!("{sql} where id = '{}'", ended.as_uuid())).await.unwrap();
+    world.database.execute("update archive_grave g set due_at = now() + interval '3 hours'").await.unwrap();
+    let worker = buried(&world, worker, 1).await;
+    assert_eq!(world.database.number("select count(*) from delivery_archive").await.unwrap(), 1);
+
+    request(reqwest::Method::DELETE, format!("/v1/deliveries/{delivery}")).await;
+    let _worker = buried(&world, worker, 0).await;
     stop.cancel();
 }
 
