@@ -97,6 +97,7 @@ impl Core {
                 role: None,
                 memory_bytes: args.video_memory_mib * MIB,
                 uses_max: media_pool::FILM_USES_MAX,
+                silence_max: media_pool::SILENCE_MAX,
             }),
             cut: Cut { whole_s_max: args.video_whole_s_max, part_s: args.video_part_s },
             media: MediaPool::new(Kind {
@@ -104,6 +105,7 @@ impl Core {
                 role: Some("media-child"),
                 memory_bytes: args.media_memory_mib * MIB,
                 uses_max: media_pool::USES_MAX,
+                silence_max: media_pool::SILENCE_MAX,
             }),
             outbound,
             breakers: Breakers::default(),
