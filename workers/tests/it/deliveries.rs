@@ -124,6 +124,23 @@ async fn a_link_shows_nothing_once_it_is_taken_back_or_altered() {
     for nothing in nothings.into_iter().chain(not_asked_for) {
         assert_eq!(status(&format!("{link}{nothing}")).await, StatusCode::NOT_FOUND, "{nothing}");
     }
+    let ends = async |end: &str| {
+        let sql = format!("update delivery set expires_at = now() + interval '{end}'");
+        world.database.execute(&sql).await.unwrap();
+    };
+    ends("-1 s").await;
+    for under in ["", "/files/1/grid", "/files/1/mls", "/archive/mls", "/placeholders.css"] {
+        assert_eq!(status(&format!("{link}{under}")).await, StatusCode::GONE, "{under}");
+    }
+    for (under, form) in [("approve", ""), ("files/1/notes", "text=darker&x=1&y=1")] {
+        let saying = client.http.post(format!("{link}/{under}")).body(form);
+        let said = saying.header("content-type", "application/x-www-form-urlencoded").send().await.unwrap();
+        assert_eq!(said.status(), StatusCode::GONE, "{under}");
+    }
+    let told = client.get(&format!("/v1/deliveries/{}", delivery["id"].as_str().unwrap())).await;
+    assert_eq!((&told["state"], &told["approved_at"]), (&json!("expired"), &Value::Null));
+    ends("1 day").await;
+    assert_eq!(status(link).await, StatusCode::OK);
     let path = format!("/v1/deliveries/{}/revoke", delivery["id"].as_str().unwrap());
     let revoked = client.http.post(format!("{}{path}", client.url)).bearer_auth(&client.key);
     assert_eq!(revoked.send().await.unwrap().status(), StatusCode::NO_CONTENT);
