@@ -28,7 +28,7 @@ use crate::{
     maintenance::{
         abandoned, bounces, bulk, calendars,
         door::Door,
-        fan_out, film_parts, graves, housekeeper, leases, parking, payloads, presence,
+        fan_out, film_parts, forgotten_scans, graves, housekeeper, leases, parking, payloads, presence,
         quarantine::{Parent, Quarantine},
         release::Release,
         rescuer, resealing, retention, scheduler, stranded, summing,
@@ -215,6 +215,7 @@ pub async fn run(
     services.spawn(bulk::run(core.deps.db.clone(), core.bulk.clone(), stop.clone()));
     services.spawn(abandoned::run(core.deps.clone(), stop.clone()));
     services.spawn(graves::run(core.deps.clone(), stop.clone()));
+    services.spawn(forgotten_scans::run(core.deps.db.clone(), stop.clone()));
     services.spawn(film_parts::run(core.deps.clone(), stop.clone()));
     services.spawn(payloads::run(core.deps.clone(), stop.clone()));
     services.spawn(resealing::run(core.deps.clone(), stop.clone()));
