@@ -70,11 +70,11 @@ pub(crate) fn is_raw(source: &[u8]) -> bool {
 /// Tags of the first picture of a TIFF file with their values, as far as they are there.
 fn first_directory(tiff: &[u8], is_little: bool) -> Option<impl Iterator<Item = (u16, u32)>> {
     let short = move |at: usize| {
-        let bytes = tiff.get(at..at.checked_add(2)?)?.try_into().ok()?;
+        let bytes: [u8; 2] = tiff.get(at..at.checked_add(2)?)?.try_into().ok()?;
         Some(if is_little { u16::from_le_bytes(bytes) } else { u16::from_be_bytes(bytes) })
     };
     let long = move |at: usize| {
-        let bytes = tiff.get(at..at.checked_add(4)?)?.try_into().ok()?;
+        let bytes: [u8; 4] = tiff.get(at..at.checked_add(4)?)?.try_into().ok()?;
         Some(if is_little { u32::from_le_bytes(bytes) } else { u32::from_be_bytes(bytes) })
     };
     let at = long(4)? as usize;
