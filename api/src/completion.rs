@@ -176,8 +176,12 @@ async fn verify(
     if upload.sha256.as_ref().is_some_and(|announced| *announced != sha256) {
         return Ok(Err(Rejection::new("sha256_mismatch", format!("the file's SHA-256 is {sha256}"))));
     }
-    let Some(media_type) = sniff::media_type(&app.blobs.get_prefix(sealed, sniff::PREFIX_BYTES).await?)
-    else {
+    let prefix = app.blobs.get_prefix(sealed, sniff::PREFIX_BYTES).await?;
+    if sniff::is_raw(&prefix) {
+        let message = "the file is what a camera's sensor recorded, such as NEF, CR2 or DNG; develop it, and upload a JPEG or TIFF";
+        return Ok(Err(Rejection::new("unknown_format", message.to_owned())));
+    }
+    let Some(media_type) = sniff::media_type(&prefix) else {
         let message = format!("the file is none of {}", sniff::ACCEPTED.join(", "));
         return Ok(Err(Rejection::new("unknown_format", message)));
     };

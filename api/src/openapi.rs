@@ -11,10 +11,10 @@ use crate::{
     request,
     routes::{
         absences, asset_list, asset_terms, assets, attempts, batch, bookings, brand, bulk,
-        calendar_conflicts, calendar_feeds, calendar_links, contact_points, deliveries, events, health,
-        hooks, inbox, inbox_events, job_events, jobs, kinds, limits, matches, memberships, messages,
-        notifications, offers, pages, parties, pauses, preferences, promises, rankings, relations, retention,
-        schedule_steer, schedules, slots, steer, submit, templates, uploads, webhook_deliveries,
+        calendar_conflicts, calendar_feeds, calendar_links, contact_points, deliveries, delivery_list,
+        events, health, hooks, inbox, inbox_events, job_events, jobs, kinds, limits, matches, memberships,
+        messages, notifications, offers, pages, parties, pauses, preferences, promises, rankings, relations,
+        retention, schedule_steer, schedules, slots, steer, submit, templates, uploads, webhook_deliveries,
         webhook_endpoints, webhook_events, webhook_rules, webhook_sources, why, workflows,
     },
     unsubscribe,
@@ -88,7 +88,7 @@ fn work() -> OpenApiRouter<AppState> {
         .routes(routes!(assets::get_asset, asset_terms::change_asset, asset_terms::delete_asset))
         .routes(routes!(assets::get_original))
         .routes(routes!(assets::release_asset))
-        .routes(routes!(deliveries::create_delivery, deliveries::list_deliveries))
+        .routes(routes!(deliveries::create_delivery, delivery_list::list_deliveries))
         .routes(routes!(deliveries::get_delivery, deliveries::remove_delivery))
         .routes(routes!(deliveries::revoke_delivery))
         .routes(routes!(brand::get_brand, brand::set_brand, brand::remove_brand))

@@ -18,6 +18,9 @@ use crate::{
     picture_child::{Ladders, PictureRequest, SheetRequest, Sheets},
 };
 
+/// Bytes of one file that a child writes: more than a film of the largest kind comes to.
+const FILE_BYTES_MAX: u64 = 64 << 30;
+
 /// What the parent asks for.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -77,7 +80,8 @@ pub enum Answer {
     },
 }
 
-/// Answers requests by `work` until stdin ends. The process may use so much address space, and leaves no core files.
+/// Answers requests by `work` until stdin ends. The process may use so much address space, writes no file larger than a film,
+/// and leaves no core files.
 ///
 /// # Errors
 /// When stdin or stdout break, which means that the parent is gone.
@@ -87,6 +91,7 @@ pub fn serve(
 ) -> anyhow::Result<()> {
     limit(Resource::As, memory_bytes)?;
     limit(Resource::Core, 0)?;
+    limit(Resource::Fsize, FILE_BYTES_MAX)?;
     let mut answers = std::io::stdout().lock();
     for line in std::io::stdin().lock().lines() {
         let answer = match serde_json::from_str(&line?) {

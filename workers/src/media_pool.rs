@@ -6,14 +6,17 @@ use std::{
     path::PathBuf,
     process::Stdio,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
-use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
-    process::{Child, ChildStdin, ChildStdout, Command},
-};
-
+use futures::StreamExt;
 use jobs::Failure;
+use tokio::{
+    io::AsyncWriteExt,
+    process::{Child, ChildStdin, ChildStdout, Command},
+    time::timeout,
+};
+use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
 use video::{FileMade, Made, PartMade};
 
 use crate::{
@@ -30,6 +33,11 @@ pub const FILM_USES_MAX: u32 = 1;
 const IDLE_MAX: usize = 64;
 /// Longest line a child may say. An answer names a few dozen files.
 const LINE_BYTES_MAX: usize = 1024 * 1024;
+/// Longest time in which a child at work says nothing: it is stuck then. One that makes a film speaks twice a second while
+/// there are pictures to make, and does the rest in minutes.
+pub const SILENCE_MAX: Duration = Duration::from_mins(15);
+/// How long a child may take to end once nobody talks to it any more.
+const END_MAX: Duration = Duration::from_secs(5);
 
 /// Why there are no pictures.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +89,7 @@ pub enum FilmWord {
 struct Decoder {
     child: Child,
     requests: ChildStdin,
-    answers: Lines<BufReader<ChildStdout>>,
+    answers: FramedRead<ChildStdout, LinesCodec>,
     uses: u32,
 }
 
@@ -106,6 +114,8 @@ pub struct Kind {
     pub memory_bytes: u64,
     /// Requests after which one is replaced.
     pub uses_max: u32,
+    /// Longest time in which one that is at work says nothing.
+    pub silence_max: Duration,
 }
 
 /// Decoders that wait for work.
@@ -209,16 +219,22 @@ impl MediaPool {
     ) -> Result<T, MediaFailure> {
         let mut decoder = self.take()?;
         let line = serde_json::to_string(request).map_err(io::Error::other)? + "\n";
-        let asked = decoder.requests.write_all(line.as_bytes()).await;
+        // Whichever way this is left before the last answer, the child is killed with its decoder.
+        let asked = timeout(self.kind.silence_max, decoder.requests.write_all(line.as_bytes())).await;
+        match asked {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(crashed(decoder).await),
+            Err(_) => return Err(stuck()),
+        }
         loop {
-            let answer = match asked.as_ref().map(|()| decoder.answers.next_line()) {
-                Ok(answer) => answer.await,
-                Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+            let line = match timeout(self.kind.silence_max, decoder.answers.next()).await {
+                Ok(Some(Ok(line))) => line,
+                Ok(Some(Err(LinesCodecError::MaxLineLengthExceeded))) => {
+                    return Err(MediaFailure::Crashed { how: "it said too much".to_owned() });
+                }
+                Ok(_) => return Err(crashed(decoder).await),
+                Err(_) => return Err(stuck()),
             };
-            let Ok(Some(line)) = answer else { return Err(crashed(decoder).await) };
-            if line.len() > LINE_BYTES_MAX {
-                return Err(MediaFailure::Crashed { how: "it said too much".to_owned() });
-            }
             match serde_json::from_str(&line).map_err(io::Error::other)? {
                 Answer::Failed { code, message, permanent } => {
                     self.put_back(decoder);
@@ -269,16 +285,69 @@ impl MediaPool {
         let (Some(requests), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(io::Error::other("the decoder process has no pipes"));
         };
-        Ok(Decoder { child, requests, answers: BufReader::new(answers).lines(), uses: 0 })
+        let lines = LinesCodec::new_with_max_length(LINE_BYTES_MAX);
+        Ok(Decoder { child, requests, answers: FramedRead::new(answers, lines), uses: 0 })
     }
 }
 
 async fn crashed(mut decoder: Decoder) -> MediaFailure {
     drop(decoder.requests);
-    match decoder.child.wait().await {
-        Ok(status) => MediaFailure::Crashed {
+    match timeout(END_MAX, decoder.child.wait()).await {
+        Ok(Ok(status)) => MediaFailure::Crashed {
             how: status.signal().map_or_else(|| format!("{status}"), |signal| format!("signal {signal}")),
         },
-        Err(error) => MediaFailure::Io(error),
+        Ok(Err(error)) => MediaFailure::Io(error),
+        Err(_) => MediaFailure::Crashed { how: "what it said was no answer, and it did not end".to_owned() },
+    }
+}
+
+fn stuck() -> MediaFailure {
+    MediaFailure::Crashed { how: "it said nothing for too long".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is thought of a child that does what `script` says.
+    async fn judged(script: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("child.sh");
+        std::fs::write(&path, script).unwrap();
+        let pool = MediaPool::new(Kind {
+            program: "/bin/sh".into(),
+            role: Some(&*String::leak(path.to_str().unwrap().to_owned())),
+            memory_bytes: 1,
+            uses_max: 1,
+            silence_max: Duration::from_secs(2),
+        });
+        let judging = pool.inspect_picture(PathBuf::from("x"));
+        let judged = timeout(Duration::from_mins(1), judging).await.expect("a bound");
+        match judged.unwrap_err() {
+            MediaFailure::Crashed { how } => how,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_child_that_is_stuck_is_not_waited_for() {
+        assert_eq!(judged("read asked; read nothing").await, "it said nothing for too long");
+    }
+
+    #[tokio::test]
+    async fn a_line_that_does_not_end_is_not_kept() {
+        let line = "read asked; while printf '%01024d' 0; do :; done";
+        assert_eq!(judged(line).await, "it said too much");
+    }
+
+    #[tokio::test]
+    async fn a_child_that_speaks_no_text_is_not_waited_for() {
+        let how = judged("read asked; printf '\\377\\n'; while :; do :; done").await;
+        assert_eq!(how, "what it said was no answer, and it did not end");
+    }
+
+    #[tokio::test]
+    async fn a_child_that_dies_says_how() {
+        assert_eq!(judged("read asked; kill -9 $$").await, "signal 9");
     }
 }

@@ -28,7 +28,7 @@ use crate::{
     maintenance::{
         abandoned, bounces, bulk, calendars,
         door::Door,
-        fan_out, film_parts, graves, housekeeper, leases, parking, payloads, presence,
+        fan_out, film_parts, forgotten_scans, graves, housekeeper, leases, parking, payloads, presence,
         quarantine::{Parent, Quarantine},
         release::Release,
         rescuer, resealing, retention, scheduler, stranded, summing,
@@ -97,6 +97,7 @@ impl Core {
                 role: None,
                 memory_bytes: args.video_memory_mib * MIB,
                 uses_max: media_pool::FILM_USES_MAX,
+                silence_max: media_pool::SILENCE_MAX,
             }),
             cut: Cut { whole_s_max: args.video_whole_s_max, part_s: args.video_part_s },
             media: MediaPool::new(Kind {
@@ -104,6 +105,7 @@ impl Core {
                 role: Some("media-child"),
                 memory_bytes: args.media_memory_mib * MIB,
                 uses_max: media_pool::USES_MAX,
+                silence_max: media_pool::SILENCE_MAX,
             }),
             outbound,
             breakers: Breakers::default(),
@@ -213,6 +215,7 @@ pub async fn run(
     services.spawn(bulk::run(core.deps.db.clone(), core.bulk.clone(), stop.clone()));
     services.spawn(abandoned::run(core.deps.clone(), stop.clone()));
     services.spawn(graves::run(core.deps.clone(), stop.clone()));
+    services.spawn(forgotten_scans::run(core.deps.db.clone(), stop.clone()));
     services.spawn(film_parts::run(core.deps.clone(), stop.clone()));
     services.spawn(payloads::run(core.deps.clone(), stop.clone()));
     services.spawn(resealing::run(core.deps.clone(), stop.clone()));

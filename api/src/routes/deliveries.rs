@@ -1,11 +1,11 @@
-//! Deliveries: making, reading, revoking and removing them.
+//! Deliveries: making, reading, revoking and removing them. Listing them is beside this.
 
 use ::jobs::{AssetId, DeliveryId, JobId, State, Variant};
 use axum::{
     Json as Body,
     extract::State as App,
-    http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, StatusCode},
+    response::Response,
 };
 use blob::Key;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -19,21 +19,18 @@ use store::{
     submit::Answer,
 };
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::{
     delivery_body::DeliveryBody,
-    jobs::{link_next, page_size, read_cursor, write_cursor},
-    schedules::PageParams,
     submit::{mismatch, replayed, respond},
 };
 use crate::{
     AppState,
     auth::{Reader, Writer},
     delivery::address,
-    extract::{Id, Json, Params},
+    extract::{Id, Json},
     idempotency,
-    limits::{DELIVERY_DAYS_DEFAULT, PAGE_DEFAULT, PAGE_MAX, READ_URL_TTL},
+    limits::{DELIVERY_DAYS_DEFAULT, READ_URL_TTL},
     problem::{FieldError, Problem, ProblemDocument},
 };
 
@@ -65,17 +62,11 @@ pub(crate) struct DeliveryResource {
 }
 
 impl DeliveryResource {
-    fn of(delivery: &Delivery, public_url: &str) -> Self {
-        let state = match delivery {
-            gone if gone.revoked_at.is_some() => "revoked",
-            gone if gone.expires_at <= Utc::now() => "expired",
-            open if open.published_at.is_some() => "open",
-            _ => "preparing",
-        };
+    pub(super) fn of(delivery: &Delivery, public_url: &str) -> Self {
         Self {
             id: delivery.id(),
             title: delivery.title.clone(),
-            state,
+            state: delivery.state().name(),
             link: address(public_url, delivery),
             expires_at: delivery.expires_at,
             published_at: delivery.published_at,
@@ -95,7 +86,7 @@ pub(crate) struct DeliveryDetail {
     publishing: Option<Publishing>,
     /// What was put in, in order.
     files: Vec<DeliveredFile>,
-    /// The archives that are packed.
+    /// The archives that are packed; none when one of the files was deleted, or is held, since.
     archives: Vec<DeliveryArchive>,
     /// What those who have the link want changed, in the order in which they said so.
     notes: Vec<DeliveryNote>,
@@ -218,44 +209,6 @@ pub(crate) async fn create_delivery(
     }
 }
 
-/// A page of deliveries, newest first.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct DeliveryPage {
-    /// The deliveries, without what is in them.
-    deliveries: Vec<DeliveryResource>,
-    /// The cursor of the next page; none on the last one.
-    next: Option<String>,
-}
-
-/// List deliveries, newest first.
-#[utoipa::path(
-    get, path = "/v1/deliveries", tag = "Files", operation_id = "list_deliveries", params(PageParams),
-    responses(
-        (status = 200, description = "A page", body = DeliveryPage),
-        (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
-    ),
-    security(("api_key" = ["jobs:read"])),
-)]
-pub(crate) async fn list_deliveries(
-    App(app): App<AppState>,
-    Reader(caller): Reader,
-    Params(params): Params<PageParams>,
-) -> Result<Response, Problem> {
-    let limit = page_size(params.limit, PAGE_DEFAULT, PAGE_MAX)?;
-    let before = params.cursor.as_deref().map(read_cursor::<DeliveryId>).transpose()?;
-    let before: Option<Uuid> = before.map(|id| id.as_uuid());
-    let mut found = deliveries::list(&app.db, caller.tenant, before, i64::from(limit) + 1).await?;
-    let has_more = found.len() > usize::from(limit);
-    found.truncate(usize::from(limit));
-    let next = found.last().filter(|_| has_more).map(|last| write_cursor(last.id()));
-    let link = next.as_ref().and_then(|next| link_next("/v1/deliveries", limit, next));
-    let url = &app.settings.public_url;
-    let deliveries = found.iter().map(|delivery| DeliveryResource::of(delivery, url)).collect();
-    let mut response = Body(DeliveryPage { deliveries, next }).into_response();
-    response.headers_mut().extend(link.map(|link| (header::LINK, link)));
-    Ok(response)
-}
-
 /// Look at a delivery.
 #[utoipa::path(
     get, path = "/v1/deliveries/{id}", tag = "Files", operation_id = "get_delivery",
@@ -272,8 +225,28 @@ pub(crate) async fn get_delivery(
     Id(id): Id<DeliveryId>,
 ) -> Result<Body<DeliveryDetail>, Problem> {
     let (db, tenant) = (&app.db, caller.tenant);
-    let delivery = deliveries::delivery(db, tenant, id).await?.ok_or_else(no_delivery)?;
+    let mut delivery = deliveries::delivery(db, tenant, id).await?.ok_or_else(no_delivery)?;
     let items = deliveries::items(db, tenant, id).await?;
+    let archives = archives(&app, &mut delivery).await?;
+    let notes = deliveries::notes(db, tenant, id).await?;
+    Ok(Body(DeliveryDetail {
+        delivery: DeliveryResource::of(&delivery, &app.settings.public_url),
+        publishing: publishing(&app, &delivery).await?,
+        files: items.into_iter().map(|item| DeliveredFile { asset: item.asset(), name: item.name }).collect(),
+        archives,
+        notes: notes.into_iter().map(|note| said(&delivery, note)).collect(),
+    }))
+}
+
+/// What is packed of `delivery`, and where to get it: nothing once a file in it is not served any more.
+async fn archives(app: &AppState, delivery: &mut Delivery) -> Result<Vec<DeliveryArchive>, Problem> {
+    let (db, tenant, id) = (&app.db, delivery.tenant(), delivery.id());
+    if let Some(manifest) = &mut delivery.manifest {
+        deliveries::withhold(db, tenant, manifest).await?;
+        if manifest.lacks_files() {
+            return Ok(Vec::new());
+        }
+    }
     let mut archives = Vec::new();
     for archive in deliveries::archives(db, tenant, id).await? {
         let key = Key::parse(&archive.object_key).map_err(Problem::internal)?;
@@ -286,14 +259,7 @@ pub(crate) async fn get_delivery(
             sha256: archive.sha256,
         });
     }
-    let notes = deliveries::notes(db, tenant, id).await?;
-    Ok(Body(DeliveryDetail {
-        delivery: DeliveryResource::of(&delivery, &app.settings.public_url),
-        publishing: publishing(&app, &delivery).await?,
-        files: items.into_iter().map(|item| DeliveredFile { asset: item.asset(), name: item.name }).collect(),
-        archives,
-        notes: notes.into_iter().map(|note| said(&delivery, note)).collect(),
-    }))
+    Ok(archives)
 }
 
 /// How publishing `delivery` goes, unless it went well, or so long ago that the job is forgotten.
@@ -358,12 +324,8 @@ pub(crate) async fn remove_delivery(
     Writer(caller): Writer,
     Id(id): Id<DeliveryId>,
 ) -> Result<StatusCode, Problem> {
-    let archives = deliveries::remove(&app.db, caller.tenant, id).await?.ok_or_else(no_delivery)?;
-    for archive in archives {
-        let key = Key::parse(&archive).map_err(Problem::internal)?;
-        if let Err(error) = app.blobs.delete(&key).await {
-            tracing::warn!(blob.key = %key, %error, "An archive of {id} could not be deleted");
-        }
+    if !deliveries::remove(&app.db, caller.tenant, id).await? {
+        return Err(no_delivery());
     }
     tracing::info!(delivery.id = %id, "{id} was removed");
     Ok(StatusCode::NO_CONTENT)

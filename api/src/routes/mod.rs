@@ -18,6 +18,7 @@ pub(crate) mod calendar_links;
 pub(crate) mod contact_points;
 pub(crate) mod deliveries;
 pub(crate) mod delivery_body;
+pub(crate) mod delivery_list;
 pub(crate) mod events;
 pub(crate) mod health;
 pub(crate) mod hooks;

@@ -90,3 +90,49 @@ async fn what_cannot_be_delivered_is_refused_with_the_field() {
     assert_eq!(page.status(), StatusCode::NOT_FOUND);
     assert!(page.text().await.unwrap().contains("Nothing is here"));
 }
+
+#[tokio::test]
+async fn deliveries_are_listed_by_state_and_page_by_page() {
+    let app = TestApp::start().await;
+    let asset = asset(&app).await;
+    let mut made = Vec::new();
+    for _ in 0..7 {
+        let delivery = app.post("/v1/deliveries", &body(&asset)).await.body;
+        made.push(delivery["id"].as_str().unwrap().to_owned());
+    }
+    made.reverse();
+    let ids = |page: &Value| -> Vec<String> {
+        let id = |delivery: &Value| delivery["id"].as_str().unwrap().to_owned();
+        page["deliveries"].as_array().unwrap().iter().map(id).collect()
+    };
+    let (mut listed, mut path) = (Vec::new(), "/v1/deliveries?limit=3".to_owned());
+    for more in [true, true, false] {
+        let page = app.get(&path).await;
+        listed.extend(ids(&page.body));
+        assert_eq!(page.header("link").is_some(), more);
+        if let Some(link) = page.header("link") {
+            path = link.trim_start_matches('<').split('>').next().unwrap().to_owned();
+        }
+    }
+    assert_eq!(listed, made);
+
+    let row = |id: &str| id.parse::<jobs::DeliveryId>().unwrap().as_uuid();
+    let change = async |id: &str, set: &str| {
+        app.execute(&format!("update delivery set {set} where id = '{}'", row(id))).await;
+    };
+    let published = r#"manifest = '{"files": [], "variants": []}', manifest_sha256 = repeat('0', 64), published_at = now()"#;
+    change(&made[0], published).await;
+    change(&made[1], published).await;
+    change(&made[1], "expires_at = now() - interval '1 s'").await;
+    change(&made[2], "expires_at = now() - interval '1 s'").await;
+    change(&made[3], "revoked_at = now(), expires_at = now() - interval '1 s'").await;
+    for (state, wanted) in [("open", 0..1), ("expired", 1..3), ("revoked", 3..4), ("preparing", 4..7)] {
+        let page = app.get(&format!("/v1/deliveries?state={state}")).await.body;
+        assert_eq!(ids(&page), made[wanted], "{state}");
+        assert!(page["deliveries"].as_array().unwrap().iter().all(|delivery| delivery["state"] == state));
+    }
+    let first = app.get("/v1/deliveries?state=preparing&limit=2").await;
+    let link = first.header("link").unwrap();
+    assert!(link.contains("state=preparing&cursor="), "{link}");
+    assert_eq!(app.get("/v1/deliveries?state=lost").await.status, StatusCode::BAD_REQUEST);
+}

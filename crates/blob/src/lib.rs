@@ -21,7 +21,7 @@ mod transfer;
 pub use client::Blobs;
 pub use error::{BlobError, Fault};
 pub use key::{Key, KeyError};
-pub use multipart::{PART_BYTES_MIN, PART_NUMBER_MAX, UploadId};
+pub use multipart::{Begun, PART_BYTES_MIN, PART_NUMBER_MAX, UploadId};
 pub use objects::{Head, Listed, Listing};
 pub use options::Options;
 pub use part_writer::PartWriter;

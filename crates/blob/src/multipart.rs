@@ -3,11 +3,16 @@ use std::{fmt, time::Duration};
 use aws_sdk_s3::{
     config::http::HttpResponse,
     error::{ProvideErrorMetadata, SdkError},
-    types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart},
+    types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, MultipartUpload},
 };
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{BlobError, Blobs, Fault, Head, Key, Presigned, objects::unquoted, presign::presigning};
+use crate::{
+    BlobError, Blobs, Fault, Head, Key, Presigned,
+    objects::{LIST_MAX, unquoted},
+    presign::presigning,
+};
 
 /// S3 takes no smaller part, except as the last one.
 pub const PART_BYTES_MIN: u64 = 5 * 1024 * 1024;
@@ -54,7 +59,39 @@ impl From<UploadId> for String {
     }
 }
 
+/// An upload in parts that was neither completed nor aborted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Begun {
+    /// What it is to become.
+    pub key: Key,
+    /// Which it is.
+    pub upload_id: UploadId,
+    /// When it began.
+    pub begun_at: Option<DateTime<Utc>>,
+}
+
+impl Begun {
+    fn of(upload: &MultipartUpload) -> Option<Self> {
+        let begun = upload.initiated().and_then(|at| DateTime::from_timestamp(at.secs(), at.subsec_nanos()));
+        Some(Self {
+            key: Key::parse(upload.key()?).ok()?,
+            upload_id: UploadId::parse(upload.upload_id()?).ok()?,
+            begun_at: begun,
+        })
+    }
+}
+
 impl Blobs {
+    /// The first `max` uploads in parts, at most 1,000, that are under way to names that begin with `prefix`. Some stores, MinIO
+    /// among them, tell of none unless `prefix` is a whole name; they abort old ones by themselves.
+    pub async fn multipart_list(&self, prefix: &str, max: u32) -> Result<Vec<Begun>, BlobError> {
+        let request = self.inner.s3.list_multipart_uploads().bucket(&self.inner.bucket).prefix(prefix);
+        let sent = request.max_uploads(max.clamp(1, LIST_MAX) as i32).send().await;
+        let output =
+            sent.map_err(|error| BlobError::List { prefix: prefix.to_owned(), source: Fault::of(error) })?;
+        Ok(output.uploads().iter().filter_map(Begun::of).collect())
+    }
+
     /// Begins an upload in parts. One that is neither completed nor aborted keeps its parts, and costs, for ever.
     pub async fn multipart_create(&self, key: &Key, content_type: &str) -> Result<UploadId, BlobError> {
         self.create(key, content_type, None, None).await

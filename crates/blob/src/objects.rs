@@ -52,7 +52,7 @@ pub struct Listing {
     pub foreign: usize,
 }
 
-const LIST_MAX: u32 = 1_000;
+pub(crate) const LIST_MAX: u32 = 1_000;
 
 impl Blobs {
     /// Describes an object, `None` where there is none.

@@ -89,6 +89,11 @@ struct Facts {
 impl<'a> Opened<'a> {
     pub(crate) fn open(source: &'a [u8], limits: &Limits) -> Result<Self, MediaError> {
         limits.check_bytes(source)?;
+        if sniff::is_raw(source) {
+            return Err(MediaError::unsupported(
+                "it is what a camera's sensor recorded, to be developed first",
+            ));
+        }
         let kind = sniff(source).ok_or_else(|| MediaError::unsupported(describe(source)))?;
         let facts = match kind {
             SourceKind::Jpeg => jpeg_facts(source, limits)?,

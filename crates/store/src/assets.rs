@@ -7,6 +7,7 @@ use sqlx::FromRow;
 use crate::{
     Db,
     db::commit,
+    deliveries,
     error::{OrFailed, StoreError},
     graves,
     media::{ASSET, Asset},
@@ -133,6 +134,7 @@ pub async fn delete(
     if state.is_held() && !may_delete_held {
         return Ok(Deleted::Held(state));
     }
+    deliveries::discard_archives_with(&mut tx, tenant, asset).await?;
     sqlx::query("delete from asset where tenant_id = $1 and id = $2")
         .bind(tenant.as_uuid())
         .bind(asset.as_uuid())
@@ -156,6 +158,16 @@ pub async fn delete_due(db: &Db) -> Result<u64, StoreError> {
              insert into asset_grave (tenant_id, sha256, due_at)
              select distinct tenant_id, sha256, now() + $2 * interval '1 s' from gone
              on conflict (tenant_id, sha256) do update set due_at = greatest(asset_grave.due_at, excluded.due_at)
+         ),
+         unpacked as (
+             delete from delivery_archive a using delivery_item i, due
+             where i.asset_id = due.id and a.tenant_id = i.tenant_id and a.delivery_id = i.delivery_id
+             returning a.tenant_id, a.delivery_id, a.object_key
+         ),
+         buried as (
+             insert into archive_grave (tenant_id, delivery_id, object_key, due_at)
+             select tenant_id, delivery_id, object_key, now() + $2 * interval '1 s' from unpacked
+             on conflict (tenant_id, object_key) do update set due_at = excluded.due_at
          )
          select count(*) from gone",
     )

@@ -1,5 +1,6 @@
 //! Deliveries: chosen files under chosen names, behind a link that ends and can be taken back.
 
+mod burying;
 mod manifest;
 mod publishing;
 mod review;
@@ -7,10 +8,13 @@ mod writing;
 
 use chrono::{DateTime, Utc};
 use jobs::{AssetId, DeliveryId, JobId, TenantId, Variant};
+use serde::Deserialize;
 use sqlx::{AssertSqlSafe, FromRow, types::Json};
 use uuid::Uuid;
 
+pub(crate) use self::burying::discard_archives_with;
 pub use self::{
+    burying::{Burial, Grave, announce_archive, bury_archive, due_archives},
     manifest::{File, Manifest, Part, Playable, Stored},
     publishing::{Candidate, Maker, being_made, candidates, note_publisher, publish},
     review::{NewNote, Note, add_note, approve, notes},
@@ -51,7 +55,43 @@ pub struct Delivery {
 
 const COLUMNS: &str = "id, tenant_id, title, link_secret, expires_at, revoked_at, manifest, manifest_sha256, published_at, approved_sha256, approved_at, publish_job, created_at";
 
+/// How a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeliveryState {
+    /// It was not published yet.
+    Preparing,
+    /// Its link shows it.
+    Open,
+    /// Its link has ended.
+    Expired,
+    /// Its link was taken back.
+    Revoked,
+}
+
+impl DeliveryState {
+    /// The word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Preparing => "preparing",
+            Self::Open => "open",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
 impl Delivery {
+    /// How it stands.
+    pub fn state(&self) -> DeliveryState {
+        match self {
+            gone if gone.revoked_at.is_some() => DeliveryState::Revoked,
+            gone if gone.expires_at <= Utc::now() => DeliveryState::Expired,
+            open if open.published_at.is_some() => DeliveryState::Open,
+            _ => DeliveryState::Preparing,
+        }
+    }
+
     /// Which it is.
     pub fn id(&self) -> DeliveryId {
         DeliveryId::from_uuid(self.id)
@@ -88,24 +128,30 @@ pub async fn delivery(db: &Db, tenant: TenantId, id: DeliveryId) -> Result<Optio
         .or_failed("read a delivery")
 }
 
-/// The deliveries of `tenant` before `before`, newest first, at most `max`.
+/// The deliveries of `tenant` that are in `state`, or all, before `before`, newest first, at most `max`.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn list(
     db: &Db,
     tenant: TenantId,
-    before: Option<Uuid>,
+    state: Option<DeliveryState>,
+    before: Option<DeliveryId>,
     max: i64,
 ) -> Result<Vec<Delivery>, StoreError> {
     let mut tx = db.tenant(tenant).await?;
     let sql = format!(
-        "select {COLUMNS} from delivery where tenant_id = $1 and ($2::uuid is null or id < $2) order by id desc limit $3"
+        "select {COLUMNS} from delivery
+         where tenant_id = $1 and ($2::uuid is null or id < $2) and ($4::text is null or $4 = case
+             when revoked_at is not null then 'revoked' when expires_at <= now() then 'expired'
+             when published_at is not null then 'open' else 'preparing' end)
+         order by id desc limit $3"
     );
     sqlx::query_as(AssertSqlSafe(sql))
         .bind(tenant.as_uuid())
-        .bind(before)
+        .bind(before.map(|before| before.as_uuid()))
         .bind(max)
+        .bind(state.map(DeliveryState::name))
         .fetch_all(&mut *tx)
         .await
         .or_failed("list deliveries")

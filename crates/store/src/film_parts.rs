@@ -153,19 +153,22 @@ async fn stop(tx: &mut Tx, workflows: &[Uuid]) -> Result<(), StoreError> {
     ring(tx, Queue::ALL.into_iter()).await
 }
 
-/// Tells the job of a film that one of its parts is made, in the transaction that ends the part's own; wakes it when that
-/// was the last.
+/// Tells the job of a film that one of its parts is made, and how long the others will take if they take as long as those
+/// that are, in the transaction that ends the part's own; wakes it when that was the last.
 pub(crate) async fn tell(tx: &mut Tx, tenant: TenantId, part: FilmPart) -> Result<(), StoreError> {
     let (begun, ended) = PARTS_PERCENT;
     let is_last: Option<bool> = sqlx::query_scalar(
         "with step as (
-             select s.completed, s.jobs_total from workflow_step s
-             join film_parts p on p.workflow_id = s.workflow_id
+             select s.completed, s.jobs_total, ceil(extract(epoch from clock_timestamp() - p.begun_at)
+                 * (s.jobs_total - s.completed) / greatest(s.completed, 1))::bigint as left_s
+             from workflow_step s join film_parts p on p.workflow_id = s.workflow_id
              where s.workflow_id = $3 and s.ordinal = 0 and p.tenant_id = $1 and p.job_id = $2
          ),
          told as (
              update job set progress_percent = $4 + ($5 - $4) * step.completed / step.jobs_total,
-                 progress_message = step.completed || ' of ' || step.jobs_total || ' parts are made'
+                 progress_message = step.completed || ' of ' || step.jobs_total || ' parts are made' || case
+                     when step.left_s = 0 then '' when step.left_s < 120 then ', ' || step.left_s || ' s left'
+                     else ', ' || ceil(step.left_s / 60.0)::bigint || ' min left' end
              from step where job.tenant_id = $1 and job.id = $2 returning job.id
          )
          select step.completed >= step.jobs_total, pg_notify('crewline_moved', $6) from step, told",

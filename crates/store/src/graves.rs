@@ -13,9 +13,9 @@ use crate::{
     error::{OrFailed, StoreError},
 };
 
-/// How long the objects of a deleted original stay: longer than an address for them works, and than any job that began
+/// How long the objects of a deleted original stay: longer than an address for them works, and than any attempt that began
 /// before may still be writing beside them.
-pub(crate) const REST: Duration = Duration::from_hours(1);
+pub(crate) const REST: Duration = Duration::from_hours(3);
 /// How long the lock may be held in silence, whatever is set for other transactions: S3 is spoken to meanwhile.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// Graves looked at in a round.
@@ -68,15 +68,21 @@ pub struct Removal {
     name: Name,
 }
 
-/// Takes the lock on bytes whose time has come. None when they are named again, or somebody else is at it.
-pub async fn remove(db: &Db, name: &Name) -> Result<Option<Removal>, StoreError> {
-    let (tenant, sha256) = name;
+/// A transaction that may hold a lock while S3 is spoken to.
+pub(crate) async fn begin_in_silence(db: &Db) -> Result<Tx, StoreError> {
     let mut tx = db.begin().await?;
     sqlx::query("select set_config('idle_in_transaction_session_timeout', $1, true)")
         .bind(SILENCE_MAX.as_millis().to_string())
         .execute(&mut *tx)
         .await
         .or_failed("keep a lock in silence")?;
+    Ok(tx)
+}
+
+/// Takes the lock on bytes whose time has come. None when they are named again, or somebody else is at it.
+pub async fn remove(db: &Db, name: &Name) -> Result<Option<Removal>, StoreError> {
+    let (tenant, sha256) = name;
+    let mut tx = begin_in_silence(db).await?;
     let locked: Option<bool> = sqlx::query_scalar(
         "select exists (select from asset where asset.tenant_id = $1 and asset.sha256 = $2)
          from asset_grave where tenant_id = $1 and sha256 = $2 and due_at < now() for update skip locked",
@@ -100,5 +106,17 @@ impl Removal {
     pub async fn done(mut self) -> Result<(), StoreError> {
         close(&mut self.tx, self.name.0, &self.name.1).await?;
         commit(self.tx, "forget objects that were removed").await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_stay_longer_than_any_attempt_lasts() {
+        for spec in jobs::specs() {
+            assert!(Duration::from_secs(spec.policy.timeout_s.into()) < REST, "{}", spec.kind);
+        }
     }
 }

@@ -252,7 +252,7 @@ pub(crate) async fn insert_renditions(
     tenant: TenantId,
     new: &NewRenditions,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    let learned = sqlx::query(
         "update asset set width = $3, height = $4, thumbhash = $5, details = $6 where tenant_id = $1 and id = $2",
     )
     .bind(tenant.as_uuid())
@@ -264,6 +264,10 @@ pub(crate) async fn insert_renditions(
     .execute(&mut *tx)
     .await
     .or_failed("store what was learned of an asset")?;
+    if learned.rows_affected() == 0 {
+        // The asset was deleted meanwhile: nothing else would remove the pictures.
+        return graves::open(tx, tenant, &new.source_sha256).await;
+    }
     let each = |pick: fn(&NewRendition) -> i32| new.renditions.iter().map(pick).collect::<Vec<_>>();
     // Joined with the asset: one that was deleted meanwhile gets no pictures, and the job is none the worse.
     sqlx::query(

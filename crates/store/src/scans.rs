@@ -1,17 +1,24 @@
 //! What the virus scanner thinks of originals, and what operators think of that.
 
-use jobs::{AssetId, AssetState, TenantId};
+use jobs::{AssetId, AssetState, TenantId, kinds::media_scan::MediaScan};
+use serde_json::json;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::{
     Db,
     db::commit,
-    enqueue::{self, NewJob},
+    enqueue::{self, Enqueued, NewJob},
     error::{OrFailed, StoreError},
+    outbox,
 };
 
 /// Longest text that is kept of what a scanner says.
 const SAID_CHARS_MAX: i32 = 500;
+/// How long an original is in quarantine before somebody asks whether it is scanned at all, in minutes.
+const WAITING_MIN_LEAST: i32 = 60;
+/// Originals in quarantine that are looked at in a round.
+const WAITING_MAX: i64 = 500;
 
 /// What a scanner thinks of an original, to be stored with the job's result.
 #[derive(Debug, Clone)]
@@ -26,13 +33,15 @@ pub struct NewScan {
     pub scanner: String,
 }
 
-/// An operator's word stands as long as the scanner says nothing new.
+/// An operator's word stands as long as the scanner says nothing new. Endpoints are told when a file is held that was not.
 pub(crate) async fn record(tx: &mut PgConnection, tenant: TenantId, new: &NewScan) -> Result<(), StoreError> {
-    sqlx::query(
-        "update asset set
-             state = case when $3 in ('infected', 'unscannable') and released_finding = left($4, $6) then 'clean' else $3 end,
+    let scanned: Option<(String, bool)> = sqlx::query_as(
+        "with before as (select id, state from asset where tenant_id = $1 and id = $2 for update)
+         update asset set
+             state = case when $3 in ('infected', 'unscannable') and asset.released_finding = left($4, $6) then 'clean' else $3 end,
              finding = left($4, $6), scanner = left($5, $6), scanned_at = now()
-         where tenant_id = $1 and id = $2",
+         from before where asset.tenant_id = $1 and asset.id = before.id
+         returning asset.state, asset.state in ('infected', 'unscannable') and asset.state <> before.state",
     )
     .bind(tenant.as_uuid())
     .bind(new.asset.as_uuid())
@@ -40,10 +49,45 @@ pub(crate) async fn record(tx: &mut PgConnection, tenant: TenantId, new: &NewSca
     .bind(&new.finding)
     .bind(&new.scanner)
     .bind(SAID_CHARS_MAX)
-    .execute(tx)
+    .fetch_optional(&mut *tx)
     .await
     .or_failed("store what a scanner thinks of an asset")?;
-    Ok(())
+    let Some((state, true)) = scanned else { return Ok(()) };
+    let data = json!({ "asset": new.asset, "finding": new.finding });
+    outbox::tell(tx, tenant, &format!("asset.{state}"), &new.asset.to_string(), &data).await
+}
+
+/// Originals that have been in quarantine for an hour, after the one `after`, up to 500 of all tenants.
+///
+/// # Errors
+/// When the database fails.
+pub async fn waiting(db: &Db, after: Option<AssetId>) -> Result<Vec<(TenantId, AssetId)>, StoreError> {
+    let waiting: Vec<(Uuid, Uuid)> = sqlx::query_as(
+        "select tenant_id, id from asset
+         where state = 'quarantined' and created_at < now() - $2 * interval '1 min' and ($1::uuid is null or id > $1)
+         order by id limit $3",
+    )
+    .bind(after.map(|after| after.as_uuid()))
+    .bind(WAITING_MIN_LEAST)
+    .bind(WAITING_MAX)
+    .fetch_all(db.pool())
+    .await
+    .or_failed("look for assets that wait in quarantine")?;
+    let named = |(tenant, asset)| (TenantId::from_uuid(tenant), AssetId::from_uuid(asset));
+    Ok(waiting.into_iter().map(named).collect())
+}
+
+/// Has an original scanned, unless it will be anyway. Answers whether nobody would have.
+///
+/// # Errors
+/// When the database fails.
+pub async fn scan_again(db: &Db, tenant: TenantId, asset: AssetId) -> Result<bool, StoreError> {
+    let scan = NewJob::of(&MediaScan { asset })
+        .map_err(|error| StoreError::Unreadable { table: "job", found: error.to_string() })?;
+    let mut tx = db.tenant(tenant).await?;
+    let enqueued = enqueue::insert(db, &mut tx, tenant, &[scan]).await?;
+    commit(tx, "scan an asset again").await?;
+    Ok(enqueued == [Enqueued::Inserted])
 }
 
 /// An operator's word.

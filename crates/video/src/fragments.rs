@@ -11,7 +11,12 @@ use ffmpeg_next::{Dictionary, Packet, codec::Context, format::context::Output};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{VideoError, boxes, error::failed, ffi, timeline::TimeBase};
+use crate::{
+    VideoError, boxes,
+    error::failed,
+    ffi,
+    timeline::{GOP_S, TimeBase},
+};
 
 /// Largest header of a fragment that is read back; one of two seconds has some kilobytes.
 pub(crate) const MOOF_BYTES_MAX: u32 = 4 * 1024 * 1024;
@@ -27,6 +32,9 @@ pub(crate) struct Fragment {
     pub(crate) start: i64,
     /// How many of its bytes hold the first picture.
     pub(crate) key_bytes: u64,
+    /// Packets in it: of a film its pictures. A part that was made before they were counted has none.
+    #[serde(default)]
+    pub(crate) packets: u64,
 }
 
 /// A finished file.
@@ -66,6 +74,8 @@ pub(crate) struct Writer {
     open: Option<i64>,
     written: u64,
     packets: u64,
+    /// Those in the fragments that are done.
+    cut_packets: u64,
 }
 
 impl Writer {
@@ -100,6 +110,7 @@ impl Writer {
             open: None,
             written: 0,
             packets: 0,
+            cut_packets: 0,
         })
     }
 
@@ -166,8 +177,10 @@ impl Writer {
         }
         let written = ffi::end_fragment(&mut self.output).map_err(failed("writing a stream"))?;
         let bytes = written.saturating_sub(self.written);
-        self.done.push(Fragment { offset: self.written, bytes, start, key_bytes: 0 });
+        let packets = self.packets - self.cut_packets;
+        self.done.push(Fragment { offset: self.written, bytes, start, key_bytes: 0, packets });
         self.written = written;
+        self.cut_packets = self.packets;
         Ok(())
     }
 }
@@ -200,6 +213,14 @@ impl Track {
             .iter()
             .zip(ends)
             .map(|(fragment, end)| (fragment, self.base.seconds(end - fragment.start)))
+    }
+
+    /// The most pictures a second that a group of pictures has: films of telephones have more in some than in others. A last
+    /// one that is short says nothing.
+    pub(crate) fn frame_rate(&self) -> f64 {
+        let mean = self.packets as f64 / self.seconds().max(0.001);
+        let whole = self.lengths().filter(|(_, seconds)| *seconds >= GOP_S as f64 / 2.0);
+        whole.map(|(fragment, seconds)| fragment.packets as f64 / seconds).fold(mean, f64::max)
     }
 
     pub(crate) fn seconds(&self) -> f64 {

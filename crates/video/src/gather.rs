@@ -192,7 +192,7 @@ impl Taker for Gather<'_> {
             keyframes: format!("{name}.keyframes.m3u8"),
             width: rung.width,
             height: rung.height,
-            frame_rate: track.packets as f64 / track.seconds().max(0.001),
+            frame_rate: track.frame_rate(),
             codec: encoded.codec.clone(),
             rate: playlist::rate(track),
             keyframe_rate: playlist::keyframe_rate(track),

@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{atomic::AtomicBool, mpsc::channel},
     thread,
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -44,6 +45,7 @@ pub fn join(
     tell: &mut dyn FnMut(Event),
 ) -> Result<Made, VideoError> {
     let halt = Halt::new(stop);
+    let begun = Instant::now();
     let path = source;
     let source = Source::read(path, limits)?;
     let plan = Plan::of(&source, order)?;
@@ -70,7 +72,8 @@ pub fn join(
                 // A film without sound has nobody who waits for it.
                 let _ = ends.send(begins_s + encoded.track.seconds());
                 gather.rung(index, Some(encoded.clone()))?;
-                gather.progress((JOINED_PERCENT * (index + 1) / plan.rungs.len()) as u8, None);
+                let percent = JOINED_PERCENT * (index + 1) / plan.rungs.len();
+                gather.progress(percent as u8, left_s(begun.elapsed(), percent));
                 rungs.push(encoded);
             }
             Ok(rungs)
@@ -86,6 +89,12 @@ pub fn join(
     gather.picture(look(&rungs, &plan, poster, &pieces, &halt)?);
     halt.check()?;
     gather.finish(poster, &halt)
+}
+
+/// How long the rest takes, in seconds, if it goes on as it went.
+fn left_s(spent: Duration, percent: usize) -> Option<u64> {
+    let left = spent.as_secs_f64() * 100_usize.saturating_sub(percent) as f64 / percent as f64;
+    (percent > 0).then_some(left.ceil() as u64)
 }
 
 type Pieces = Vec<(PathBuf, Report)>;

@@ -30,24 +30,37 @@ pub(crate) struct Variant {
 /// Bits a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rate {
-    /// Of the largest segment.
+    /// Of the largest run of segments that lasts half to one and a half target durations (RFC 8216, 4.1).
     pub(crate) peak: u64,
     /// Over the whole.
     pub(crate) mean: u64,
 }
 
 impl Rate {
-    /// Of segments with these bytes and seconds. Short ones say nothing about a line, unless there are no others.
+    /// Of segments with these bytes and seconds.
     fn of(segments: &[(u64, f64)]) -> Self {
         let rate = |bytes: u64, seconds: f64| (bytes as f64 * 8.0 / seconds.max(0.001)).ceil() as u64;
         let (bytes, seconds) = segments
             .iter()
             .fold((0, 0.0), |(bytes, seconds), segment| (bytes + segment.0, seconds + segment.1));
         let mean = rate(bytes, seconds);
-        let long = segments.iter().filter(|(_, seconds)| *seconds >= SEGMENT_S as f64 / 2.0);
-        let peak = long.map(|(bytes, seconds)| rate(*bytes, *seconds)).max().unwrap_or(mean).max(mean);
+        let target = segments.iter().map(|(_, seconds)| seconds.round()).fold(1.0, f64::max);
+        let runs = (0..segments.len()).flat_map(|from| runs(&segments[from..], target));
+        let peak = runs.map(|(bytes, seconds)| rate(bytes, seconds)).max().unwrap_or(mean).max(mean);
         Self { peak, mean }
     }
+}
+
+/// What the first segments come to, first one, then two and so on, while that is neither much shorter nor much longer than
+/// `target`.
+fn runs(segments: &[(u64, f64)], target: f64) -> impl Iterator<Item = (u64, f64)> {
+    let sums = segments.iter().scan((0, 0.0), |(bytes, seconds), segment| {
+        *bytes += segment.0;
+        *seconds += segment.1;
+        Some((*bytes, *seconds))
+    });
+    sums.take_while(move |(_, seconds)| *seconds <= target * 1.5)
+        .filter(move |(_, seconds)| *seconds >= target * 0.5)
 }
 
 /// A stretch of a file that plays by itself.
@@ -205,6 +218,7 @@ mod tests {
             bytes: 1_000,
             start: i as i64 * 60_060,
             key_bytes: 400,
+            packets: 60,
         };
         Track {
             path: PathBuf::from("720p.mp4"),
@@ -239,8 +253,21 @@ mod tests {
     }
 
     #[test]
-    fn rates_are_of_the_largest_long_segment_and_never_below_the_mean() {
+    fn rates_are_of_the_largest_run_about_as_long_as_a_segment_and_never_below_the_mean() {
         assert_eq!(Rate::of(&[(6_000, 6.0), (3_000, 6.0), (900, 0.1)]), Rate { peak: 8_000, mean: 6_546 });
         assert_eq!(Rate::of(&[(1_000, 1.0)]), Rate { peak: 8_000, mean: 8_000 });
+        let heavy_end = [(3_000, 6.0), (6_000, 6.0), (5_000, 2.9)];
+        assert_eq!(Rate::of(&heavy_end), Rate { peak: 9_888, mean: 7_517 });
+    }
+
+    #[test]
+    fn pictures_a_second_are_those_of_the_busiest_group() {
+        let mut track = track();
+        assert!((track.frame_rate() - 60.0 / 2.002).abs() < 1e-6);
+        track.fragments[1].packets = 120;
+        assert!((track.frame_rate() - 120.0 / 2.002).abs() < 1e-6);
+        track.end -= 50_000;
+        track.fragments[4].packets = 600;
+        assert!((track.frame_rate() - 120.0 / 2.002).abs() < 1e-6, "the last one is a third of a second");
     }
 }

@@ -60,7 +60,8 @@ impl Handle for DeliveryPublish {
         wait_for_what_is_made(cx, &manifest, &making)?;
         let manifest_sha256 = manifest.sha256().discard("unserialisable_manifest")?;
         for variant in &self.archives {
-            cx.then(&DeliveryZip { delivery: self.delivery, variant: *variant })?;
+            let manifest_sha256 = Some(manifest_sha256.clone());
+            cx.then(&DeliveryZip { delivery: self.delivery, variant: *variant, manifest_sha256 })?;
         }
         let files = manifest.files.len() as u32;
         cx.write(Write::Publication(self.delivery, Box::new(manifest), manifest_sha256.clone()));

@@ -3,6 +3,7 @@
 use blob::Key;
 use jobs::{
     Classify, Failure, Outcome, Variant,
+    failure::Problem,
     kinds::delivery_zip::{Archive, DeliveryZip},
 };
 use store::{
@@ -25,7 +26,13 @@ impl Handle for DeliveryZip {
         let (Some(manifest), Some(sha256)) = (delivery.manifest, delivery.manifest_sha256) else {
             return Err(Failure::discard("not_published", "publish the delivery first: delivery.publish"));
         };
-        let entries = entries(&manifest.0, self.variant)?;
+        if self.manifest_sha256.as_ref().is_some_and(|wanted| *wanted != sha256) {
+            let message = "something else was published since, and archives of that are packed";
+            return Err(Failure::Cancel { problem: Problem::new("published_again", message) });
+        }
+        let mut manifest = manifest.0;
+        deliveries::withhold(db, tenant, &mut manifest).await?;
+        let entries = entries(&manifest, self.variant)?;
         let (whose, of) = (tenant.to_string(), self.delivery.to_string());
         let key = Key::archive(&whose, &of, &sha256, self.variant.name()).discard("bad_key")?;
         if let Some(there) = deliveries::archive(db, tenant, self.delivery, self.variant).await?
@@ -33,6 +40,7 @@ impl Handle for DeliveryZip {
         {
             return Ok(reused(&self, there));
         }
+        deliveries::announce_archive(db, tenant, self.delivery, key.as_str()).await?;
         let total = entries.iter().map(|entry| entry.bytes).sum::<u64>().max(1);
         let said = format!("packing {} files", entries.len());
         let progress = |done: u64| cx.progress((done * 99 / total) as u8, said.as_str());
@@ -54,6 +62,7 @@ impl Handle for DeliveryZip {
             bytes: made.bytes,
             files: made.files,
             sha256: made.sha256.clone(),
+            assets: manifest.files.iter().map(|file| file.asset).collect(),
         })));
         Ok(made)
     }
@@ -77,6 +86,10 @@ fn entries(manifest: &Manifest, variant: Variant) -> Outcome<Vec<Entry<'_>>> {
 }
 
 fn entry(file: &File, variant: Variant) -> Outcome<Entry<'_>> {
+    if file.is_withheld {
+        let message = format!("{} was deleted, or is held, since it was published", file.name);
+        return Err(Failure::discard("file_held", message));
+    }
     let stored = file.in_variant(variant).ok_or_else(|| {
         let message = format!(
             "{} was published without a file for {variant}; publish the delivery again with that archive",

@@ -1,4 +1,5 @@
-//! Removes what uploads left behind: those nobody completed, and the copies of those whose completing broke off.
+//! Removes what uploads left behind: those nobody completed, the copies of those whose completing broke off, and the parts of
+//! objects that a worker was writing when it died.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,6 +20,10 @@ const LEFTOVERS_EVERY_ROUNDS: u32 = 60;
 const LEFTOVERS_MAX: u32 = 1_000;
 /// A file on its way in that is older than this is nobody's: the longest an upload may take is well below.
 const LEFTOVER_AGE: TimeDelta = TimeDelta::hours(3);
+/// Objects that are written in parts, looked at for one tenant in one round.
+const MULTIPARTS_MAX: u32 = 1_000;
+/// One that began longer ago is nobody's: no attempt lasts so long.
+const MULTIPART_AGE: TimeDelta = TimeDelta::hours(24);
 
 /// Cleans until `stop`.
 pub async fn run(deps: Arc<Deps>, stop: CancellationToken) {
@@ -79,11 +84,17 @@ async fn all_leftovers(deps: &Deps) -> Result<(), StoreError> {
 }
 
 async fn leftovers(deps: &Deps, tenant: TenantId) -> Result<u32, BlobError> {
-    let oldest_kept = Utc::now() - LEFTOVER_AGE;
+    let (oldest_kept, oldest_begun) = (Utc::now() - LEFTOVER_AGE, Utc::now() - MULTIPART_AGE);
     let mut removed = 0;
     for object in deps.blobs.list(&format!("{tenant}/u/"), LEFTOVERS_MAX).await?.objects {
         if object.modified_at.is_some_and(|modified_at| modified_at < oldest_kept) {
             deps.blobs.delete(&object.key).await?;
+            removed += 1;
+        }
+    }
+    for begun in deps.blobs.multipart_list(&format!("{tenant}/"), MULTIPARTS_MAX).await? {
+        if begun.begun_at.is_some_and(|begun_at| begun_at < oldest_begun) {
+            deps.blobs.multipart_abort(&begun.key, &begun.upload_id).await?;
             removed += 1;
         }
     }

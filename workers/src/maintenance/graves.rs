@@ -1,9 +1,10 @@
-//! Deletes originals whose time is over, and removes the objects of those that were deleted.
+//! Deletes originals whose time is over, and removes the objects of those that were deleted, and archives that nobody may
+//! have any more.
 
 use std::{sync::Arc, time::Duration};
 
 use blob::{BlobError, Key};
-use store::{StoreError, assets, graves};
+use store::{StoreError, assets, deliveries, graves};
 use tokio_util::sync::CancellationToken;
 
 use super::chain;
@@ -25,7 +26,7 @@ pub async fn run(deps: Arc<Deps>, stop: CancellationToken) {
                 tracing::info!(
                     assets,
                     removed,
-                    "Deleted originals whose time is over, and objects of deleted ones"
+                    "Deleted originals whose time is over, objects of deleted ones, and archives"
                 );
             }
             Err(error) => {
@@ -56,7 +57,29 @@ async fn round(deps: &Deps) -> Result<(u64, u32), StoreError> {
             Err(_) => tracing::warn!("Removing the objects of an original took too long"),
         }
     }
-    Ok((assets, removed))
+    Ok((assets, removed + archives(deps).await?))
+}
+
+async fn archives(deps: &Deps) -> Result<u32, StoreError> {
+    let mut removed = 0;
+    for grave in deliveries::due_archives(&deps.db).await? {
+        let Some(burial) = deliveries::bury_archive(&deps.db, &grave).await? else { continue };
+        match tokio::time::timeout(REMOVE_MAX, archive(deps, &grave.1)).await {
+            Ok(Ok(())) => {
+                burial.done().await?;
+                removed += 1;
+            }
+            Ok(Err(error)) => tracing::warn!(error = chain(&error), "Could not remove an archive"),
+            Err(_) => tracing::warn!("Removing an archive took too long"),
+        }
+    }
+    Ok(removed)
+}
+
+async fn archive(deps: &Deps, object_key: &str) -> Result<(), BlobError> {
+    // A name that is no key names nothing that could be removed.
+    let Ok(key) = Key::parse(object_key) else { return Ok(()) };
+    deps.blobs.delete(&key).await
 }
 
 /// What was made of the original goes before the original. Answers whether nothing is left.

@@ -8,6 +8,7 @@ pub mod calendars;
 pub mod door;
 pub mod fan_out;
 pub mod film_parts;
+pub mod forgotten_scans;
 pub mod graves;
 pub mod housekeeper;
 pub mod leases;

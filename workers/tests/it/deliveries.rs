@@ -3,7 +3,10 @@
 use std::process::Command;
 
 use blob::Key;
-use jobs::{DeliveryId, State, Variant, kinds::delivery_zip::DeliveryZip};
+use jobs::{
+    AssetId, DeliveryId, State, Variant,
+    kinds::{delivery_publish::DeliveryPublish, delivery_zip::DeliveryZip},
+};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use store::enqueue::NewJob;
@@ -12,7 +15,7 @@ use workers::archive::{self, ArchiveError, Entry};
 
 use crate::{
     journeys::{Client, serve},
-    world::{SOON, World, photo},
+    world::{SOON, Worker, World, photo},
 };
 
 pub(crate) async fn deliver(client: &Client, body: &Value) -> Value {
@@ -91,7 +94,7 @@ async fn photographs_become_a_page_and_archives() {
 }
 
 fn zip(delivery: DeliveryId) -> NewJob {
-    NewJob::of(&DeliveryZip { delivery, variant: Variant::Mls }).unwrap()
+    NewJob::of(&DeliveryZip { delivery, variant: Variant::Mls, manifest_sha256: None }).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,6 +124,23 @@ async fn a_link_shows_nothing_once_it_is_taken_back_or_altered() {
     for nothing in nothings.into_iter().chain(not_asked_for) {
         assert_eq!(status(&format!("{link}{nothing}")).await, StatusCode::NOT_FOUND, "{nothing}");
     }
+    let ends = async |end: &str| {
+        let sql = format!("update delivery set expires_at = now() + interval '{end}'");
+        world.database.execute(&sql).await.unwrap();
+    };
+    ends("-1 s").await;
+    for under in ["", "/files/1/grid", "/files/1/mls", "/archive/mls", "/placeholders.css"] {
+        assert_eq!(status(&format!("{link}{under}")).await, StatusCode::GONE, "{under}");
+    }
+    for (under, form) in [("approve", ""), ("files/1/notes", "text=darker&x=1&y=1")] {
+        let saying = client.http.post(format!("{link}/{under}")).body(form);
+        let said = saying.header("content-type", "application/x-www-form-urlencoded").send().await.unwrap();
+        assert_eq!(said.status(), StatusCode::GONE, "{under}");
+    }
+    let told = client.get(&format!("/v1/deliveries/{}", delivery["id"].as_str().unwrap())).await;
+    assert_eq!((&told["state"], &told["approved_at"]), (&json!("expired"), &Value::Null));
+    ends("1 day").await;
+    assert_eq!(status(link).await, StatusCode::OK);
     let path = format!("/v1/deliveries/{}/revoke", delivery["id"].as_str().unwrap());
     let revoked = client.http.post(format!("{}{path}", client.url)).bearer_auth(&client.key);
     assert_eq!(revoked.send().await.unwrap().status(), StatusCode::NO_CONTENT);
@@ -139,7 +159,16 @@ async fn what_was_removed_or_is_held_since_is_not_served_any_more() {
     let files = json!([{"asset": removed}, {"asset": held}, {"asset": held}]);
     let body = json!({"title": "x", "files": files, "archives": ["mls", "original"]});
     let delivery = deliver(&client, &body).await;
-    let link = delivery["link"].as_str().unwrap();
+    let (id, link) = (delivery["id"].as_str().unwrap(), delivery["link"].as_str().unwrap());
+    let archives = async || client.get(&format!("/v1/deliveries/{id}")).await["archives"].clone();
+    let state = async |state: &str| {
+        let sql = format!("update asset set state = '{state}' where id = '{}'", held.as_uuid());
+        world.database.execute(&sql).await.unwrap();
+    };
+    state("infected").await;
+    assert_eq!(archives().await, json!([]), "one of the files in them is held");
+    state("clean").await;
+    assert_eq!(archives().await.as_array().unwrap().len(), 2);
     let status = async |under: &str| client.http.get(format!("{link}{under}")).send().await.unwrap().status();
     let path = format!("{}/v1/assets/{removed}", client.url);
     let deleted = client.http.delete(path).bearer_auth(&client.key).send().await.unwrap();
@@ -147,15 +176,124 @@ async fn what_was_removed_or_is_held_since_is_not_served_any_more() {
     for under in ["/files/1/original", "/files/1/grid", "/files/1/mls", "/archive/mls"] {
         assert_eq!(status(under).await, StatusCode::GONE, "{under}");
     }
+    assert_eq!(archives().await, json!([]), "one of the files in them is deleted");
+    let job = world.enqueue(&[zip(id.parse().unwrap())]).await[0];
+    let refused = world.reaches(job, State::Discarded).await;
+    assert_eq!(refused.error.unwrap().0["code"], "file_held");
     assert_eq!(status("/files/2/original").await, StatusCode::OK);
     let page = client.http.get(link).send().await.unwrap().text().await.unwrap();
     assert_eq!(page.matches("Taken back").count(), 1, "{page}");
     assert!(!page.contains("/files/1/") && !page.contains("/archive/") && page.contains("/files/2/grid"));
-    let sql = format!("update asset set state = 'infected' where id = '{}'", held.as_uuid());
-    world.database.execute(&sql).await.unwrap();
+    state("infected").await;
     for under in ["/files/2/original", "/files/3/screen"] {
         assert_eq!(status(under).await, StatusCode::GONE, "{under}");
     }
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_published_again_before_it_is_packed_is_packed_as_it_is_now() {
+    let world = World::new().await;
+    // Nobody packs.
+    let worker = world.start(&["--queues", "default,media"]);
+    let (client, stop) = serve(&world).await;
+    let asset = world.asset(photo("LadyBird.jpg")).await;
+    let body = json!({"title": "x", "files": [{"asset": asset}], "archives": ["original"]});
+    let (_, made) = client.post("/v1/deliveries", body).await;
+    let delivery: DeliveryId = made["id"].as_str().unwrap().parse().unwrap();
+    let packers = async |count: i64| {
+        eventually("the archive to be asked for", SOON, || async {
+            let packers = world.database.number("select count(*) from job where kind = 'delivery.zip'").await;
+            (packers.unwrap() == count).then_some(())
+        })
+        .await;
+    };
+    packers(1).await;
+    let named =
+        format!("update delivery_item set name = 'b.jpg' where delivery_id = '{}'", delivery.as_uuid());
+    world.database.execute(&named).await.unwrap();
+    let again = DeliveryPublish { delivery, archives: vec![Variant::Original] };
+    world.enqueue(&[NewJob::of(&again).unwrap()]).await;
+    packers(2).await;
+    drop(worker);
+    let _worker = world.start(&[]);
+    let packed = eventually("the archive to be packed", SOON, || async {
+        let delivery = client.get(&format!("/v1/deliveries/{delivery}")).await;
+        delivery["archives"].as_array().unwrap().first().cloned()
+    })
+    .await;
+    let archive = client.http.get(packed["url"].as_str().unwrap()).send().await.unwrap();
+    let listed = told("python3", &["-c", LIST], &archive.bytes().await.unwrap());
+    assert!(listed.contains("b.jpg"), "{listed}");
+    packers(0).await;
+    let stale = "select count(*) from attempt where kind = 'delivery.zip' and final_state = 'cancelled'
+        and error ->> 'code' = 'published_again'";
+    assert_eq!(world.database.number(stale).await.unwrap(), 1);
+    stop.cancel();
+}
+
+/// Object keys of the archives that lie in S3.
+async fn archives(world: &World) -> Vec<String> {
+    let listed = world.blobs.list(&format!("{}/d/", world.tenant), 1_000).await.unwrap();
+    listed.objects.into_iter().map(|object| object.key.to_string()).collect()
+}
+
+/// Lets a worker look as if hours had passed, until `count` archives are left.
+async fn buried(world: &World, worker: Worker, count: usize) -> Worker {
+    drop(worker);
+    let past = "update archive_grave set due_at = due_at - interval '4 hours'";
+    world.database.execute(past).await.unwrap();
+    // A worker looks when it starts.
+    let worker = world.start(&[]);
+    eventually("archives to be removed", SOON, || async {
+        (archives(world).await.len() == count).then_some(())
+    })
+    .await;
+    worker
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn archives_go_when_nobody_may_have_them() {
+    let world = World::new().await;
+    let worker = world.start(&[]);
+    let (client, stop) = serve(&world).await;
+    let (kept, gone) = (world.asset(photo("LadyBird.jpg")).await, world.asset(photo("Garden.jpg")).await);
+    let body = |asset: AssetId| json!({"title": "x", "files": [{"asset": asset}], "archives": ["original"]});
+    let published = deliver(&client, &body(kept)).await;
+    let delivery: DeliveryId = published["id"].as_str().unwrap().parse().unwrap();
+    let first = archives(&world).await;
+
+    let named =
+        format!("update delivery_item set name = 'b.jpg' where delivery_id = '{}'", delivery.as_uuid());
+    world.database.execute(&named).await.unwrap();
+    let again = DeliveryPublish { delivery, archives: vec![Variant::Original] };
+    world.enqueue(&[NewJob::of(&again).unwrap()]).await;
+    eventually("both archives to be there", SOON, || async {
+        let shown = client.get(&format!("/v1/deliveries/{delivery}")).await["archives"].clone();
+        (archives(&world).await.len() == 2 && shown.as_array().unwrap().len() == 1).then_some(())
+    })
+    .await;
+    let worker = buried(&world, worker, 1).await;
+    assert_ne!(archives(&world).await, first, "what was published last is there");
+
+    deliver(&client, &body(gone)).await;
+    assert_eq!(archives(&world).await.len(), 2);
+    let request = async |method: reqwest::Method, path: String| {
+        let request = client.http.request(method, format!("{}{path}", client.url)).bearer_auth(&client.key);
+        assert_eq!(request.send().await.unwrap().status(), StatusCode::NO_CONTENT, "{path}");
+    };
+    request(reqwest::Method::DELETE, format!("/v1/assets/{gone}")).await;
+    let worker = buried(&world, worker, 1).await;
+
+    let ended = deliver(&client, &body(kept)).await["id"].as_str().unwrap().parse::<DeliveryId>().unwrap();
+    let sql = "update delivery set expires_at = now() - interval '1 s'";
+    world.database.execute(&format!("{sql} where id = '{}'", ended.as_uuid())).await.unwrap();
+    world.database.execute("update archive_grave g set due_at = now() + interval '3 hours'").await.unwrap();
+    let worker = buried(&world, worker, 1).await;
+    assert_eq!(world.database.number("select count(*) from delivery_archive").await.unwrap(), 1);
+
+    request(reqwest::Method::DELETE, format!("/v1/deliveries/{delivery}")).await;
+    let _worker = buried(&world, worker, 0).await;
     stop.cancel();
 }
 

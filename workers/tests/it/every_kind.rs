@@ -50,7 +50,8 @@ async fn job_of(world: &World, kind: &str) -> NewJob {
     }
     if kind == DeliveryZip::KIND {
         let delivery = delivery(world).await;
-        return NewJob::of(&DeliveryZip { delivery, variant: Variant::Original }).unwrap();
+        return NewJob::of(&DeliveryZip { delivery, variant: Variant::Original, manifest_sha256: None })
+            .unwrap();
     }
     if kind == MediaContactSheet::KIND {
         let assets = vec![world.asset(photo("FreshFlower.jpg")).await];

@@ -3,7 +3,7 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use jobs::{AssetId, AssetState, JobId, State, failure::Problem, kinds::media_rendition::MediaRendition};
 use serde_json::{Value, json};
-use store::{enqueue::NewJob, media};
+use store::{cancel, enqueue::NewJob, media};
 use testkit::{ClamdServer, VIRUS, VIRUS_NAME, eventually};
 
 use crate::{
@@ -86,6 +86,9 @@ async fn nothing_is_served_before_the_scanner_has_looked() {
 async fn an_infected_file_is_held_until_an_operator_lets_it_go() {
     let world = World::scanned().await;
     let (client, _stop) = serve(&world).await;
+    let endpoint = "insert into webhook_endpoint (id, tenant_id, url, event_types, secret, created_by)
+        values (gen_random_uuid(), (select id from tenant), 'https://example.com/', '{none}', '', 'x')";
+    world.database.execute(endpoint).await.unwrap();
     let _worker = world.start(&[]);
     let (asset, scan) = world.uploaded(with(VIRUS)).await;
     let scanned = world.reaches(scan, State::Completed).await.result.unwrap().0;
@@ -111,6 +114,26 @@ async fn an_infected_file_is_held_until_an_operator_lets_it_go() {
     let scanned = world.reaches(again, State::Completed).await.result.unwrap().0;
     assert_eq!(scanned.inline().unwrap()["verdict"], "infected");
     assert_eq!(state(&world, asset).await, AssetState::Clean);
+    let told =
+        format!("select count(*) from webhook_message where type = 'asset.infected' and subject = '{asset}'");
+    assert_eq!(world.database.number(&told).await.unwrap(), 1, "when it was held, and not again");
+}
+
+#[tokio::test]
+async fn what_waits_in_quarantine_without_a_scan_gets_one() {
+    let world = World::scanned().await;
+    let [(old, first), (young, second)] =
+        [world.uploaded(photo("LadyBird.jpg")).await, world.uploaded(photo("Garden.jpg")).await];
+    for scan in [first, second] {
+        let enough = Problem::new("cancelled", "enough");
+        cancel::cancel(&world.api, world.tenant, scan, &enough).await.unwrap();
+    }
+    let aged = "update asset set created_at = created_at - interval '2 hours' where id";
+    world.database.execute(&format!("{aged} = '{}'", old.as_uuid())).await.unwrap();
+    // A worker looks when it starts.
+    let _worker = world.start(&[]);
+    becomes(&world, old, AssetState::Clean).await;
+    assert_eq!(state(&world, young).await, AssetState::Quarantined);
 }
 
 #[tokio::test]

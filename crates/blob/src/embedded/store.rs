@@ -1,6 +1,11 @@
 //! The operations this project uses, on `s3s-fs`, with its gaps closed. All others answer `NotImplemented`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{MutexGuard, PoisonError},
+    time::SystemTime,
+};
 
 use s3s::{
     S3, S3Request, S3Response, S3Result,
@@ -9,8 +14,9 @@ use s3s::{
         CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput, CopySource, CreateBucketInput,
         CreateBucketOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectInput,
         DeleteObjectOutput, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput,
-        HeadObjectInput, HeadObjectOutput, ListBucketsInput, ListBucketsOutput, ListObjectsV2Input,
-        ListObjectsV2Output, PutObjectInput, PutObjectOutput, UploadPartInput, UploadPartOutput,
+        HeadObjectInput, HeadObjectOutput, ListBucketsInput, ListBucketsOutput, ListMultipartUploadsInput,
+        ListMultipartUploadsOutput, ListObjectsV2Input, ListObjectsV2Output, MultipartUpload, PutObjectInput,
+        PutObjectOutput, UploadPartInput, UploadPartOutput,
     },
     path::check_bucket_name,
     s3_error,
@@ -31,11 +37,29 @@ pub(super) struct Store {
     files: FileSystem,
     dir: PathBuf,
     completing: Mutex<()>,
+    /// Uploads in parts that began since this was opened, by their ids.
+    begun: std::sync::Mutex<BTreeMap<String, Begun>>,
+}
+
+#[derive(Debug)]
+struct Begun {
+    bucket: String,
+    key: String,
+    at: SystemTime,
 }
 
 impl Store {
     pub(super) fn open(dir: &Path) -> Result<Self, s3s_fs::Error> {
-        Ok(Self { files: FileSystem::new(dir)?, dir: dir.to_owned(), completing: Mutex::new(()) })
+        Ok(Self {
+            files: FileSystem::new(dir)?,
+            dir: dir.to_owned(),
+            completing: Mutex::new(()),
+            begun: std::sync::Mutex::default(),
+        })
+    }
+
+    fn begun(&self) -> MutexGuard<'_, BTreeMap<String, Begun>> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     // An id that is not a name in our directory would be refused as forbidden; S3 says that there is no such upload.
@@ -132,16 +156,38 @@ impl S3 for Store {
         &self,
         req: S3Request<CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
-        let key = req.input.key.clone();
-        check(&req.input.bucket, &key)?;
+        let (bucket, key) = (req.input.bucket.clone(), req.input.key.clone());
+        check(&bucket, &key)?;
         let mut response = self
             .files
             .create_multipart_upload(
                 req.map_input(|input| CreateMultipartUploadInput { key: MULTIPART_KEY.to_owned(), ..input }),
             )
             .await?;
+        if let Some(upload_id) = response.output.upload_id.clone() {
+            self.begun().insert(upload_id, Begun { bucket, key: key.clone(), at: SystemTime::now() });
+        }
         response.output.key = Some(key);
         Ok(response)
+    }
+
+    async fn list_multipart_uploads(
+        &self,
+        req: S3Request<ListMultipartUploadsInput>,
+    ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
+        let (bucket, prefix) = (req.input.bucket, req.input.prefix.unwrap_or_default());
+        let is_wanted = |begun: &Begun| begun.bucket == bucket && begun.key.starts_with(&prefix);
+        let told = |(upload_id, begun): (&String, &Begun)| MultipartUpload {
+            key: Some(begun.key.clone()),
+            upload_id: Some(upload_id.clone()),
+            initiated: Some(begun.at.into()),
+            ..MultipartUpload::default()
+        };
+        let uploads = self.begun().iter().filter(|(_, begun)| is_wanted(begun)).map(told).collect();
+        Ok(S3Response::new(ListMultipartUploadsOutput {
+            uploads: Some(uploads),
+            ..ListMultipartUploadsOutput::default()
+        }))
     }
 
     async fn upload_part(&self, req: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
@@ -173,6 +219,7 @@ impl S3 for Store {
         let copy = alike(&req, copy);
         let delete = alike(&req, delete);
 
+        self.begun().remove(&req.input.upload_id);
         let _alone = self.completing.lock().await;
         let put_together =
             self.files
@@ -200,6 +247,7 @@ impl S3 for Store {
     ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
         check(&req.input.bucket, &req.input.key)?;
         self.check_upload(&req.input.upload_id)?;
+        self.begun().remove(&req.input.upload_id);
         self.files
             .abort_multipart_upload(
                 req.map_input(|input| AbortMultipartUploadInput { key: MULTIPART_KEY.to_owned(), ..input }),

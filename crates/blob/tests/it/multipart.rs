@@ -52,6 +52,23 @@ async fn a_part_has_the_length_that_was_signed() {
 }
 
 #[tokio::test]
+async fn what_was_begun_is_listed_until_it_is_ended() {
+    let server = Server::start().await;
+    let key = |of: &str, name: &str| Key::upload(of, name).unwrap();
+    let (mine, ended, theirs) = (key("acme", "film"), key("acme", "plan"), key("acme2", "film"));
+    let before = chrono::Utc::now() - chrono::TimeDelta::minutes(1);
+    let upload = server.blobs.multipart_create(&mine, "video/mp4").await.unwrap();
+    let other = server.blobs.multipart_create(&ended, "video/mp4").await.unwrap();
+    server.blobs.multipart_create(&theirs, "video/mp4").await.unwrap();
+    server.blobs.multipart_abort(&ended, &other).await.unwrap();
+    let listed = server.blobs.multipart_list("acme/", 10).await.unwrap();
+    assert_eq!(listed.len(), 1, "{listed:?}");
+    assert_eq!((&listed[0].key, &listed[0].upload_id), (&mine, &upload));
+    assert!(listed[0].begun_at.unwrap() > before);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn an_aborted_upload_is_gone() {
     let server = Server::start().await;
     let key = Key::upload("acme", "film").unwrap();

@@ -7,7 +7,7 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, types::Json};
 use uuid::Uuid;
 
-use super::{Item, manifest::Manifest};
+use super::{Item, burying::discard_archives, manifest::Manifest};
 use crate::{
     db::{Db, Tx, commit},
     error::{OrFailed, StoreError},
@@ -167,6 +167,7 @@ pub async fn publish(
     .execute(&mut *tx)
     .await
     .or_failed("publish a delivery")?;
+    discard_archives(tx, tenant, id, Some(manifest_sha256)).await?;
     let data = json!({ "delivery": id, "manifest_sha256": manifest_sha256, "files": manifest.files.len() });
     outbox::tell(tx, tenant, "delivery.published", &id.to_string(), &data).await
 }

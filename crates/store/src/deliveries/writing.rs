@@ -5,11 +5,12 @@ use jobs::{AssetId, DeliveryId, Job, TenantId, Variant, kinds::delivery_publish:
 use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
-use super::{COLUMNS, Delivery, publishing::set_publisher};
+use super::{COLUMNS, Delivery, burying::discard_archives, publishing::set_publisher};
 use crate::{
     db::{Db, Tx, commit},
     enqueue::{self, NewJob},
     error::{OrFailed, StoreError},
+    graves,
     submit::{Answer, Idempotency, Taken, keep_answer, take_key},
 };
 
@@ -141,25 +142,18 @@ pub async fn revoke(db: &Db, tenant: TenantId, id: DeliveryId) -> Result<bool, S
     .execute(&mut *tx)
     .await
     .or_failed("revoke a delivery")?;
+    discard_archives(&mut tx, tenant, id, None).await?;
     commit(tx, "revoke a delivery").await?;
     Ok(revoked.rows_affected() > 0)
 }
 
-/// Removes a delivery; answers the keys of its archives, which nothing names any more. None when this tenant has no such
-/// delivery. The files in it stay.
+/// Removes a delivery, and has its archives removed. False when this tenant has no such delivery. The files in it stay.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn remove(db: &Db, tenant: TenantId, id: DeliveryId) -> Result<Option<Vec<String>>, StoreError> {
+pub async fn remove(db: &Db, tenant: TenantId, id: DeliveryId) -> Result<bool, StoreError> {
     let mut tx = db.tenant(tenant).await?;
-    let archives: Vec<String> = sqlx::query_scalar(
-        "select object_key from delivery_archive where tenant_id = $1 and delivery_id = $2",
-    )
-    .bind(tenant.as_uuid())
-    .bind(id.as_uuid())
-    .fetch_all(&mut *tx)
-    .await
-    .or_failed("read the archives of a delivery")?;
+    discard_archives(&mut tx, tenant, id, None).await?;
     let removed = sqlx::query("delete from delivery where tenant_id = $1 and id = $2")
         .bind(tenant.as_uuid())
         .bind(id.as_uuid())
@@ -167,7 +161,7 @@ pub async fn remove(db: &Db, tenant: TenantId, id: DeliveryId) -> Result<Option<
         .await
         .or_failed("remove a delivery")?;
     commit(tx, "remove a delivery").await?;
-    Ok((removed.rows_affected() > 0).then_some(archives))
+    Ok(removed.rows_affected() > 0)
 }
 
 /// An archive that was made.
@@ -187,9 +181,12 @@ pub struct NewArchive {
     pub files: u32,
     /// SHA-256 of it, hexadecimal.
     pub sha256: String,
+    /// What was packed.
+    pub assets: Vec<AssetId>,
 }
 
-/// Notes an archive, unless its delivery was removed meanwhile. Part of the transaction that settles the job.
+/// Notes an archive, unless its delivery was removed, was taken back or shows something else meanwhile, or a file in it was
+/// deleted: then it stays in the grave that was announced. Part of the transaction that settles the job.
 ///
 /// # Errors
 /// When the database fails.
@@ -199,11 +196,24 @@ pub async fn insert_archive(
     new: &NewArchive,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "insert into delivery_archive (tenant_id, delivery_id, variant, manifest_sha256, object_key, bytes, files, sha256)
-         select tenant_id, id, $3, $4, $5, $6, $7, $8 from delivery where tenant_id = $1 and id = $2
-         on conflict (delivery_id, variant) do update set
-             manifest_sha256 = excluded.manifest_sha256, object_key = excluded.object_key, bytes = excluded.bytes,
-             files = excluded.files, sha256 = excluded.sha256, created_at = now()",
+        "with noted as (
+             insert into delivery_archive
+                 (tenant_id, delivery_id, variant, manifest_sha256, object_key, bytes, files, sha256)
+             select d.tenant_id, d.id, $3, $4, $5, $6, $7, $8 from delivery d
+             where d.tenant_id = $1 and d.id = $2 and d.manifest_sha256 = $4 and d.revoked_at is null and not exists (
+                 select from unnest($9::uuid[]) as packed (id)
+                 left join asset on asset.tenant_id = $1 and asset.id = packed.id where asset.id is null
+             )
+             for share
+             on conflict (delivery_id, variant) do update set
+                 manifest_sha256 = excluded.manifest_sha256, object_key = excluded.object_key, bytes = excluded.bytes,
+                 files = excluded.files, sha256 = excluded.sha256, created_at = now()
+             returning tenant_id, delivery_id, object_key
+         )
+         insert into archive_grave (tenant_id, delivery_id, object_key, due_at)
+         select n.tenant_id, n.delivery_id, n.object_key, greatest(now(), d.expires_at) + $10 * interval '1 s'
+         from noted n join delivery d on d.id = n.delivery_id
+         on conflict (tenant_id, object_key) do update set due_at = excluded.due_at",
     )
     .bind(tenant.as_uuid())
     .bind(new.delivery.as_uuid())
@@ -213,6 +223,8 @@ pub async fn insert_archive(
     .bind(new.bytes as i64)
     .bind(new.files as i32)
     .bind(&new.sha256)
+    .bind(new.assets.iter().map(AssetId::as_uuid).collect::<Vec<_>>())
+    .bind(graves::REST.as_secs() as f64)
     .execute(tx)
     .await
     .or_failed("note an archive")?;

@@ -2,16 +2,20 @@
 
 use chrono::{TimeDelta, Utc};
 use jobs::{AssetId, UploadId};
+use serde_json::{Value, json};
 use store::{
     Db, assets,
     assets::Deleted,
+    films::NewFilm,
     graves,
-    media::{self, NewAsset},
+    media::{self, NewAsset, NewRenditions},
+    settle::settle_with,
     uploads,
+    verdict::{Settle, Write},
 };
 use testkit::eventually;
 
-use crate::world::{LEASE, World};
+use crate::world::{LEASE, World, done, probe};
 
 impl World {
     /// An upload of the only bytes there are in this file.
@@ -105,4 +109,51 @@ async fn an_upload_waits_for_whoever_removes_its_bytes() {
     assert!(completing.await.unwrap());
     assert!(media::asset(&world.api, world.tenant, again).await.unwrap().is_some());
     assert_eq!(world.graves().await, 0);
+}
+
+fn film(asset: AssetId) -> Write {
+    Write::Film(Box::new(NewFilm {
+        asset,
+        source_sha256: "0".repeat(64),
+        preset: "listing_video@1".into(),
+        width: 1,
+        height: 1,
+        duration_ms: 1,
+        rungs: json!([]),
+        details: Value::Null,
+        degraded: None,
+        files: Vec::new(),
+    }))
+}
+
+fn pictures(asset: AssetId) -> Write {
+    Write::Renditions(Box::new(NewRenditions {
+        asset,
+        source_sha256: "0".repeat(64),
+        preset: "listing@1".into(),
+        width: 1,
+        height: 1,
+        thumbhash: Vec::new(),
+        details: Value::Null,
+        renditions: Vec::new(),
+    }))
+}
+
+#[tokio::test]
+async fn what_is_made_of_an_original_that_is_gone_by_then_goes_too() {
+    let world = World::new().await;
+    let makers: [fn(AssetId) -> Write; 2] = [film, pictures];
+    for made in makers {
+        let asset = world.asset().await;
+        world.enqueue(probe()).await;
+        let job = world.claim_one().await;
+        world.delete(asset).await;
+        // It was swept while the job was at work.
+        world.database.execute("delete from asset_grave").await.unwrap();
+        let settled = Settle::of(&job, done());
+        assert!(settle_with(&world.worker, &settled, &[], &[made(asset)]).await.unwrap());
+        assert_eq!(world.graves().await, 1);
+        let due = world.due().await;
+        graves::remove(&world.worker, &due[0]).await.unwrap().unwrap().done().await.unwrap();
+    }
 }

@@ -94,6 +94,7 @@ async fn fill(database: &TestDatabase, tenants: [TenantId; 2]) {
              insert into asset (id, tenant_id, sha256, bytes, media_type, object_key)
                  values ('{id}', '{id}', repeat('0', 64), 1, 'x', 'x');
              insert into asset_grave (tenant_id, sha256, due_at) values ('{id}', 'x', now());
+             insert into archive_grave (tenant_id, delivery_id, object_key, due_at) values ('{id}', '{id}', 'x', now());
              insert into asset_position (asset_id, tenant_id, latitude, longitude) values ('{id}', '{id}', 1, 1);
              insert into rendition (id, tenant_id, asset_id, source_sha256, preset, rung, format, width, height, bytes,
                  object_key) values (gen_random_uuid(), '{id}', '{id}', 'x', 'x', 'x', 'x', 1, 1, 1, 'x');
