@@ -11,6 +11,8 @@ use utoipa::ToSchema;
 
 use crate::problem::Problem;
 
+/// What a film says while jobs of their own make its parts.
+const MAKING_PARTS: &str = "making_parts";
 /// Slower than one job in so many seconds is no speed to tell the future from.
 const SLOWEST_PER_S: f64 = 0.01;
 
@@ -176,11 +178,19 @@ fn not_due(facts: &Facts, record: &JobRecord, now: DateTime<Utc>) -> Reason {
         );
         return Reason::new("parked", detail);
     }
+    let error = record.error.as_ref().and_then(|error| error.0.get("message")?.as_str().map(str::to_owned));
+    if record.attempt == 0
+        && let Some(what) = &error
+    {
+        let waits_for_jobs = record.error.as_ref().is_some_and(|error| error.0["code"] == MAKING_PARTS);
+        let code = if waits_for_jobs { "depends_on_jobs" } else { "scheduled" };
+        let detail = format!("It waits: {what}. It looks again at {}, in {in_s} s.", clock(at));
+        return Reason::new(code, detail).until(Some(at));
+    }
     if record.attempt == 0 {
         return Reason::new("scheduled", format!("It is scheduled for {}, in {in_s} s.", clock(at)))
             .until(Some(at));
     }
-    let error = record.error.as_ref().and_then(|error| error.0.get("message")?.as_str().map(str::to_owned));
     let cause = error.map(|error| format!(" ({error})")).unwrap_or_default();
     let detail = format!(
         "Attempt {} of {} did not succeed{cause}; the next may begin at {}, in {in_s} s.",
@@ -258,12 +268,16 @@ fn likely(facts: &Facts, reasons: &[Reason], now: DateTime<Utc>) -> Option<DateT
     Some(ends.max(now + TimeDelta::milliseconds((in_s * 1_000.0) as i64)))
 }
 
-/// When a rate lets a job begin that has so many before it.
+/// When a rate lets a job begin that has so many before it; none when it does already.
 fn by_rate(limit: &LimitFact, ahead: u64) -> Option<DateTime<Utc>> {
     let (count, period_s, next_at) = (limit.rate_count?, limit.rate_period_s?, limit.next_at?);
-    let to_wait_for = ahead as f64 - limit.tokens.unwrap_or_default();
-    let wait_s = to_wait_for.max(0.0) * period_s / f64::from(count.max(1));
-    Some(next_at + TimeDelta::milliseconds((wait_s * 1_000.0) as i64))
+    let more = ahead as f64 - limit.tokens.unwrap_or_default();
+    if more < 0.0 {
+        return None;
+    }
+    let periods = more / f64::from(count.max(1));
+    let periods = if limit.rate_algorithm.as_deref() == Some("window") { periods.floor() } else { periods };
+    Some(next_at + TimeDelta::milliseconds((periods * period_s * 1_000.0) as i64))
 }
 
 fn or_more(count: u64) -> String {
@@ -272,4 +286,37 @@ fn or_more(count: u64) -> String {
 
 fn clock(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn limit(algorithm: &str, tokens: u32, next_at: DateTime<Utc>) -> LimitFact {
+        serde_json::from_value(json!({
+            "name": "rate", "whole_installation": false, "rate_count": 10, "rate_period_s": 100.0,
+            "rate_algorithm": algorithm, "tokens": tokens, "next_at": next_at,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_rate_delays_whom_it_delays_and_a_window_by_whole_periods() {
+        let now = DateTime::UNIX_EPOCH;
+        let wait = |algorithm, tokens, ahead| {
+            by_rate(&limit(algorithm, tokens, now), ahead).map(|at| (at - now).num_seconds())
+        };
+        assert_eq!([wait("window", 1, 0), wait("bucket", 3, 2)], [None, None], "their turn is now");
+        assert_eq!(
+            [wait("window", 0, 0), wait("window", 0, 9), wait("window", 0, 10)],
+            [Some(0), Some(0), Some(100)]
+        );
+        assert_eq!([wait("window", 4, 4), wait("window", 4, 24)], [Some(0), Some(200)]);
+        assert_eq!(
+            [wait("bucket", 0, 0), wait("bucket", 0, 9), wait("bucket", 2, 4)],
+            [Some(0), Some(90), Some(20)]
+        );
+    }
 }

@@ -33,7 +33,7 @@ impl Queue {
     /// Most jobs that one ticket may claim. A long job is claimed alone, so that no other waits behind it.
     pub const fn claim_max(self) -> u16 {
         match self {
-            Self::Default => 512,
+            Self::Default => 1_024,
             Self::Media | Self::MediaBulk => 1,
         }
     }

@@ -169,7 +169,7 @@ pub async fn run(
     let core = Core::build(&args)?;
     settings::check_keys(&core.deps.db).await?;
     if let Some(queue) = args.quarantine {
-        return run_quarantined(core, &args, queue).await;
+        return run_quarantined(core, &args, queue, stop).await;
     }
     let redis = redis_options(&args);
     let ring = Ring::connect(&redis)?;
@@ -195,9 +195,14 @@ pub async fn run(
     let door = Door::new(more.clone(), Some(ring.clone()));
     core.keep_leases(&args, door.clone());
     let services = TaskTracker::new();
-    let parent =
-        Parent { db: core.deps.db.clone(), worker: core.worker.clone(), listens_to: args.queues.clone() };
-    let quarantine = Quarantine::start(&parent, &services, &stop);
+    let parent = Parent {
+        db: core.deps.db.clone(),
+        worker: core.worker.clone(),
+        listens_to: args.queues.clone(),
+        patience: Duration::from_secs(args.grace_s) + 2 * LAST_SETTLE,
+    };
+    let (apart, patience) = (TaskTracker::new(), parent.patience);
+    let quarantine = Quarantine::start(&parent, &apart, &stop);
     let loops = consume(&claims, &redis, &core.worker, &services, &stop);
     let own = claims.iter().cloned().zip(loops.iter().map(|(_, health)| health.clone())).collect();
     let release = Release { db: core.deps.db.clone(), ring: ring.clone(), door, quarantine, own };
@@ -229,6 +234,8 @@ pub async fn run(
     tracing::info!(grace_s = args.grace_s, "Draining: nothing new is claimed");
     services.close();
     core.wind_up(&tasks, Duration::from_secs(args.grace_s)).await;
+    apart.close();
+    let _ = tokio::time::timeout(patience + LAST_SETTLE, apart.wait()).await;
     let _ = tokio::time::timeout(LAST_SETTLE, services.wait()).await;
     tracing::info!("Stopped");
     Ok(ExitCode::SUCCESS)
@@ -314,12 +321,18 @@ async fn answer_health(
     Ok(())
 }
 
-/// Runs quarantined jobs of `queue` in this process until none is left; with `--alone`, one job.
-async fn run_quarantined(core: Core, args: &RunArgs, queue: Queue) -> anyhow::Result<ExitCode> {
+/// Runs quarantined jobs of `queue` in this process until none is left or `stop`; with `--alone`, one job. What does not end
+/// within the grace is handed back, as everywhere: a stop is no crash.
+async fn run_quarantined(
+    core: Core,
+    args: &RunArgs,
+    queue: Queue,
+    stop: CancellationToken,
+) -> anyhow::Result<ExitCode> {
     core.keep_leases(args, Door::new(core.more.clone(), None));
     let slots = args.slots().get(&queue).copied().unwrap_or(1);
     let (pick, wanted) = if args.alone { (Pick::Alone, 1) } else { (Pick::Suspect, slots as u16) };
-    loop {
+    while !stop.is_cancelled() {
         let claimed = claim::claim(&core.deps.db, queue, pick, wanted, &core.worker, args.lease()).await?;
         if claimed.is_empty() {
             break;
@@ -327,7 +340,18 @@ async fn run_quarantined(core: Core, args: &RunArgs, queue: Queue) -> anyhow::Re
         tracing::warn!(queue.name = %queue, jobs = claimed.len(), "Running jobs apart, because their last worker died");
         let stops = core.held.take(&claimed);
         let running = claimed.into_iter().zip(stops).map(|(job, stop)| core.executor.execute(job, stop));
-        futures::future::join_all(running).await;
+        let mut running = std::pin::pin!(futures::future::join_all(running));
+        let grace_is_over = async {
+            stop.cancelled().await;
+            tokio::time::sleep(Duration::from_secs(args.grace_s)).await;
+        };
+        tokio::select! {
+            _ = &mut running => {}
+            () = grace_is_over => {
+                core.held.stop_all(Reason::Shutdown);
+                running.await;
+            }
+        }
         if args.alone {
             break;
         }

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Most jobs in one group.
-const GROUP_MAX: usize = 500;
+const GROUP_MAX: usize = 1_000;
 /// Groups that are settled side by side.
 const GROUPS_MAX: usize = 2;
 /// Readers are told of large groups at most so often.

@@ -74,7 +74,7 @@ pub(crate) struct QueueArgs {
     #[arg(long, value_parser = count)]
     pub(crate) waiting: Option<u64>,
     /// Slots of each of our worker processes
-    #[arg(long, default_value_t = 1_024)]
+    #[arg(long, default_value_t = 2_048)]
     pub(crate) slots: u32,
     /// Say after each figure which statements took Postgres how long; the figures suffer a little for it
     #[arg(long)]

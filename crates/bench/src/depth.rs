@@ -9,6 +9,7 @@ use crate::{
     figure::{Figure, median, median_ratio, percentile},
     goals,
     http::is_success,
+    intake,
     stage::Stage,
 };
 
@@ -26,6 +27,7 @@ pub(crate) async fn measure(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
     let (deep, empty) = (Crewline::open(stage).await?, Crewline::open(stage).await?);
     let mut figures = weigh(stage, &deep).await?;
     figures.extend(read(stage, &deep).await?);
+    figures.extend(intake::onto(stage, &deep, &words(waiting)).await?);
     let (mut over, mut without) = (Vec::new(), Vec::new());
     for number in 1..=stage.pace.rounds {
         let jobs = stage.pace.jobs;
@@ -76,7 +78,7 @@ async fn weigh(stage: &Stage, deep: &Crewline<'_>) -> anyhow::Result<Vec<Figure>
         Figure::of("a waiting job in Postgres, with indexes", each(0), "bytes")
             .towards(goals::BYTES_POSTGRES),
         Figure::of("answers kept for Idempotency-Keys of batches", each(1), "bytes/job"),
-        Figure::of(format!("batches over HTTP at {} waiting", words(filled)), last, "jobs/s").beside(
+        Figure::of("batches over HTTP at the end of filling", last, "jobs/s").beside(
             "ourselves while filling began",
             first,
             last / first,

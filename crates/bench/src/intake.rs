@@ -39,7 +39,7 @@ pub(crate) async fn one_by_one(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
     let (mut all, mut theirs) = (Vec::new(), Vec::new());
     for number in 1..=stage.pace.rounds {
         let body = Bytes::from(job_of(0).to_string());
-        let seen = submit(stage, "/v1/jobs", body, 1, CONNECTIONS).await?;
+        let seen = onto_nothing(stage, "/v1/jobs", body, 1, CONNECTIONS).await?;
         let bare = yardsticks::pgbench_inserts(stage, PGBENCH_CLIENTS).await?;
         let rate = seen.jobs_per_s;
         stage.say(&format!("intake, round {number}: {rate:.0} jobs/s; pgbench {bare:.0} inserts/s"));
@@ -66,7 +66,7 @@ pub(crate) async fn by_the_thousand(stage: &Stage) -> anyhow::Result<Vec<Figure>
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for number in 1..=stage.pace.rounds {
         let body = batch_of(BATCH, 0);
-        let seen = submit(stage, "/v1/jobs/batch", body, BATCH, BATCH_CONNECTIONS).await?;
+        let seen = onto_nothing(stage, "/v1/jobs/batch", body, BATCH, BATCH_CONNECTIONS).await?;
         stage.say(&format!("batches, round {number}: {:.0} jobs/s", seen.jobs_per_s));
         ours.push(seen.jobs_per_s);
         if let Some(peer) = rival {
@@ -90,7 +90,35 @@ pub(crate) async fn by_the_thousand(stage: &Stage) -> anyhow::Result<Vec<Figure>
     }])
 }
 
-async fn submit(
+/// Both of it onto a backlog that is there, beside the same yardsticks; `over` names it.
+pub(crate) async fn onto(stage: &Stage, deep: &Crewline<'_>, over: &str) -> anyhow::Result<Vec<Figure>> {
+    let seen = submit(stage, deep, "/v1/jobs", Bytes::from(job_of(0).to_string()), 1, CONNECTIONS).await?;
+    let bare = yardsticks::pgbench_inserts(stage, PGBENCH_CLIENTS).await?;
+    let rate = seen.jobs_per_s;
+    stage.say(&format!("depth: {rate:.0} jobs/s one by one; pgbench {bare:.0} inserts/s"));
+    let mut figures = vec![
+        Figure::of(format!("one job a request over HTTP with {over} waiting"), rate, "jobs/s")
+            .beside("pgbench, one-row insert, 16 clients", bare, rate / bare)
+            .towards(goals::INTAKE_PGBENCH),
+    ];
+    let body = batch_of(BATCH, 0);
+    let rate = submit(stage, deep, "/v1/jobs/batch", body, BATCH, BATCH_CONNECTIONS).await?.jobs_per_s;
+    let figure = Figure::of(format!("1,000 jobs a request over HTTP with {over} waiting"), rate, "jobs/s");
+    figures.push(match stage.peers.of(Rival::BullMq) {
+        Some(peer) => {
+            let bout = peer.begin(stage).await?;
+            let theirs = bout.enqueue(stage.pace.jobs_of_slow, BATCH, BATCH_CONNECTIONS as u64).await?;
+            bout.end().await?;
+            stage.say(&format!("depth: {rate:.0} jobs/s by batches; {} {theirs:.0} jobs/s", peer.name()));
+            let peer = format!("{}, addBulk, not durable, nothing waiting", peer.name());
+            figure.beside(&peer, theirs, rate / theirs).towards(goals::BATCH_BULLMQ)
+        }
+        None => figure,
+    });
+    Ok(figures)
+}
+
+async fn onto_nothing(
     stage: &Stage,
     path: &str,
     body: Bytes,
@@ -98,13 +126,27 @@ async fn submit(
     connections: usize,
 ) -> anyhow::Result<Seen> {
     let crewline = Crewline::open(stage).await?;
+    let seen = submit(stage, &crewline, path, body, jobs, connections).await?;
+    crewline.close().await?;
+    Ok(seen)
+}
+
+async fn submit(
+    stage: &Stage,
+    crewline: &Crewline<'_>,
+    path: &str,
+    body: Bytes,
+    jobs: u64,
+    connections: usize,
+) -> anyhow::Result<Seen> {
     crewline.settle().await?;
+    let before = crewline.sql.number("select count(*) from job").await?;
     let used = stage.servers.postgres_cpu_us().await?;
     let api_used = crewline.api_cpu_us();
     let begin = Instant::now() + WARM_UP;
     let end = begin + stage.pace.intake;
     let clients = (0..connections).map(|client| {
-        let (crewline, body) = (&crewline, body.clone());
+        let body = body.clone();
         async move {
             let mut connection = crewline.connect().await?;
             let mut took_ms = Vec::new();
@@ -113,7 +155,7 @@ async fn submit(
                 if asked >= end {
                     break;
                 }
-                let key = format!("intake-{client}-{number}");
+                let key = format!("intake-{path}-{client}-{number}");
                 let (status, answer) = connection.post(path, &key, &body).await?;
                 anyhow::ensure!(
                     is_success(status),
@@ -129,7 +171,7 @@ async fn submit(
         }
     });
     let took_ms: Vec<f64> = try_join_all(clients).await?.concat();
-    let held = crewline.sql.number("select count(*) from job").await?;
+    let held = crewline.sql.number("select count(*) from job").await? - before;
     anyhow::ensure!(
         held >= took_ms.len() as f64 * jobs as f64,
         "{} requests were answered and {held} jobs are there",
@@ -137,7 +179,6 @@ async fn submit(
     );
     let (postgres_us, api_us) =
         ((stage.servers.postgres_cpu_us().await? - used) / held, (crewline.api_cpu_us() - api_used) / held);
-    crewline.close().await?;
     Ok(Seen {
         api_us,
         postgres_us,

@@ -5,7 +5,7 @@ use testkit::line;
 use crate::{
     config::RunArgs,
     figure::{Figure, Verdict},
-    table::{self, Section},
+    table::{self, Section, When},
 };
 
 /// The figures of a run, as they come.
@@ -31,25 +31,27 @@ impl<'a> Report<'a> {
     }
 
     /// Shows everything.
-    pub(crate) fn close(self, when: &str) -> anyhow::Result<()> {
+    pub(crate) fn close(self, when: &When) -> anyhow::Result<()> {
         table::print(&self.figures);
         if let Some(path) = &self.asked.page {
             self.section.write(path, &self.figures, when)?;
         }
         let missed = self.figures.iter().filter(|figure| figure.verdict == Verdict::Missed).count();
-        line(&format!("\n{} figures, {missed} below their floor. {when}", self.figures.len()));
+        line(&format!("\n{} figures, {missed} below their floor. {}", self.figures.len(), when.told));
         Ok(())
     }
 }
 
-/// When, where, beside `what`, and how thoroughly, in one line.
-pub(crate) fn when(asked: &RunArgs, what: &str) -> String {
+/// When, where, beside `what`, and how thoroughly, in one line; `is_whole` when everything was measured.
+pub(crate) fn when(asked: &RunArgs, what: &str, is_whole: bool) -> When {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    format!(
+    let now = chrono::Utc::now();
+    let told = format!(
         "Measured {}, {cores} cores, {what}, the middle of {} rounds{}{}.",
-        chrono::Utc::now().format("%Y-%m-%d %H:%M UTC"),
+        now.format("%Y-%m-%d %H:%M UTC"),
         asked.rounds(),
         if asked.quick { " (quick)" } else { "" },
         if cfg!(debug_assertions) { ", by a debug build" } else { "" },
-    )
+    );
+    When { told, day: now.format("%Y-%m-%d").to_string(), is_whole }
 }

@@ -29,7 +29,8 @@ pub async fn drop_partitions(db: &Db, keep_from: NaiveDate) -> Result<i32, Store
         .or_failed("drop old partitions")
 }
 
-/// Forgets idempotency keys and uniqueness windows whose time is over, up to 5,000 of each; answers how many.
+/// Forgets idempotency keys and uniqueness windows whose time is over, and what was left of rates that are whole again, up to
+/// 5,000 of each; answers how many.
 pub async fn forget_expired(db: &Db) -> Result<u64, StoreError> {
     let keys = sqlx::query(
         "delete from idempotency where ctid = any (array(
@@ -45,7 +46,19 @@ pub async fn forget_expired(db: &Db) -> Result<u64, StoreError> {
     .execute(db.pool())
     .await
     .or_failed("forget expired uniqueness windows")?;
-    Ok(keys.rows_affected() + windows.rows_affected())
+    // A window lasts a period; a bucket is full after as many periods as its burst takes, however little was in it.
+    let buckets = sqlx::query(
+        "delete from bucket b using (
+             select found.rule_id, found.key from bucket found join limit_rule r on r.id = found.rule_id
+             where found.filled_at < clock_timestamp()
+                 - ceil(greatest(1, r.rate_burst::float8 / r.rate_count)) * r.rate_period_s * interval '1 s'
+             limit 5000 for update of found skip locked) whole
+         where b.rule_id = whole.rule_id and b.key = whole.key",
+    )
+    .execute(db.pool())
+    .await
+    .or_failed("forget what was left of rates")?;
+    Ok(keys.rows_affected() + windows.rows_affected() + buckets.rows_affected())
 }
 
 /// Every tenant.

@@ -123,7 +123,7 @@ impl Spec {
 #[derive(Debug, Clone, Copy)]
 pub struct Reference<'a> {
     /// The results of all jobs of the step, or that of its first.
-    all: bool,
+    pub all: bool,
     /// Of which step.
     pub step: &'a str,
     /// Which part of a result (RFC 6901); empty for the whole.

@@ -3,7 +3,7 @@
 //! Decided under the lock of the workflow by whoever comes first, in one transaction with the jobs that it makes. So a
 //! step begins once, whatever dies.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jobs::{JobId, TenantId, WorkflowId, failure::Problem, limits::RESULT_BYTES_MAX};
 use serde_json::{Value, json};
@@ -23,6 +23,11 @@ use crate::{
 
 /// Workflows moved in one pass.
 const WORKFLOWS_PER_PASS: i64 = 100;
+/// Bytes of the results of one step that are read for the arguments of another: many times what arguments take, since a
+/// pointer may take a little of each.
+const RESULTS_BYTES_MAX: i64 = 16 * 1024 * 1024;
+/// For how many seconds a workflow that cannot be moved is left alone.
+const SET_ASIDE_S: f64 = 60.0;
 /// Jobs of a workflow cancelled in one transaction.
 const CANCELS_PER_TRANSACTION: i64 = 500;
 
@@ -33,21 +38,47 @@ struct Row {
     cancelling: bool,
 }
 
-/// Moves the workflows that have a step which is over, or that somebody stopped; answers how many.
+/// Moves the workflows that have a step which is over, or that somebody stopped; answers how many. One that this process
+/// cannot move, because it lacks a kind or a key, is set aside for a while and holds no other up.
+///
+/// # Errors
+/// When the database is out of reach.
 pub async fn advance(db: &Db) -> Result<usize, StoreError> {
     let mut moved = 0;
     for workflow in waiting(db).await? {
-        moved += usize::from(advance_one(db, workflow).await?);
+        match advance_one(db, workflow).await {
+            Ok(has_moved) => moved += usize::from(has_moved),
+            Err(error) if error.is_transient() => return Err(error),
+            Err(error) => {
+                tracing::error!(workflow.id = %workflow, %error, "Cannot move {workflow}; it is set aside for a minute");
+                set_aside(db, workflow).await?;
+            }
+        }
     }
     Ok(moved)
 }
 
+/// Leaves a workflow alone for [`SET_ASIDE_S`]: another process may be able to move it before.
+async fn set_aside(db: &Db, workflow: WorkflowId) -> Result<(), StoreError> {
+    sqlx::query(
+        "update workflow set not_before = clock_timestamp() + make_interval(secs => $2) where id = $1",
+    )
+    .bind(workflow.as_uuid())
+    .bind(SET_ASIDE_S)
+    .execute(db.pool())
+    .await
+    .or_failed("set a workflow aside")?;
+    Ok(())
+}
+
 async fn waiting(db: &Db) -> Result<Vec<WorkflowId>, StoreError> {
     let ids: Vec<Uuid> = sqlx::query_scalar(
-        "(select workflow_id from workflow_step
-          where state = 'running' and completed + discarded + cancelled >= jobs_total limit $1)
+        "(select s.workflow_id from workflow_step s join workflow w on w.id = s.workflow_id
+          where s.state = 'running' and s.completed + s.discarded + s.cancelled >= s.jobs_total
+              and (w.not_before is null or w.not_before < clock_timestamp()) limit $1)
          union
-         (select id from workflow where cancel_requested_at is not null and state = 'running' limit $1)",
+         (select id from workflow where cancel_requested_at is not null and state = 'running'
+              and (not_before is null or not_before < clock_timestamp()) limit $1)",
     )
     .bind(WORKFLOWS_PER_PASS)
     .fetch_all(db.pool())
@@ -176,11 +207,14 @@ async fn begin(
         return Ok(Err(Problem::new("step_begun", "the jobs of this step were made before")));
     };
     let mut spec = Spec::open(db, tenant, workflow, at as i16, spec).await?;
-    let asked: BTreeSet<String> =
-        spec.args.iter().flat_map(references).map(|asked| asked.step.to_owned()).collect();
+    // By name, and whether all of its results are asked for or only the first.
+    let mut asked: BTreeMap<String, bool> = BTreeMap::new();
+    for reference in spec.args.iter().flat_map(references) {
+        *asked.entry(reference.step.to_owned()).or_default() |= reference.all;
+    }
     let mut results = BTreeMap::new();
-    for name in asked {
-        match results_of(db, tx, tenant, workflow, all, &name).await? {
+    for (name, all_of_it) in asked {
+        match results_of(db, tx, tenant, workflow, all, (&name, all_of_it)).await? {
             Ok(found) => results.insert(name, found),
             Err(problem) => return Ok(Err(problem)),
         };
@@ -193,25 +227,46 @@ async fn begin(
     Ok(Ok(()))
 }
 
-/// What the jobs of a step left, in the order in which they were made; null for one that left nothing.
+/// What the jobs of a step left, in the order in which they were made, or only what the first left; null for one that left
+/// nothing. More than fits into arguments is not read.
 async fn results_of(
     db: &Db,
     tx: &mut Tx,
     tenant: TenantId,
     workflow: WorkflowId,
     all: &[Step],
-    name: &str,
+    (name, all_of_it): (&str, bool),
 ) -> Result<Result<Vec<Value>, Problem>, StoreError> {
     let Some(step) = all.iter().find(|step| step.name == name) else { return Ok(Ok(Vec::new())) };
+    let most = if all_of_it { i64::MAX } else { 1 };
+    let bytes: i64 = sqlx::query_scalar(
+        "select coalesce(sum(octet_length(result::text)), 0)::bigint from (
+             select a.result from attempt a
+             where a.workflow_id = $1 and a.step = $2 and a.final_state is not null order by a.job_id limit $3) r",
+    )
+    .bind(workflow.as_uuid())
+    .bind(step.ordinal)
+    .bind(most)
+    .fetch_one(&mut **tx)
+    .await
+    .or_failed("weigh the results of a step")?;
+    if bytes > RESULTS_BYTES_MAX {
+        let message = format!(
+            "the results of {name} take {bytes} bytes, and at most {RESULTS_BYTES_MAX} are read for the arguments of \
+             another step; ask for one with $result_of"
+        );
+        return Ok(Err(Problem::new("results_too_large", message)));
+    }
     let rows: Vec<(Uuid, Option<Json<Payload>>)> = sqlx::query_as(
         "select a.job_id, a.result from attempt a
          where a.workflow_id = $1 and a.step = $2 and a.final_state is not null
            and not exists (select from attempt later where later.tenant_id = a.tenant_id and later.job_id = a.job_id
                and later.fence > a.fence)
-         order by a.job_id",
+         order by a.job_id limit $3",
     )
     .bind(workflow.as_uuid())
     .bind(step.ordinal)
+    .bind(most)
     .fetch_all(&mut **tx)
     .await
     .or_failed("read the results of a step")?;

@@ -91,6 +91,8 @@ pub struct LimitFact {
     pub rate_count: Option<u32>,
     /// The period, in seconds.
     pub rate_period_s: Option<f64>,
+    /// `bucket`, which fills all the time, or `window`, which is full again at its end.
+    pub rate_algorithm: Option<String>,
     /// Jobs that may begin now.
     pub tokens: Option<f64>,
     /// When one more may begin.

@@ -37,7 +37,7 @@ impl Job for WebhookProcess {
         timeout_s: 30,
         backoff: Backoff { base_ms: 500, cap_s: 60 },
         priority: Priority::NORMAL,
-        promise_s: None,
+        promise_s: Some(60),
     };
     type Output = Processed;
 

@@ -16,12 +16,12 @@ use crate::{held::Held, stop::Reason};
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
 /// Renews every lease three times in its life, until `stop`. When the ledger cannot be reached for the length of a lease,
-/// everything is stopped: by then another worker may have it.
+/// everything is stopped at its end and not later: from then on another worker may have it.
 pub async fn renew(db: Db, held: Arc<Held>, ttl: Duration, stop: CancellationToken) {
     let mut renewed = Instant::now();
     while !stop.is_cancelled() {
         tokio::select! {
-            () = tokio::time::sleep(ttl / 3) => {}
+            () = tokio::time::sleep(within(ttl, renewed)) => {}
             () = stop.cancelled() => return,
         }
         let leases = held.leases();
@@ -30,7 +30,7 @@ pub async fn renew(db: Db, held: Arc<Held>, ttl: Duration, stop: CancellationTok
             continue;
         }
         let asked = Instant::now();
-        match tokio::time::timeout(ttl / 3, claim::renew(&db, &leases, ttl)).await {
+        match tokio::time::timeout(within(ttl, renewed), claim::renew(&db, &leases, ttl)).await {
             Ok(Ok(standing)) => {
                 held.stop_unless(&leases, &standing);
                 renewed = asked;
@@ -42,6 +42,14 @@ pub async fn renew(db: Db, held: Arc<Held>, ttl: Duration, stop: CancellationTok
             tracing::error!("No lease could be renewed in time; stopping every job");
             held.stop_all(Reason::LeaseLost);
         }
+    }
+}
+
+/// A third of a lease, but not past the end of those that were `renewed` last; a third again when that is over.
+fn within(ttl: Duration, renewed: Instant) -> Duration {
+    match ttl.saturating_sub(renewed.elapsed()) {
+        Duration::ZERO => ttl / 3,
+        left => left.min(ttl / 3),
     }
 }
 

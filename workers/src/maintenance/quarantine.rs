@@ -1,10 +1,18 @@
 //! Quarantine: runs jobs that were there when a worker died in a process apart, so that they hurt nobody if it was they.
 
-use std::{process::Stdio, sync::Arc, time::Duration};
+use std::{
+    process::{ExitStatus, Stdio},
+    sync::Arc,
+    time::Duration,
+};
 
 use jobs::Queue;
+use rustix::process::{Pid, Signal, kill_process};
 use store::{Db, claim::Pick, rescue};
-use tokio::{process::Command, sync::mpsc};
+use tokio::{
+    process::{Child, Command},
+    sync::mpsc,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{chain, rescuer};
@@ -12,11 +20,8 @@ use super::{chain, rescuer};
 /// Pause after a child that could not be started.
 const START_AGAIN: Duration = Duration::from_secs(1);
 
-/// Sees to quarantined jobs: one child at a time for suspects, and one for jobs that have to be alone.
-pub struct Quarantine {
-    suspects: mpsc::Sender<Queue>,
-    alone: mpsc::Sender<Queue>,
-}
+/// Sees to quarantined jobs: of each queue one child at a time for suspects, and one for jobs that have to be alone.
+pub struct Quarantine(Vec<(Pick, Queue, mpsc::Sender<()>)>);
 
 /// What a child's name and exit need.
 #[derive(Clone)]
@@ -27,51 +32,61 @@ pub struct Parent {
     pub worker: Arc<str>,
     /// Queues whose jobs this process may do.
     pub listens_to: Vec<Queue>,
+    /// How long a child may take to end what it does when this process stops.
+    pub patience: Duration,
 }
 
 impl Quarantine {
-    /// Starts seeing to them, until `stop`.
-    pub fn start(parent: &Parent, services: &TaskTracker, stop: &CancellationToken) -> Self {
-        let begin = |pick| {
+    /// Starts seeing to them, until `stop`; what is under way then may take its patience.
+    pub fn start(parent: &Parent, tasks: &TaskTracker, stop: &CancellationToken) -> Self {
+        let all = parent.listens_to.iter().flat_map(|queue| Pick::QUARANTINED.map(|pick| (pick, *queue)));
+        let begin = |(pick, queue)| {
             let (sender, waiting) = mpsc::channel(1);
-            services.spawn(see_to_all(parent.clone(), pick, waiting, stop.clone()));
-            sender
+            tasks.spawn(see_to_all(parent.clone(), pick, queue, waiting, stop.clone()));
+            (pick, queue, sender)
         };
-        Self { suspects: begin(Pick::Suspect), alone: begin(Pick::Alone) }
+        Self(all.map(begin).collect())
     }
 
     /// Says that `queue` has such jobs.
     pub fn see_to(&self, pick: Pick, queue: Queue) {
-        let sender = if pick == Pick::Alone { &self.alone } else { &self.suspects };
-        // Full means that it is being seen to.
-        let _ = sender.try_send(queue);
+        for (_, _, sender) in self.0.iter().filter(|(of, at, _)| (*of, *at) == (pick, queue)) {
+            // Full means that it is being seen to.
+            let _ = sender.try_send(());
+        }
     }
 }
 
-async fn see_to_all(parent: Parent, pick: Pick, mut waiting: mpsc::Receiver<Queue>, stop: CancellationToken) {
+async fn see_to_all(
+    parent: Parent,
+    pick: Pick,
+    queue: Queue,
+    mut waiting: mpsc::Receiver<()>,
+    stop: CancellationToken,
+) {
     let mut runs = 0_u64;
     loop {
-        let queue = tokio::select! {
-            queue = waiting.recv() => queue,
+        let wanted = tokio::select! {
+            wanted = waiting.recv() => wanted,
             () = stop.cancelled() => return,
         };
-        let Some(queue) = queue else { return };
-        if !parent.listens_to.contains(&queue) {
-            continue;
+        if wanted.is_none() {
+            return;
         }
         runs += 1;
-        let name = format!("{}-{}{runs}", parent.worker, if pick == Pick::Alone { 'a' } else { 's' });
-        if let Err(error) = run_child(&parent.db, pick, queue, &name, &stop).await {
+        let how = if pick == Pick::Alone { 'a' } else { 's' };
+        let name = format!("{}-{queue}-{how}{runs}", parent.worker);
+        if let Err(error) = run_child(&parent, pick, queue, &name, &stop).await {
             tracing::error!(error = chain(&error), "Could not start a quarantine process");
             tokio::time::sleep(START_AGAIN).await;
         }
     }
 }
 
-/// Runs a child with the settings of this process. One that dies is rescued at once: nobody has to wait for a lease that
-/// nobody holds.
+/// Runs a child with the settings of this process. When this process stops, the child drains as it does. One that dies is
+/// rescued at once: nobody has to wait for a lease that nobody holds.
 async fn run_child(
-    db: &Db,
+    parent: &Parent,
     pick: Pick,
     queue: Queue,
     name: &str,
@@ -86,20 +101,31 @@ async fn run_child(
         .spawn()?;
     let status = tokio::select! {
         status = child.wait() => status?,
-        () = stop.cancelled() => {
-            child.kill().await?;
-            child.wait().await?
-        }
+        () = stop.cancelled() => drained(&mut child, parent.patience).await?,
     };
     if status.success() {
         return Ok(());
     }
     tracing::warn!(worker.name = name, status = %status, "A quarantine process died with its jobs");
-    match rescue::rescue(db, rescue::From::Dead(name)).await {
+    match rescue::rescue(&parent.db, rescue::From::Dead(name)).await {
         Ok(rescued) => rescuer::report(&rescued),
         Err(error) => tracing::warn!(error = chain(&error), "Could not rescue at once; the next sweep will"),
     }
     Ok(())
+}
+
+/// Tells a child to stop, as a service manager would tell this process, and waits for that; not for ever.
+async fn drained(child: &mut Child, patience: Duration) -> std::io::Result<ExitStatus> {
+    if let Some(id) = child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
+        kill_process(id, Signal::TERM)?;
+    }
+    match tokio::time::timeout(patience, child.wait()).await {
+        Ok(status) => status,
+        Err(_) => {
+            child.kill().await?;
+            child.wait().await
+        }
+    }
 }
 
 /// The arguments this process was started with, without its own name.

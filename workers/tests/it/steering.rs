@@ -56,6 +56,27 @@ async fn what_does_not_end_in_time_is_handed_back_without_using_an_attempt() {
 }
 
 #[tokio::test]
+async fn what_runs_apart_is_handed_back_as_well_and_a_stop_is_no_crash() {
+    let world = World::new().await;
+    let victim = world.start(&[]);
+    let job = world.probe(working(600_000)).await;
+    world.reaches(job, State::Running).await;
+    victim.kill();
+    for _ in 0..2 {
+        let mut worker = world.start(&["--grace-s", "0"]);
+        eventually("it to run apart", SOON, || async {
+            let apart = "select count(*) from lease where worker like '%-default-s1'";
+            (world.database.number(apart).await.unwrap() == 1).then_some(())
+        })
+        .await;
+        worker.terminate();
+        assert_eq!(worker.exits().await, Some(0));
+        assert_eq!((world.state(job).await, world.job(job).await.attempt), (State::Available, 1));
+    }
+    assert_eq!(world.story(job).await, "1:crashed 2:returned 2:returned");
+}
+
+#[tokio::test]
 async fn a_worker_listens_only_to_its_queues() {
     let world = World::new().await;
     let media = world.start(&["--queues", "media"]);

@@ -25,6 +25,8 @@ const SLOTS: [&str; 4] = ["--queues", "default", "--concurrency", "default=16"];
 /// Jobs that take long enough to be cut off from.
 const LONG_JOBS: usize = 8;
 const RECOVERED_MAX: Duration = Duration::from_secs(15);
+/// Past its lease's end a worker may say so late for as long as it takes to look.
+const NOTICED: Duration = Duration::from_secs(1);
 
 /// What is wrong, and with which way.
 struct Trouble {
@@ -113,7 +115,7 @@ async fn play(stage: &Stage, trouble: &Trouble) -> anyhow::Result<Vec<Figure>> {
         // Its own words: its metrics would tell when the slots are free again, which waits for what was said last.
         let stopped = || async { cut_off[0].process.said("stopping every job").then_some(()) };
         until("the worker that is cut off to stop its jobs", world.lease() * 4, stopped).await?;
-        figures.push(Figure::within("handlers stopped after", began.elapsed(), world.lease() * 2));
+        figures.push(Figure::within("handlers stopped after", began.elapsed(), world.lease() + NOTICED));
     }
     tokio::time::sleep((world.lease() * 2).saturating_sub(began.elapsed())).await;
     to_postgres.set(Weather::default());

@@ -87,7 +87,7 @@ rows! {
     "F10" s3_faults "S3 refusing 20 % of requests, answering after 10 s, breaking uploads off, and down"
         => "no job completes without whole pictures; what nobody completed is collected";
     "F11" cut_off "A worker with 30 % loss, 500 ms latency, or cut off in one direction from Redis or Postgres"
-        => "never two standing leases for a job; handlers stop within two leases";
+        => "never two standing leases for a job; handlers stop within the lease";
     "F12" clocks "Workers whose clocks are 10 minutes off, jump an hour, or leap a second"
         => "no lease is lost or taken for it; nothing begins before the database says so";
     "F13" schedulers "One of three processes that may fire schedules is killed around every second; nobody was there for hours"

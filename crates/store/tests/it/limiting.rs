@@ -137,6 +137,43 @@ async fn a_bucket_lets_its_burst_go_and_then_its_rate() {
 }
 
 #[tokio::test]
+async fn a_limit_that_is_full_for_another_reason_than_its_rate_is_not_asked_again_at_once() {
+    let world = World::new().await;
+    let fast = Rate { algorithm: Algorithm::Bucket, count: 1, period_s: 3_600.0, burst: 10 };
+    world.limit(Limit { concurrency: Some(1), ..rate("both", fast) }).await;
+    world.fill(5, |_| probe()).await;
+    assert_eq!(world.claim(5).await.len(), 1);
+    let waiting = async || release::waiting(&world.worker).await.unwrap().remove(0);
+    let held = waiting().await;
+    assert_eq!((held.jobs, held.ready_in), (0, None), "there are tokens left: the end of a job says when");
+    // Two lanes under one rate: what the first takes of it, the second need not wait for by the clock.
+    let world = World::new().await;
+    let tokens = Rate { algorithm: Algorithm::Bucket, count: 1, period_s: 3_600.0, burst: 2 };
+    world.limit(rate("shared", tokens)).await;
+    world.fill(4, |at| keyed(if at % 2 == 0 { "a" } else { "b" })).await;
+    let held = release::waiting(&world.worker).await.unwrap().remove(0);
+    assert_eq!((held.jobs, held.ready_in), (2, None));
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_rate_is_forgotten_when_it_is_whole_again() {
+    let world = World::new().await;
+    let slow = Rate { algorithm: Algorithm::Bucket, count: 1, period_s: 60.0, burst: 4 };
+    world.limit(rate("slowly", slow)).await;
+    world.fill(1, |_| probe()).await;
+    world.claim(1).await;
+    let left = async || {
+        store::housekeeping::forget_expired(&world.worker).await.unwrap();
+        world.database.number("select count(*) from bucket").await.unwrap()
+    };
+    assert_eq!(left().await, 1, "a minute has not passed");
+    world.database.execute("update bucket set filled_at = filled_at - interval '239 s'").await.unwrap();
+    assert_eq!(left().await, 1, "nor four");
+    world.database.execute("update bucket set filled_at = filled_at - interval '2 s'").await.unwrap();
+    assert_eq!(left().await, 0);
+}
+
+#[tokio::test]
 async fn a_window_lets_its_count_go_and_begins_anew() {
     let world = World::new().await;
     let hourly = Rate { algorithm: Algorithm::Window, count: 3, period_s: 2_678_400.0, burst: 3 };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jobs::{Priority, Queue, TenantId};
+use jobs::{Priority, Queue, TenantId, WebhookEventId, kinds::webhook_process::WebhookProcess};
 use store::{
     claim::{self, Pick},
     enqueue::{Hop, NewJob},
@@ -126,6 +126,15 @@ async fn a_promise_at_risk_goes_first_and_then_time_left_decides() {
     world.age("lane.promise_s > 0", 40).await;
     let order = [world.claim_one().await.id, world.claim_one().await.id, world.claim_one().await.id];
     assert_eq!(order, [tight, urgent, relaxed]);
+}
+
+#[tokio::test]
+async fn a_kind_may_carry_a_promise() {
+    let world = World::new().await;
+    let new = NewJob::of(&WebhookProcess { event: WebhookEventId::new(), replay: 0 }).unwrap();
+    world.enqueue(new).await;
+    let promised = "select extract(epoch from due_at - scheduled_at)::bigint from job";
+    assert_eq!(world.database.number(promised).await.unwrap(), 60);
 }
 
 #[tokio::test]

@@ -126,6 +126,30 @@ async fn ten_thousand_jobs_join_once() {
 }
 
 #[tokio::test]
+async fn a_workflow_that_nobody_here_can_move_holds_no_other_up() {
+    let world = World::new().await;
+    let chain = || vec![step("a", &[], 1), step("b", &[0], 1)];
+    let stuck = world.begin_workflow(chain()).await;
+    let stranger =
+        "update workflow_step set spec = jsonb_set(spec, '{kind}', '\"no.such\"') where spec is not null";
+    world.database.execute(stranger).await.unwrap();
+    let others = [world.begin_workflow(chain()).await, world.begin_workflow(chain()).await];
+    assert_eq!(world.run(|_| done()).await, 3);
+    for other in others {
+        assert_eq!(world.states(other).await, "running a:completed b:running");
+    }
+    assert_eq!(world.states(stuck).await, "running a:running b:waiting");
+    let known =
+        "update workflow_step set spec = jsonb_set(spec, '{kind}', '\"probe.work\"') where spec is not null";
+    world.database.execute(known).await.unwrap();
+    world.advance().await;
+    assert_eq!(world.states(stuck).await, "running a:running b:waiting", "it is left alone for a while");
+    world.database.execute("update workflow set not_before = now() - interval '1 s'").await.unwrap();
+    world.advance().await;
+    assert_eq!(world.states(stuck).await, "running a:completed b:running");
+}
+
+#[tokio::test]
 async fn failures_stop_are_tolerated_or_passed_over() {
     let world = World::new().await;
     let fail = |bad: &'static str| move |tag: &str| if tag == bad { given_up() } else { done() };
