@@ -275,9 +275,10 @@ fn by_rate(limit: &LimitFact, ahead: u64) -> Option<DateTime<Utc>> {
     if more < 0.0 {
         return None;
     }
-    let periods = more / f64::from(count.max(1));
-    let periods = if limit.rate_algorithm.as_deref() == Some("window") { periods.floor() } else { periods };
-    Some(next_at + TimeDelta::milliseconds((periods * period_s * 1_000.0) as i64))
+    let is_window = limit.rate_algorithm.as_deref() == Some("window");
+    let turns = more / f64::from(count.max(1));
+    let turns = if is_window { turns.floor() } else { turns };
+    Some(next_at + TimeDelta::milliseconds((turns * period_s * 1_000.0) as i64))
 }
 
 fn or_more(count: u64) -> String {

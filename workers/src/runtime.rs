@@ -207,6 +207,30 @@ pub async fn run(
     let own = claims.iter().cloned().zip(loops.iter().map(|(_, health)| health.clone())).collect();
     let release = Release { db: core.deps.db.clone(), ring: ring.clone(), door, quarantine, own };
     services.spawn(release.run(stop.clone()));
+    maintain(&core, &args, &services, &stop)?;
+    let listens_to = args.slots().into_iter().collect();
+    services.spawn(presence::run(core.deps.db.clone(), core.worker.clone(), listens_to, stop.clone()));
+    answer_health(&args, &core, ring, loops, claims, prometheus, &services, &stop).await?;
+
+    tracing::info!(worker.name = %core.worker, queues = ?args.slots(), "Working");
+    stop.cancelled().await;
+    tracing::info!(grace_s = args.grace_s, "Draining: nothing new is claimed");
+    services.close();
+    core.wind_up(&tasks, Duration::from_secs(args.grace_s)).await;
+    apart.close();
+    let _ = tokio::time::timeout(patience + LAST_SETTLE, apart.wait()).await;
+    let _ = tokio::time::timeout(LAST_SETTLE, services.wait()).await;
+    tracing::info!("Stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Starts everything that is done once in a while, or when nobody else does it.
+fn maintain(
+    core: &Core,
+    args: &RunArgs,
+    services: &TaskTracker,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
     services.spawn(rescuer::run(core.deps.db.clone(), Duration::from_millis(args.sweep_ms), stop.clone()));
     services.spawn(scheduler::run(core.deps.db.clone(), stop.clone()));
     services.spawn(fan_out::run(core.deps.db.clone(), stop.clone()));
@@ -225,20 +249,7 @@ pub async fn run(
     services.spawn(payloads::run(core.deps.clone(), stop.clone()));
     services.spawn(resealing::run(core.deps.clone(), stop.clone()));
     services.spawn(parking::run(core.deps.db.clone(), args.knows(), stop.clone()));
-    let listens_to = args.slots().into_iter().collect();
-    services.spawn(presence::run(core.deps.db.clone(), core.worker.clone(), listens_to, stop.clone()));
-    answer_health(&args, &core, ring, loops, claims, prometheus, &services, &stop).await?;
-
-    tracing::info!(worker.name = %core.worker, queues = ?args.slots(), "Working");
-    stop.cancelled().await;
-    tracing::info!(grace_s = args.grace_s, "Draining: nothing new is claimed");
-    services.close();
-    core.wind_up(&tasks, Duration::from_secs(args.grace_s)).await;
-    apart.close();
-    let _ = tokio::time::timeout(patience + LAST_SETTLE, apart.wait()).await;
-    let _ = tokio::time::timeout(LAST_SETTLE, services.wait()).await;
-    tracing::info!("Stopped");
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn redis_options(args: &RunArgs) -> RingOptions {

@@ -67,10 +67,6 @@ impl Decision {
         self.verdict = Verdict::Skip;
         self.note(rule, said);
     }
-
-    fn is_going(&self) -> bool {
-        !matches!(self.verdict, Verdict::Skip)
-    }
 }
 
 /// Decides for each channel whether `recipient` is told, when, and why.

@@ -119,13 +119,11 @@ async fn drained(child: &mut Child, patience: Duration) -> std::io::Result<ExitS
     if let Some(id) = child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
         kill_process(id, Signal::TERM)?;
     }
-    match tokio::time::timeout(patience, child.wait()).await {
-        Ok(status) => status,
-        Err(_) => {
-            child.kill().await?;
-            child.wait().await
-        }
+    if let Ok(status) = tokio::time::timeout(patience, child.wait()).await {
+        return status;
     }
+    child.kill().await?;
+    child.wait().await
 }
 
 /// The arguments this process was started with, without its own name.

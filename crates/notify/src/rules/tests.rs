@@ -9,6 +9,12 @@ use crate::{
     request::{About, Rungs},
 };
 
+impl Decision {
+    fn is_going(&self) -> bool {
+        !matches!(self.verdict, Verdict::Skip)
+    }
+}
+
 fn now() -> DateTime<Utc> {
     "2026-07-01T21:30:00Z".parse().unwrap()
 }

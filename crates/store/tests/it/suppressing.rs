@@ -29,8 +29,8 @@ async fn why(world: &World, tenant: TenantId, party: PartyId) -> Option<String> 
     contacts[1].suppression.clone()
 }
 
-async fn say(world: &World, contact: ContactPointId, word: Word) {
-    assert!(parties::say(&world.api, world.tenant, contact, word, "a test").await.unwrap());
+async fn say(world: &World, contact: ContactPointId, said: Word) {
+    assert!(parties::say(&world.api, world.tenant, contact, said, "a test").await.unwrap());
 }
 
 #[tokio::test]
