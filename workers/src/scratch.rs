@@ -87,9 +87,9 @@ mod tests {
     fn what_a_dead_process_left_goes_though_its_number_lives() {
         let root = tempfile::tempdir().unwrap();
         for left in ["1-abc", &format!("{}-abc", std::process::id()), "room-abc"] {
-            let room = root.path().join(left);
-            std::fs::create_dir(&room).unwrap();
-            std::fs::write(room.join("source"), "x").unwrap();
+            let place = root.path().join(left);
+            std::fs::create_dir(&place).unwrap();
+            std::fs::write(place.join("source"), "x").unwrap();
         }
         Scratch::open(root.path()).unwrap();
         assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
@@ -98,11 +98,11 @@ mod tests {
     #[test]
     fn a_room_in_use_stays_when_another_process_starts() {
         let root = tempfile::tempdir().unwrap();
-        let room = Scratch::open(root.path()).unwrap().room().unwrap();
-        std::fs::write(room.path().join("source"), "x").unwrap();
+        let taken = Scratch::open(root.path()).unwrap().room().unwrap();
+        std::fs::write(taken.path().join("source"), "x").unwrap();
         Scratch::open(root.path()).unwrap();
-        assert!(room.path().join("source").exists());
-        drop(room);
+        assert!(taken.path().join("source").exists());
+        drop(taken);
         assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
     }
 }
