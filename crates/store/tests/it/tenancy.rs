@@ -180,7 +180,11 @@ fn people_of(tenant: TenantId) -> String {
              insert into user_role (user_id, tenant_id, role) values ('{id}', '{id}', 'viewer');
              insert into audit_entry (chain, tenant_id, seq, entry, hash) values ('{id}', '{id}', 1, '{{}}', sha256('x'));
              insert into work_minute (tenant_id, minute, queue, kind, completed, failed, discarded, wait_ms, run_ms)
-                 values ('{id}', now(), 'x', 'x', 0, 0, 0, '{{}}', '{{}}');"
+                 values ('{id}', now(), 'x', 'x', 0, 0, 0, '{{}}', '{{}}');
+             insert into alert (id, tenant_id, rule, measure, threshold, value, worst, recipients)
+                 values ('{id}', '{id}', 'x', 'queue_age', 1, 1, 1, '{{}}');
+             insert into alert_rule (tenant_id, name, measure, threshold, window_s, fire_after_s, resolve_after_s, recipients,
+                 updated_by, alert_id) values ('{id}', 'x', 'queue_age', 1, 1, 0, 0, '{{}}', 'x', '{id}');"
     )
 }
 
@@ -302,6 +306,8 @@ async fn a_tenant_cannot_write_for_another() {
         "delete from lease".to_owned(),
         "insert into user_role (user_id, role) values (gen_random_uuid(), 'admin')".to_owned(),
         "update user_account set totp_secret = null".to_owned(),
+        "update alert set worst = 0".to_owned(),
+        "delete from alert".to_owned(),
         "update audit_entry set entry = '{}'".to_owned(),
         "delete from audit_entry".to_owned(),
         "select drop_partitions('2100-01-01')".to_owned(),
