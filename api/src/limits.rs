@@ -136,6 +136,24 @@ pub(crate) const WEBHOOK_HEADER_BYTES_MAX: usize = 1_024;
 /// Seconds in which a source may send as many webhooks as the setting says.
 pub(crate) const WEBHOOKS_WINDOW_S: u32 = 60;
 
+/// Rules for alerts of a tenant.
+pub(crate) const ALERT_RULES_MAX: i64 = 50;
+/// Characters of a rule's name.
+pub(crate) const ALERT_NAME_CHARS_MAX: usize = 63;
+/// Largest number from which on something is wrong.
+pub(crate) const ALERT_THRESHOLD_MAX: i32 = 1_000_000;
+/// Seconds that a rule looks back: what is summed up by the minute tells nothing of less.
+pub(crate) const ALERT_WINDOW_S_MIN: i32 = 300;
+pub(crate) const ALERT_WINDOW_S_MAX: i32 = 86_400;
+/// That many unless the request says otherwise.
+pub(crate) const ALERT_WINDOW_S: i32 = 600;
+/// Seconds for which something has to be wrong, or well, at most.
+pub(crate) const ALERT_AFTER_S_MAX: i32 = 86_400;
+/// Unless the request says otherwise, wrong.
+pub(crate) const ALERT_FIRE_AFTER_S: i32 = 60;
+/// Unless the request says otherwise, well.
+pub(crate) const ALERT_RESOLVE_AFTER_S: i32 = 300;
+
 /// Limits of a tenant.
 pub(crate) const LIMITS_MAX: i64 = 100;
 /// Characters of a limit's name.

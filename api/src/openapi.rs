@@ -10,7 +10,7 @@ use crate::{
     problem::Problem,
     request,
     routes::{
-        absences, asset_list, asset_terms, assets, attempts, batch, bookings, brand, bulk,
+        absences, alerts, asset_list, asset_terms, assets, attempts, batch, bookings, brand, bulk,
         calendar_conflicts, calendar_feeds, calendar_links, contact_points, deliveries, events, health,
         hooks, inbox, inbox_events, job_events, jobs, kinds, limits, matches, memberships, messages,
         notifications, offers, pages, parties, pauses, preferences, promises, rankings, relations, retention,
@@ -37,6 +37,7 @@ use crate::{
         (name = "Calendars", description = "What people keep elsewhere, and what they see of their bookings there"),
         (name = "Matching", description = "Find somebody for a visit"),
         (name = "Webhooks", description = "What others tell us, and what we tell others"),
+        (name = "Alerts", description = "What somebody should be told of"),
         (name = "Operation", description = "For whoever runs this"),
     ),
 )]
@@ -189,6 +190,9 @@ fn webhooks() -> OpenApiRouter<AppState> {
         .routes(routes!(webhook_events::get_webhook_event))
         .routes(routes!(webhook_events::replay_webhook_event))
         .routes(routes!(webhook_events::list_webhook_refusals))
+        .routes(routes!(alerts::list_alert_rules))
+        .routes(routes!(alerts::set_alert_rule, alerts::get_alert_rule, alerts::remove_alert_rule))
+        .routes(routes!(alerts::list_alerts))
 }
 
 /// What anybody may ask.

@@ -14,7 +14,7 @@ const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; conn
     base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// The pages of a tenant: where, what they are called, and what they take.
-const SECTIONS: [(&str, &str, Right); 9] = [
+const SECTIONS: [(&str, &str, Right); 10] = [
     ("", "Home", Right::See),
     ("/queues", "Queues", Right::See),
     ("/jobs", "Jobs", Right::See),
@@ -23,6 +23,7 @@ const SECTIONS: [(&str, &str, Right); 9] = [
     ("/schedules", "Schedules", Right::See),
     ("/messages", "Messages", Right::See),
     ("/webhooks", "Webhooks", Right::See),
+    ("/alerts", "Alerts", Right::See),
     ("/audit", "Audit", Right::Operate),
 ];
 
@@ -171,11 +172,11 @@ fn respond(status: StatusCode, title: &str, body: &Markup) -> Response {
 /// A state in its colour, with a sign for those who do not see colours.
 pub(super) fn state(state: &str) -> Markup {
     let sign = match state {
-        "completed" | "processed" | "sent" | "delivered" | "read" | "done" => "✓",
+        "completed" | "processed" | "sent" | "delivered" | "read" | "done" | "resolved" | "quiet" => "✓",
         "running" => "▶",
-        "discarded" | "failed" | "crashed" | "refused" | "bounced" | "complained" => "✕",
+        "discarded" | "failed" | "crashed" | "refused" | "bounced" | "complained" | "firing" => "✕",
         "cancelled" | "paused" | "ignored" | "dropped" | "skipped" => "■",
-        "retryable" | "retried" | "pending" => "↻",
+        "retryable" | "retried" | "pending" | "resolving" => "↻",
         "unknown" => "?",
         _ => "·",
     };

@@ -7,6 +7,7 @@
 //! reached through the guard only.
 
 mod access;
+mod alerts;
 mod audit;
 mod bulk;
 mod charts;

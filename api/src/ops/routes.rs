@@ -10,7 +10,7 @@ use axum::{
 
 use super::{
     access::Right,
-    audit, bulk, cloning, errors,
+    alerts, audit, bulk, cloning, errors,
     guard::{self, Gate},
     home, job, jobs, live, messages, queues, schedules, sign_in,
     subject::Subject,
@@ -170,6 +170,14 @@ fn of_plans() -> Vec<Entry> {
             Operate,
             ("message.resolve", Subject::Message),
             post(messages::resolve),
+        ),
+        page("/ops/t/{tenant}/alerts", See, get(alerts::show)),
+        act("/ops/t/{tenant}/alerts", Operate, ("alert_rule.set", Subject::AlertRules), post(alerts::set)),
+        act(
+            "/ops/t/{tenant}/alerts/{id}/remove",
+            Operate,
+            ("alert_rule.remove", Subject::AlertRules),
+            post(alerts::remove),
         ),
         page("/ops/t/{tenant}/webhooks", See, get(webhooks::list)),
         page("/ops/t/{tenant}/webhooks/in/{id}", See, get(webhooks::source)),

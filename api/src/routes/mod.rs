@@ -1,6 +1,7 @@
 //! The endpoints, by what they are about.
 
 pub(crate) mod absences;
+pub(crate) mod alerts;
 pub(crate) mod asset_films;
 pub(crate) mod asset_list;
 pub(crate) mod asset_terms;
