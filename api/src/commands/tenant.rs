@@ -46,7 +46,7 @@ pub(crate) async fn run(args: &TenantArgs) -> anyhow::Result<()> {
                     say(&rotation(&tenant.slug, &rotated))?;
                 }
             }
-            say(&format!("{} secrets of webhooks were sealed anew", sealing::reseal(&db).await?))?;
+            say(&format!("{} secrets were sealed anew", sealing::reseal(&db).await?))?;
         }
         TenantCommand::List => {
             for tenant in store::keys::tenants(&db).await? {

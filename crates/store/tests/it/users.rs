@@ -139,7 +139,7 @@ async fn a_second_factor_is_sealed_and_changes_its_master_key() {
     assert_eq!(world.database.number(plain).await.unwrap(), 1);
     let (owner, api) = (given(Role::Owner, ONE, None), given(Role::Api, ONE, None));
     assert_eq!(read(&api).await.unwrap().unwrap(), [7; 20]);
-    let seal = async |owner: &Db| owner.transact(None, async |tx| users::reseal(owner, tx).await).await;
+    let seal = async |owner: &Db| owner.transact(None, async |tx| users::seal(owner, tx).await).await;
     assert_eq!((seal(&owner).await.unwrap(), seal(&owner).await.unwrap()), (1, 0));
     assert_eq!(world.database.number(plain).await.unwrap(), 0);
     assert_eq!(read(&api).await.unwrap().unwrap(), [7; 20]);
@@ -149,7 +149,8 @@ async fn a_second_factor_is_sealed_and_changes_its_master_key() {
     let (owner, api) = (given(Role::Owner, TWO, Some(ONE)), given(Role::Api, TWO, None));
     assert!(matches!(read(&api).await, Err(StoreError::NoMasterKey { .. })));
     assert!(matches!(sealing::check(&api).await, Err(StoreError::NoMasterKey { .. })));
-    assert_eq!(seal(&owner).await.unwrap(), 1);
+    assert_eq!(seal(&owner).await.unwrap(), 0, "it is sealed already");
+    assert_eq!(sealing::reseal(&owner).await.unwrap(), 1);
     assert_eq!(read(&api).await.unwrap().unwrap(), [7; 20]);
     sealing::check(&api).await.unwrap();
     let other = UserId::new();
