@@ -305,6 +305,9 @@ pub(crate) const OPS_WINDOW_S: u32 = 60;
 pub(crate) const WORDS_CHARS_MAX: usize = 200;
 /// Rows on a page of the dashboard.
 pub(crate) const OPS_ROWS_MAX: i64 = 50;
+/// Pictures, and rows of a table, that the page of a job shows of what came of it.
+pub(crate) const PREVIEW_PICTURES_MAX: usize = 12;
+pub(crate) const PREVIEW_ROWS_MAX: usize = 10;
 /// Log lines on the page of a job.
 pub(crate) const OPS_LINES_MAX: i64 = 500;
 /// How often the page of a job is told to look again, at most; and any other page.

@@ -22,6 +22,7 @@ mod live;
 mod messages;
 mod origin;
 mod passwords;
+mod preview;
 mod queues;
 mod routes;
 mod schedules;

@@ -24,6 +24,7 @@ mod intake;
 mod notifications;
 mod ops;
 mod ops_bounds;
+mod ops_previews;
 mod ops_roles;
 mod ops_steering;
 mod pages;
