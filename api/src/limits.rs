@@ -305,6 +305,9 @@ pub(crate) const OPS_WINDOW_S: u32 = 60;
 pub(crate) const WORDS_CHARS_MAX: usize = 200;
 /// Rows on a page of the dashboard.
 pub(crate) const OPS_ROWS_MAX: i64 = 50;
+/// Views of a tenant that somebody keeps, and characters of the name of one.
+pub(crate) const VIEWS_MAX: i64 = 30;
+pub(crate) const VIEW_NAME_CHARS_MAX: usize = 63;
 /// Pictures, and rows of a table, that the page of a job shows of what came of it.
 pub(crate) const PREVIEW_PICTURES_MAX: usize = 12;
 pub(crate) const PREVIEW_ROWS_MAX: usize = 10;

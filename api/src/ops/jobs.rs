@@ -16,7 +16,7 @@ use super::{
     access::Right,
     guard::Visit,
     layout::{Page, state},
-    words,
+    views, words,
 };
 use crate::{
     AppState,
@@ -53,12 +53,12 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    fn filter(&self) -> Result<Filter, Problem> {
+    pub(super) fn filter(&self) -> Result<Filter, Problem> {
         let refuse = |what: &str| Problem::new(Code::InvalidParameter, what);
         let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         let of = |text: &String| text.contains('\0');
         if [&self.kind, &self.tag, &self.words].into_iter().any(of)
-            || self.tag.len() > TAG_BYTES_MAX
+            || self.kind.len().max(self.tag.len()) > TAG_BYTES_MAX
             || self.words.chars().count() > WORDS_CHARS_MAX
         {
             return Err(refuse("a filter is too long, or holds a character that no text has"));
@@ -75,18 +75,27 @@ impl Wanted {
         })
     }
 
-    /// The same view, from another place on.
-    fn link(&self, before: JobId) -> String {
-        let wanted = [
+    /// What was said, by name.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let said = [
             ("state", &self.state),
             ("kind", &self.kind),
             ("queue", &self.queue),
             ("tag", &self.tag),
             ("words", &self.words),
         ];
+        said.into_iter().map(|(name, value)| (name, value.as_str())).filter(|(_, value)| !value.is_empty())
+    }
+
+    /// The view, as it stands behind a `?`.
+    pub(super) fn query(&self) -> String {
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(self.pairs()).finish()
+    }
+
+    /// The same view, from another place on.
+    fn link(&self, before: JobId) -> String {
         let mut query = form_urlencoded::Serializer::new("?".to_owned());
-        query.extend_pairs(wanted.into_iter().filter(|(_, value)| !value.is_empty()));
-        query.append_pair("before", &before.to_string()).finish()
+        query.extend_pairs(self.pairs()).append_pair("before", &before.to_string()).finish()
     }
 }
 
@@ -115,8 +124,10 @@ pub(super) async fn show(
         records.truncate(OPS_ROWS_MAX as usize);
         next = records.last().map(JobRecord::id);
     }
+    let views = views::bar(&app, &visit, &wanted).await?;
     let body = html! {
         (filters(&wanted))
+        (views)
         // An operation knows no words: what it did would be more than what is shown.
         @if visit.may(Right::Operate) && wanted.words.trim().is_empty() { (bulk_links(&place.slug, &wanted)) }
         div #jobs data-live="quiet" { (table(&base, &records)?) }

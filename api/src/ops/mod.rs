@@ -30,6 +30,7 @@ mod session;
 mod sign_in;
 mod subject;
 mod tenants;
+mod views;
 mod webhooks;
 mod words;
 mod workers;

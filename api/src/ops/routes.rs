@@ -14,7 +14,7 @@ use super::{
     guard::{self, Gate},
     home, job, jobs, live, messages, queues, schedules, sign_in,
     subject::Subject,
-    tenants, webhooks, workers,
+    tenants, views, webhooks, workers,
 };
 use crate::{AppState, limits::FORM_BYTES_MAX, static_files};
 
@@ -118,6 +118,8 @@ fn of_work() -> Vec<Entry> {
         act("/ops/t/{tenant}/limits", Operate, ("limit", Subject::Limits), post(queues::limit)),
         act("/ops/t/{tenant}/pauses/{id}/resume", Operate, ("resume", Subject::Pauses), post(queues::resume)),
         page("/ops/t/{tenant}/jobs", See, get(jobs::show)),
+        act("/ops/t/{tenant}/views", See, ("view.save", Subject::New), post(views::save)),
+        act("/ops/t/{tenant}/views/remove", See, ("view.remove", Subject::New), post(views::remove)),
         page("/ops/t/{tenant}/jobs/{id}", See, get(job::show)),
         page("/ops/t/{tenant}/jobs/{id}/live", See, get(live::follow_job)),
         act("/ops/t/{tenant}/jobs/{id}/retry", Operate, ("job.retry", Subject::Job), post(job::retry)),

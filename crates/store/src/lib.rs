@@ -68,6 +68,7 @@ pub mod turns;
 pub mod uploads;
 pub mod users;
 pub mod verdict;
+pub mod views;
 mod webhook_secrets;
 pub mod why;
 pub mod workflow_retry;

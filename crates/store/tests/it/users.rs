@@ -11,6 +11,7 @@ use store::{
     sealing::{self, MasterKeys},
     sessions::{self, NewSession},
     users::{self, UserRole},
+    views::{self, View},
 };
 
 use crate::world::World;
@@ -262,4 +263,27 @@ async fn only_those_who_operate_all_of_it_read_what_was_done_to_it() {
         .await
         .unwrap();
     assert_eq!(read().await, 1);
+}
+
+#[tokio::test]
+async fn views_are_kept_for_one_person_in_one_tenant() {
+    let world = World::new().await;
+    let (ann, other) = (ann(&world).await, world.tenant("other").await);
+    let eve = UserId::new();
+    world
+        .owner
+        .transact(None, async |tx| users::add(tx, eve, "eve@acme.test", "Eve", "x").await)
+        .await
+        .unwrap();
+    let view = |name: &str, query: &str| View { name: name.into(), query: query.into() };
+    let save = async |kept: View| views::save(&world.api, world.tenant, ann, &kept, 2).await.unwrap();
+    assert!(save(view("late", "state=available")).await && save(view("dead", "state=discarded")).await);
+    assert!(!save(view("one more", "")).await, "there are two others");
+    assert!(save(view("late", "queue=media")).await, "in place of the one of this name");
+    let of = async |tenant, user| views::list(&world.api, tenant, user).await.unwrap();
+    assert_eq!(of(world.tenant, ann).await, [view("dead", "state=discarded"), view("late", "queue=media")]);
+    assert!(of(world.tenant, eve).await.is_empty() && of(other, ann).await.is_empty());
+    assert!(!views::remove(&world.api, world.tenant, eve, "late").await.unwrap());
+    assert!(views::remove(&world.api, world.tenant, ann, "late").await.unwrap());
+    assert_eq!(of(world.tenant, ann).await.len(), 1);
 }
