@@ -122,7 +122,7 @@ fn decisions(said: &Value) -> Markup {
     }
 }
 
-fn tries_table(tries: &[Effect]) -> Markup {
+pub(super) fn tries_table(tries: &[Effect]) -> Markup {
     html! {
         table {
             thead { tr { th.number { "Try" } th { "State" } th { "Asked" } th { "Began" } th.wide { "Said by" } } }

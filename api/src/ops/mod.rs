@@ -32,6 +32,7 @@ mod subject;
 mod tenants;
 mod views;
 mod webhooks;
+mod weights;
 mod words;
 mod workers;
 

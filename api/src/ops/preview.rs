@@ -24,7 +24,12 @@ use store::{
     reads::JobRecord,
 };
 
-use super::{guard::Visit, layout::state, messages::said, words};
+use super::{
+    guard::Visit,
+    layout::state,
+    messages::{said, tries_table},
+    words,
+};
 use crate::{
     AppState,
     limits::{PREVIEW_PICTURES_MAX, PREVIEW_ROWS_MAX, READ_URL_TTL},
@@ -156,8 +161,10 @@ async fn message(
     id: MessageId,
 ) -> Result<Option<Preview>, Problem> {
     let Some(message) = messages::message(&app.db, tenant, id).await? else { return Ok(None) };
+    let tries = messages::effects(&app.db, tenant, id).await?;
     Ok(Some(Preview::of(html! {
         p { (state(&message.state)) " " a href={ (base) "/messages/" (id) } { (message.template) } }
+        @if !tries.is_empty() { h3 { "Tries" } (tries_table(&tries)) }
         @if let Some(content) = &message.content { (said(&content.0)) }
     })))
 }

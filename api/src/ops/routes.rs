@@ -14,7 +14,7 @@ use super::{
     guard::{self, Gate},
     home, job, jobs, live, messages, queues, schedules, sign_in,
     subject::Subject,
-    tenants, views, webhooks, workers,
+    tenants, views, webhooks, weights, workers,
 };
 use crate::{AppState, limits::FORM_BYTES_MAX, static_files};
 
@@ -102,6 +102,8 @@ fn of_all() -> Vec<Entry> {
         page(super::TENANTS_OF_MINE, SignedIn, get(tenants::mine)),
         page("/ops/workers", SeeAll, get(workers::show)),
         act("/ops/workers/{id}/drain", OperateAll, ("worker.drain", Subject::New), post(workers::drain)),
+        act("/ops/weights", OperateAll, ("share.weigh", Subject::New), post(weights::weigh)),
+        act("/ops/weights/end", OperateAll, ("share.as_usual", Subject::New), post(weights::end)),
         page("/ops/audit", OperateAll, get(audit::of_installation)),
         act("/ops/sign-out", SignedIn, ("sign_out", Subject::New), post(sign_in::sign_out)),
     ]

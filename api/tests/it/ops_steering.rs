@@ -112,3 +112,28 @@ async fn a_view_is_kept_under_a_name_by_whoever_looks() {
     assert_eq!(ann.post("/ops/t/acme/views/remove", &forget).await.0, StatusCode::SEE_OTHER);
     assert!(!ann.page("/ops/t/acme/jobs").await.1.contains("dead &lt;"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenant_is_given_more_of_a_queue_for_a_while() {
+    let app = TestApp::start().await;
+    let ann = Person::signed_in(&app, "ann", &[(None, UserRole::Operator, false)]).await;
+    let bob = Person::signed_in(&app, "bob", &[(None, UserRole::Viewer, false)]).await;
+    app.submit(json!({})).await;
+    let fields = |weight, minutes| {
+        [("tenant", "acme"), ("queue", "default"), ("weight", weight), ("minutes", minutes)]
+    };
+    assert_eq!(bob.post("/ops/weights", &fields("3", "60")).await.0, StatusCode::FORBIDDEN);
+    for (weight, minutes) in
+        [("0", "60"), ("101", "60"), ("NaN", "60"), ("3", "0"), ("3", "10081"), ("3", "")]
+    {
+        let (status, page) = ann.post("/ops/weights", &fields(weight, minutes)).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{weight} for {minutes}: {page}");
+    }
+    assert_eq!(ann.post("/ops/weights", &fields("3", "60")).await.0, StatusCode::SEE_OTHER);
+    let (_, page) = bob.page("/ops").await;
+    assert!(page.contains("Weighed otherwise") && !page.contains("/ops/weights"), "{page}");
+    let share = [("tenant", "acme"), ("queue", "default")];
+    assert_eq!(ann.post("/ops/weights/end", &share).await.0, StatusCode::SEE_OTHER);
+    assert_eq!(ann.post("/ops/weights/end", &share).await.0, StatusCode::NOT_FOUND);
+    assert!(!ann.page("/ops").await.1.contains("Weighed otherwise"));
+}

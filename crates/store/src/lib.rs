@@ -70,6 +70,7 @@ pub mod users;
 pub mod verdict;
 pub mod views;
 mod webhook_secrets;
+pub mod weights;
 pub mod why;
 pub mod workflow_retry;
 pub mod workflows;

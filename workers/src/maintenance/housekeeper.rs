@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use chrono::Utc;
-use store::{Db, alerts, housekeeping, inbox, observing, outbox, pauses, presence, schedules, workflows};
+use store::{
+    Db, alerts, housekeeping, inbox, observing, outbox, pauses, presence, schedules, weights, workflows,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::chain;
@@ -37,6 +39,7 @@ async fn clean(db: &Db, history_days: u32) -> Result<(), store::StoreError> {
         + schedules::prune(db, keep_from).await?
         + inbox::prune(db, keep_from).await?
         + outbox::prune(db, keep_from).await?
+        + weights::end_those_over(db).await?
         + alerts::prune(db, keep_from).await?
         + workflows::forget_ended(db, history_days).await?;
     if dropped > 0 || forgotten > 0 {
