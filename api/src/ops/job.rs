@@ -22,7 +22,7 @@ use super::{
     cloning,
     guard::Visit,
     layout::{self, Page, state},
-    preview, words,
+    preview, relatives, words,
 };
 use crate::{
     AppState,
@@ -54,6 +54,7 @@ pub(super) async fn show(
     let base = format!("/ops/t/{slug}/jobs");
     let changed = cloning::difference(&app, &visit, &record).await?;
     let preview = preview::of(&app, &visit, &record).await?;
+    let relatives = relatives::of(&app, &visit, &record).await?;
     let body = html! {
         div #job data-live {
             p.head { (state(is.name())) " " code.id { (id) } }
@@ -66,6 +67,7 @@ pub(super) async fn show(
         }
         @if visit.sees_payloads { div #log data-live { h2 { "Log" } (log(&lines)) } }
         @if let Some(preview) = &preview { h2 { "What came of it" } (preview.shown) }
+        @if let Some(relatives) = relatives { (relatives) }
         (facts_of(&record, &slug))
         @if let Some(changed) = changed { (changed) }
         (payloads(&record, visit.sees_payloads))

@@ -24,6 +24,7 @@ mod origin;
 mod passwords;
 mod preview;
 mod queues;
+mod relatives;
 mod routes;
 mod schedules;
 mod session;

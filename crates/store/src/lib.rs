@@ -49,6 +49,7 @@ pub mod probes;
 mod progress;
 pub mod promises;
 pub mod reads;
+pub mod relatives;
 pub mod release;
 pub mod rescue;
 pub mod retention;
