@@ -52,9 +52,9 @@ impl Subject {
                 }),
                 Err(_) => None,
             },
-            Self::Pauses => Some(pauses::list(&app.db, tenant).await?.into_iter().map(pause).collect()),
-            Self::Limits => Some(limits::list(&app.db, tenant).await?.0.into_iter().map(limit).collect()),
-            Self::AlertRules => Some(alerts::list(&app.db, tenant).await?.into_iter().map(rule).collect()),
+            Self::Pauses => Some(pauses::list(&app.db, tenant).await?.iter().map(pause).collect()),
+            Self::Limits => Some(limits::list(&app.db, tenant).await?.0.iter().map(limit).collect()),
+            Self::AlertRules => Some(alerts::list(&app.db, tenant).await?.iter().map(rule).collect()),
             Self::Schedule => match id.parse() {
                 Ok(id) => schedules::get(&app.db, tenant, id).await?.map(|schedule| {
                     json!({
@@ -84,21 +84,21 @@ impl Subject {
     }
 }
 
-fn pause(pause: pauses::Pause) -> Value {
+fn pause(pause: &pauses::Pause) -> Value {
     json!({
         "id": pause.id(), "queue": pause.queue, "kind": pause.kind, "reason": pause.reason, "by": pause.paused_by,
         "until": pause.expires_at,
     })
 }
 
-fn limit(standing: limits::Standing) -> Value {
-    let limit = standing.limit;
+fn limit(standing: &limits::Standing) -> Value {
+    let limit = &standing.limit;
     json!({
         "name": limit.name, "queue": limit.queue, "kind": limit.kind, "key": limit.key, "concurrency": limit.concurrency,
     })
 }
 
-fn rule(rule: alerts::Rule) -> Value {
+fn rule(rule: &alerts::Rule) -> Value {
     json!({
         "name": rule.name, "measure": rule.measure().ok(), "queue": rule.queue, "kind": rule.kind,
         "threshold": rule.threshold, "recipients": rule.recipients(), "by": rule.updated_by,
