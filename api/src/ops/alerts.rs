@@ -97,7 +97,7 @@ fn rule_form(visit: &Visit, slug: &str) -> Markup {
             summary { "Set a rule" }
             form method="post" action={ "/ops/t/" (slug) "/alerts" } {
                 (token(visit))
-                label { "Name; one that is there is replaced" input name="name" required maxlength=(ALERT_NAME_CHARS_MAX) pattern="[a-z0-9_.\\-]+"; }
+                label { "Name; one that is there is replaced" input name="name" required maxlength=(ALERT_NAME_CHARS_MAX) pattern="[a-z0-9][a-z0-9_.\\-]*"; }
                 label { "What is looked at" select name="measure" {
                     @for measure in Measure::ALL { option value=(measure.name()) { (measure.name()) ", " (measure.unit()) } }
                 } }

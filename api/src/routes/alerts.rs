@@ -115,7 +115,9 @@ impl RuleBody {
             }
         };
         let named = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.-".contains(&byte);
-        let is_plain = (1..=ALERT_NAME_CHARS_MAX).contains(&name.len()) && name.bytes().all(named);
+        let is_plain = (1..=ALERT_NAME_CHARS_MAX).contains(&name.len())
+            && name.bytes().all(named)
+            && name.as_bytes()[0].is_ascii_alphanumeric();
         refuse(
             "",
             !is_plain,

@@ -44,6 +44,7 @@ async fn what_cannot_be_a_rule_is_told_field_by_field() {
     let app = TestApp::start().await;
     for (name, change, pointer) in [
         ("Late", json!({}), ""),
+        ("-late", json!({}), ""),
         ("x", json!({"measure": "moods"}), "/measure"),
         ("x", json!({"kind": "no.such"}), "/kind"),
         ("x", json!({"kind": "probe.work", "measure": "silent_workers"}), "/kind"),
