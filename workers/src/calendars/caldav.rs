@@ -308,7 +308,8 @@ fn unsaid() -> Trouble {
     Trouble::unusable("it does not say of each entry how it is")
 }
 
-/// Where a server leads to: to itself, or to another server of its site. The password goes along, and to nobody else.
+/// Where a server leads to: to itself, or to another server of its site, whose name ends in the same two labels. The password
+/// goes along.
 fn led(from: &Url, to: &str) -> Result<Url, Trouble> {
     let to = from.join(to).map_err(Trouble::unusable)?;
     let site = |url: &Url| {

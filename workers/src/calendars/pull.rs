@@ -12,7 +12,10 @@ use schedule::Zone;
 use sha2::{Digest, Sha256};
 use store::calendars::{self, Object, Opened, Own, Reading, Took};
 
-use super::{caldav::Caldav, trouble::Trouble};
+use super::{
+    caldav::{Caldav, Changes, Fetched},
+    trouble::Trouble,
+};
 use crate::deps::Deps;
 
 /// How far ahead anybody is busy, and how far back.
@@ -149,7 +152,7 @@ async fn said(
     calendar: Caldav<'_>,
     access: &Access,
     known: &Entries,
-    changes: super::caldav::Changes,
+    changes: Changes,
 ) -> Result<Said, Trouble> {
     if calendar.collection.as_str().len() > HREF_BYTES_MAX {
         return Err(Trouble::unusable("its address is too long"));
@@ -158,7 +161,7 @@ async fn said(
     let wanted = changes.entries.iter().filter(|(href, etag)| is_new(href, etag));
     let wanted: Vec<String> = wanted.map(|(href, _)| href.clone()).collect();
     let owner = access.email.as_deref();
-    let read_one = |entry: super::caldav::Fetched| {
+    let read_one = |entry: Fetched| {
         let events = read(entry.text.as_bytes(), owner).unwrap_or_else(|_| vec![Event::unreadable()]);
         (entry.href, (entry.etag, events))
     };
