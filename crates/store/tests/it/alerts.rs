@@ -51,7 +51,7 @@ impl World {
     }
 
     /// So many attempts in one minute, that many minutes ago.
-    async fn ended(&self, minutes_ago: i32, completed: i32, failed: i32, discarded: i32) {
+    async fn went(&self, minutes_ago: i32, completed: i32, failed: i32, discarded: i32) {
         let sql = format!(
             "insert into work_minute (tenant_id, minute, queue, kind, completed, failed, discarded, wait_ms, run_ms)
              values ('{}', date_trunc('minute', now()) - {minutes_ago} * interval '1 min', 'default', 'probe.work',
@@ -135,11 +135,11 @@ async fn what_was_promised_is_late_when_the_promise_is_and_what_is_paused_never(
 async fn more_goes_wrong_than_the_day_before() {
     let world = World::new().await;
     world.watch(&rule("failing", Measure::ErrorRate, 10)).await;
-    world.ended(1, 9, 10, 0).await;
+    world.went(1, 9, 10, 0).await;
     assert_eq!(world.looked().await.0, Some(0), "nineteen attempts tell nothing");
-    world.ended(3, 9, 12, 0).await;
+    world.went(3, 9, 12, 0).await;
     assert_eq!(world.looked().await, (Some(55), RuleState::Firing));
-    world.ended(60, 50, 50, 0).await;
+    world.went(60, 50, 50, 0).await;
     assert_eq!(world.looked().await, (Some(5), RuleState::Quiet), "half of it always goes wrong");
     world
         .watch(&NewRule { kind: Some("media.scan".into()), ..rule("failing", Measure::ErrorRate, 10) })
@@ -151,10 +151,10 @@ async fn more_goes_wrong_than_the_day_before() {
 async fn what_is_given_up_and_who_falls_silent_is_counted() {
     let world = World::new().await;
     world.watch(&rule("dead", Measure::DeadLetters, 3)).await;
-    world.ended(2, 0, 2, 2).await;
-    world.ended(30, 0, 9, 9).await;
+    world.went(2, 0, 2, 2).await;
+    world.went(30, 0, 9, 9).await;
     assert_eq!(world.looked().await, (Some(2), RuleState::Quiet), "the rest is longer ago");
-    world.ended(1, 0, 1, 1).await;
+    world.went(1, 0, 1, 1).await;
     assert_eq!(world.looked().await, (Some(3), RuleState::Firing));
 
     assert!(alerts::remove(&world.api, world.tenant, "dead").await.unwrap());
