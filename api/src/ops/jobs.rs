@@ -8,8 +8,9 @@ use axum::{
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 use store::{
+    listing::{self, Filter},
     observing,
-    reads::{self, Filter, JobRecord},
+    reads::JobRecord,
 };
 
 use super::{
@@ -119,18 +120,18 @@ pub(super) async fn show(
         next = found.last().copied().filter(|_| found.len() as i64 == OPS_ROWS_MAX);
         filter.among = Some(found);
     }
-    let mut records = reads::list(&app.db, place.id, &filter, OPS_ROWS_MAX + 1).await?;
-    if records.len() as i64 > OPS_ROWS_MAX {
-        records.truncate(OPS_ROWS_MAX as usize);
-        next = records.last().map(JobRecord::id);
-    }
+    let page = listing::list(&app.db, place.id, &filter, OPS_ROWS_MAX as usize).await?;
+    let next = page.next.or(next);
     let views = views::bar(&app, &visit, &wanted).await?;
     let body = html! {
         (filters(&wanted))
         (views)
         // An operation knows no words: what it did would be more than what is shown.
         @if visit.may(Right::Operate) && wanted.words.trim().is_empty() { (bulk_links(&place.slug, &wanted)) }
-        div #jobs data-live="quiet" { (table(&base, &records)?) }
+        div #jobs data-live="quiet" {
+            (table(&base, &page.jobs)?)
+            @if page.jobs.is_empty() { p { @if next.is_some() { "None of those looked at so far fits." } @else { "No job fits." } } }
+        }
         @if let Some(next) = next { p { a href=(wanted.link(next)) rel="next" { "Older" } } }
     };
     Ok(Page::live(&visit, "/jobs", "Jobs", body).into_response())
@@ -195,7 +196,6 @@ pub(super) fn table(base: &str, records: &[JobRecord]) -> Result<Markup, Problem
                 }
             }
         }
-        @if records.is_empty() { p { "No job fits." } }
     })
 }
 

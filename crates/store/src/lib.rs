@@ -30,6 +30,7 @@ pub mod inbox;
 pub mod keys;
 pub mod lanes;
 pub mod limits;
+pub mod listing;
 pub mod logs;
 pub mod matches;
 pub mod media;

@@ -86,18 +86,35 @@ pub struct Preview {
     pub is_exact: bool,
     /// The same, by state and kind.
     pub by: Vec<Counted>,
-    /// A few of the newest.
+    /// A few of them: the newest, where they were counted to the end.
     pub sample: Vec<JobRecord>,
 }
 
 /// Jobs counted, in part or to the end.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Count {
     pub(super) jobs: i64,
     pub(super) by: Vec<Counted>,
     pub(super) newest: Vec<JobId>,
     /// Where the count stopped; none when it came to the end.
     pub(super) counted_to: Option<Uuid>,
+}
+
+impl Count {
+    /// Adds what was counted from where it stopped.
+    pub(super) fn go_on(&mut self, step: Self, newest: i32) {
+        self.jobs += step.jobs;
+        for of in step.by {
+            match self.by.iter_mut().find(|known| known.state == of.state && known.kind == of.kind) {
+                Some(known) => known.jobs += of.jobs,
+                None => self.by.push(of),
+            }
+        }
+        // A walk goes up, so what comes later is newer.
+        self.newest.splice(0..0, step.newest);
+        self.newest.truncate(newest as usize);
+        self.counted_to = step.counted_to;
+    }
 }
 
 /// Where nothing fits there is still a row, which says how far the page reached.

@@ -12,6 +12,7 @@ mod enqueueing;
 mod graves;
 mod history;
 mod limiting;
+mod listing;
 mod matching;
 mod messages;
 mod observing;

@@ -63,6 +63,7 @@ async fn fill(database: &TestDatabase, tenants: [TenantId; 2]) {
                  values (gen_random_uuid(), '{id}', '{prefix}', sha256('x'), 'x', '{{}}');
              insert into lane (tenant_id, queue, priority, quarantine, kind, key, promise_s)
                  values ('{id}', 'default', 1, 0, 'probe.work', '', 0);
+             insert into kind_used (tenant_id, kind) values ('{id}', 'x');
              insert into job (tenant_id, id, created_at, scheduled_at, lane_id, kind_version, max_attempts, kind, args)
                  values ('{id}', gen_random_uuid(), now(), now(), 1, 1, 1, 'x', '{{}}');
              insert into attempt (tenant_id, job_id, fence, attempt, kind_version, max_attempts, priority, created_at,
