@@ -28,6 +28,16 @@ pub(crate) const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 pub(crate) const KEY_CACHE: Duration = Duration::from_secs(10);
 /// How often the use of a key is written down, at most.
 pub(crate) const KEY_TOUCH: Duration = Duration::from_mins(1);
+/// Valid keys of a tenant.
+pub(crate) const KEYS_MAX: i64 = 200;
+/// Characters of what a key is for.
+pub(crate) const KEY_NAME_CHARS_MAX: usize = 200;
+/// Characters of a tenant's short name.
+pub(crate) const TENANT_SLUG_CHARS_MAX: usize = 63;
+/// Characters of its long one.
+pub(crate) const TENANT_NAME_CHARS_MAX: usize = 200;
+/// The least and the greatest weight of a tenant in a queue.
+pub(crate) const WEIGHTS: (f32, f32) = (0.01, 100.0);
 /// Keys remembered at once.
 pub(crate) const KEYS_CACHED_MAX: usize = 10_000;
 /// Submissions that one transaction takes in.

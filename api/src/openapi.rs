@@ -12,9 +12,9 @@ use crate::{
     routes::{
         absences, alerts, asset_list, asset_terms, assets, attempts, batch, bookings, brand, bulk,
         calendar_conflicts, calendar_feeds, calendar_links, contact_points, deliveries, events, health,
-        hooks, inbox, inbox_events, job_events, jobs, kinds, limits, matches, memberships, messages,
+        hooks, inbox, inbox_events, job_events, jobs, keys, kinds, limits, matches, memberships, messages,
         notifications, offers, pages, parties, pauses, preferences, promises, rankings, relations, retention,
-        schedule_steer, schedules, slots, steer, submit, templates, uploads, webhook_deliveries,
+        schedule_steer, schedules, slots, steer, submit, templates, tenants, uploads, webhook_deliveries,
         webhook_endpoints, webhook_events, webhook_rules, webhook_sources, why, workflows,
     },
     unsubscribe,
@@ -38,6 +38,7 @@ use crate::{
         (name = "Matching", description = "Find somebody for a visit"),
         (name = "Webhooks", description = "What others tell us, and what we tell others"),
         (name = "Alerts", description = "What somebody should be told of"),
+        (name = "Keys", description = "Who may ask, and for which tenant"),
         (name = "Operation", description = "For whoever runs this"),
     ),
 )]
@@ -45,7 +46,7 @@ struct Description;
 
 /// Everything under `/v1`, which needs a key.
 fn keyed() -> OpenApiRouter<AppState> {
-    work().merge(people()).merge(bookings()).merge(webhooks())
+    work().merge(people()).merge(bookings()).merge(webhooks()).merge(administration())
 }
 
 /// Jobs, what orders them, and files.
@@ -195,6 +196,17 @@ fn webhooks() -> OpenApiRouter<AppState> {
         .routes(routes!(alerts::list_alerts))
 }
 
+/// Who may ask, and for which tenant.
+fn administration() -> OpenApiRouter<AppState> {
+    OpenApiRouter::default()
+        .routes(routes!(keys::create_key, keys::list_keys))
+        .routes(routes!(keys::revoke_key))
+        .routes(routes!(tenants::list_tenants))
+        .routes(routes!(tenants::set_tenant, tenants::get_tenant))
+        .routes(routes!(keys::create_tenant_key, keys::list_tenant_keys))
+        .routes(routes!(keys::revoke_tenant_key))
+}
+
 /// What anybody may ask.
 fn open() -> OpenApiRouter<AppState> {
     OpenApiRouter::default()
@@ -214,7 +226,7 @@ pub fn document() -> Value {
             "type": "http",
             "scheme": "bearer",
             "bearerFormat": "crw_<prefix>_<secret>",
-            "description": "An API key. Scopes: jobs:write, jobs:read, queue:operate; admin has all of them.",
+            "description": "An API key. Scopes: jobs:write, jobs:read, queue:operate; admin has all of them; installation makes tenants.",
         }
     });
     for spec in ::jobs::specs() {

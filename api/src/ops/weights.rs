@@ -12,12 +12,10 @@ use store::{
 use super::{access::Right, guard::Visit, layout::token, words};
 use crate::{
     AppState,
-    limits::WEIGHT_MINUTES_MAX,
+    limits::{WEIGHT_MINUTES_MAX, WEIGHTS},
     problem::{FieldError, Problem},
 };
 
-/// The least and the greatest weight of a tenant.
-const WEIGHTS: (f32, f32) = (0.01, 100.0);
 /// Minutes that are offered.
 const OFFERED_MINUTES: i32 = 60;
 

@@ -6,6 +6,7 @@
 //! **Invariant:** nothing outside this crate can spell SQL, and a request sees rows of one tenant only, because the
 //! role it acts under cannot see more.
 
+pub mod administration;
 pub mod alerts;
 pub mod assets;
 pub mod attempts;

@@ -1,6 +1,7 @@
 //! The ledger against a real Postgres, a database for each test.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod administration;
 mod alerts;
 mod bookings;
 mod bulk;
