@@ -15,6 +15,7 @@ mod bookings;
 mod bulk;
 mod calendars;
 mod commands;
+mod contract;
 mod deliveries;
 mod encryption;
 mod events;

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Rows that a page looks at, of live jobs and of history each.
-const LOOKED_AT_MAX: i64 = 50_000;
+const LOOKED_AT_MAX: i64 = 20_000;
 /// Jobs that a page looks at where a tag is so rare that an index finds all that have it.
 const TAGGED_MAX: usize = 500;
 

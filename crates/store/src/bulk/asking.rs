@@ -20,7 +20,7 @@ use crate::{
 /// Jobs counted while a request waits; where there are more, the count says "at least".
 pub const COUNT_MAX: i64 = 100_000;
 /// Rows read in one step of that, of live jobs and of history each.
-const COUNT_ROWS_MAX: i64 = 20_000;
+const COUNT_ROWS_MAX: i64 = 10_000;
 /// After this no other step begins: whoever asks waits for it.
 const COUNT_LONGEST: Duration = Duration::from_millis(100);
 /// Jobs shown before anything is done.

@@ -10,7 +10,7 @@ use store::{
 use crate::world::{World, done, probe};
 
 /// More than one page looks at.
-const BURIED: u32 = 50_001;
+const BURIED: u32 = 20_001;
 /// More than the index of tags is asked for.
 const COMMON: u32 = 20_001;
 
