@@ -282,3 +282,37 @@ pub(super) async fn count(
     count.newest.truncate(newest as usize);
     Ok(count)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_in_steps_is_one_count() {
+        let ids: Vec<JobId> = std::iter::repeat_with(JobId::new).take(5).collect();
+        let of = |state, jobs| Counted { state, kind: "probe.work".to_owned(), jobs };
+        let mut count = Count::default();
+        count.go_on(
+            Count {
+                jobs: 2,
+                by: vec![of(State::Available, 2)],
+                newest: vec![ids[1], ids[0]],
+                counted_to: Some(ids[1].as_uuid()),
+            },
+            3,
+        );
+        assert_eq!(count.counted_to, Some(ids[1].as_uuid()));
+        count.go_on(
+            Count {
+                jobs: 3,
+                by: vec![of(State::Available, 1), of(State::Running, 2)],
+                newest: vec![ids[4], ids[3]],
+                counted_to: None,
+            },
+            3,
+        );
+        assert_eq!((count.jobs, count.counted_to), (5, None));
+        assert_eq!(count.by, [of(State::Available, 3), of(State::Running, 2)]);
+        assert_eq!(count.newest, [ids[4], ids[3], ids[1]], "what comes later is newer");
+    }
+}

@@ -157,21 +157,3 @@ async fn operations_take_turns_and_are_listed_newest_first() {
     let page = bulk::list(&world.api, world.tenant, Some(second), 5).await.unwrap();
     assert_eq!(page.iter().map(Operation::id).collect::<Vec<_>>(), [first]);
 }
-
-#[tokio::test]
-async fn what_takes_several_steps_is_counted_as_if_it_took_one() {
-    let world = World::new().await;
-    let oldest = world.enqueue(probe()).await;
-    let sql = format!(
-        "insert into job (tenant_id, id, pos, created_at, scheduled_at, lane_id, kind_version, max_attempts, kind, args)
-         select tenant_id, ('ffffffff-ffff-7fff-8fff-' || lpad(to_hex(n), 12, '0'))::uuid, pos, created_at, scheduled_at, lane_id,
-             kind_version, max_attempts, kind, args
-         from job, generate_series(1, 10000) n where id = '{}'",
-        oldest.as_uuid()
-    );
-    world.database.execute(&sql).await.unwrap();
-    let preview = bulk::preview(&world.api, world.tenant, &in_states(&[State::Available])).await.unwrap();
-    let shown: Vec<JobId> = preview.sample.iter().map(store::reads::JobRecord::id).collect();
-    assert_eq!((preview.count, preview.is_exact, preview.by.len()), (10_001, true, 1));
-    assert!(shown.len() == 10 && shown.is_sorted_by(|one, next| one > next) && !shown.contains(&oldest));
-}
