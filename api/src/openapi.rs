@@ -1,7 +1,7 @@
 //! The routes and their description, which are one list: a handler that is not described does not compile into it.
 
 use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -221,6 +221,7 @@ pub fn document() -> Value {
     let description = keyed().merge(open()).into_openapi();
     let mut document = serde_json::to_value(description).unwrap_or_default();
     document["info"]["version"] = "1".into();
+    flatten(&mut document["components"]["schemas"]);
     document["components"]["securitySchemes"] = json!({
         "api_key": {
             "type": "http",
@@ -234,6 +235,24 @@ pub fn document() -> Value {
         document["components"]["schemas"][format!("{}.result", spec.kind)] = spec.result_schema.clone();
     }
     document
+}
+
+/// Makes one object of a schema that another is flattened into. Each by itself is closed, which would refuse what the other has.
+fn flatten(schemas: &mut Value) {
+    let known = schemas.clone();
+    for schema in schemas.as_object_mut().into_iter().flat_map(Map::values_mut) {
+        let Some(parts) = schema["allOf"].as_array() else { continue };
+        let (mut members, mut required) = (Map::new(), Vec::new());
+        for part in parts {
+            let name = part["$ref"].as_str().and_then(|path| path.rsplit('/').next());
+            let part = name.map_or(part, |name| &known[name]);
+            members.extend(part["properties"].as_object().cloned().unwrap_or_default());
+            required.extend(part["required"].as_array().cloned().unwrap_or_default());
+        }
+        *schema = json!({
+            "type": "object", "description": schema["description"], "required": required, "properties": members,
+        });
+    }
 }
 
 /// Every route with its layers, over `app`.

@@ -12,8 +12,9 @@ use tokio::process::Command;
 
 use crate::app::{TestApp, completed};
 
-/// Answers that do not end; `events` looks at them.
-const STREAMS: [&str; 3] = ["follow_job", "follow_all", "follow_inbox"];
+/// What it does not ask for: answers that do not end, which `events` looks at, and to revoke the key that it asks with, which
+/// `administration` does.
+const LEFT_OUT: [&str; 5] = ["follow_job", "follow_all", "follow_inbox", "revoke_key", "revoke_tenant_key"];
 /// Longest that it may take.
 const BOUND: Duration = Duration::from_mins(5);
 
@@ -37,7 +38,8 @@ async fn every_answer_is_described_and_none_is_a_failure_of_ours() {
         app.submit(json!({ "tags": ["x"] })).await;
     }
     app.work(completed()).await;
-    let (description, key) = (app.url("/openapi.json"), format!("Authorization: Bearer {}", app.key));
+    let key = app.key_of(app.tenant, &["admin", "installation"]).await;
+    let (description, key) = (app.url("/openapi.json"), format!("Authorization: Bearer {key}"));
     let mut arguments = vec![
         "run",
         &description,
@@ -48,19 +50,20 @@ async fn every_answer_is_described_and_none_is_a_failure_of_ours() {
         "--phases",
         "examples,fuzzing",
         "--max-examples",
-        "20",
+        "15",
         "--seed",
         "1",
         "--generation-database",
         "none",
+        // Side by side they would not ask the same every time.
         "--workers",
-        "2",
+        "1",
         "--request-timeout",
         "20",
         "--no-color",
     ];
-    for stream in STREAMS {
-        arguments.extend(["--exclude-operation-id", stream]);
+    for operation in LEFT_OUT {
+        arguments.extend(["--exclude-operation-id", operation]);
     }
     let asked = schemathesis(&arguments).await;
     let said = String::from_utf8_lossy(&asked.stdout);
