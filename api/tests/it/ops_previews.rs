@@ -69,7 +69,7 @@ async fn pictures_are_shown_once_they_are_clean_to_those_who_may_see_payloads() 
     let page = shown.text().await.unwrap();
     assert!(page.contains("grid_320 jpeg, 320 × 200, 1,234 bytes") && page.contains("mls_2048"), "{page}");
     assert!(!page.contains("print jpeg"), "another preset: {page}");
-    let from = page.split("<img src=\"").nth(1).unwrap().split("/").take(3).collect::<Vec<_>>().join("/");
+    let from = page.split("<img src=\"").nth(1).unwrap().split('/').take(3).collect::<Vec<_>>().join("/");
     assert!(csp.contains(&format!("img-src 'self' {from}; media-src {from}")), "{csp}");
     assert!(!bob.page(&path).await.1.contains("What came of it"));
     let other = ann.request(Method::GET, "/ops/t/acme").send().await.unwrap();

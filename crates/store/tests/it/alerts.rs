@@ -39,8 +39,8 @@ impl World {
     async fn looked(&self) -> (Option<i64>, RuleState) {
         alerts::look(&self.worker, None).await.unwrap();
         let rules = alerts::list(&self.api, self.tenant).await.unwrap();
-        let [rule] = rules.as_slice() else { panic!("there is one rule: {rules:?}") };
-        (rule.value, rule.state())
+        assert_eq!(rules.len(), 1, "{rules:?}");
+        (rules[0].value, rules[0].state())
     }
 
     /// As if `job` had been able to run for ten minutes.
