@@ -4,24 +4,33 @@
 
 bench_help() {
     cat <<'HELP'
-./dev bench measures our programs, built for speed, with others beside them in the same run: the queue, media, or matching.
+./dev bench measures our programs, built for speed, with others beside them in the same run: the queue, media, or matching; and
+the pages of the dashboard over a large ledger.
 
   ./dev bench queue                    everything, three rounds of each in turn; about ten minutes
   ./dev bench media                    the same of ladders of pictures and streams of films; half an hour
+  ./dev bench dashboard                its pages over ten million jobs; a quarter of an hour and 12 GB of disk
 
   ./dev bench match                    ranking and assignment beside SciPy; two minutes, and it takes no options
 
-The first two understand
+The first three understand
 
   --quick            one short round of each: shows that all of it works, proves little
-  --only FIGURE      queue: throughput, intake, batch, latency, depth, recovery or wipe
-                     media: single, throughput, memory, quality, film or parts; may be repeated
-  --no-peers         nobody but ourselves and the yardsticks; for the queue nothing is fetched then
   --json PATH        also write every figure to a file
   --write            also write the table into docs/performance.md
   --rounds N         rounds of each
 
+the first two
+
+  --only FIGURE      queue: throughput, intake, batch, latency, depth, recovery or wipe
+                     media: single, throughput, memory, quality, film or parts; may be repeated
+  --no-peers         nobody but ourselves and the yardsticks; for the queue nothing is fetched then
+
   --film-minutes N   media: length of the film that is made in parts on two workers, 4 unless given
+
+the dashboard alone
+
+  --jobs 1m          jobs in the ledger; 10m unless given
 
 and the queue alone
 
@@ -52,8 +61,8 @@ run_bench() {
             *) arguments+=("$word") ;;
         esac
     done
-    [[ $subject == queue || $subject == media || $subject == match ]] ||
-        fail $USAGE "bench measures the queue, media or match, and knows nothing else" "./dev bench --help"
+    [[ $subject == queue || $subject == media || $subject == dashboard || $subject == match ]] ||
+        fail $USAGE "bench measures the queue, media, the dashboard or match, and knows nothing else" "./dev bench --help"
     if [[ $subject == match ]]; then
         make_folders
         TESTS=$DEV/test/$$
@@ -66,7 +75,7 @@ run_bench() {
     fi
     make_place
     # What media are measured with is made by programs of that group, whoever stands beside us.
-    [[ $subject == queue && -z $peers ]] || groups+=(bench)
+    [[ $subject == dashboard || ($subject == queue && -z $peers) ]] || groups+=(bench)
     step "Machine" check_machine "${groups[@]}"
     step "Build" build_bench
     case $subject in

@@ -19,6 +19,7 @@ use axum::{
 use jobs::{ApiKeyId, TenantId};
 use rand::{Rng, TryRngCore, rngs::OsRng};
 use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use store::{Db, StoreError, keys::FoundKey};
 use subtle::ConstantTimeEq;
@@ -29,21 +30,29 @@ use crate::{
     problem::{Code, Problem},
 };
 
-/// What a key may do. `admin` may do all of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+/// What a key may do. `admin` may do all of it in its tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 pub enum Scope {
     /// Submit and cancel jobs, upload files.
     #[value(name = "jobs:write")]
+    #[serde(rename = "jobs:write")]
     JobsWrite,
     /// See jobs, events, uploads and assets.
     #[value(name = "jobs:read")]
+    #[serde(rename = "jobs:read")]
     JobsRead,
     /// Run ended jobs again; set limits and pauses.
     #[value(name = "queue:operate")]
+    #[serde(rename = "queue:operate")]
     QueueOperate,
-    /// Everything.
+    /// Everything in its tenant, keys too.
     #[value(name = "admin")]
+    #[serde(rename = "admin")]
     Admin,
+    /// Make tenants, and keys of every tenant; nothing else.
+    #[value(name = "installation")]
+    #[serde(rename = "installation")]
+    Installation,
 }
 
 impl Scope {
@@ -54,6 +63,7 @@ impl Scope {
             Self::JobsRead => "jobs:read",
             Self::QueueOperate => "queue:operate",
             Self::Admin => "admin",
+            Self::Installation => "installation",
         }
     }
 }
@@ -203,9 +213,19 @@ impl Caller {
         self.may(&[Scope::Admin]).is_ok()
     }
 
+    /// The key that asks; people have none.
+    pub(crate) fn key_id(&self) -> Result<ApiKeyId, Problem> {
+        match self.key {
+            Asker::Key(id) => Ok(id),
+            Asker::Person(_) => Err(Problem::new(Code::NotAllowed, "this is for API keys")),
+        }
+    }
+
     fn may(&self, any_of: &[Scope]) -> Result<(), Problem> {
         let has = |scope: Scope| self.scopes.iter().any(|held| held == scope.name());
-        if has(Scope::Admin) || any_of.iter().any(|scope| has(*scope)) {
+        // What is beyond a tenant is beyond those who may do everything in it.
+        let is_admin = has(Scope::Admin) && !any_of.contains(&Scope::Installation);
+        if is_admin || any_of.iter().any(|scope| has(*scope)) {
             return Ok(());
         }
         let names: Vec<&str> = any_of.iter().map(|scope| scope.name()).collect();
@@ -251,6 +271,8 @@ callers! {
     Retrier: JobsWrite, QueueOperate;
     /// Somebody who may do everything.
     Admin: Admin;
+    /// Somebody who makes tenants.
+    Installer: Installation;
 }
 
 fn unauthenticated() -> Problem {

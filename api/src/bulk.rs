@@ -270,7 +270,7 @@ pub(crate) struct PreviewResource {
     exact: bool,
     /// The same, by state and kind.
     by: Vec<CountedResource>,
-    /// Ten of the newest, without args, result and metadata.
+    /// Ten of them, without args, result and metadata: the newest, when `exact` is true.
     sample: Vec<JobResource>,
 }
 

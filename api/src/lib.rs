@@ -42,6 +42,7 @@ pub use auth::{Minted, Scope, mint};
 pub use limits::Settings;
 pub use openapi::{document, router};
 pub use problem::{Code, FieldError};
+pub use routes::tenants::is_slug;
 pub use server::serve;
 pub use state::{App, AppState};
 pub use store::users::UserRole;

@@ -28,6 +28,16 @@ pub(crate) const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 pub(crate) const KEY_CACHE: Duration = Duration::from_secs(10);
 /// How often the use of a key is written down, at most.
 pub(crate) const KEY_TOUCH: Duration = Duration::from_mins(1);
+/// Valid keys of a tenant.
+pub(crate) const KEYS_MAX: i64 = 200;
+/// Characters of what a key is for.
+pub(crate) const KEY_NAME_CHARS_MAX: usize = 200;
+/// Characters of a tenant's short name.
+pub(crate) const TENANT_SLUG_CHARS_MAX: usize = 63;
+/// Characters of its long one.
+pub(crate) const TENANT_NAME_CHARS_MAX: usize = 200;
+/// The least and the greatest weight of a tenant in a queue.
+pub(crate) const WEIGHTS: (f32, f32) = (0.01, 100.0);
 /// Keys remembered at once.
 pub(crate) const KEYS_CACHED_MAX: usize = 10_000;
 /// Submissions that one transaction takes in.
@@ -135,6 +145,24 @@ pub(crate) const WEBHOOK_HEADERS_MAX: usize = 50;
 pub(crate) const WEBHOOK_HEADER_BYTES_MAX: usize = 1_024;
 /// Seconds in which a source may send as many webhooks as the setting says.
 pub(crate) const WEBHOOKS_WINDOW_S: u32 = 60;
+
+/// Rules for alerts of a tenant.
+pub(crate) const ALERT_RULES_MAX: i64 = 50;
+/// Characters of a rule's name.
+pub(crate) const ALERT_NAME_CHARS_MAX: usize = 63;
+/// Largest number from which on something is wrong.
+pub(crate) const ALERT_THRESHOLD_MAX: i32 = 1_000_000;
+/// Seconds that a rule looks back: what is summed up by the minute tells nothing of less.
+pub(crate) const ALERT_WINDOW_S_MIN: i32 = 300;
+pub(crate) const ALERT_WINDOW_S_MAX: i32 = 86_400;
+/// That many unless the request says otherwise.
+pub(crate) const ALERT_WINDOW_S: i32 = 600;
+/// Seconds for which something has to be wrong, or well, at most.
+pub(crate) const ALERT_AFTER_S_MAX: i32 = 86_400;
+/// Unless the request says otherwise, wrong.
+pub(crate) const ALERT_FIRE_AFTER_S: i32 = 60;
+/// Unless the request says otherwise, well.
+pub(crate) const ALERT_RESOLVE_AFTER_S: i32 = 300;
 
 /// Limits of a tenant.
 pub(crate) const LIMITS_MAX: i64 = 100;
@@ -287,6 +315,14 @@ pub(crate) const OPS_WINDOW_S: u32 = 60;
 pub(crate) const WORDS_CHARS_MAX: usize = 200;
 /// Rows on a page of the dashboard.
 pub(crate) const OPS_ROWS_MAX: i64 = 50;
+/// Minutes for which a share is weighed otherwise: a week.
+pub(crate) const WEIGHT_MINUTES_MAX: i32 = 10_080;
+/// Views of a tenant that somebody keeps, and characters of the name of one.
+pub(crate) const VIEWS_MAX: i64 = 30;
+pub(crate) const VIEW_NAME_CHARS_MAX: usize = 63;
+/// Pictures, and rows of a table, that the page of a job shows of what came of it.
+pub(crate) const PREVIEW_PICTURES_MAX: usize = 12;
+pub(crate) const PREVIEW_ROWS_MAX: usize = 10;
 /// Log lines on the page of a job.
 pub(crate) const OPS_LINES_MAX: i64 = 500;
 /// How often the page of a job is told to look again, at most; and any other page.

@@ -1,7 +1,7 @@
 //! The routes and their description, which are one list: a handler that is not described does not compile into it.
 
 use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -10,12 +10,13 @@ use crate::{
     problem::Problem,
     request,
     routes::{
-        absences, asset_list, asset_terms, assets, attempts, batch, bookings, brand, bulk,
+        absences, alerts, asset_list, asset_terms, assets, attempts, batch, bookings, brand, bulk,
         calendar_conflicts, calendar_feeds, calendar_links, contact_points, deliveries, delivery_list,
-        events, health, hooks, inbox, inbox_events, job_events, jobs, kinds, limits, matches, memberships,
-        messages, notifications, offers, pages, parties, pauses, preferences, promises, rankings, relations,
-        retention, schedule_steer, schedules, slots, steer, submit, templates, uploads, webhook_deliveries,
-        webhook_endpoints, webhook_events, webhook_rules, webhook_sources, why, workflows,
+        events, health, hooks, inbox, inbox_events, job_events, jobs, keys, kinds, limits, matches,
+        memberships, messages, notifications, offers, pages, parties, pauses, preferences, promises,
+        rankings, relations, retention, schedule_steer, schedules, slots, steer, submit, templates, tenants,
+        uploads, webhook_deliveries, webhook_endpoints, webhook_events, webhook_rules, webhook_sources, why,
+        workflows,
     },
     unsubscribe,
 };
@@ -37,6 +38,8 @@ use crate::{
         (name = "Calendars", description = "What people keep elsewhere, and what they see of their bookings there"),
         (name = "Matching", description = "Find somebody for a visit"),
         (name = "Webhooks", description = "What others tell us, and what we tell others"),
+        (name = "Alerts", description = "What somebody should be told of"),
+        (name = "Keys", description = "Who may ask, and for which tenant"),
         (name = "Operation", description = "For whoever runs this"),
     ),
 )]
@@ -44,7 +47,7 @@ struct Description;
 
 /// Everything under `/v1`, which needs a key.
 fn keyed() -> OpenApiRouter<AppState> {
-    work().merge(people()).merge(bookings()).merge(webhooks())
+    work().merge(people()).merge(bookings()).merge(webhooks()).merge(administration())
 }
 
 /// Jobs, what orders them, and files.
@@ -190,6 +193,20 @@ fn webhooks() -> OpenApiRouter<AppState> {
         .routes(routes!(webhook_events::get_webhook_event))
         .routes(routes!(webhook_events::replay_webhook_event))
         .routes(routes!(webhook_events::list_webhook_refusals))
+        .routes(routes!(alerts::list_alert_rules))
+        .routes(routes!(alerts::set_alert_rule, alerts::get_alert_rule, alerts::remove_alert_rule))
+        .routes(routes!(alerts::list_alerts))
+}
+
+/// Who may ask, and for which tenant.
+fn administration() -> OpenApiRouter<AppState> {
+    OpenApiRouter::default()
+        .routes(routes!(keys::create_key, keys::list_keys))
+        .routes(routes!(keys::revoke_key))
+        .routes(routes!(tenants::list_tenants))
+        .routes(routes!(tenants::set_tenant, tenants::get_tenant))
+        .routes(routes!(keys::create_tenant_key, keys::list_tenant_keys))
+        .routes(routes!(keys::revoke_tenant_key))
 }
 
 /// What anybody may ask.
@@ -206,12 +223,13 @@ pub fn document() -> Value {
     let description = keyed().merge(open()).into_openapi();
     let mut document = serde_json::to_value(description).unwrap_or_default();
     document["info"]["version"] = "1".into();
+    flatten(&mut document["components"]["schemas"]);
     document["components"]["securitySchemes"] = json!({
         "api_key": {
             "type": "http",
             "scheme": "bearer",
             "bearerFormat": "crw_<prefix>_<secret>",
-            "description": "An API key. Scopes: jobs:write, jobs:read, queue:operate; admin has all of them.",
+            "description": "An API key. Scopes: jobs:write, jobs:read, queue:operate; admin has all of them; installation makes tenants.",
         }
     });
     for spec in ::jobs::specs() {
@@ -219,6 +237,24 @@ pub fn document() -> Value {
         document["components"]["schemas"][format!("{}.result", spec.kind)] = spec.result_schema.clone();
     }
     document
+}
+
+/// Makes one object of a schema that another is flattened into. Each by itself is closed, which would refuse what the other has.
+fn flatten(schemas: &mut Value) {
+    let known = schemas.clone();
+    for schema in schemas.as_object_mut().into_iter().flat_map(Map::values_mut) {
+        let Some(parts) = schema["allOf"].as_array() else { continue };
+        let (mut members, mut required) = (Map::new(), Vec::new());
+        for part in parts {
+            let name = part["$ref"].as_str().and_then(|path| path.rsplit('/').next());
+            let part = name.map_or(part, |name| &known[name]);
+            members.extend(part["properties"].as_object().cloned().unwrap_or_default());
+            required.extend(part["required"].as_array().cloned().unwrap_or_default());
+        }
+        *schema = json!({
+            "type": "object", "description": schema["description"], "required": required, "properties": members,
+        });
+    }
 }
 
 /// Every route with its layers, over `app`.

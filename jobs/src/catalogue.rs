@@ -13,6 +13,7 @@ use crate::{Invalid, Job, Policy, Queue, Unique, limits::ARGS_BYTES_MAX};
 macro_rules! for_each_kind {
     ($apply:ident) => {
         $apply! {
+            $crate::kinds::alert_send::AlertSend,
             $crate::kinds::booking_lapse::BookingLapse,
             $crate::kinds::calendar_export::CalendarExport,
             $crate::kinds::calendar_pull::CalendarPull,

@@ -165,6 +165,8 @@ ids! {
     WebhookMessageId = "whm",
     /// One message on its way to one endpoint.
     WebhookDeliveryId = "whd",
+    /// Something that was wrong for long enough to tell of it.
+    AlertId = "alt",
     /// A limit on how much may run.
     LimitId = "lim",
     /// A pause of a queue or a kind.

@@ -15,6 +15,7 @@ pub mod invalid;
 pub mod job;
 pub mod kinds;
 pub mod limits;
+pub mod measure;
 pub mod policy;
 pub mod preset;
 pub mod queue;
@@ -28,13 +29,14 @@ pub use catalogue::{KindSpec, Parsed, parse, parse_kept, parse_up_to, spec, spec
 pub use channel::{Category, Channel};
 pub use failure::{Classify, Failure, Outcome};
 pub use id::{
-    AbsenceId, ApiKeyId, AssetId, BookingId, BulkOperationId, CalendarConflictId, CalendarFeedId,
+    AbsenceId, AlertId, ApiKeyId, AssetId, BookingId, BulkOperationId, CalendarConflictId, CalendarFeedId,
     CalendarLinkId, ContactPointId, DeliveryId, DigestId, JobId, LeaseId, LimitId, MatchRequestId, MessageId,
     OfferId, PartyId, PauseId, RenditionId, ScheduleId, TenantId, UploadId, UserId, WebhookDeliveryId,
     WebhookEndpointId, WebhookEventId, WebhookMessageId, WebhookRuleId, WebhookSourceId, WorkflowId,
 };
 pub use invalid::Invalid;
 pub use job::{Job, Unique, UniqueFor};
+pub use measure::{Measure, UnknownMeasure};
 pub use policy::{Backoff, Policy, Priority};
 pub use queue::Queue;
 pub use state::State;

@@ -26,7 +26,7 @@ use crate::{
     health::{self, Asked},
     held::Held,
     maintenance::{
-        abandoned, bounces, bulk, calendars,
+        abandoned, alerts, bounces, bulk, calendars,
         door::Door,
         fan_out, film_parts, forgotten_scans, graves, housekeeper, leases, parking, payloads, presence,
         quarantine::{Parent, Quarantine},
@@ -240,6 +240,7 @@ fn maintain(
     services.spawn(stranded::run(core.deps.db.clone(), stop.clone()));
     services.spawn(housekeeper::run(core.deps.db.clone(), args.history_days, stop.clone()));
     services.spawn(summing::run(core.deps.db.clone(), stop.clone()));
+    services.spawn(alerts::run(core.deps.db.clone(), stop.clone()));
     services.spawn(retention::run(core.deps.db.clone(), args.history_days, stop.clone()));
     services.spawn(bulk::run(core.deps.db.clone(), core.bulk.clone(), stop.clone()));
     services.spawn(abandoned::run(core.deps.clone(), stop.clone()));

@@ -6,7 +6,6 @@ use store::sealing::{self, Rewrapped};
 use super::{owner, say};
 use crate::config::{TenantArgs, TenantCommand};
 
-const SLUG_CHARS_MAX: usize = 63;
 /// The least and the greatest weight of a tenant.
 const WEIGHTS: (f32, f32) = (0.01, 100.0);
 
@@ -46,7 +45,7 @@ pub(crate) async fn run(args: &TenantArgs) -> anyhow::Result<()> {
                     say(&rotation(&tenant.slug, &rotated))?;
                 }
             }
-            say(&format!("{} secrets of webhooks were sealed anew", sealing::reseal(&db).await?))?;
+            say(&format!("{} secrets were sealed anew", sealing::reseal(&db).await?))?;
         }
         TenantCommand::List => {
             for tenant in store::keys::tenants(&db).await? {
@@ -64,11 +63,8 @@ fn rotation(slug: &str, rotated: &Rewrapped) -> String {
 }
 
 fn check(slug: &str) -> anyhow::Result<()> {
-    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    let fits =
-        (1..=SLUG_CHARS_MAX).contains(&slug.len()) && slug.bytes().all(allowed) && !slug.starts_with('-');
     anyhow::ensure!(
-        fits,
+        api::is_slug(slug),
         "{slug:?} cannot be a tenant's short name: 1 to 63 of a-z, 0-9 and -, not beginning with -"
     );
     Ok(())

@@ -46,8 +46,8 @@ pub(crate) async fn run(args: &UserArgs) -> anyhow::Result<()> {
         UserCommand::Enable { email } => set_disabled(&db, email, false).await?,
         UserCommand::Seal => {
             let said = note("user.seal", "*", &Value::Null);
-            let sealed = change(&db, None, &said, async |tx| Ok(users::reseal(&db, tx).await?)).await?;
-            say(&format!("{sealed} secrets were sealed under the present master key."))?;
+            let sealed = change(&db, None, &said, async |tx| Ok(users::seal(&db, tx).await?)).await?;
+            say(&format!("{sealed} secrets were sealed."))?;
         }
     }
     db.close().await;

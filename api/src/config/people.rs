@@ -81,8 +81,7 @@ pub(crate) enum UserCommand {
         /// What they sign in with
         email: String,
     },
-    /// Seal the secrets of code generators under the present master key: those that lie there as they are, and those under the
-    /// one before
+    /// Seal the secrets of code generators that were made when there was no master key, or by a version that sealed them otherwise
     Seal,
 }
 

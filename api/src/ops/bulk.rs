@@ -98,7 +98,7 @@ pub(super) async fn preview(
                 }
                 button { (verb(&asked.action)) " " (many) }
             }
-            h2 { "The newest of them" }
+            h2 { @if preview.is_exact { "The newest of them" } @else { "Some of them" } }
             (jobs::table(&format!("{base}/jobs"), &preview.sample)?)
         }
     };

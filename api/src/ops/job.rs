@@ -22,7 +22,7 @@ use super::{
     cloning,
     guard::Visit,
     layout::{self, Page, state},
-    words,
+    preview, relatives, words,
 };
 use crate::{
     AppState,
@@ -53,6 +53,8 @@ pub(super) async fn show(
     let why = (!is.is_final()).then(|| waiting::explain(&record, facts.as_ref(), Utc::now())).transpose()?;
     let base = format!("/ops/t/{slug}/jobs");
     let changed = cloning::difference(&app, &visit, &record).await?;
+    let preview = preview::of(&app, &visit, &record).await?;
+    let relatives = relatives::of(&app, &visit, &record).await?;
     let body = html! {
         div #job data-live {
             p.head { (state(is.name())) " " code.id { (id) } }
@@ -64,12 +66,15 @@ pub(super) async fn show(
             (timeline(&record, &tried))
         }
         @if visit.sees_payloads { div #log data-live { h2 { "Log" } (log(&lines)) } }
+        @if let Some(preview) = &preview { h2 { "What came of it" } (preview.shown) }
+        @if let Some(relatives) = relatives { (relatives) }
         (facts_of(&record, &slug))
         @if let Some(changed) = changed { (changed) }
         (payloads(&record, visit.sees_payloads))
     };
     let live = (!is.is_final()).then(|| format!("{base}/{id}/live"));
-    Ok(Page { live, ..Page::new(&visit, "/jobs", &record.kind, body) }.into_response())
+    let origin = preview.and_then(|preview| preview.origin);
+    Ok(Page { live, origin, ..Page::new(&visit, "/jobs", &record.kind, body) }.into_response())
 }
 
 /// Runs it again.

@@ -8,15 +8,16 @@ use axum::{
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 use store::{
+    listing::{self, Filter},
     observing,
-    reads::{self, Filter, JobRecord},
+    reads::JobRecord,
 };
 
 use super::{
     access::Right,
     guard::Visit,
     layout::{Page, state},
-    words,
+    views, words,
 };
 use crate::{
     AppState,
@@ -53,12 +54,12 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    fn filter(&self) -> Result<Filter, Problem> {
+    pub(super) fn filter(&self) -> Result<Filter, Problem> {
         let refuse = |what: &str| Problem::new(Code::InvalidParameter, what);
         let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         let of = |text: &String| text.contains('\0');
         if [&self.kind, &self.tag, &self.words].into_iter().any(of)
-            || self.tag.len() > TAG_BYTES_MAX
+            || self.kind.len().max(self.tag.len()) > TAG_BYTES_MAX
             || self.words.chars().count() > WORDS_CHARS_MAX
         {
             return Err(refuse("a filter is too long, or holds a character that no text has"));
@@ -75,18 +76,27 @@ impl Wanted {
         })
     }
 
-    /// The same view, from another place on.
-    fn link(&self, before: JobId) -> String {
-        let wanted = [
+    /// What was said, by name.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let said = [
             ("state", &self.state),
             ("kind", &self.kind),
             ("queue", &self.queue),
             ("tag", &self.tag),
             ("words", &self.words),
         ];
+        said.into_iter().map(|(name, value)| (name, value.as_str())).filter(|(_, value)| !value.is_empty())
+    }
+
+    /// The view, as it stands behind a `?`.
+    pub(super) fn query(&self) -> String {
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(self.pairs()).finish()
+    }
+
+    /// The same view, from another place on.
+    fn link(&self, before: JobId) -> String {
         let mut query = form_urlencoded::Serializer::new("?".to_owned());
-        query.extend_pairs(wanted.into_iter().filter(|(_, value)| !value.is_empty()));
-        query.append_pair("before", &before.to_string()).finish()
+        query.extend_pairs(self.pairs()).append_pair("before", &before.to_string()).finish()
     }
 }
 
@@ -110,16 +120,18 @@ pub(super) async fn show(
         next = found.last().copied().filter(|_| found.len() as i64 == OPS_ROWS_MAX);
         filter.among = Some(found);
     }
-    let mut records = reads::list(&app.db, place.id, &filter, OPS_ROWS_MAX + 1).await?;
-    if records.len() as i64 > OPS_ROWS_MAX {
-        records.truncate(OPS_ROWS_MAX as usize);
-        next = records.last().map(JobRecord::id);
-    }
+    let page = listing::list(&app.db, place.id, &filter, OPS_ROWS_MAX as usize).await?;
+    let next = page.next.or(next);
+    let views = views::bar(&app, &visit, &wanted).await?;
     let body = html! {
         (filters(&wanted))
+        (views)
         // An operation knows no words: what it did would be more than what is shown.
         @if visit.may(Right::Operate) && wanted.words.trim().is_empty() { (bulk_links(&place.slug, &wanted)) }
-        div #jobs data-live="quiet" { (table(&base, &records)?) }
+        div #jobs data-live="quiet" {
+            (table(&base, &page.jobs)?)
+            @if page.jobs.is_empty() { p { @if next.is_some() { "None of those looked at so far fits." } @else { "No job fits." } } }
+        }
         @if let Some(next) = next { p { a href=(wanted.link(next)) rel="next" { "Older" } } }
     };
     Ok(Page::live(&visit, "/jobs", "Jobs", body).into_response())
@@ -184,7 +196,6 @@ pub(super) fn table(base: &str, records: &[JobRecord]) -> Result<Markup, Problem
                 }
             }
         }
-        @if records.is_empty() { p { "No job fits." } }
     })
 }
 

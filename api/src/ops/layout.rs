@@ -9,12 +9,13 @@ use maud::{DOCTYPE, Markup, html};
 use super::{access::Right, guard::Visit};
 use crate::problem::Problem;
 
-/// Nothing but what we serve ourselves, no frame around it, and no script but the one file.
-const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
-    base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+/// Nothing but what we serve ourselves, no frame around it, and no script but the one file. Pictures stand last: a page that shows
+/// files adds where those come from.
+const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; \
+    form-action 'self'; frame-ancestors 'none'; img-src 'self'";
 
 /// The pages of a tenant: where, what they are called, and what they take.
-const SECTIONS: [(&str, &str, Right); 9] = [
+const SECTIONS: [(&str, &str, Right); 10] = [
     ("", "Home", Right::See),
     ("/queues", "Queues", Right::See),
     ("/jobs", "Jobs", Right::See),
@@ -23,6 +24,7 @@ const SECTIONS: [(&str, &str, Right); 9] = [
     ("/schedules", "Schedules", Right::See),
     ("/messages", "Messages", Right::See),
     ("/webhooks", "Webhooks", Right::See),
+    ("/alerts", "Alerts", Right::See),
     ("/audit", "Audit", Right::Operate),
 ];
 
@@ -41,13 +43,15 @@ pub(super) struct Page<'a> {
     pub(super) section: &'a str,
     /// The stream that says when to look again.
     pub(super) live: Option<String>,
+    /// Where pictures and films on it come from, if not from us.
+    pub(super) origin: Option<String>,
     pub(super) body: Markup,
 }
 
 impl<'a> Page<'a> {
     /// A page that stays as it is.
     pub(super) fn new(visit: &'a Visit, section: &'a str, title: &'a str, body: Markup) -> Self {
-        Self { visit, title, section, live: None, body }
+        Self { visit, title, section, live: None, origin: None, body }
     }
 
     /// A page of a tenant that is looked at again when its jobs move.
@@ -95,7 +99,12 @@ impl IntoResponse for Page<'_> {
             p #said role="status" {}
         };
         let title = format!("{} · {around}", self.title);
-        respond(StatusCode::OK, &title, &body)
+        let mut response = respond(StatusCode::OK, &title, &body);
+        let named = self.origin.map(|origin| format!("{CSP} {origin}; media-src {origin}"));
+        if let Some(Ok(csp)) = named.map(HeaderValue::try_from) {
+            response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, csp);
+        }
+        response
     }
 }
 
@@ -171,11 +180,11 @@ fn respond(status: StatusCode, title: &str, body: &Markup) -> Response {
 /// A state in its colour, with a sign for those who do not see colours.
 pub(super) fn state(state: &str) -> Markup {
     let sign = match state {
-        "completed" | "processed" | "sent" | "delivered" | "read" | "done" => "✓",
+        "completed" | "processed" | "sent" | "delivered" | "read" | "done" | "resolved" | "quiet" => "✓",
         "running" => "▶",
-        "discarded" | "failed" | "crashed" | "refused" | "bounced" | "complained" => "✕",
+        "discarded" | "failed" | "crashed" | "refused" | "bounced" | "complained" | "firing" => "✕",
         "cancelled" | "paused" | "ignored" | "dropped" | "skipped" => "■",
-        "retryable" | "retried" | "pending" => "↻",
+        "retryable" | "retried" | "pending" | "resolving" => "↻",
         "unknown" => "?",
         _ => "·",
     };

@@ -78,13 +78,16 @@ if (badge) {
   show();
 }
 
-// Keys that lead somewhere: g and the first letter of a section; / to search; l to pause.
+// Keys that lead somewhere: g and the first letter of a section, the next one that has it; / to search; l to pause.
 let led = false;
 addEventListener("keydown", (event) => {
   if (event.altKey || event.ctrlKey || event.metaKey || event.target.closest("input, select, textarea")) return;
   if (led) {
     led = false;
-    const link = [...document.querySelectorAll("nav a")].find((link) => link.textContent[0].toLowerCase() === event.key);
+    const links = [...document.querySelectorAll("nav a")];
+    const here = links.findIndex((link) => link.hasAttribute("aria-current"));
+    const inTurn = [...links.slice(here + 1), ...links];
+    const link = inTurn.find((link) => link.textContent[0].toLowerCase() === event.key);
     if (link) { event.preventDefault(); link.click(); }
   } else if (event.key === "g") {
     led = true;

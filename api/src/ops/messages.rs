@@ -122,7 +122,7 @@ fn decisions(said: &Value) -> Markup {
     }
 }
 
-fn tries_table(tries: &[Effect]) -> Markup {
+pub(super) fn tries_table(tries: &[Effect]) -> Markup {
     html! {
         table {
             thead { tr { th.number { "Try" } th { "State" } th { "Asked" } th { "Began" } th.wide { "Said by" } } }
@@ -138,7 +138,7 @@ fn tries_table(tries: &[Effect]) -> Markup {
 }
 
 /// The texts of a message, each under its name, but for a mail's page: it says the same as its text.
-fn said(content: &Value) -> Markup {
+pub(super) fn said(content: &Value) -> Markup {
     let texts = content.as_object().into_iter().flatten().flat_map(|(name, value)| match value {
         Value::Object(parts) => parts.iter().map(|(name, value)| (name.clone(), value)).collect(),
         value => vec![(name.clone(), value)],

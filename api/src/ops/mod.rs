@@ -7,6 +7,7 @@
 //! reached through the guard only.
 
 mod access;
+mod alerts;
 mod audit;
 mod bulk;
 mod charts;
@@ -21,14 +22,18 @@ mod live;
 mod messages;
 mod origin;
 mod passwords;
+mod preview;
 mod queues;
+mod relatives;
 mod routes;
 mod schedules;
 mod session;
 mod sign_in;
 mod subject;
 mod tenants;
+mod views;
 mod webhooks;
+mod weights;
 mod words;
 mod workers;
 

@@ -10,11 +10,11 @@ use axum::{
 
 use super::{
     access::Right,
-    audit, bulk, cloning, errors,
+    alerts, audit, bulk, cloning, errors,
     guard::{self, Gate},
     home, job, jobs, live, messages, queues, schedules, sign_in,
     subject::Subject,
-    tenants, webhooks, workers,
+    tenants, views, webhooks, weights, workers,
 };
 use crate::{AppState, limits::FORM_BYTES_MAX, static_files};
 
@@ -102,6 +102,8 @@ fn of_all() -> Vec<Entry> {
         page(super::TENANTS_OF_MINE, SignedIn, get(tenants::mine)),
         page("/ops/workers", SeeAll, get(workers::show)),
         act("/ops/workers/{id}/drain", OperateAll, ("worker.drain", Subject::New), post(workers::drain)),
+        act("/ops/weights", OperateAll, ("share.weigh", Subject::New), post(weights::weigh)),
+        act("/ops/weights/end", OperateAll, ("share.as_usual", Subject::New), post(weights::end)),
         page("/ops/audit", OperateAll, get(audit::of_installation)),
         act("/ops/sign-out", SignedIn, ("sign_out", Subject::New), post(sign_in::sign_out)),
     ]
@@ -118,6 +120,8 @@ fn of_work() -> Vec<Entry> {
         act("/ops/t/{tenant}/limits", Operate, ("limit", Subject::Limits), post(queues::limit)),
         act("/ops/t/{tenant}/pauses/{id}/resume", Operate, ("resume", Subject::Pauses), post(queues::resume)),
         page("/ops/t/{tenant}/jobs", See, get(jobs::show)),
+        act("/ops/t/{tenant}/views", See, ("view.save", Subject::New), post(views::save)),
+        act("/ops/t/{tenant}/views/remove", See, ("view.remove", Subject::New), post(views::remove)),
         page("/ops/t/{tenant}/jobs/{id}", See, get(job::show)),
         page("/ops/t/{tenant}/jobs/{id}/live", See, get(live::follow_job)),
         act("/ops/t/{tenant}/jobs/{id}/retry", Operate, ("job.retry", Subject::Job), post(job::retry)),
@@ -170,6 +174,14 @@ fn of_plans() -> Vec<Entry> {
             Operate,
             ("message.resolve", Subject::Message),
             post(messages::resolve),
+        ),
+        page("/ops/t/{tenant}/alerts", See, get(alerts::show)),
+        act("/ops/t/{tenant}/alerts", Operate, ("alert_rule.set", Subject::AlertRules), post(alerts::set)),
+        act(
+            "/ops/t/{tenant}/alerts/{id}/remove",
+            Operate,
+            ("alert_rule.remove", Subject::AlertRules),
+            post(alerts::remove),
         ),
         page("/ops/t/{tenant}/webhooks", See, get(webhooks::list)),
         page("/ops/t/{tenant}/webhooks/in/{id}", See, get(webhooks::source)),

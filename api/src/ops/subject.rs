@@ -3,6 +3,7 @@
 use jobs::{JobId, TenantId};
 use serde_json::{Value, json};
 use store::{
+    alerts,
     bulk::{self, OperationState},
     limits, messages, pauses, reads, schedules,
 };
@@ -18,6 +19,8 @@ pub(crate) enum Subject {
     Pauses,
     /// The limits of the tenant.
     Limits,
+    /// The rules for alerts of the tenant.
+    AlertRules,
     /// The schedule that the path names.
     Schedule,
     /// The bulk operation that the path names.
@@ -49,26 +52,9 @@ impl Subject {
                 }),
                 Err(_) => None,
             },
-            Self::Pauses => {
-                let line = |pause: pauses::Pause| {
-                    json!({
-                        "id": pause.id(), "queue": pause.queue, "kind": pause.kind, "reason": pause.reason,
-                        "by": pause.paused_by, "until": pause.expires_at,
-                    })
-                };
-                Some(pauses::list(&app.db, tenant).await?.into_iter().map(line).collect())
-            }
-            Self::Limits => {
-                let (standing, _) = limits::list(&app.db, tenant).await?;
-                let line = |standing: limits::Standing| {
-                    let limit = standing.limit;
-                    json!({
-                        "name": limit.name, "queue": limit.queue, "kind": limit.kind, "key": limit.key,
-                        "concurrency": limit.concurrency,
-                    })
-                };
-                Some(standing.into_iter().map(line).collect())
-            }
+            Self::Pauses => Some(pauses::list(&app.db, tenant).await?.iter().map(pause).collect()),
+            Self::Limits => Some(limits::list(&app.db, tenant).await?.0.iter().map(limit).collect()),
+            Self::AlertRules => Some(alerts::list(&app.db, tenant).await?.iter().map(rule).collect()),
             Self::Schedule => match id.parse() {
                 Ok(id) => schedules::get(&app.db, tenant, id).await?.map(|schedule| {
                     json!({
@@ -96,4 +82,25 @@ impl Subject {
         };
         Ok(seen.unwrap_or_default())
     }
+}
+
+fn pause(pause: &pauses::Pause) -> Value {
+    json!({
+        "id": pause.id(), "queue": pause.queue, "kind": pause.kind, "reason": pause.reason, "by": pause.paused_by,
+        "until": pause.expires_at,
+    })
+}
+
+fn limit(standing: &limits::Standing) -> Value {
+    let limit = &standing.limit;
+    json!({
+        "name": limit.name, "queue": limit.queue, "kind": limit.kind, "key": limit.key, "concurrency": limit.concurrency,
+    })
+}
+
+fn rule(rule: &alerts::Rule) -> Value {
+    json!({
+        "name": rule.name, "measure": rule.measure().ok(), "queue": rule.queue, "kind": rule.kind,
+        "threshold": rule.threshold, "recipients": rule.recipients(), "by": rule.updated_by,
+    })
 }

@@ -11,7 +11,7 @@ use store::{
     sessions,
 };
 
-use super::{guard::Visit, layout::Page, words};
+use super::{guard::Visit, layout::Page, weights, words};
 use crate::{AppState, limits::OPS_SHARES_MAX, problem::Problem};
 
 /// Whose first waiting job waits for longer than this is starving.
@@ -25,6 +25,7 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
     let (starving, all) =
         shares.first().map(|one| (one.starving_in_all, one.shares_in_all)).unwrap_or_default();
     let places = sessions::tenants_of(&app.db, visit.user).await?;
+    let weighed = weights::part(&app, &visit, &places).await?;
     let body = html! {
         @if starving == 0 { p.calm { "✓ Nobody has waited for longer than " (words::span(STARVING)) "." } }
         @else { p.alarm { (words::many(starving, "share waits", "shares wait")) " for longer than " (words::span(STARVING)) " in a queue." } }
@@ -43,6 +44,7 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
             }
         }
         @if all > shares.len() as i64 { p.soft { "Those who wait longest, of " (all) " in all." } }
+        (weighed)
         h2 { "Every tenant" }
         ul.plain { @for place in &places { li { a href={ "/ops/t/" (place.slug) } { (place.name) } " " code { (place.slug) } } } }
     };

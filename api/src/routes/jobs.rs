@@ -14,7 +14,10 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
-use store::reads::{self, Filter};
+use store::{
+    listing::{self, Filter},
+    reads,
+};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
@@ -88,7 +91,8 @@ pub(crate) struct JobPage {
 
 /// List jobs, newest first.
 ///
-/// Follow `next`, or the `Link` header, until there is none: every job that was there when you began comes once.
+/// Follow `next`, or the `Link` header, until there is none: every job that was there when you began comes once. Where few fit,
+/// a page may hold fewer than `limit`, or none, and still have a `next`: it says how far was looked.
 #[utoipa::path(
     get, path = "/v1/jobs", tag = "Jobs", operation_id = "list_jobs", params(ListParams),
     responses(
@@ -104,11 +108,9 @@ pub(crate) async fn list_jobs(
 ) -> Result<Response, Problem> {
     let limit = page_size(params.limit, PAGE_DEFAULT, PAGE_MAX)?;
     let filter = filter(&params)?;
-    let mut records = reads::list(&app.db, caller.tenant, &filter, i64::from(limit) + 1).await?;
-    let has_more = records.len() > usize::from(limit);
-    records.truncate(usize::from(limit));
-    let next = records.last().filter(|_| has_more).map(|last| write_cursor(last.id()));
-    let jobs = records.into_iter().map(JobResource::line).collect::<Result<Vec<_>, _>>()?;
+    let page = listing::list(&app.db, caller.tenant, &filter, usize::from(limit)).await?;
+    let next = page.next.map(write_cursor);
+    let jobs = page.jobs.into_iter().map(JobResource::line).collect::<Result<Vec<_>, _>>()?;
     let link = next.as_ref().map(|next| link(&params, limit, next));
     let mut response = Json(JobPage { jobs, next }).into_response();
     if let Some(link) = link.and_then(|link| HeaderValue::try_from(link).ok()) {

@@ -1,6 +1,7 @@
 //! The endpoints, by what they are about.
 
 pub(crate) mod absences;
+pub(crate) mod alerts;
 pub(crate) mod asset_films;
 pub(crate) mod asset_list;
 pub(crate) mod asset_terms;
@@ -26,6 +27,7 @@ pub(crate) mod inbox;
 pub(crate) mod inbox_events;
 pub(crate) mod job_events;
 pub(crate) mod jobs;
+pub(crate) mod keys;
 pub(crate) mod kinds;
 pub(crate) mod limits;
 pub(crate) mod matches;
@@ -49,6 +51,7 @@ pub(crate) mod slots;
 pub(crate) mod steer;
 pub(crate) mod submit;
 pub(crate) mod templates;
+pub(crate) mod tenants;
 pub(crate) mod uploads;
 pub(crate) mod webhook_deliveries;
 pub(crate) mod webhook_endpoint_body;

@@ -42,7 +42,8 @@ async fn an_operator_turns_it_on_and_changes_keys() {
     refuses(&tenant(&app, &["rotate", "acme"], &[TWO]), "is needed");
     let rotated = "acme seals with data key 2 from now on; 1 older keys were wrapped anew";
     says(&tenant(&app, &["rotate", "acme"], &[TWO, ONE]), rotated);
-    let rotated = "acme seals with data key 3 from now on; 0 older keys were wrapped anew\n0 secrets of webhooks were sealed anew";
+    let rotated =
+        "acme seals with data key 3 from now on; 0 older keys were wrapped anew\n0 secrets were sealed anew";
     says(&tenant(&app, &["rotate", "--all"], &[TWO]), rotated);
 
     let mut serve = Command::new(env!("CARGO_BIN_EXE_api"));

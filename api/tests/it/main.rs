@@ -6,6 +6,8 @@
     reason = "what a test stands on has to hold, in its helpers too"
 )]
 
+mod administration;
+mod alerts;
 mod app;
 mod assets;
 mod auth;
@@ -13,6 +15,7 @@ mod bookings;
 mod bulk;
 mod calendars;
 mod commands;
+mod contract;
 mod deliveries;
 mod encryption;
 mod events;
@@ -24,6 +27,7 @@ mod notifications;
 mod ops;
 mod ops_bounds;
 mod ops_home;
+mod ops_previews;
 mod ops_roles;
 mod ops_steering;
 mod pages;

@@ -87,3 +87,53 @@ async fn a_range_of_webhooks_is_looked_at_again_and_goes_on_where_it_stopped() {
         assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{page}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_view_is_kept_under_a_name_by_whoever_looks() {
+    let app = TestApp::start().await;
+    let viewer = [(Some(app.tenant), UserRole::Viewer, false)];
+    let ann = Person::signed_in(&app, "ann", &viewer).await;
+    let bob = Person::signed_in(&app, "bob", &viewer).await;
+    let fields = |name| [("name", name), ("state", "discarded"), ("tag", "a&b")];
+    let (status, to) = ann.post("/ops/t/acme/views", &fields("dead <ones>")).await;
+    assert_eq!((status, to.as_str()), (StatusCode::SEE_OTHER, "/ops/t/acme/jobs?state=discarded&tag=a%26b"));
+    let (_, page) = ann.page("/ops/t/acme/jobs").await;
+    assert!(
+        page.contains("dead &lt;ones&gt;") && page.contains("jobs?state=discarded&amp;tag=a%26b"),
+        "{page}"
+    );
+    assert!(!bob.page("/ops/t/acme/jobs").await.1.contains("dead &lt;"));
+    for wrong in ["", " ", &"x".repeat(64)] {
+        let (status, page) = ann.post("/ops/t/acme/views", &fields(wrong)).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{page}");
+    }
+    let forget = [("name", "dead <ones>")];
+    assert_eq!(bob.post("/ops/t/acme/views/remove", &forget).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(ann.post("/ops/t/acme/views/remove", &forget).await.0, StatusCode::SEE_OTHER);
+    assert!(!ann.page("/ops/t/acme/jobs").await.1.contains("dead &lt;"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenant_is_given_more_of_a_queue_for_a_while() {
+    let app = TestApp::start().await;
+    let ann = Person::signed_in(&app, "ann", &[(None, UserRole::Operator, false)]).await;
+    let bob = Person::signed_in(&app, "bob", &[(None, UserRole::Viewer, false)]).await;
+    app.submit(json!({})).await;
+    let fields = |weight, minutes| {
+        [("tenant", "acme"), ("queue", "default"), ("weight", weight), ("minutes", minutes)]
+    };
+    assert_eq!(bob.post("/ops/weights", &fields("3", "60")).await.0, StatusCode::FORBIDDEN);
+    for (weight, minutes) in
+        [("0", "60"), ("101", "60"), ("NaN", "60"), ("3", "0"), ("3", "10081"), ("3", "")]
+    {
+        let (status, page) = ann.post("/ops/weights", &fields(weight, minutes)).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{weight} for {minutes}: {page}");
+    }
+    assert_eq!(ann.post("/ops/weights", &fields("3", "60")).await.0, StatusCode::SEE_OTHER);
+    let (_, page) = bob.page("/ops").await;
+    assert!(page.contains("Weighed otherwise") && !page.contains("/ops/weights"), "{page}");
+    let share = [("tenant", "acme"), ("queue", "default")];
+    assert_eq!(ann.post("/ops/weights/end", &share).await.0, StatusCode::SEE_OTHER);
+    assert_eq!(ann.post("/ops/weights/end", &share).await.0, StatusCode::NOT_FOUND);
+    assert!(!ann.page("/ops").await.1.contains("Weighed otherwise"));
+}

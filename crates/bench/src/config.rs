@@ -21,6 +21,8 @@ pub(crate) enum Subject {
     Queue(QueueArgs),
     /// Media: ladders of pictures, streams of films
     Media(MediaArgs),
+    /// The dashboard: its pages over a large ledger
+    Dashboard(DashboardArgs),
 }
 
 /// A figure, or a few that one measurement yields.
@@ -100,6 +102,21 @@ pub(crate) struct MediaArgs {
     /// Where the photographs and the films to measure with lie, as ./dev bench makes them
     #[arg(long, value_name = "FOLDER")]
     pub(crate) sources: PathBuf,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+/// `bench dashboard`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  bench dashboard                  ten million jobs: a quarter of an hour and 12 GB of disk\n  \
+                  bench dashboard --jobs 1m        the same of a million\n\
+                  It starts servers of its own. ./dev bench builds the programs first and ends whatever is left."
+)]
+pub(crate) struct DashboardArgs {
+    /// Jobs in the ledger, such as 200k or 10m; 10m, or 200k with --quick, unless given
+    #[arg(long, value_parser = count)]
+    pub(crate) jobs: Option<u64>,
     #[command(flatten)]
     pub(crate) run: RunArgs,
 }

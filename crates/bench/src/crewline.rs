@@ -121,7 +121,8 @@ impl<'a> Crewline<'a> {
         Process::start(command, &format!("{}-{name}", self.name), &self.stage.logs)
     }
 
-    async fn administer(&self, arguments: &[&str]) -> anyhow::Result<String> {
+    /// Runs `api` with these arguments; what it said.
+    pub(crate) async fn administer(&self, arguments: &[&str]) -> anyhow::Result<String> {
         let mut command = tokio::process::Command::from(self.program("api"));
         let output =
             command.args(arguments).kill_on_drop(true).output().await.context("could not run api")?;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     crewline::{BATCH, Crewline, PROCESSES, job_of},
-    figure::{Figure, median, median_ratio, percentile},
+    figure::{Figure, count_in_words, median, median_ratio, percentile},
     goals,
     http::is_success,
     intake,
@@ -27,7 +27,7 @@ pub(crate) async fn measure(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
     let (deep, empty) = (Crewline::open(stage).await?, Crewline::open(stage).await?);
     let mut figures = weigh(stage, &deep).await?;
     figures.extend(read(stage, &deep).await?);
-    figures.extend(intake::onto(stage, &deep, &words(waiting)).await?);
+    figures.extend(intake::onto(stage, &deep, &count_in_words(waiting)).await?);
     let (mut over, mut without) = (Vec::new(), Vec::new());
     for number in 1..=stage.pace.rounds {
         let jobs = stage.pace.jobs;
@@ -44,9 +44,13 @@ pub(crate) async fn measure(stage: &Stage) -> anyhow::Result<Vec<Figure>> {
         Figure::of("a waiting job in Redis", redis / waiting as f64, "bytes").towards(goals::BYTES_REDIS),
     );
     figures.push(
-        Figure::of(format!("no-op jobs with {} more waiting", words(waiting)), median(&over), "jobs/s")
-            .beside("ourselves with none waiting", median(&without), median_ratio(&over, &without))
-            .towards(goals::DEPTH_THROUGHPUT),
+        Figure::of(
+            format!("no-op jobs with {} more waiting", count_in_words(waiting)),
+            median(&over),
+            "jobs/s",
+        )
+        .beside("ourselves with none waiting", median(&without), median_ratio(&over, &without))
+        .towards(goals::DEPTH_THROUGHPUT),
     );
     deep.close().await?;
     empty.close().await?;
@@ -66,7 +70,11 @@ async fn weigh(stage: &Stage, deep: &Crewline<'_>) -> anyhow::Result<Vec<Figure>
         deep.fill(tenth, 0).await?;
         rates.push(tenth as f64 / began.elapsed().as_secs_f64());
         filled += tenth;
-        stage.say(&format!("depth: {} waiting, {:.0} jobs/s", words(filled), rates[rates.len() - 1]));
+        stage.say(&format!(
+            "depth: {} waiting, {:.0} jobs/s",
+            count_in_words(filled),
+            rates[rates.len() - 1]
+        ));
     }
     tokio::time::sleep(REST).await;
     let after = sizes(deep).await?;
@@ -117,7 +125,7 @@ async fn read(stage: &Stage, deep: &Crewline<'_>) -> anyhow::Result<Vec<Figure>>
         }
         let p95 = percentile(&took_ms, 0.95);
         stage.say(&format!("depth: {what} p95 {p95:.1} ms"));
-        let what = format!("{what} over {} waiting, p95", words(stage.pace.waiting));
+        let what = format!("{what} over {} waiting, p95", count_in_words(stage.pace.waiting));
         figures.push(Figure::of(what, p95, "ms").towards(goals::DEPTH_READS_MS));
     }
     Ok(figures)
@@ -142,11 +150,4 @@ async fn work(stage: &Stage, crewline: &Crewline<'_>, jobs: u64) -> anyhow::Resu
         ))
         .await?;
     Ok(seen[0] / seen[1])
-}
-
-fn words(count: u64) -> String {
-    match count {
-        count if count >= 1_000_000 && count % 100_000 == 0 => format!("{} M", count as f64 / 1e6),
-        count => testkit::number(count as f64),
-    }
 }

@@ -155,6 +155,14 @@ pub(crate) fn percentile(values: &[f64], share: f64) -> f64 {
     sorted.get((last as f64 * share).ceil() as usize).copied().unwrap_or_default()
 }
 
+/// How many, as the table says it.
+pub(crate) fn count_in_words(count: u64) -> String {
+    match count {
+        count if count >= 1_000_000 && count % 100_000 == 0 => format!("{} M", count as f64 / 1e6),
+        count => number(count as f64),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -79,6 +79,10 @@ pub(crate) const BYTES_REDIS: Goal = at_most(1.0, 1.0);
 pub(crate) const BYTES_POSTGRES: Goal = at_most(600.0, 300.0);
 /// Lists and "why is it not running" over a deep backlog, p95: 200 ms, goal 50 ms.
 pub(crate) const DEPTH_READS_MS: Goal = at_most(200.0, 50.0);
+/// Lists and search of the dashboard over ten million jobs, p95: 200 ms, goal 50 ms.
+pub(crate) const LISTS_MS: Goal = at_most(200.0, 50.0);
+/// Its home, p95: 100 ms.
+pub(crate) const HOME_MS: Goal = at_most(100.0, 100.0);
 /// Recovery after a worker's `kill -9`: within 21 s, goal 5 s.
 pub(crate) const RECOVERY_S: Goal = at_most(21.0, 5.0);
 /// Jobs lost, wherever something was killed or emptied: none.

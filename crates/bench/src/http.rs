@@ -36,6 +36,24 @@ impl Connection {
         Ok(Self { stream, common, read: BytesMut::new() })
     }
 
+    /// Connects as somebody who signs in at the dashboard; what is asked for afterwards is asked for by them.
+    pub(crate) async fn sign_in(address: SocketAddr, email: &str, password: &str) -> anyhow::Result<Self> {
+        let mut this = Self::open(address, "").await?;
+        this.common = format!("Host: {address}\r\n");
+        let form = format!("email={email}&password={password}");
+        let request = format!(
+            "POST /ops/sign-in HTTP/1.1\r\n{}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+            this.common,
+            form.len()
+        );
+        let (_, head, answer) = this.exchange(request.as_bytes()).await?;
+        let head = std::str::from_utf8(&answer[..head])?;
+        let cookie = head.lines().find_map(|line| line.strip_prefix("set-cookie: ")?.split(';').next());
+        let cookie = cookie.with_context(|| format!("{email} could not sign in: {head}"))?;
+        this.common = format!("{}Cookie: {cookie}\r\n", this.common);
+        Ok(this)
+    }
+
     /// Submits under `idempotency_key`.
     pub(crate) async fn post(
         &mut self,
@@ -72,6 +90,12 @@ impl Connection {
     }
 
     async fn send(&mut self, request: &[u8]) -> anyhow::Result<Answered> {
+        let (status, head, answer) = self.exchange(request).await?;
+        Ok((status, answer.slice(head..)))
+    }
+
+    /// The status of the answer, the length of its head, and all of it.
+    async fn exchange(&mut self, request: &[u8]) -> anyhow::Result<(u16, usize, Bytes)> {
         self.stream.write_all(request).await?;
         let (status, head, length) = loop {
             if let Some(head) = head_of(&self.read)? {
@@ -82,8 +106,7 @@ impl Connection {
         while self.read.len() < head + length {
             self.fill().await?;
         }
-        let answer = self.read.split_to(head + length).freeze();
-        Ok((status, answer.slice(head..)))
+        Ok((status, head, self.read.split_to(head + length).freeze()))
     }
 
     async fn fill(&mut self) -> anyhow::Result<()> {

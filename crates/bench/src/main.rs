@@ -7,12 +7,14 @@ mod clock;
 mod config;
 mod cpu;
 mod crewline;
+mod dashboard;
 mod depth;
 mod figure;
 mod goals;
 mod http;
 mod intake;
 mod latency;
+mod ledger;
 mod media;
 mod memory;
 mod peers;
@@ -41,5 +43,6 @@ async fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().subject {
         Subject::Queue(args) => unless_told_to_stop(queue::run(&args)).await,
         Subject::Media(args) => unless_told_to_stop(media::run(&args)).await,
+        Subject::Dashboard(args) => unless_told_to_stop(dashboard::run(&args)).await,
     }
 }

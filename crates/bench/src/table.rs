@@ -30,6 +30,9 @@ pub(crate) const QUEUE: Section =
 /// Where the figures of media stand.
 pub(crate) const MEDIA: Section =
     Section { begin: "<!-- figures of media: written by ./dev bench media --write -->" };
+/// Where the figures of the dashboard stand.
+pub(crate) const DASHBOARD: Section =
+    Section { begin: "<!-- figures of the dashboard: written by ./dev bench dashboard --write -->" };
 
 const END: &str = "<!-- end of the figures -->";
 const HEAD: &str = "| figure | peer | ours | theirs | unit | ratio | floor | goal | verdict | measured |\n\

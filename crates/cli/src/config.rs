@@ -10,10 +10,12 @@ use crate::commands::{
     bulk::BulkArgs,
     call::CallArgs,
     jobs::{JobCommand, ListArgs, LogsArgs, WatchArgs},
+    keys::KeyCommand,
     pauses::PauseArgs,
     profile::ProfileCommand,
     schedules::ScheduleCommand,
     submit::SubmitArgs,
+    tenants::TenantCommand,
     top::TopArgs,
 };
 
@@ -114,6 +116,12 @@ pub(crate) enum Command {
     /// Work that repeats
     #[command(subcommand)]
     Schedules(ScheduleCommand),
+    /// Tenants, for keys that run the installation
+    #[command(subcommand)]
+    Tenants(TenantCommand),
+    /// API keys
+    #[command(subcommand)]
+    Keys(KeyCommand),
     /// What can be asked for
     Kinds,
     /// One kind, with its schemas and an example

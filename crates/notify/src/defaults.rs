@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use crate::templates::Source;
 
 /// What the templates of the product are called.
-pub const NAMES: [&str; 10] = [
+pub const NAMES: [&str; 12] = [
     "magic_link",
     "order_booked",
     "offer",
@@ -16,6 +16,8 @@ pub const NAMES: [&str; 10] = [
     "invoice_due",
     "receipt",
     "digest",
+    "alert_firing",
+    "alert_resolved",
 ];
 
 /// By locale and name.
@@ -47,7 +49,7 @@ mod tests {
         let all = json!({
             "name": "Ada & <Söhne>", "address": "12 Elm Street", "when": "Monday, 09:00", "starts": "Monday, 09:00",
             "until": "10:00", "who": "Grace", "link": "https://example.com/a?b=1&c=2", "minutes": 15, "number": "R-17",
-            "amount": "120,00 €", "due": "1 May", "count": 2,
+            "amount": "120,00 €", "due": "1 May", "count": 2, "rule": "films-late", "what": "queue_age of media: 312 s (300 and more is told)",
             "items": [{"title": "One", "url": null}, {"title": "Two", "url": "https://example.com/2"}],
         });
         all.as_object().unwrap().clone()

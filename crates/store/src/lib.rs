@@ -6,6 +6,8 @@
 //! **Invariant:** nothing outside this crate can spell SQL, and a request sees rows of one tenant only, because the
 //! role it acts under cannot see more.
 
+pub mod administration;
+pub mod alerts;
 pub mod assets;
 pub mod attempts;
 pub mod audit;
@@ -29,6 +31,7 @@ pub mod inbox;
 pub mod keys;
 pub mod lanes;
 pub mod limits;
+pub mod listing;
 pub mod logs;
 pub mod matches;
 pub mod media;
@@ -48,6 +51,7 @@ pub mod probes;
 mod progress;
 pub mod promises;
 pub mod reads;
+pub mod relatives;
 pub mod release;
 pub mod rescue;
 pub mod retention;
@@ -67,7 +71,9 @@ pub mod turns;
 pub mod uploads;
 pub mod users;
 pub mod verdict;
+pub mod views;
 mod webhook_secrets;
+pub mod weights;
 pub mod why;
 pub mod workflow_retry;
 pub mod workflows;

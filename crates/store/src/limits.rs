@@ -268,12 +268,13 @@ pub async fn remove_for_all(db: &Db, name: &str) -> Result<bool, StoreError> {
     Ok(removed.rows_affected() == 1)
 }
 
-/// Gives a tenant another share of a queue: twice the weight is twice the jobs while both have some waiting. For
-/// [`crate::Role::Owner`].
+/// Gives a tenant another share of a queue: twice the weight is twice the jobs while both have some waiting. What was
+/// said for a while is over. For [`crate::Role::Owner`].
 pub async fn weigh(db: &Db, tenant: TenantId, queue: jobs::Queue, weight: f32) -> Result<(), StoreError> {
     sqlx::query(
         "insert into share (tenant_id, queue, weight) values ($1, $2, $3)
-         on conflict (tenant_id, queue) do update set weight = excluded.weight",
+         on conflict (tenant_id, queue) do update set weight = excluded.weight, usual_weight = null,
+             weight_until = null",
     )
     .bind(tenant.as_uuid())
     .bind(queue.name())

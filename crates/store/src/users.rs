@@ -13,7 +13,7 @@ use crate::{
     second_factor,
 };
 
-pub use second_factor::reseal;
+pub use second_factor::seal;
 
 /// What somebody is: a word for what they may do. Later ones may do more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

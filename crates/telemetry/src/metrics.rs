@@ -45,6 +45,8 @@ pub const BULK_JOBS_TOTAL: &str = "bulk_jobs_total";
 pub const ASSETS_SCANNED_TOTAL: &str = "assets_scanned_total";
 /// Counter `{outcome}`: messages that were handed to whoever carries them.
 pub const MESSAGES_TOTAL: &str = "messages_total";
+/// Counter `{outcome}`: alerts that fired or ended.
+pub const ALERTS_TOTAL: &str = "alerts_total";
 /// Counter: log lines and progress that could not be stored in time.
 pub const JOB_WORDS_LOST_TOTAL: &str = "job_words_lost_total";
 
@@ -108,6 +110,7 @@ fn describe() {
     describe_counter!(BULK_JOBS_TOTAL, Unit::Count, "Jobs that bulk operations met.");
     describe_counter!(ASSETS_SCANNED_TOTAL, Unit::Count, "Originals scanned for viruses, by verdict.");
     describe_counter!(MESSAGES_TOTAL, Unit::Count, "Messages handed over, by what became of them.");
+    describe_counter!(ALERTS_TOTAL, Unit::Count, "Alerts that fired or ended.");
     describe_counter!(
         JOB_WORDS_LOST_TOTAL,
         Unit::Count,

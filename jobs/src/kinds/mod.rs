@@ -1,5 +1,6 @@
 //! The contracts, one file per kind.
 
+pub mod alert_send;
 pub mod booking_lapse;
 pub mod calendar_export;
 pub mod calendar_pull;

@@ -1,5 +1,6 @@
 //! The handlers, one file per kind.
 
+mod alert_send;
 mod booking_lapse;
 mod calendar_export;
 mod calendar_pull;

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use chrono::Utc;
-use store::{Db, housekeeping, inbox, messages, observing, outbox, pauses, presence, schedules, workflows};
+use store::{
+    Db, alerts, housekeeping, inbox, messages, observing, outbox, pauses, presence, schedules, weights,
+    workflows,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::chain;
@@ -38,6 +41,8 @@ async fn clean(db: &Db, history_days: u32) -> Result<(), store::StoreError> {
         + inbox::prune(db, keep_from).await?
         + outbox::prune(db, keep_from).await?
         + messages::prune(db, keep_from).await?
+        + weights::end_those_over(db).await?
+        + alerts::prune(db, keep_from).await?
         + workflows::forget_ended(db, history_days).await?;
     if dropped > 0 || forgotten > 0 {
         tracing::info!(partitions = dropped, keys = forgotten, "Cleaned up");

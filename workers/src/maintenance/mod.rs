@@ -2,6 +2,7 @@
 //! while. They are woken by a signal and by a timer, and every query they make is bounded.
 
 pub mod abandoned;
+pub mod alerts;
 pub mod bounces;
 pub mod bulk;
 pub mod calendars;

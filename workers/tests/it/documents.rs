@@ -63,6 +63,11 @@ async fn notifications() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn alerts() {
+    holds("alerts.md").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bookings() {
     holds("bookings.md").await;
 }

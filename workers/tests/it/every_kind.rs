@@ -300,6 +300,7 @@ async fn all_ended(world: &World) -> i64 {
 fn masked(result: &serde_json::Value) -> serde_json::Value {
     let mut result = result.clone();
     for named in [
+        "alert",
         "asset",
         "booking",
         "delivery",

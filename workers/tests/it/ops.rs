@@ -242,6 +242,7 @@ async fn furnished(world: &World, client: &Client) -> Vec<(&'static str, String)
         ("webhook-endpoint", format!("/ops/t/acme/webhooks/out/{endpoint}")),
         ("messages", "/ops/t/acme/messages".to_owned()),
         ("message", format!("/ops/t/acme/messages/{message}")),
+        ("alerts", "/ops/t/acme/alerts".to_owned()),
         ("audit", "/ops/t/acme/audit".to_owned()),
         ("not-found", "/ops/t/acme/jobs/x".to_owned()),
     ]

@@ -5,10 +5,12 @@ pub(crate) mod bulk;
 pub(crate) mod call;
 pub(crate) mod files;
 pub(crate) mod jobs;
+pub(crate) mod keys;
 pub(crate) mod pauses;
 pub(crate) mod profile;
 pub(crate) mod schedules;
 pub(crate) mod submit;
+pub(crate) mod tenants;
 pub(crate) mod top;
 
 use std::{fmt, io, time::Duration};
@@ -119,6 +121,8 @@ async fn asked(client: &Client, command: Command, output: Output) -> anyhow::Res
             output.many(&["name", "queue", "kind", "key", "concurrency", "rate", "in_use"], &limits)?;
         }
         Command::Schedules(command) => schedules::run(client, command, output).await?,
+        Command::Tenants(command) => tenants::run(client, command, output).await?,
+        Command::Keys(command) => keys::run(client, command, output).await?,
         Command::Kinds => {
             let kinds = client.list_kinds().await?.kinds;
             output.many(&["kind", "version", "queue", "summary"], &kinds)?;

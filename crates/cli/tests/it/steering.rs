@@ -76,3 +76,26 @@ async fn what_goes_on_is_seen_and_measured() {
     assert!(world.done(&["kinds"]).await.contains("media.rendition"));
     assert!(world.done(&["kind", "probe.work"]).await.contains("args_schema"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tenants_and_keys_are_made_as_far_as_the_key_may() {
+    let world = World::idle().await;
+    let root = world.key_of(&["installation"]).await;
+    let set = ["--json", "tenants", "set", "homes", "--name", "Homes", "--weight", "media=2"];
+    assert_eq!(world.crewline(&set).await.code, 4, "an admin of one tenant makes no others");
+    let made = world.crewline_with(&root, &set).await;
+    assert_eq!(made.json()[0]["weights"], json!({ "media": 2.0 }), "{}", made.err);
+    assert!(world.crewline_with(&root, &["tenants", "list"]).await.out.contains("homes"));
+    assert!(world.crewline_with(&root, &["tenants", "show", "homes"]).await.out.contains("Homes"));
+    let add = ["keys", "add", "first", "--scope", "admin", "--tenant", "homes"];
+    let key = world.crewline_with(&root, &add).await.out.trim_end().to_owned();
+    let laptop =
+        world.crewline_with(&key, &["--json", "keys", "add", "laptop", "--scope", "jobs:read"]).await;
+    assert_eq!(laptop.code, 0, "{}", laptop.err);
+    assert_eq!(world.crewline_with(&key, &["--json", "keys", "list"]).await.json().len(), 2);
+    let id = laptop.json()[0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(world.crewline_with(&root, &["keys", "revoke", &id, "--tenant", "homes"]).await.code, 0);
+    assert_eq!(world.crewline_with(&key, &["keys", "revoke", "key_x"]).await.code, 3);
+    let listed = world.crewline_with(&root, &["keys", "list", "--tenant", "homes"]).await.out;
+    assert!(listed.contains("laptop") && !listed.contains(&key[17..]), "{listed}");
+}

@@ -1,5 +1,7 @@
 //! What requests do with operations: look before, begin, watch, stop.
 
+use std::time::{Duration, Instant};
+
 use chrono::{DateTime, Utc};
 use jobs::{BulkOperationId, TenantId};
 use sqlx::{AssertSqlSafe, types::Json};
@@ -17,8 +19,10 @@ use crate::{
 
 /// Jobs counted while a request waits; where there are more, the count says "at least".
 pub const COUNT_MAX: i64 = 100_000;
-/// Rows read for that, of live jobs and of history each.
-const COUNT_ROWS_MAX: i64 = 500_000;
+/// Rows read in one step of that, of live jobs and of history each.
+const COUNT_ROWS_MAX: i64 = 10_000;
+/// After this no other step begins: whoever asks waits for it.
+const COUNT_LONGEST: Duration = Duration::from_millis(100);
 /// Jobs shown before anything is done.
 const SAMPLE_MAX: i32 = 10;
 /// How far the count may have moved from the one that was expected.
@@ -47,8 +51,16 @@ async fn count(
     as_of: DateTime<Utc>,
     newest: i32,
 ) -> Result<Count, StoreError> {
-    let walk = Walk { tenant, filter, as_of, after: None };
-    walk::count(tx, walk, COUNT_ROWS_MAX, COUNT_MAX, newest).await
+    let began = Instant::now();
+    let mut count = Count::default();
+    loop {
+        let walk = Walk { tenant, filter, as_of, after: count.counted_to };
+        let step = walk::count(tx, walk, COUNT_ROWS_MAX, COUNT_MAX - count.jobs, newest).await?;
+        count.go_on(step, newest);
+        if count.counted_to.is_none() || count.jobs >= COUNT_MAX || began.elapsed() > COUNT_LONGEST {
+            return Ok(count);
+        }
+    }
 }
 
 fn is_exact(count: &Count) -> bool {

@@ -86,18 +86,35 @@ pub struct Preview {
     pub is_exact: bool,
     /// The same, by state and kind.
     pub by: Vec<Counted>,
-    /// A few of the newest.
+    /// A few of them: the newest, where they were counted to the end.
     pub sample: Vec<JobRecord>,
 }
 
 /// Jobs counted, in part or to the end.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Count {
     pub(super) jobs: i64,
     pub(super) by: Vec<Counted>,
     pub(super) newest: Vec<JobId>,
     /// Where the count stopped; none when it came to the end.
     pub(super) counted_to: Option<Uuid>,
+}
+
+impl Count {
+    /// Adds what was counted from where it stopped.
+    pub(super) fn go_on(&mut self, step: Self, newest: i32) {
+        self.jobs += step.jobs;
+        for of in step.by {
+            match self.by.iter_mut().find(|known| known.state == of.state && known.kind == of.kind) {
+                Some(known) => known.jobs += of.jobs,
+                None => self.by.push(of),
+            }
+        }
+        // A walk goes up, so what comes later is newer.
+        self.newest.splice(0..0, step.newest);
+        self.newest.truncate(newest as usize);
+        self.counted_to = step.counted_to;
+    }
 }
 
 /// Where nothing fits there is still a row, which says how far the page reached.
@@ -264,4 +281,38 @@ pub(super) async fn count(
     count.newest.sort_unstable_by(|one, other| other.cmp(one));
     count.newest.truncate(newest as usize);
     Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_in_steps_is_one_count() {
+        let ids: Vec<JobId> = std::iter::repeat_with(JobId::new).take(5).collect();
+        let of = |state, jobs| Counted { state, kind: "probe.work".to_owned(), jobs };
+        let mut count = Count::default();
+        count.go_on(
+            Count {
+                jobs: 2,
+                by: vec![of(State::Available, 2)],
+                newest: vec![ids[1], ids[0]],
+                counted_to: Some(ids[1].as_uuid()),
+            },
+            3,
+        );
+        assert_eq!(count.counted_to, Some(ids[1].as_uuid()));
+        count.go_on(
+            Count {
+                jobs: 3,
+                by: vec![of(State::Available, 1), of(State::Running, 2)],
+                newest: vec![ids[4], ids[3]],
+                counted_to: None,
+            },
+            3,
+        );
+        assert_eq!((count.jobs, count.counted_to), (5, None));
+        assert_eq!(count.by, [of(State::Available, 3), of(State::Running, 2)]);
+        assert_eq!(count.newest, [ids[4], ids[3], ids[1]], "what comes later is newer");
+    }
 }

@@ -1,5 +1,5 @@
-//! Secrets that open other people's doors: of webhooks that come in and that go out, and of calendars. They are sealed under a
-//! master key whether or not their tenant's payloads are.
+//! Secrets that open doors: of webhooks that come in and that go out, of calendars, and of people who sign in. They are sealed
+//! under a master key whether or not their tenant's payloads are.
 
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
@@ -11,12 +11,13 @@ use crate::{
 };
 
 /// Where secrets lie, and how what they belong to is called.
-const HELD: [Held; 5] = [
-    Held { table: "webhook_source", column: "secret", owner: of_source },
-    Held { table: "webhook_source", column: "previous", owner: of_source },
-    Held { table: "webhook_endpoint", column: "secret", owner: of_endpoint },
-    Held { table: "webhook_endpoint", column: "previous", owner: of_endpoint },
-    Held { table: "calendar_link", column: "access", owner: of_calendar },
+const HELD: [Held; 6] = [
+    Held { table: "webhook_source", column: "secret", among: "true", owner: of_source },
+    Held { table: "webhook_source", column: "previous", among: "true", owner: of_source },
+    Held { table: "webhook_endpoint", column: "secret", among: "true", owner: of_endpoint },
+    Held { table: "webhook_endpoint", column: "previous", among: "true", owner: of_endpoint },
+    Held { table: "calendar_link", column: "access", among: "true", owner: of_calendar },
+    Held { table: "user_account", column: "totp_secret", among: "totp_master = '*'", owner: of_user },
 ];
 /// Secrets sealed anew in one transaction.
 const PAGE_MAX: i64 = 200;
@@ -24,6 +25,8 @@ const PAGE_MAX: i64 = 200;
 struct Held {
     table: &'static str,
     column: &'static str,
+    /// Rows that hold one: others have one in a form of before.
+    among: &'static str,
     owner: fn(Uuid) -> String,
 }
 
@@ -37,6 +40,10 @@ fn of_endpoint(id: Uuid) -> String {
 
 fn of_calendar(id: Uuid) -> String {
     jobs::CalendarLinkId::from_uuid(id).to_string()
+}
+
+fn of_user(id: Uuid) -> String {
+    jobs::UserId::from_uuid(id).to_string()
 }
 
 impl Db {
@@ -67,10 +74,11 @@ pub async fn reseal(db: &Db) -> Result<u64, StoreError> {
     Ok(resealed)
 }
 
-async fn reseal_page(db: &Db, Held { table, column, owner }: &Held) -> Result<u64, StoreError> {
+async fn reseal_page(db: &Db, Held { table, column, among, owner }: &Held) -> Result<u64, StoreError> {
     let mut tx = db.begin().await?;
     let select = format!(
-        "select id, {column} from {table} where {column} <> '' and encode(substr({column}, 1, 8), 'hex') <> $1
+        "select id, {column} from {table}
+         where {among} and {column} <> '' and encode(substr({column}, 1, 8), 'hex') <> $1
          order by id limit $2 for update"
     );
     let stale: Vec<(Uuid, Vec<u8>)> = sqlx::query_as(AssertSqlSafe(select))

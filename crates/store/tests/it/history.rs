@@ -1,6 +1,11 @@
 use chrono::{Days, Utc};
 use jobs::{JobId, State};
-use store::{housekeeping, reads, reads::Filter, verdict::Verdict};
+use store::{
+    housekeeping,
+    listing::{self, Filter},
+    reads,
+    verdict::Verdict,
+};
 
 use crate::world::{World, done, probe, trouble};
 
@@ -20,11 +25,12 @@ async fn pages_of_a_list_are_complete_and_without_repeats() {
     let mut seen: Vec<JobId> = Vec::new();
     loop {
         let filter = Filter { before: seen.last().copied(), ..Filter::default() };
-        let page = reads::list(&world.api, world.tenant, &filter, 4).await.unwrap();
-        if page.is_empty() {
+        let page = listing::list(&world.api, world.tenant, &filter, 4).await.unwrap();
+        seen.extend(page.jobs.iter().map(reads::JobRecord::id));
+        if page.next.is_none() {
             break;
         }
-        seen.extend(page.iter().map(reads::JobRecord::id));
+        assert_eq!(page.next, seen.last().copied());
     }
     ids.reverse();
     assert_eq!(seen, ids);
@@ -33,7 +39,7 @@ async fn pages_of_a_list_are_complete_and_without_repeats() {
         [(State::Available, 16), (State::Completed, 5), (State::Discarded, 4), (State::Running, 0)]
     {
         let filter = Filter { state: Some(state), ..Filter::default() };
-        let found = reads::list(&world.api, world.tenant, &filter, 100).await.unwrap();
+        let found = listing::list(&world.api, world.tenant, &filter, 100).await.unwrap().jobs;
         assert_eq!(found.len(), count, "{state}");
         assert!(found.iter().all(|job| job.state().unwrap() == state));
     }
@@ -47,10 +53,10 @@ async fn filters_find_by_kind_and_tag() {
     let tagged = world.enqueue(tagged).await;
     world.enqueue(probe()).await;
     let filter = Filter { tag: Some("vip".into()), kind: Some("probe.work".into()), ..Filter::default() };
-    let found = reads::list(&world.api, world.tenant, &filter, 10).await.unwrap();
+    let found = listing::list(&world.api, world.tenant, &filter, 10).await.unwrap().jobs;
     assert_eq!(found.iter().map(reads::JobRecord::id).collect::<Vec<_>>(), [tagged]);
     let filter = Filter { kind: Some("media.rendition".into()), ..Filter::default() };
-    assert!(reads::list(&world.api, world.tenant, &filter, 10).await.unwrap().is_empty());
+    assert!(listing::list(&world.api, world.tenant, &filter, 10).await.unwrap().jobs.is_empty());
 }
 
 #[tokio::test]

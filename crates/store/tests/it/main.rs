@@ -1,6 +1,8 @@
 //! The ledger against a real Postgres, a database for each test.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod administration;
+mod alerts;
 mod bookings;
 mod bulk;
 mod bulk_asking;
@@ -13,6 +15,7 @@ mod forgetting;
 mod graves;
 mod history;
 mod limiting;
+mod listing;
 mod matching;
 mod messages;
 mod observing;

@@ -3,10 +3,12 @@
 use chrono::{TimeDelta, Utc};
 use jobs::{Queue, UserId, failure::Problem};
 use store::{
+    limits,
     observing::{self, HISTOGRAM_STEPS_MS},
     presence,
     users::{self, UserRole},
     verdict::Verdict,
+    weights,
 };
 
 use crate::world::{World, done, probe};
@@ -153,4 +155,45 @@ async fn failures_are_found_by_their_words_and_grouped() {
     assert!(
         observing::failures(&world.api, other, Utc::now() - TimeDelta::hours(1)).await.unwrap().is_empty()
     );
+}
+
+#[tokio::test]
+async fn a_share_is_weighed_otherwise_for_a_while() {
+    let world = World::new().await;
+    let user = UserId::new();
+    world
+        .owner
+        .transact(None, async |tx| {
+            users::add(tx, user, "op@acme.test", "Op", "x").await?;
+            users::grant(tx, user, None, UserRole::Viewer, false).await
+        })
+        .await
+        .unwrap();
+    world.enqueue(probe()).await;
+    let weigh = async |weight| {
+        weights::for_a_while(&world.api, user, "acme", Queue::Default, weight, 60).await.unwrap()
+    };
+    assert!(!weigh(3.0).await, "a viewer only looks");
+    world
+        .owner
+        .transact(None, async |tx| users::grant(tx, user, None, UserRole::Operator, false).await)
+        .await
+        .unwrap();
+    assert!(weigh(3.0).await && weigh(0.5).await);
+    assert!(!weights::for_a_while(&world.api, user, "acme", Queue::Media, 2.0, 60).await.unwrap());
+    let weighed = weights::list(&world.api, user).await.unwrap();
+    assert_eq!((weighed.len(), weighed[0].weight, weighed[0].usual_weight), (1, 0.5, 1.0), "not 3");
+    assert!(weights::list(&world.api, UserId::new()).await.unwrap().is_empty());
+    assert_eq!(weights::end_those_over(&world.worker).await.unwrap(), 0);
+    world.database.execute("update share set weight_until = now() - interval '1 s'").await.unwrap();
+    assert_eq!(weights::end_those_over(&world.worker).await.unwrap(), 1);
+    let usual = "select count(*) from share where weight = 1 and usual_weight is null";
+    assert_eq!(world.database.number(usual).await.unwrap(), 1);
+
+    assert!(weigh(2.0).await);
+    assert!(weights::as_usual(&world.api, user, "acme", Queue::Default).await.unwrap());
+    assert!(!weights::as_usual(&world.api, user, "acme", Queue::Default).await.unwrap(), "it is over");
+    assert!(weigh(2.0).await);
+    limits::weigh(&world.owner, world.tenant, Queue::Default, 5.0).await.unwrap();
+    assert!(weights::list(&world.api, user).await.unwrap().is_empty(), "what is said for good holds");
 }

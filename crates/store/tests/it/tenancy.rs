@@ -63,6 +63,7 @@ async fn fill(database: &TestDatabase, tenants: [TenantId; 2]) {
                  values (gen_random_uuid(), '{id}', '{prefix}', sha256('x'), 'x', '{{}}');
              insert into lane (tenant_id, queue, priority, quarantine, kind, key, promise_s)
                  values ('{id}', 'default', 1, 0, 'probe.work', '', 0);
+             insert into kind_used (tenant_id, kind) values ('{id}', 'x');
              insert into job (tenant_id, id, created_at, scheduled_at, lane_id, kind_version, max_attempts, kind, args)
                  values ('{id}', gen_random_uuid(), now(), now(), 1, 1, 1, 'x', '{{}}');
              insert into attempt (tenant_id, job_id, fence, attempt, kind_version, max_attempts, priority, created_at,
@@ -180,7 +181,12 @@ fn people_of(tenant: TenantId) -> String {
              insert into user_role (user_id, tenant_id, role) values ('{id}', '{id}', 'viewer');
              insert into audit_entry (chain, tenant_id, seq, entry, hash) values ('{id}', '{id}', 1, '{{}}', sha256('x'));
              insert into work_minute (tenant_id, minute, queue, kind, completed, failed, discarded, wait_ms, run_ms)
-                 values ('{id}', now(), 'x', 'x', 0, 0, 0, '{{}}', '{{}}');"
+                 values ('{id}', now(), 'x', 'x', 0, 0, 0, '{{}}', '{{}}');
+             insert into saved_view (tenant_id, user_id, name, query) values ('{id}', '{id}', 'x', 'x');
+             insert into alert (id, tenant_id, rule, measure, threshold, value, worst, recipients)
+                 values ('{id}', '{id}', 'x', 'queue_age', 1, 1, 1, '{{}}');
+             insert into alert_rule (tenant_id, name, measure, threshold, window_s, fire_after_s, resolve_after_s, recipients,
+                 updated_by, alert_id) values ('{id}', 'x', 'queue_age', 1, 1, 0, 0, '{{}}', 'x', '{id}');"
     )
 }
 
@@ -304,6 +310,8 @@ async fn a_tenant_cannot_write_for_another() {
         "delete from lease".to_owned(),
         "insert into user_role (user_id, role) values (gen_random_uuid(), 'admin')".to_owned(),
         "update user_account set totp_secret = null".to_owned(),
+        "update alert set worst = 0".to_owned(),
+        "delete from alert".to_owned(),
         "update audit_entry set entry = '{}'".to_owned(),
         "delete from audit_entry".to_owned(),
         "select drop_partitions('2100-01-01')".to_owned(),

@@ -11,6 +11,7 @@ use store::{
     sealing::{self, MasterKeys},
     sessions::{self, NewSession},
     users::{self, UserRole},
+    views::{self, View},
 };
 
 use crate::world::World;
@@ -139,7 +140,7 @@ async fn a_second_factor_is_sealed_and_changes_its_master_key() {
     assert_eq!(world.database.number(plain).await.unwrap(), 1);
     let (owner, api) = (given(Role::Owner, ONE, None), given(Role::Api, ONE, None));
     assert_eq!(read(&api).await.unwrap().unwrap(), [7; 20]);
-    let seal = async |owner: &Db| owner.transact(None, async |tx| users::reseal(owner, tx).await).await;
+    let seal = async |owner: &Db| owner.transact(None, async |tx| users::seal(owner, tx).await).await;
     assert_eq!((seal(&owner).await.unwrap(), seal(&owner).await.unwrap()), (1, 0));
     assert_eq!(world.database.number(plain).await.unwrap(), 0);
     assert_eq!(read(&api).await.unwrap().unwrap(), [7; 20]);
@@ -149,7 +150,8 @@ async fn a_second_factor_is_sealed_and_changes_its_master_key() {
     let (owner, api) = (given(Role::Owner, TWO, Some(ONE)), given(Role::Api, TWO, None));
     assert!(matches!(read(&api).await, Err(StoreError::NoMasterKey { .. })));
     assert!(matches!(sealing::check(&api).await, Err(StoreError::NoMasterKey { .. })));
-    assert_eq!(seal(&owner).await.unwrap(), 1);
+    assert_eq!(seal(&owner).await.unwrap(), 0, "it is sealed already");
+    assert_eq!(sealing::reseal(&owner).await.unwrap(), 1);
     assert_eq!(read(&api).await.unwrap().unwrap(), [7; 20]);
     sealing::check(&api).await.unwrap();
     let other = UserId::new();
@@ -261,4 +263,27 @@ async fn only_those_who_operate_all_of_it_read_what_was_done_to_it() {
         .await
         .unwrap();
     assert_eq!(read().await, 1);
+}
+
+#[tokio::test]
+async fn views_are_kept_for_one_person_in_one_tenant() {
+    let world = World::new().await;
+    let (ann, other) = (ann(&world).await, world.tenant("other").await);
+    let eve = UserId::new();
+    world
+        .owner
+        .transact(None, async |tx| users::add(tx, eve, "eve@acme.test", "Eve", "x").await)
+        .await
+        .unwrap();
+    let view = |name: &str, query: &str| View { name: name.into(), query: query.into() };
+    let save = async |kept: View| views::save(&world.api, world.tenant, ann, &kept, 2).await.unwrap();
+    assert!(save(view("late", "state=available")).await && save(view("dead", "state=discarded")).await);
+    assert!(!save(view("one more", "")).await, "there are two others");
+    assert!(save(view("late", "queue=media")).await, "in place of the one of this name");
+    let of = async |tenant, user| views::list(&world.api, tenant, user).await.unwrap();
+    assert_eq!(of(world.tenant, ann).await, [view("dead", "state=discarded"), view("late", "queue=media")]);
+    assert!(of(world.tenant, eve).await.is_empty() && of(other, ann).await.is_empty());
+    assert!(!views::remove(&world.api, world.tenant, eve, "late").await.unwrap());
+    assert!(views::remove(&world.api, world.tenant, ann, "late").await.unwrap());
+    assert_eq!(of(world.tenant, ann).await.len(), 1);
 }

@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use store::{
     cancel::{self, Cancelled},
     claim::{self, Claimed, Pick},
-    reads, release, rescue,
+    listing, release, rescue,
     retry::{self, Retried},
     settle,
     verdict::{Settle, Verdict},
@@ -231,8 +231,8 @@ impl Walk {
     }
 
     async fn compare(&self, when: &str) {
-        let filter = reads::Filter::default();
-        let found = reads::list(&self.world.api, self.world.tenant, &filter, 100).await.unwrap();
+        let filter = listing::Filter::default();
+        let found = listing::list(&self.world.api, self.world.tenant, &filter, 100).await.unwrap().jobs;
         let found: BTreeMap<_, _> =
             found.iter().map(|job| (job.id(), (job.state().unwrap(), job.attempt as u16))).collect();
         let expected: BTreeMap<_, _> =

@@ -4,6 +4,7 @@ use jobs::{Priority, Queue, State, WorkflowId};
 use serde_json::{Value, json};
 use store::{
     bulk::Action,
+    relatives,
     retry::{self, Retried},
     settle, stepping,
     submit::Answer,
@@ -317,4 +318,20 @@ async fn a_step_whose_jobs_are_given_up_by_hand_is_over() {
     assert_eq!(world.apply(&wanted(Action::Discard, waiting)).await, [150, 150, 0, 0]);
     world.advance().await;
     assert_eq!(world.states(id).await, "failed a:failed");
+}
+
+#[tokio::test]
+async fn the_jobs_of_steps_are_found_live_or_ended() {
+    let world = World::new().await;
+    let id = world.begin_workflow(vec![step("a", &[], 3), step("b", &[0], 1)]).await;
+    let of = async |tenant, most| relatives::of_steps(&world.api, tenant, id, &[0, 1], most).await.unwrap();
+    assert_eq!(of(world.tenant, 10).await.len(), 3, "those of b are not made yet");
+    let first = world.claim_one().await;
+    assert!(world.settle(&first, done()).await);
+    let found = of(world.tenant, 10).await;
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(found.contains(&(0, first.id)), "one of them has ended");
+    assert_eq!(of(world.tenant, 2).await.len(), 2);
+    let other = world.tenant("other").await;
+    assert!(of(other, 10).await.is_empty());
 }

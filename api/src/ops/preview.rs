@@ -1,0 +1,244 @@
+//! What came of a job, as people see it: pictures, a film that plays, words that were sent, who was ranked, how telling went.
+
+use ::jobs::{
+    AssetId, AssetState, Job, MessageId, TenantId,
+    kinds::{
+        match_rank::MatchRank,
+        media_rendition::{MediaRendition, Renditions},
+        notify_plan::{NotifyPlan, Planned},
+        notify_send::NotifySend,
+        video_transcode::{Film, VideoTranscode},
+        webhook_deliver::WebhookDeliver,
+    },
+};
+use blob::Key;
+use maud::{Markup, html};
+use serde::de::DeserializeOwned;
+use store::{
+    films::{self, FilmFile},
+    matches,
+    media::{self, Rendition},
+    messages,
+    outbox::{self, Attempt},
+    payload::Payload,
+    reads::JobRecord,
+};
+
+use super::{
+    guard::Visit,
+    layout::state,
+    messages::{said, tries_table},
+    words,
+};
+use crate::{
+    AppState,
+    limits::{PREVIEW_PICTURES_MAX, PREVIEW_ROWS_MAX, READ_URL_TTL},
+    problem::Problem,
+};
+
+/// What is shown of a result.
+pub(super) struct Preview {
+    pub(super) shown: Markup,
+    /// Where the browser fetches files for it, which the page has to name.
+    pub(super) origin: Option<String>,
+}
+
+impl Preview {
+    fn of(shown: Markup) -> Self {
+        Self { shown, origin: None }
+    }
+}
+
+/// What came of `record`, where there is more to see than its JSON and the visitor may see payloads.
+pub(super) async fn of(
+    app: &AppState,
+    visit: &Visit,
+    record: &JobRecord,
+) -> Result<Option<Preview>, Problem> {
+    if !visit.sees_payloads {
+        return Ok(None);
+    }
+    let (tenant, base) = (visit.tenant()?, format!("/ops/t/{}", visit.here()?.slug));
+    let result = record.result.as_ref().map(|result| &result.0);
+    match record.kind.as_str() {
+        MediaRendition::KIND => match result.and_then(read::<Renditions>) {
+            Some(made) => pictures(app, tenant, &made).await,
+            None => Ok(None),
+        },
+        VideoTranscode::KIND => match result.and_then(read::<Film>) {
+            Some(made) => film(app, tenant, &made).await,
+            None => Ok(None),
+        },
+        NotifySend::KIND => match read::<NotifySend>(&record.args.0) {
+            Some(args) => message(app, tenant, &base, args.message).await,
+            None => Ok(None),
+        },
+        NotifyPlan::KIND => match result.and_then(read::<Planned>) {
+            Some(planned) => Ok(Some(Preview::of(told(&base, &planned)))),
+            None => Ok(None),
+        },
+        MatchRank::KIND => match read::<MatchRank>(&record.args.0) {
+            Some(args) => ranked(app, tenant, &args).await,
+            None => Ok(None),
+        },
+        WebhookDeliver::KIND => match read::<WebhookDeliver>(&record.args.0) {
+            Some(args) => delivered(app, tenant, &base, &args).await,
+            None => Ok(None),
+        },
+        _ => Ok(None),
+    }
+}
+
+/// A payload as what it is; none when it is large, or of another version.
+fn read<T: DeserializeOwned>(payload: &Payload) -> Option<T> {
+    serde_json::from_value(payload.inline()?.clone()).ok()
+}
+
+/// Whether files of `asset` may be served.
+async fn is_clean(app: &AppState, tenant: TenantId, asset: AssetId) -> Result<bool, Problem> {
+    let asset = media::asset(&app.db, tenant, asset).await?;
+    Ok(asset.map(|asset| asset.state()).transpose()? == Some(AssetState::Clean))
+}
+
+/// Where a file can be had for a while.
+async fn address(app: &AppState, key: &str) -> Result<String, Problem> {
+    let key = Key::parse(key).map_err(Problem::internal)?;
+    Ok(app.blobs.presign_get(&key, READ_URL_TTL, None).await?.url)
+}
+
+/// Scheme, host and port of an address.
+fn origin(url: &str) -> String {
+    let end = url.match_indices('/').nth(2).map_or(url.len(), |(at, _)| at);
+    url[..end].to_owned()
+}
+
+/// The smallest pictures of a ladder: enough to see what they show.
+async fn pictures(app: &AppState, tenant: TenantId, made: &Renditions) -> Result<Option<Preview>, Problem> {
+    if !is_clean(app, tenant, made.asset).await? {
+        return Ok(None);
+    }
+    let all = media::renditions(&app.db, tenant, made.asset).await?;
+    let of_preset = all.iter().filter(|picture| picture.preset == made.preset).rev();
+    let mut shown: Vec<(&Rendition, String)> = Vec::new();
+    for picture in of_preset.take(PREVIEW_PICTURES_MAX) {
+        shown.push((picture, address(app, &picture.object_key).await?));
+    }
+    let Some(first) = shown.first().map(|(_, url)| origin(url)) else { return Ok(None) };
+    let shown = html! {
+        ul.pictures { @for (picture, url) in &shown {
+            li {
+                a href=(url) { img src=(url) alt={ (picture.rung) ", " (picture.format) } loading="lazy" width=(picture.width) height=(picture.height); }
+                div.soft { (picture.rung) " " (picture.format) ", " (picture.width) " × " (picture.height) ", " (words::count(picture.bytes)) " bytes" }
+            }
+        } }
+    };
+    Ok(Some(Preview { shown, origin: Some(first) }))
+}
+
+/// The film as one file, which every browser plays.
+async fn film(app: &AppState, tenant: TenantId, made: &Film) -> Result<Option<Preview>, Problem> {
+    if !is_clean(app, tenant, made.asset).await? {
+        return Ok(None);
+    }
+    let files = films::files(&app.db, tenant, made.asset, &made.preset).await?;
+    let of = |kind: &str| files.iter().find(|file: &&FilmFile| file.kind == kind);
+    let Some(whole) = of("progressive") else { return Ok(None) };
+    let url = address(app, &whole.object_key).await?;
+    let poster = match of("poster") {
+        Some(poster) => Some(address(app, &poster.object_key).await?),
+        None => None,
+    };
+    let shown = html! {
+        video controls playsinline preload="none" aria-label="The film" poster=[poster] { source src=(url) type=(whole.media_type); }
+    };
+    Ok(Some(Preview { shown, origin: Some(origin(&url)) }))
+}
+
+async fn message(
+    app: &AppState,
+    tenant: TenantId,
+    base: &str,
+    id: MessageId,
+) -> Result<Option<Preview>, Problem> {
+    let Some(message) = messages::message(&app.db, tenant, id).await? else { return Ok(None) };
+    let tries = messages::effects(&app.db, tenant, id).await?;
+    Ok(Some(Preview::of(html! {
+        p { (state(&message.state)) " " a href={ (base) "/messages/" (id) } { (message.template) } }
+        @if !tries.is_empty() { h3 { "Tries" } (tries_table(&tries)) }
+        @if let Some(content) = &message.content { (said(&content.0)) }
+    })))
+}
+
+fn told(base: &str, planned: &Planned) -> Markup {
+    let rest = planned.messages.len().saturating_sub(PREVIEW_ROWS_MAX);
+    html! {
+        p { (planned.sending) " are sent, " (planned.gathered) " wait for a digest, " (planned.skipped) " are not sent." }
+        ul.plain { @for id in planned.messages.iter().take(PREVIEW_ROWS_MAX) {
+            li { a href={ (base) "/messages/" (id) } { code { (id) } } }
+        } }
+        @if rest > 0 { p.soft { "and " (rest) " more" } }
+    }
+}
+
+async fn ranked(app: &AppState, tenant: TenantId, args: &MatchRank) -> Result<Option<Preview>, Problem> {
+    let receipt = matches::receipt(&app.db, tenant, args.request, args.round).await?;
+    let Some(ranking) = receipt.map(|receipt| receipt.receipt.0) else { return Ok(None) };
+    Ok(Some(Preview::of(html! {
+        table {
+            thead { tr { th.number { "Place" } th { "Who" } th.number { "Score" } th.number.wide { "Metres" } th.number.wide { "Minutes of the way" } } }
+            tbody { @for (place, one) in (1..).zip(ranking.ranked.iter().take(PREVIEW_ROWS_MAX)) { tr {
+                td.number { (place) }
+                td { code { (one.party) } }
+                td.number { (words::count(one.score.into())) }
+                td.number.wide { @match one.metres { Some(metres) => (words::count(metres.into())), None => "–" } }
+                td.number.wide { (one.travel_minutes) }
+            } } }
+        }
+        p.soft { (words::count(ranking.ranked.len() as i64)) " could do it, " (words::count(ranking.excluded.len() as i64)) " could not." }
+    })))
+}
+
+async fn delivered(
+    app: &AppState,
+    tenant: TenantId,
+    base: &str,
+    args: &WebhookDeliver,
+) -> Result<Option<Preview>, Problem> {
+    let tried = outbox::attempts(&app.db, tenant, args.delivery, PREVIEW_ROWS_MAX as i64).await?;
+    if tried.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Preview::of(html! {
+        p { "Told to " a href={ (base) "/webhooks/out/" (args.endpoint) } { code { (args.endpoint) } } "." }
+        (attempts(&tried))
+    })))
+}
+
+fn attempts(tried: &[Attempt]) -> Markup {
+    html! {
+        table {
+            thead { tr { th.number { "Try" } th { "When" } th { "Answer" } th.number { "Took, in ms" } } }
+            tbody { @for one in tried { tr {
+                td.number { (one.number) }
+                td { (words::when(one.attempted_at)) }
+                td.cut {
+                    @if let Some(status) = one.status { (status) " " }
+                    @if let Some(error) = &one.error { (error) }
+                    @if let Some(answer) = &one.answer { div.soft { (answer) } }
+                }
+                td.number { (words::count(one.took_ms.into())) }
+            } } }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::origin;
+
+    #[test]
+    fn an_origin_is_what_stands_before_the_path() {
+        assert_eq!(origin("http://127.0.0.1:9000/bucket/a?b=/"), "http://127.0.0.1:9000");
+        assert_eq!(origin("https://s3.example.com"), "https://s3.example.com");
+    }
+}

@@ -1,0 +1,123 @@
+//! What the page of a job shows of what came of it.
+
+use api::UserRole;
+use blob::Key;
+use jobs::{
+    AssetId, Job, MessageId, Queue, WebhookDeliveryId, WebhookEndpointId,
+    kinds::{media_rendition::MediaRendition, notify_send::NotifySend, webhook_deliver::WebhookDeliver},
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+use store::{
+    StoreError,
+    enqueue::{self, NewJob},
+    verdict::Verdict,
+};
+
+use crate::{app::TestApp, ops::Person};
+
+/// The path of a job that was done with this result.
+async fn done(app: &TestApp, args: &impl Job, result: Value) -> String {
+    // Tests take from one queue.
+    let new = NewJob { queue: Queue::Default, ..NewJob::of(args).unwrap() };
+    let path = format!("/ops/t/acme/jobs/{}", new.id);
+    app.worker
+        .transact(Some(app.tenant), async |tx| {
+            enqueue::insert(&app.worker, tx, app.tenant, std::slice::from_ref(&new)).await?;
+            Ok::<_, StoreError>(())
+        })
+        .await
+        .unwrap();
+    assert_eq!(app.work(Verdict::Completed { result: result.into() }).await, 1);
+    path
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pictures_are_shown_once_they_are_clean_to_those_who_may_see_payloads() {
+    let app = TestApp::start().await;
+    let viewer = |sees| [(Some(app.tenant), UserRole::Viewer, sees)];
+    let ann = Person::signed_in(&app, "ann", &viewer(true)).await;
+    let bob = Person::signed_in(&app, "bob", &viewer(false)).await;
+    let (asset, tenant) = (AssetId::new(), app.tenant.as_uuid());
+    let key = Key::original(&app.tenant.to_string(), &"0".repeat(64)).unwrap();
+    app.execute(&format!(
+        "insert into asset (id, tenant_id, sha256, bytes, media_type, object_key)
+         values ('{}', '{tenant}', repeat('0', 64), 1, 'image/jpeg', '{key}')",
+        asset.as_uuid()
+    ))
+    .await;
+    for (preset, rung, width) in
+        [("listing@1", "grid_320", 320), ("listing@1", "mls_2048", 2048), ("print@1", "print", 4500)]
+    {
+        app.execute(&format!(
+            "insert into rendition (id, tenant_id, asset_id, source_sha256, preset, rung, format, width, height, bytes,
+                 object_key)
+             values (gen_random_uuid(), '{tenant}', '{}', 'x', '{preset}', '{rung}', 'jpeg', {width}, 200, 1234, '{key}')",
+            asset.as_uuid()
+        ))
+        .await;
+    }
+    let args = MediaRendition { asset, preset: "listing@1".into(), branded: false };
+    let result = json!({
+        "asset": asset, "preset": "listing@1", "width": 1, "height": 1, "thumbhash": "", "reused": false, "renditions": [],
+    });
+    let path = done(&app, &args, result).await;
+    assert!(!ann.page(&path).await.1.contains("What came of it"), "nobody has scanned it");
+    app.execute("update asset set state = 'clean', scanned_at = now()").await;
+    let shown = ann.request(Method::GET, &path).send().await.unwrap();
+    let csp = shown.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    let page = shown.text().await.unwrap();
+    assert!(page.contains("grid_320 jpeg, 320 × 200, 1,234 bytes") && page.contains("mls_2048"), "{page}");
+    assert!(!page.contains("print jpeg"), "another preset: {page}");
+    let from = page.split("<img src=\"").nth(1).unwrap().split('/').take(3).collect::<Vec<_>>().join("/");
+    assert!(csp.contains(&format!("img-src 'self' {from}; media-src {from}")), "{csp}");
+    assert!(!bob.page(&path).await.1.contains("What came of it"));
+    let other = ann.request(Method::GET, "/ops/t/acme").send().await.unwrap();
+    assert!(!other.headers()["content-security-policy"].to_str().unwrap().contains("media-src"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_are_read_and_attempts_to_tell_are_listed() {
+    let app = TestApp::start().await;
+    let ann = Person::signed_in(&app, "ann", &[(Some(app.tenant), UserRole::Viewer, true)]).await;
+    let (message, tenant) = (MessageId::new(), app.tenant.as_uuid());
+    let (endpoint, delivery) = (WebhookEndpointId::new(), WebhookDeliveryId::new());
+    let (id, of, to) = (message.as_uuid(), endpoint.as_uuid(), delivery.as_uuid());
+    for sql in [
+        format!("insert into party (id, tenant_id, name, locale) values ('{id}', '{tenant}', 'Ada', 'en')"),
+        format!(
+            "insert into message (id, tenant_id, party_id, request_id, channel, category, template, template_version, locale,
+                 content_sha256, dedupe_key, state, decisions, scheduled_at, content)
+             values ('{id}', '{tenant}', '{id}', '{id}', 'sms', 'critical', 'reminder', 0, 'en', 'x', 'x', 'sent', '[]', now(),
+                 '{{\"sms\": {{\"text\": \"Monday <9>\"}}}}')"
+        ),
+        format!(
+            "insert into webhook_endpoint (id, tenant_id, url, event_types, secret, created_by)
+             values ('{of}', '{tenant}', 'https://example.com/', '{{x}}', 'x', 'x')"
+        ),
+        format!(
+            "insert into webhook_message (id, tenant_id, type, subject, data, fanned_out_at)
+             values ('{id}', '{tenant}', 'x', 'x', '{{}}', now())"
+        ),
+        format!(
+            "insert into webhook_delivery (id, tenant_id, endpoint_id, message_id, attempts)
+             values ('{to}', '{tenant}', '{of}', '{id}', 1)"
+        ),
+        format!(
+            "insert into webhook_attempt (tenant_id, delivery_id, number, status, error, took_ms, answer)
+             values ('{tenant}', '{to}', 1, 503, 'it answered 503', 4321, 'come <later>')"
+        ),
+    ] {
+        app.execute(&sql).await;
+    }
+    let sent = done(&app, &NotifySend { message }, json!({ "message": message, "state": "sent" })).await;
+    let page = ann.page(&sent).await.1;
+    assert!(page.contains("Monday &lt;9&gt;") && page.contains(&format!("/messages/{message}")), "{page}");
+    let told = done(&app, &WebhookDeliver { endpoint, delivery }, json!({ "delivery": delivery })).await;
+    let page = ann.page(&told).await.1;
+    assert!(
+        page.contains("it answered 503") && page.contains("come &lt;later&gt;") && page.contains("4,321"),
+        "{page}"
+    );
+    assert!(page.contains(&format!("/webhooks/out/{endpoint}")), "{page}");
+}
