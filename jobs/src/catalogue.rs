@@ -19,6 +19,7 @@ macro_rules! for_each_kind {
             $crate::kinds::calendar_push::CalendarPush,
             $crate::kinds::delivery_publish::DeliveryPublish,
             $crate::kinds::delivery_zip::DeliveryZip,
+            $crate::kinds::geo_geocode::GeoGeocode,
             $crate::kinds::match_batch::MatchBatch,
             $crate::kinds::match_offer_expire::MatchOfferExpire,
             $crate::kinds::match_rank::MatchRank,

@@ -10,6 +10,7 @@ use settings::{DatabaseArgs, LogArgs, MasterKeyArgs, S3Args, WebhookArgs};
 use crate::{
     clamd::Address,
     faults::{Faults, Point},
+    geocoder::GeocodingArgs,
     knows::Knows,
     mailbox::MailboxArgs,
     senders::SendingArgs,
@@ -110,6 +111,9 @@ pub struct RunArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
     pub mailbox: MailboxArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented where it is defined")]
+    pub geocoding: GeocodingArgs,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
     pub webhooks: WebhookArgs,

@@ -22,6 +22,7 @@ mod feedback;
 pub mod film_child;
 mod film_in_parts;
 pub mod film_orders;
+pub mod geocoder;
 pub mod handlers;
 pub mod health;
 pub mod held;

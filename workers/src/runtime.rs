@@ -105,6 +105,7 @@ impl Core {
                 memory_bytes: args.media_memory_mib * MIB,
                 uses_max: media_pool::USES_MAX,
             }),
+            geocoder: args.geocoding.open(outbound.clone()),
             outbound,
             breakers: Breakers::default(),
             scratch: Scratch::open(&args.scratch).context("could not open the scratch folder")?,

@@ -6,6 +6,7 @@ pub mod calendar_pull;
 pub mod calendar_push;
 pub mod delivery_publish;
 pub mod delivery_zip;
+pub mod geo_geocode;
 pub mod match_batch;
 pub mod match_offer_expire;
 pub mod match_rank;

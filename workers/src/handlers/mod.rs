@@ -6,6 +6,7 @@ mod calendar_pull;
 mod calendar_push;
 mod delivery_publish;
 mod delivery_zip;
+mod geo_geocode;
 mod match_batch;
 mod match_offer_expire;
 mod match_rank;

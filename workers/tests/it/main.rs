@@ -20,6 +20,7 @@ mod every_kind;
 mod feedback;
 mod film_parts;
 mod films;
+mod geocoding;
 mod housekeeping;
 mod journeys;
 mod mail_doors;
