@@ -219,6 +219,8 @@ pub(crate) const ACCOUNT_CODE_MINUTES: i32 = 15;
 pub(crate) const REFERENCE_CHARS_MAX: usize = 120;
 /// Parties of a booking.
 pub(crate) const BOOKING_PARTIES_MAX: usize = 20;
+/// Guests of a booking.
+pub(crate) const BOOKING_GUESTS_MAX: i64 = 50;
 /// Days of a booking.
 pub(crate) const BOOKING_DAYS_MAX: i64 = 400;
 /// How far away from today a booking or a visit may be, in days.

@@ -12,9 +12,9 @@ use crate::{
     routes::{
         absences, asset_list, asset_terms, assets, attempts, batch, bookings, brand, bulk,
         calendar_conflicts, calendar_feeds, calendar_links, contact_points, deliveries, events, health,
-        hooks, inbox, inbox_events, job_events, jobs, kinds, limits, matches, memberships, messages,
-        notifications, offers, pages, parties, pauses, preferences, promises, rankings, relations, retention,
-        schedule_steer, schedules, slots, steer, submit, templates, uploads, webhook_deliveries,
+        hooks, inbox, inbox_events, invitations, job_events, jobs, kinds, limits, matches, memberships,
+        messages, notifications, offers, pages, parties, pauses, preferences, promises, rankings, relations,
+        retention, schedule_steer, schedules, slots, steer, submit, templates, uploads, webhook_deliveries,
         webhook_endpoints, webhook_events, webhook_rules, webhook_sources, why, workflows,
     },
     unsubscribe,
@@ -145,6 +145,8 @@ fn bookings() -> OpenApiRouter<AppState> {
         .routes(routes!(calendar_feeds::create_calendar_feed))
         .routes(routes!(calendar_feeds::list_calendar_feeds))
         .routes(routes!(calendar_feeds::remove_calendar_feed))
+        .routes(routes!(invitations::invite_to_booking, invitations::list_invitations))
+        .routes(routes!(invitations::withdraw_invitation))
         .routes(routes!(calendar_conflicts::list_calendar_conflicts))
         .routes(routes!(calendar_conflicts::resolve_calendar_conflict))
         .routes(routes!(bookings::create_booking, bookings::list_bookings))

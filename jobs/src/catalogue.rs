@@ -20,6 +20,8 @@ macro_rules! for_each_kind {
             $crate::kinds::delivery_publish::DeliveryPublish,
             $crate::kinds::delivery_zip::DeliveryZip,
             $crate::kinds::geo_geocode::GeoGeocode,
+            $crate::kinds::invite_reply::InviteReply,
+            $crate::kinds::invite_send::InviteSend,
             $crate::kinds::match_batch::MatchBatch,
             $crate::kinds::match_offer_expire::MatchOfferExpire,
             $crate::kinds::match_rank::MatchRank,

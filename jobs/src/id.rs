@@ -145,6 +145,8 @@ ids! {
     CalendarFeedId = "cfd",
     /// Something about a calendar outside that a person has to see to.
     CalendarConflictId = "ccf",
+    /// Somebody who is to have a booking in their calendar.
+    InvitationId = "inv",
     /// A visit that somebody is looked for.
     MatchRequestId = "mrq",
     /// The question to one candidate whether they take a visit.

@@ -29,9 +29,10 @@ pub use channel::{Category, Channel};
 pub use failure::{Classify, Failure, Outcome};
 pub use id::{
     AbsenceId, ApiKeyId, AssetId, BookingId, BulkOperationId, CalendarConflictId, CalendarFeedId,
-    CalendarLinkId, ContactPointId, DeliveryId, DigestId, JobId, LeaseId, LimitId, MatchRequestId, MessageId,
-    OfferId, PartyId, PauseId, RenditionId, ScheduleId, TenantId, UploadId, UserId, WebhookDeliveryId,
-    WebhookEndpointId, WebhookEventId, WebhookMessageId, WebhookRuleId, WebhookSourceId, WorkflowId,
+    CalendarLinkId, ContactPointId, DeliveryId, DigestId, InvitationId, JobId, LeaseId, LimitId,
+    MatchRequestId, MessageId, OfferId, PartyId, PauseId, RenditionId, ScheduleId, TenantId, UploadId,
+    UserId, WebhookDeliveryId, WebhookEndpointId, WebhookEventId, WebhookMessageId, WebhookRuleId,
+    WebhookSourceId, WorkflowId,
 };
 pub use invalid::Invalid;
 pub use job::{Job, Unique, UniqueFor};

@@ -23,6 +23,7 @@ pub(crate) mod health;
 pub(crate) mod hooks;
 pub(crate) mod inbox;
 pub(crate) mod inbox_events;
+pub(crate) mod invitations;
 pub(crate) mod job_events;
 pub(crate) mod jobs;
 pub(crate) mod kinds;

@@ -105,3 +105,34 @@ async fn feeds_are_made_listed_and_ended() {
     app.post(none, &json!({"keep": "ours"})).await.problem(404, "not_found");
     app.post(none, &json!({"keep": "both"})).await.problem(422, "invalid_body");
 }
+
+#[tokio::test]
+async fn guests_of_a_booking_are_invited_listed_and_invited_no_more() {
+    let app = TestApp::start().await;
+    let (party, guest) = (technician(&app).await, technician(&app).await);
+    let booking = json!({"reference": "12 Elm Street", "status": "confirmed", "parties": [party],
+        "starts_at": chrono::Utc::now() + chrono::TimeDelta::days(3), "ends_at": chrono::Utc::now() + chrono::TimeDelta::days(4)});
+    let booking = app.post("/v1/bookings", &booking).await;
+    assert_eq!(booking.status, StatusCode::CREATED, "{}", booking.text);
+    let path = format!("/v1/bookings/{}/invitations", booking.body["id"].as_str().unwrap());
+    let refused = app.post(&path, &json!({"party": guest})).await;
+    assert_eq!(refused.problem(422, "invalid_body").pointers(), ["/party"], "they have no address");
+    let contact = json!({"channel": "email", "address": "grace@example.com"});
+    let added = app.post(&format!("/v1/parties/{guest}/contact-points"), &contact).await;
+    assert_eq!(added.status, StatusCode::CREATED, "{}", added.text);
+    let (key, body) = (fresh(), json!({"party": guest}));
+    let made = app.post_keyed(&path, &body, &key).await;
+    assert_eq!((made.status, &made.body["address"]), (StatusCode::CREATED, &json!("grace@example.com")));
+    assert_eq!(app.post_keyed(&path, &body, &key).await.text, made.text);
+    assert_eq!(app.get(&path).await.body, json!({"invitations": [made.body], "next": null}));
+    let one = format!("/v1/invitations/{}", made.body["id"].as_str().unwrap());
+    for _ in 0..2 {
+        let gone = Answer::of(app.request(Method::DELETE, &one).send().await.unwrap()).await;
+        assert_eq!(gone.status, StatusCode::NO_CONTENT);
+    }
+    assert_eq!(app.get(&path).await.body["invitations"][0]["withdrawn"], true);
+    let nowhere = "/v1/bookings/bkg_0192f3c47a1b7c3d8e4f5a6b7c8d9e0f/invitations";
+    app.post(nowhere, &json!({"party": guest})).await.problem(404, "not_found");
+    let nobody = "/v1/invitations/inv_0192f3c47a1b7c3d8e4f5a6b7c8d9e0f";
+    Answer::of(app.request(Method::DELETE, nobody).send().await.unwrap()).await.problem(404, "not_found");
+}

@@ -9,6 +9,7 @@
 mod access;
 mod busy;
 mod event;
+mod invite;
 mod ours;
 mod read;
 mod rule;
@@ -17,6 +18,7 @@ mod write;
 pub use access::Access;
 pub use busy::{Busy, OCCURRENCES_MAX, TooMuch, busy};
 pub use event::{Clock, Event, Moment};
+pub use invite::{Method, NoReply, Person, Reply, Said, invitation, reply};
 pub use ours::Ours;
 pub use read::{CALENDAR_BYTES_MAX, EVENTS_MAX, Unreadable, read};
 pub use write::{Entry, event, feed};

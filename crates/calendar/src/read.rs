@@ -251,7 +251,7 @@ impl File<'_> {
 }
 
 /// A line in words, whatever it holds.
-fn text_of(entry: &ICalendarEntry) -> String {
+pub(crate) fn text_of(entry: &ICalendarEntry) -> String {
     match entry.values.first() {
         Some(ICalendarValue::Text(text) | ICalendarValue::Uri(Uri::Location(text))) => text.clone(),
         Some(ICalendarValue::Status(word)) => word.as_str().to_owned(),
@@ -271,7 +271,7 @@ fn has_declined(entry: &ICalendarEntry) -> bool {
 }
 
 /// A parameter in words.
-fn word_of(said: &ICalendarParameterValue) -> &str {
+pub(crate) fn word_of(said: &ICalendarParameterValue) -> &str {
     match said {
         ICalendarParameterValue::Partstat(word) => word.as_str(),
         ICalendarParameterValue::Fbtype(word) => word.as_str(),

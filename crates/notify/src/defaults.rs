@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use crate::templates::Source;
 
 /// What the templates of the product are called.
-pub const NAMES: [&str; 10] = [
+pub const NAMES: [&str; 12] = [
     "magic_link",
     "order_booked",
     "offer",
@@ -16,6 +16,8 @@ pub const NAMES: [&str; 10] = [
     "invoice_due",
     "receipt",
     "digest",
+    "invitation",
+    "invitation_cancelled",
 ];
 
 /// By locale and name.

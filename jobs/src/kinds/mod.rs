@@ -7,6 +7,8 @@ pub mod calendar_push;
 pub mod delivery_publish;
 pub mod delivery_zip;
 pub mod geo_geocode;
+pub mod invite_reply;
+pub mod invite_send;
 pub mod match_batch;
 pub mod match_offer_expire;
 pub mod match_rank;

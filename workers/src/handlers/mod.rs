@@ -7,6 +7,8 @@ mod calendar_push;
 mod delivery_publish;
 mod delivery_zip;
 mod geo_geocode;
+mod invite_reply;
+mod invite_send;
 mod match_batch;
 mod match_offer_expire;
 mod match_rank;

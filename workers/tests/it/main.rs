@@ -22,6 +22,7 @@ mod film_parts;
 mod films;
 mod geocoding;
 mod housekeeping;
+mod invitations;
 mod journeys;
 mod mail_doors;
 mod matching;

@@ -3,6 +3,7 @@
 
 mod edges;
 mod hostile;
+mod invitations;
 mod oracle;
 mod said;
 mod writing;

@@ -3,8 +3,11 @@
 use std::collections::HashMap;
 
 use jobs::{
-    BookingId, CalendarFeedId, CalendarLinkId, TenantId,
-    kinds::{calendar_export::CalendarExport, calendar_pull::CalendarPull, calendar_push::CalendarPush},
+    BookingId, CalendarFeedId, CalendarLinkId, InvitationId, TenantId,
+    kinds::{
+        calendar_export::CalendarExport, calendar_pull::CalendarPull, calendar_push::CalendarPush,
+        invite_send::InviteSend,
+    },
 };
 use uuid::Uuid;
 
@@ -23,8 +26,9 @@ const AGAIN_HOURS: i32 = 6;
 
 type Jobs = HashMap<Uuid, Vec<NewJob>>;
 
-/// Has those calendars read that are due, those bookings written that wait, and those feeds made that are not as they should be;
-/// answers how many jobs that are. A job that is there already stands for the new one. For workers.
+/// Has those calendars read that are due, those bookings written that wait, those feeds made that are not as they should be, and
+/// those guests told who have to hear something; answers how many jobs that are. A job that is there already stands for the
+/// new one. For workers.
 ///
 /// # Errors
 /// When the database fails; then all of them wait.
@@ -34,6 +38,7 @@ pub async fn ask(db: &Db) -> Result<usize, StoreError> {
     pulls(&mut tx, &mut jobs).await?;
     pushes(&mut tx, &mut jobs).await?;
     exports(&mut tx, &mut jobs).await?;
+    invitations(&mut tx, &mut jobs).await?;
     let count = jobs.values().map(Vec::len).sum();
     for (tenant, new) in jobs {
         enqueue::insert(db, &mut tx, TenantId::from_uuid(tenant), &new).await?;
@@ -108,6 +113,28 @@ async fn exports(tx: &mut Tx, jobs: &mut Jobs) -> Result<(), StoreError> {
     .or_failed("take feeds that are to be made")?;
     for (tenant, feed, wish) in due {
         let args = CalendarExport { feed: CalendarFeedId::from_uuid(feed), wish };
+        jobs.entry(tenant).or_default().push(NewJob::of(&args).map_err(|error| unwritable(&error))?);
+    }
+    Ok(())
+}
+
+async fn invitations(tx: &mut Tx, jobs: &mut Jobs) -> Result<(), StoreError> {
+    let due: Vec<(Uuid, Uuid, i32)> = sqlx::query_as(
+        "with due as (
+             select id from invitation where done_wish < wish
+                 and (asked_wish < wish or asked_at < clock_timestamp() - make_interval(hours => $2))
+             limit $1 for no key update skip locked
+         )
+         update invitation i set asked_wish = i.wish, asked_at = clock_timestamp()
+         from due where i.id = due.id returning i.tenant_id, i.id, i.wish",
+    )
+    .bind(BATCH_MAX)
+    .bind(AGAIN_HOURS)
+    .fetch_all(&mut **tx)
+    .await
+    .or_failed("take guests who have to hear something")?;
+    for (tenant, invitation, wish) in due {
+        let args = InviteSend { invitation: InvitationId::from_uuid(invitation), wish };
         jobs.entry(tenant).or_default().push(NewJob::of(&args).map_err(|error| unwritable(&error))?);
     }
     Ok(())

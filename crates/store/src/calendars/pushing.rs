@@ -10,9 +10,10 @@ use super::conflicts::{self, Found};
 use crate::{
     db::{Db, commit},
     error::{OrFailed, StoreError},
+    invitations,
 };
 
-/// Wishes that calendars and feeds learn how a booking moved, in the transaction in which it does: those into which it is to be
+/// Wishes that calendars, feeds and guests learn how a booking moved, in the transaction in which it does: those into which it is to be
 /// written, and those in which it stands and should not.
 pub(crate) async fn want(
     tx: &mut PgConnection,
@@ -36,10 +37,10 @@ pub(crate) async fn want(
     )
     .bind(tenant.as_uuid())
     .bind(booking.as_uuid())
-    .execute(tx)
+    .execute(&mut *tx)
     .await
     .or_failed("wish that calendars learn of a booking")?;
-    Ok(())
+    invitations::want(tx, tenant, booking).await
 }
 
 /// Wishes that everything that is booked ahead is written into a calendar that was just linked.

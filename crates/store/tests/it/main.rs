@@ -10,6 +10,7 @@ mod cancelling;
 mod enqueueing;
 mod graves;
 mod history;
+mod invitations;
 mod limiting;
 mod matching;
 mod messages;

@@ -168,7 +168,9 @@ fn calendars_of(tenant: TenantId) -> String {
          insert into calendar_feed (id, tenant_id, party_id, secret_sha256, created_by)
          select '{id}', '{id}', p.id, sha256('{id}'), 'x' from party p where p.tenant_id = '{id}';
          insert into calendar_conflict (id, tenant_id, link_id, booking_id, kind, mark)
-             values ('{id}', '{id}', '{id}', '{id}', 'overlap', 'x');"
+             values ('{id}', '{id}', '{id}', '{id}', 'overlap', 'x');
+         insert into invitation (id, tenant_id, booking_id, party_id, address, created_by)
+         select '{id}', '{id}', '{id}', p.id, 'x', 'x' from party p where p.tenant_id = '{id}';"
     )
 }
 
