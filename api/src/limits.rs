@@ -211,6 +211,9 @@ pub(crate) const CALENDAR_FEEDS_MAX: i64 = 10;
 pub(crate) const CALENDAR_USER_BYTES_MAX: usize = 320;
 pub(crate) const CALENDAR_PASSWORD_BYTES_MAX: usize = 1_024;
 pub(crate) const CALENDAR_EMAIL_BYTES_MAX: usize = 320;
+/// Bytes of a token, and of the name of a calendar.
+pub(crate) const CALENDAR_TOKEN_BYTES_MAX: usize = 4_096;
+pub(crate) const CALENDAR_NAME_BYTES_MAX: usize = 500;
 /// Stretches of time that a calendar outside may name.
 pub(crate) const BUSY_SPANS_MAX: usize = 2_000;
 /// How long a code to join an account works, in minutes.

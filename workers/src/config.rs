@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use settings::{DatabaseArgs, LogArgs, MasterKeyArgs, S3Args, WebhookArgs};
 
 use crate::{
+    calendars::CalendarArgs,
     clamd::Address,
     faults::{Faults, Point},
     geocoder::GeocodingArgs,
@@ -114,6 +115,9 @@ pub struct RunArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
     pub geocoding: GeocodingArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented where it is defined")]
+    pub calendars: CalendarArgs,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
     pub webhooks: WebhookArgs,

@@ -10,7 +10,7 @@ mod addressed;
 pub mod archive;
 mod asking;
 mod breakers;
-mod calendars;
+pub mod calendars;
 pub mod claims;
 pub mod clamd;
 pub mod config;

@@ -105,6 +105,7 @@ impl Core {
                 memory_bytes: args.media_memory_mib * MIB,
                 uses_max: media_pool::USES_MAX,
             }),
+            calendars: args.calendars.clone(),
             geocoder: args.geocoding.open(outbound.clone()),
             outbound,
             breakers: Breakers::default(),

@@ -65,12 +65,34 @@ async fn what_cannot_be_linked_is_refused_with_the_field() {
         (json!({"email": "x".repeat(321)}), "/email"),
         (json!({"provider": "ics", "write": true}), "/write"),
         (json!({"provider": "exchange"}), "/provider"),
+        (json!({"url": null}), "/url"),
+        (json!({"refresh_token": "x"}), "/refresh_token"),
+        (json!({"calendar": "x"}), "/calendar"),
     ] {
         let refused = app.post("/v1/calendar-links", &wanted(&party, &more)).await;
         assert_eq!(refused.problem(422, "invalid_body").pointers(), [pointer], "{more}");
     }
     let nobody = wanted("pty_0192f3c47a1b7c3d8e4f5a6b7c8d9e0f", &json!({}));
     app.post("/v1/calendar-links", &nobody).await.problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn a_calendar_with_a_provider_is_linked_by_its_token_which_is_never_shown() {
+    let app = TestApp::start().await;
+    let party = technician(&app).await;
+    for provider in ["google", "microsoft", "cronofy"] {
+        let token = |token: &Value| json!({"party": party, "provider": provider, "refresh_token": token});
+        let made = app.post("/v1/calendar-links", &token(&json!("rosebud"))).await;
+        assert_eq!((made.status, &made.body["write"]), (StatusCode::CREATED, &json!(false)), "{}", made.text);
+        assert!(!made.text.contains("rosebud") && made.body["provider"] == provider, "{}", made.text);
+        for none in [json!(null), json!(""), json!("x".repeat(4_097))] {
+            let refused = app.post("/v1/calendar-links", &token(&none)).await;
+            assert_eq!(refused.problem(422, "invalid_body").pointers(), ["/refresh_token"]);
+        }
+        let by_password = json!({"party": party, "provider": provider, "refresh_token": "x", "url": "https://example.com/"});
+        let refused = app.post("/v1/calendar-links", &by_password).await;
+        assert_eq!(refused.problem(422, "invalid_body").pointers(), ["/url"]);
+    }
 }
 
 #[tokio::test]

@@ -11,11 +11,12 @@ mod busy;
 mod event;
 mod invite;
 mod ours;
+pub mod provided;
 mod read;
 mod rule;
 mod write;
 
-pub use access::Access;
+pub use access::{Access, Grant};
 pub use busy::{Busy, OCCURRENCES_MAX, TooMuch, busy};
 pub use event::{Clock, Event, Moment};
 pub use invite::{Method, NoReply, Person, Reply, Said, invitation, reply};

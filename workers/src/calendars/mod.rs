@@ -1,9 +1,13 @@
 //! Calendars outside: reading what they say, and writing bookings into them.
 
 mod caldav;
+mod granted;
 mod multistatus;
+mod provided;
+mod providers;
 mod pull;
 mod push;
 mod trouble;
 
+pub use self::providers::CalendarArgs;
 pub(crate) use self::{pull::pull, push::push, trouble::Trouble};

@@ -6,6 +6,9 @@ use jobs::{Failure, failure::Problem};
 use outbound::{Answer, OutboundError};
 use store::StoreError;
 
+/// How soon a calendar is looked at again whose token somebody renews.
+const RENEWED_WITHIN: Duration = Duration::from_secs(2);
+
 /// A calendar could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Trouble {
@@ -24,6 +27,9 @@ pub(crate) enum Trouble {
     /// What it says cannot be used.
     #[error("what it says cannot be used: {0}")]
     Unusable(String),
+    /// Somebody else renews what opens it, at this moment.
+    #[error("its token is being renewed")]
+    Renewing,
     /// Our own side.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -51,7 +57,7 @@ impl Trouble {
             Self::Outbound(error) => error.is_ours(),
             Self::Busy(..) => false,
             Self::Answered(status, _) => *status < 500,
-            Self::Refused(_) | Self::Unusable(_) | Self::Store(_) => true,
+            Self::Refused(_) | Self::Unusable(_) | Self::Renewing | Self::Store(_) => true,
         }
     }
 
@@ -65,6 +71,9 @@ impl Trouble {
         let after = if let Self::Busy(_, after) = self { after } else { None };
         match self {
             Self::Store(error) => error.into(),
+            Self::Renewing => {
+                Failure::Snooze { wait: RENEWED_WITHIN, problem: Problem::of("calendar", &self) }
+            }
             error => Failure::Retry { problem: Problem::of("calendar", &error), after },
         }
     }

@@ -35,6 +35,7 @@ impl Handle for CalendarPull {
                 };
                 Ok(pulled.unwrap_or(nothing))
             }
+            Err(trouble @ Trouble::Renewing) => Err(trouble.into_failure()),
             Err(trouble) => {
                 calendars::failed(&deps.db, tenant, self.link, &trouble.to_string(), trouble.is_refusal())
                     .await?;

@@ -51,7 +51,7 @@ pub(crate) async fn looked(world: &World, id: CalendarLinkId) -> Link {
 }
 
 /// Has the calendar read until it is so.
-async fn reads(world: &World, id: CalendarLinkId, what: &str, so: impl AsyncFn() -> bool) {
+pub(crate) async fn reads(world: &World, id: CalendarLinkId, what: &str, so: impl AsyncFn() -> bool) {
     eventually(what, SOON, async || {
         let since = Utc::now();
         // Asked for until it is done: a reading that has begun stands for one that is asked for.

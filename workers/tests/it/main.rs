@@ -34,6 +34,7 @@ mod outbound;
 mod pages;
 mod payloads;
 mod probing;
+mod providers;
 mod pushing;
 mod renditions;
 mod scanning;

@@ -5,5 +5,6 @@ mod edges;
 mod hostile;
 mod invitations;
 mod oracle;
+mod provided;
 mod said;
 mod writing;

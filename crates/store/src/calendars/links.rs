@@ -18,7 +18,7 @@ use crate::{
 pub struct Link {
     id: Uuid,
     party_id: Uuid,
-    /// `caldav` or `ics`.
+    /// `caldav`, `ics`, `google`, `microsoft` or `cronofy`.
     pub provider: String,
     /// Where the calendar is, without what opens it.
     pub host: String,
@@ -68,7 +68,7 @@ pub struct NewLink {
     pub id: CalendarLinkId,
     /// Whose calendar it is.
     pub party: PartyId,
-    /// `caldav` or `ics`.
+    /// `caldav`, `ics`, `google`, `microsoft` or `cronofy`.
     pub provider: &'static str,
     /// Where it is, without what opens it.
     pub host: String,

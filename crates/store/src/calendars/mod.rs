@@ -6,6 +6,7 @@ mod feeds;
 mod links;
 mod pushing;
 mod reading;
+mod renewing;
 
 pub(crate) use self::pushing::want;
 pub use self::{
@@ -18,4 +19,5 @@ pub use self::{
     links::{Link, LinkMade, NewLink, create, link, links, pull_soon, remove},
     pushing::{FoundThere, Stands, ToPush, settle_push, to_push},
     reading::{Known, Object, Opened, Own, Reading, Took, failed, open, take},
+    renewing::{Renewal, renew, renewed},
 };

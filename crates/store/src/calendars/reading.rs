@@ -23,7 +23,7 @@ const PROBLEM_CHARS_MAX: usize = 500;
 /// A calendar that is about to be read.
 #[derive(Debug, Clone)]
 pub struct Opened {
-    /// `caldav` or `ics`.
+    /// `caldav`, `ics`, `google`, `microsoft` or `cronofy`.
     pub provider: String,
     /// What opens it.
     pub access: String,
