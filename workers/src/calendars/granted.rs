@@ -23,15 +23,15 @@ struct Tokens {
     expires_in: i64,
 }
 
-/// What opens the calendar of a link at this moment.
+/// What opens the calendar of a link at this moment. Not `ended`, which does not any more.
 pub(super) async fn token(
     deps: &Deps,
-    tenant: TenantId,
-    link: CalendarLinkId,
+    (tenant, link): (TenantId, CalendarLinkId),
     client: &Client<'_>,
     access: &Access,
+    ended: Option<&str>,
 ) -> Result<String, Trouble> {
-    if let Some(token) = access.grant.as_ref().and_then(|grant| grant.token(Utc::now())) {
+    if let Some(token) = access.grant.as_ref().and_then(|grant| good(grant, ended)) {
         return Ok(token.to_owned());
     }
     let opened = match calendars::renew(&deps.db, tenant, link).await? {
@@ -39,10 +39,15 @@ pub(super) async fn token(
         Renewal::Others => return Err(Trouble::Renewing),
         Renewal::Gone => return Err(Trouble::unusable("the link is gone")),
     };
-    let renewed = renewed(deps, client, &opened).await;
+    let renewed = renewed(deps, client, &opened, ended).await;
     let kept = renewed.as_ref().ok().and_then(|(access, _)| access.as_deref());
     calendars::renewed(&deps.db, tenant, link, kept).await?;
     renewed.map(|(_, token)| token)
+}
+
+/// The token that there is, while it holds.
+fn good<'a>(grant: &'a Grant, ended: Option<&str>) -> Option<&'a str> {
+    grant.token(Utc::now()).filter(|token| Some(*token) != ended)
 }
 
 /// The access as it is from then on, if it is not as before, and the token in it.
@@ -50,11 +55,12 @@ async fn renewed(
     deps: &Deps,
     client: &Client<'_>,
     opened: &str,
+    ended: Option<&str>,
 ) -> Result<(Option<String>, String), Trouble> {
     let mut access: Access = serde_json::from_str(opened).map_err(Trouble::unusable)?;
     let grant = access.grant.as_mut().ok_or_else(|| Trouble::unusable("there is no token"))?;
     // Somebody else was here a moment ago.
-    if let Some(token) = grant.token(Utc::now()) {
+    if let Some(token) = good(grant, ended) {
         let token = token.to_owned();
         return Ok((None, token));
     }

@@ -45,8 +45,8 @@ struct Calendar<'a> {
 #[derive(Default)]
 struct List {
     is_all: bool,
-    entries: Vec<Provided>,
-    gone: Vec<String>,
+    /// Entries by their names, none for one that is gone. Of what is told twice the last holds.
+    told: BTreeMap<String, Option<Provided>>,
     token: Option<String>,
 }
 
@@ -60,34 +60,47 @@ pub(super) async fn read(
 ) -> Result<Said, Trouble> {
     let nobody = || Trouble::unusable(format!("no client is set up for {}", opened.provider));
     let client = deps.calendars.client(&opened.provider).ok_or_else(nobody)?;
-    let token = granted::token(deps, tenant, link, &client, access).await?;
-    let calendar = Calendar { deps, client, token, name: &access.url };
-    let before = opened.token.as_deref();
-    let list = match opened.provider.as_str() {
-        "google" => calendar.google(before, opened.at).await?,
-        "microsoft" => calendar.microsoft(before, opened.at).await?,
-        _ => calendar.cronofy(opened.at).await?,
+    let token = granted::token(deps, (tenant, link), &client, access, None).await?;
+    let mut calendar = Calendar { deps, client, token, name: &access.url };
+    let list = match calendar.list(opened).await {
+        // A token may end before its time: its provider is asked for another, once.
+        Err(Trouble::Refused(401)) => {
+            let ended = std::mem::take(&mut calendar.token);
+            let client = &calendar.client;
+            calendar.token = granted::token(deps, (tenant, link), client, access, Some(&ended)).await?;
+            calendar.list(opened).await?
+        }
+        list => list?,
     };
     Ok(said(list, known))
 }
 
 fn said(list: List, known: &Entries) -> Said {
-    // Of what is told twice the last holds.
-    let told: BTreeMap<String, Provided> =
-        list.entries.into_iter().map(|entry| (entry.id.clone(), entry)).collect();
-    let is_left_out = |href: &&String| list.is_all && !told.contains_key(*href);
+    let is_left_out = |href: &&String| list.is_all && !list.told.contains_key(*href);
     let mut removed: Vec<String> = known.keys().filter(is_left_out).cloned().collect();
-    removed.extend(list.gone.into_iter().filter(|id| !told.contains_key(id)));
-    let is_new = |entry: &Provided| {
-        // Some have no word for how an entry is.
-        entry.etag.is_empty() || known.get(&entry.id).is_none_or(|(etag, _)| *etag != entry.etag)
-    };
-    let changed = told.into_values().filter(is_new);
-    let changed = changed.map(|entry| (entry.id, entry.etag, vec![entry.event])).collect();
+    let mut changed = Vec::new();
+    for (id, entry) in list.told {
+        match entry {
+            None => removed.push(id),
+            // Some have no word for how an entry is.
+            Some(entry)
+                if !entry.etag.is_empty() && known.get(&id).is_some_and(|(etag, _)| *etag == entry.etag) => {}
+            Some(entry) => changed.push((id, entry.etag, vec![entry.event])),
+        }
+    }
     Said { collection: None, token: list.token, changed, removed }
 }
 
 impl Calendar<'_> {
+    async fn list(&self, opened: &Opened) -> Result<List, Trouble> {
+        let before = opened.token.as_deref();
+        match opened.provider.as_str() {
+            "google" => self.google(before, opened.at).await,
+            "microsoft" => self.microsoft(before, opened.at).await,
+            _ => self.cronofy(opened.at).await,
+        }
+    }
+
     /// What changed since the token; all of it where that is forgotten.
     async fn google(&self, before: Option<&str>, at: DateTime<Utc>) -> Result<List, Trouble> {
         if let Some(token) = before {
@@ -198,10 +211,10 @@ impl Calendar<'_> {
 impl List {
     /// Takes a part; answers where the next is.
     fn take(&mut self, page: Page) -> Result<Option<String>, Trouble> {
-        self.entries.extend(page.entries);
-        self.gone.extend(page.gone);
+        self.told.extend(page.entries.into_iter().map(|entry| (entry.id.clone(), Some(entry))));
+        self.told.extend(page.gone.into_iter().map(|id| (id, None)));
         self.token = page.token;
-        if self.entries.len() + self.gone.len() > ENTRIES_MAX {
+        if self.told.len() > ENTRIES_MAX {
             return Err(Trouble::unusable(format!("it has more than {ENTRIES_MAX} entries")));
         }
         Ok(page.next)

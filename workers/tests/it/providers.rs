@@ -31,13 +31,27 @@ struct Kept {
     url: String,
     /// Entries by id, in hours from now; none for one that was deleted.
     entries: Vec<(String, Option<i64>)>,
-    /// How many of them the token before told.
-    told: usize,
     is_forgetful: bool,
     is_taken_back: bool,
     /// Which refresh token is good, and how often one was asked for.
     renewals: usize,
     fulls: usize,
+}
+
+impl Kept {
+    /// What there is; or what became of it since so many changes.
+    fn shown(&self, is_all: bool, since: usize) -> Vec<(String, Option<i64>)> {
+        if !is_all {
+            return self.entries[since..].to_vec();
+        }
+        let mut shown: Vec<(String, Option<i64>)> = Vec::new();
+        for entry in &self.entries {
+            shown.retain(|(id, _)| *id != entry.0);
+            shown.push(entry.clone());
+        }
+        shown.retain(|(_, hours)| hours.is_some());
+        shown
+    }
 }
 
 #[derive(Clone, Default)]
@@ -111,16 +125,17 @@ async fn google(
     }
     let since = asked.sync_token.as_deref().map_or(0, |token| token.parse().unwrap());
     kept.fulls += usize::from(asked.sync_token.is_none() && asked.page_token.is_none());
-    let at: usize = asked.page_token.as_deref().map_or(since, |token| token.parse().unwrap());
+    let at: usize = asked.page_token.as_deref().map_or(0, |token| token.parse().unwrap());
     let time = |hours: i64| json!({"dateTime": ahead(hours).to_rfc3339(), "timeZone": "UTC"});
     let item = |(id, hours): &(String, Option<i64>)| match hours {
         Some(hours) => json!({"id": id, "etag": format!("\"{hours}\""), "status": "confirmed", "iCalUID": id,
             "start": time(*hours), "end": time(hours + 1)}),
         None => json!({"id": id, "etag": "\"x\"", "status": "cancelled"}),
     };
-    let items: Vec<Value> = kept.entries.get(at).map(item).into_iter().collect();
+    let shown = kept.shown(asked.sync_token.is_none(), since);
+    let items: Vec<Value> = shown.get(at).map(item).into_iter().collect();
     let mut list = json!({"kind": "calendar#events", "items": items});
-    if at + 1 < kept.entries.len() {
+    if at + 1 < shown.len() {
         list["nextPageToken"] = json!((at + 1).to_string());
     } else {
         list["nextSyncToken"] = json!(kept.entries.len().to_string());
@@ -158,7 +173,8 @@ async fn microsoft(
         }
         None => json!({"id": id, "@removed": {"reason": "deleted"}}),
     };
-    let value: Vec<Value> = kept.entries.iter().skip(asked.token.unwrap_or(0)).map(item).collect();
+    let value: Vec<Value> =
+        kept.shown(asked.token.is_none(), asked.token.unwrap_or(0)).iter().map(item).collect();
     let link = format!("{}/v1.0/me/calendarView/delta?$deltatoken={}", kept.url, kept.entries.len());
     Json(json!({"value": value, "@odata.deltaLink": link})).into_response()
 }
@@ -175,13 +191,7 @@ async fn cronofy(Shared(provider): Shared<Provider>, headers: HeaderMap) -> Resp
         json!({"calendar_id": "cal_1", "event_uid": id, "start": start, "end": end, "deleted": hours.is_none(),
             "transparency": "opaque", "participation_status": "accepted", "event_status": "confirmed", "updated": start})
     };
-    // What was said of an entry last holds.
-    let mut last: Vec<(String, Option<i64>)> = Vec::new();
-    for entry in &kept.entries {
-        last.retain(|(id, _)| *id != entry.0);
-        last.push(entry.clone());
-    }
-    let events: Vec<Value> = last.iter().filter(|(_, hours)| hours.is_some()).map(event).collect();
+    let events: Vec<Value> = kept.shown(true, 0).iter().map(event).collect();
     Json(json!({"pages": {"current": 1, "total": 1}, "events": events})).into_response()
 }
 
@@ -277,8 +287,11 @@ async fn a_token_is_renewed_and_kept_and_what_was_taken_back_is_refused() {
     provider.notes("a", Some(30));
     let id = link(&world, party, "google").await;
     reads(&world, id, "it to be read", async || hours(&world, party).await == [30]).await;
-    let opened = calendars::open(&world.database.db(store::Role::Worker).unwrap(), world.tenant, id).await;
-    assert!(matches!(opened, Err(store::StoreError::NoMasterKey { .. })), "what opens it is sealed");
+    let plain = "select count(*) from calendar_link where position('refresh'::bytea in access) > 0";
+    assert_eq!(world.database.number(plain).await.unwrap(), 0, "what opens it is sealed");
+    let worker = world.database.db(store::Role::Worker).unwrap();
+    let opened = calendars::open(&worker, world.tenant, id).await.unwrap().unwrap();
+    assert!(opened.access.contains("refresh-1") && opened.access.contains("access-1"), "the new one is kept");
 
     provider.kept().is_taken_back = true;
     // As if the token had run out there.
