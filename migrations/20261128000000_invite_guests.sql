@@ -29,6 +29,8 @@ create table invitation (
 );
 create index invitation_by_tenant on invitation (tenant_id, id);
 create index invitation_by_booking on invitation (tenant_id, booking_id, id);
+create index invitation_by_party on invitation (party_id);
+create index invitation_by_contact on invitation (contact_point_id);
 create index invitation_waiting on invitation (id) where done_wish < wish;
 
 alter table invitation enable row level security;

@@ -40,7 +40,7 @@ async fn wish_for(world: &World, party: PartyId) -> (CalendarLinkId, LinkMade) {
     (new.id, calendars::create(&world.api, world.tenant, &new, 2, None, answer).await.unwrap())
 }
 
-async fn link(world: &World, party: PartyId) -> CalendarLinkId {
+pub(crate) async fn link(world: &World, party: PartyId) -> CalendarLinkId {
     let (id, made) = wish_for(world, party).await;
     assert!(matches!(made, LinkMade::New(_)), "{made:?}");
     id
