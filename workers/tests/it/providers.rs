@@ -1,6 +1,6 @@
 //! Calendars of Google, Microsoft and Cronofy, by a server that answers as they document.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 
 use axum::{
     Form, Json, Router,
@@ -73,9 +73,12 @@ impl Provider {
     }
 }
 
-/// The beginning of an hour so many hours ahead.
+/// The second in which the tests began: an hour that turns meanwhile moves nothing.
+static BEGAN: LazyLock<DateTime<Utc>> = LazyLock::new(|| Utc::now().trunc_subsecs(0));
+
+/// So many hours after that.
 fn ahead(hours: i64) -> DateTime<Utc> {
-    Utc::now().trunc_subsecs(0) - TimeDelta::seconds(Utc::now().timestamp() % 3_600) + TimeDelta::hours(hours)
+    *BEGAN + TimeDelta::hours(hours)
 }
 
 #[derive(Deserialize)]
