@@ -1,6 +1,6 @@
 //! Reading calendars of Google, Microsoft and Cronofy.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use calendar::{
     Access,
@@ -152,7 +152,11 @@ impl Calendar<'_> {
     async fn cronofy(&self, at: DateTime<Utc>) -> Result<List, Trouble> {
         let mut url = self.address(&["v1", "events"])?;
         let [from, to] = [at - BACK, at + CRONOFY_AHEAD].map(|at| at.format("%Y-%m-%d").to_string());
-        url.query_pairs_mut().extend_pairs([("from", from.as_str()), ("to", &to), ("tzid", "Etc/UTC")]);
+        url.query_pairs_mut().extend_pairs([
+            ("from", from.as_str()),
+            ("to", to.as_str()),
+            ("tzid", "Etc/UTC"),
+        ]);
         if self.name != "primary" {
             url.query_pairs_mut().append_pair("calendar_ids[]", self.name);
         }
@@ -189,6 +193,9 @@ impl Calendar<'_> {
                 Err(Trouble::unusable(format!("a part of its list has more than {PART_BYTES_MAX} bytes")))
             }
             200 => read(&answer.body).map_err(Trouble::unusable),
+            403 if is_limited(&answer.body) => {
+                Err(Trouble::Busy(403, answer.retry_after_s.map(Duration::from_secs)))
+            }
             _ => Err(Trouble::of(&answer, "a question for its entries")),
         }
     }
@@ -221,6 +228,12 @@ impl List {
     }
 }
 
+/// Whether a refusal only says that we ask too often: Google's words for it.
+fn is_limited(body: &[u8]) -> bool {
+    let said = String::from_utf8_lossy(body);
+    ["rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded"].iter().any(|word| said.contains(word))
+}
+
 fn too_many_parts() -> Trouble {
     Trouble::unusable(format!("its list comes in more than {PARTS_MAX} parts"))
 }
@@ -237,4 +250,25 @@ fn remembered(list: List, opened_at: DateTime<Utc>) -> List {
 fn window(token: &str) -> Option<(DateTime<Utc>, &str)> {
     let (opened_at, link) = token.split_once(' ')?;
     Some((DateTime::parse_from_rfc3339(opened_at).ok()?.to_utc(), link))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_too_often_is_told_from_who_may_not_ask() {
+        assert!(is_limited(br#"{"error": {"errors": [{"reason": "rateLimitExceeded"}], "code": 403}}"#));
+        assert!(!is_limited(br#"{"error": {"errors": [{"reason": "forbidden"}], "code": 403}}"#));
+    }
+
+    #[test]
+    fn a_token_remembers_when_its_window_was_opened() {
+        let at: DateTime<Utc> = "2026-07-01T10:00:00Z".parse().unwrap();
+        let list =
+            List { token: Some("https://graph.microsoft.com/x?$deltatoken=1".into()), ..List::default() };
+        let kept = remembered(list, at).token.unwrap();
+        assert_eq!(window(&kept), Some((at, "https://graph.microsoft.com/x?$deltatoken=1")));
+        assert_eq!(window("https://graph.microsoft.com/x"), None);
+    }
 }
