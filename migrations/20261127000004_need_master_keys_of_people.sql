@@ -5,7 +5,8 @@ language sql stable security definer set search_path = pg_catalog, public
 begin atomic
     select encode(substr(sealed, 1, 8), 'hex')
     from (select secret from public.webhook_source union all select previous from public.webhook_source
-          union all select secret from public.webhook_endpoint union all select previous from public.webhook_endpoint)
+          union all select secret from public.webhook_endpoint union all select previous from public.webhook_endpoint
+          union all select access from public.calendar_link)
         as secrets (sealed)
     where sealed <> ''
     union

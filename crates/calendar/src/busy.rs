@@ -112,7 +112,8 @@ impl Reading {
         let mut moved: Vec<Moved> = others.iter().filter_map(|other| Moved::of(other, owner)).collect();
         moved.sort_by_key(|moved| moved.from);
         for moment in moments.iter().filter(|moment| !gone.has(moment, owner)) {
-            match moved.iter().rev().find(|moved| moved.from <= at(moment)) {
+            let begins = at(moment);
+            match moved.iter().rev().find(|moved| moved.from <= begins) {
                 Some(moved) => {
                     let wall = moment.wall.checked_add_signed(moved.by);
                     self.note(moved.event, wall.map(|wall| moment.at(wall)).as_ref())?;
@@ -136,8 +137,9 @@ impl Reading {
             return Ok(());
         }
         let Some(start) = start else { return self.doubt(self.horizon) };
-        let end = start.wall.checked_add_signed(TimeDelta::seconds(event.wall_s));
-        let end = end.map(|wall| start.at(wall).means(self.owner).1 + TimeDelta::seconds(event.exact_s));
+        let end = TimeDelta::try_seconds(event.wall_s).and_then(|by| start.wall.checked_add_signed(by));
+        let exact = TimeDelta::try_seconds(event.exact_s);
+        let end = end.and_then(|wall| start.at(wall).means(self.owner).1.checked_add_signed(exact?));
         let from = start.means(self.owner).0;
         let is_sound = !event.is_doubtful && start.is_known() && length(event) <= LENGTH_MAX;
         match end {

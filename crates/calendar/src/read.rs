@@ -100,7 +100,7 @@ impl File<'_> {
         let (mut end, mut has_length) = (None, false);
         for entry in &component.entries {
             match &entry.name {
-                ICalendarProperty::Uid => event.uid = text_of(entry),
+                ICalendarProperty::Uid => event.uid = text_of(entry).replace('\0', ""),
                 ICalendarProperty::Dtstart => event.start = self.moment(entry, &mut event.is_doubtful),
                 ICalendarProperty::Dtend => end = self.moment(entry, &mut event.is_doubtful),
                 ICalendarProperty::Duration => {
@@ -337,8 +337,9 @@ fn ours(component: &ICalendarComponent, event: &Event) -> Option<Ours> {
         component.entries.iter().find(|entry| entry.name == ICalendarProperty::Summary).map(text_of);
     let start = event.start.as_ref()?;
     let from = start.means(Zone::UTC).0;
-    let until = start.at(start.wall.checked_add_signed(TimeDelta::seconds(event.wall_s))?).means(Zone::UTC).1
-        + TimeDelta::seconds(event.exact_s);
+    let wall = start.wall.checked_add_signed(TimeDelta::try_seconds(event.wall_s)?)?;
+    let until =
+        start.at(wall).means(Zone::UTC).1.checked_add_signed(TimeDelta::try_seconds(event.exact_s)?)?;
     let is_plain = event.rule.is_none() && event.besides.is_empty() && event.is_busy && !event.is_doubtful;
     let is_sealed = line(SEAL) == Some(seal(booking, (from, until), &summary.unwrap_or_default()));
     Some(Ours { booking, is_untouched: is_plain && is_sealed })

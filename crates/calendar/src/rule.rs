@@ -1,6 +1,6 @@
 //! When something that repeats is, by the clock on the wall.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use rrule::{RRuleSet, Tz};
 use schedule::Zone;
 
@@ -10,6 +10,10 @@ use crate::event::{Clock, Moment};
 const TIMES_MAX: u16 = 20_000;
 /// What repeats so often is nobody's appointment.
 const TOO_OFTEN: [&str; 2] = ["FREQ=SECONDLY", "FREQ=MINUTELY"];
+/// Times of one day that a rule may list.
+const TIMES_OF_DAY_MAX: usize = 24;
+/// How long ago something may have begun that is every hour.
+const HOURLY_BACK_MAX: TimeDelta = TimeDelta::days(3_660);
 const DATE: &str = "%Y%m%d";
 const TIME: &str = "%Y%m%dT%H%M%S";
 
@@ -22,7 +26,11 @@ pub(crate) fn times(
     (from, until): (NaiveDateTime, NaiveDateTime),
 ) -> Option<Vec<NaiveDateTime>> {
     let rule = rule.to_ascii_uppercase();
-    if rule.split(';').any(|part| TOO_OFTEN.contains(&part)) {
+    if rule.split(';').any(|part| TOO_OFTEN.contains(&part)) || times_of_day(&rule) > TIMES_OF_DAY_MAX {
+        return None;
+    }
+    // The library goes through all of it from its beginning.
+    if rule.contains("FREQ=HOURLY") && from - start.wall > HOURLY_BACK_MAX {
         return None;
     }
     let parts: Option<Vec<String>> = rule.split(';').map(|part| on_the_wall(part, start, owner)).collect();
@@ -32,6 +40,15 @@ pub(crate) fn times(
     let found = set.after(utc(from)).before(utc(until)).all(TIMES_MAX);
     let times = || found.dates.iter().map(DateTime::naive_utc).collect();
     (!found.limited).then(times)
+}
+
+/// Times of each day that a rule lists: hours, minutes and seconds, each with each.
+fn times_of_day(rule: &str) -> usize {
+    let lists = ["BYHOUR=", "BYMINUTE=", "BYSECOND="];
+    let length = |name| {
+        rule.split(';').filter_map(move |part| part.strip_prefix(name)).map(|list| list.split(',').count())
+    };
+    lists.into_iter().map(|name| length(name).sum::<usize>().max(1)).product()
 }
 
 /// The part of a rule, its end as the clock on the wall shows it.

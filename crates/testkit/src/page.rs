@@ -44,15 +44,21 @@ impl Page {
         Ok(page)
     }
 
-    /// Runs it, with these variables in the environment.
+    /// Runs it in `folder`, with these variables in the environment.
     ///
     /// # Errors
     /// When a command fails, prints something else, or does not end within `bound`.
-    pub async fn holds(&self, environment: &[(&str, &str)], bound: Duration) -> anyhow::Result<()> {
+    pub async fn holds(
+        &self,
+        folder: &Path,
+        environment: &[(&str, &str)],
+        bound: Duration,
+    ) -> anyhow::Result<()> {
         let page = self.path.display();
         let run = Command::new("bash")
             .args(["-c", &self.commands])
             .envs(environment.iter().copied())
+            .current_dir(folder)
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .output();

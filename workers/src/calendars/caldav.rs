@@ -1,5 +1,7 @@
 //! A calendar on a CalDAV server: found, listed by what changed, fetched, and written under the ETag that was seen.
 
+use std::collections::{BTreeMap, HashSet};
+
 use calendar::Access;
 use outbound::{Answer, Asked, Outbound};
 use reqwest::Url;
@@ -34,9 +36,9 @@ pub(super) struct Caldav<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     /// Where entries are, and how: all of them, or those that changed.
-    pub(super) entries: Vec<(String, String)>,
+    pub(super) entries: BTreeMap<String, String>,
     /// Entries that are gone; of a listing of all, nothing is said of those.
-    pub(super) gone: Vec<String>,
+    pub(super) gone: HashSet<String>,
     /// It lists all.
     pub(super) is_all: bool,
     /// Up to where it tells.
@@ -138,13 +140,15 @@ impl<'a> Caldav<'a> {
         multistatus::parse(&answer.body).ok_or_else(|| Trouble::unusable("its list is not XML, or too long"))
     }
 
-    /// Where an entry is, as it is written down: the path of its address, on the server of the calendar.
-    fn href(&self, said: &str) -> Option<String> {
-        let url = self.collection.join(said).ok()?;
-        let is_here = url.origin() == self.collection.origin();
-        // Some list the calendar itself, or folders in it.
+    /// Where an entry is, as it is written down: the path of its address, on the server of the calendar. None for the
+    /// calendar itself and folders in it, which some list.
+    fn href(&self, said: &str) -> Result<Option<String>, Trouble> {
+        let url = self.collection.join(said).map_err(Trouble::unusable)?;
+        if url.origin() != self.collection.origin() {
+            return Err(Trouble::unusable("it lists entries of another server"));
+        }
         let is_entry = !url.path().ends_with('/') && url.path() != self.collection.path();
-        (is_here && is_entry).then(|| url.path().to_owned())
+        Ok(is_entry.then(|| url.path().to_owned()))
     }
 
     fn url(&self, href: &str) -> Result<Url, Trouble> {
@@ -193,6 +197,9 @@ impl<'a> Caldav<'a> {
     async fn everything(&self) -> Result<Changes, Trouble> {
         let answer = self.ask("PROPFIND", &self.collection, &[("depth", "1")], ETAGS).await?;
         let list = Self::list(&answer, "a question for its entries")?;
+        if list.entries.iter().any(|entry| entry.status == Some(507)) {
+            return Err(Trouble::unusable("it does not list all of its entries"));
+        }
         let mut changes = Changes { is_all: true, ..Changes::default() };
         self.collect(list.entries, &mut changes)?;
         Ok(changes)
@@ -200,24 +207,30 @@ impl<'a> Caldav<'a> {
 
     fn collect(&self, entries: Vec<Entry>, changes: &mut Changes) -> Result<(), Trouble> {
         for entry in entries {
-            let Some(href) = self.href(&entry.href) else { continue };
+            let Some(href) = self.href(&entry.href)? else { continue };
             match (entry.status, entry.etag) {
                 // Only this means that it is gone.
-                (Some(404), _) => changes.gone.push(href),
-                (_, Some(etag)) => changes.entries.push((href, etag)),
-                _ => {}
+                (Some(404 | 410), _) => drop(changes.gone.insert(href)),
+                (None | Some(200), Some(etag)) => drop(changes.entries.insert(href, etag)),
+                _ => return Err(unsaid()),
             }
         }
-        if changes.entries.len() > ENTRIES_MAX {
+        if changes.entries.len().max(changes.gone.len()) > ENTRIES_MAX {
             return Err(Trouble::unusable(format!("it has more than {ENTRIES_MAX} entries")));
         }
         Ok(())
     }
 
-    /// Entries by where they are. Those that are gone by now are left out.
-    pub(super) async fn fetch(&self, hrefs: &[String]) -> Result<Vec<Fetched>, Trouble> {
+    /// Entries by where they are, each made into something that is smaller. Those that are gone by now are left out; that one
+    /// is gone has to be said of it.
+    pub(super) async fn fetch<T>(
+        &self,
+        hrefs: &[String],
+        made: impl Fn(Fetched) -> T,
+    ) -> Result<Vec<T>, Trouble> {
         let mut fetched = Vec::with_capacity(hrefs.len());
         for some in hrefs.chunks(FETCH_MAX) {
+            let mut missing: HashSet<&str> = some.iter().map(String::as_str).collect();
             let wanted: Vec<String> = some.iter().map(|href| escaped(href)).collect();
             let wanted = wanted.join("</href><href>");
             let body = format!(
@@ -225,10 +238,19 @@ impl<'a> Caldav<'a> {
             );
             let answer = self.ask("REPORT", &self.collection, &[("depth", "1")], &body).await?;
             for entry in Self::list(&answer, "a question for entries")?.entries {
-                if let (Some(href), Some(etag), Some(text)) = (self.href(&entry.href), entry.etag, entry.data)
-                {
-                    fetched.push(Fetched { href, etag, text });
+                let Some(href) = self.href(&entry.href)?.filter(|href| missing.remove(href.as_str())) else {
+                    continue;
+                };
+                match (entry.status, entry.etag, entry.data) {
+                    (Some(404 | 410), ..) => {}
+                    (None | Some(200), Some(etag), Some(text)) => {
+                        fetched.push(made(Fetched { href, etag, text }));
+                    }
+                    _ => return Err(unsaid()),
                 }
+            }
+            if !missing.is_empty() {
+                return Err(unsaid());
             }
         }
         Ok(fetched)
@@ -281,7 +303,13 @@ impl<'a> Caldav<'a> {
     }
 }
 
-/// Where a server leads to: to itself, or to another server of its site. The password goes along, and to nobody else.
+/// An entry may be gone, and may as well be there.
+fn unsaid() -> Trouble {
+    Trouble::unusable("it does not say of each entry how it is")
+}
+
+/// Where a server leads to: to itself, or to another server of its site, whose name ends in the same two labels. The password
+/// goes along.
 fn led(from: &Url, to: &str) -> Result<Url, Trouble> {
     let to = from.join(to).map_err(Trouble::unusable)?;
     let site = |url: &Url| {

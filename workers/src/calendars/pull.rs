@@ -12,12 +12,18 @@ use schedule::Zone;
 use sha2::{Digest, Sha256};
 use store::calendars::{self, Object, Opened, Own, Reading, Took};
 
-use super::{caldav::Caldav, provided, trouble::Trouble};
+use super::{
+    caldav::{Caldav, Changes, Fetched},
+    provided,
+    trouble::Trouble,
+};
 use crate::deps::Deps;
 
 /// How far ahead anybody is busy, and how far back.
 pub(super) const AHEAD: TimeDelta = TimeDelta::days(366);
 pub(super) const BACK: TimeDelta = TimeDelta::days(1);
+/// Appointments that change between two readings.
+const EVENTS_MAX: usize = 50_000;
 /// Stretches in which somebody is busy.
 const BUSY_SPANS_MAX: usize = 10_000;
 /// Bytes of where an entry is, and of how it is.
@@ -62,6 +68,10 @@ pub(crate) async fn pull(
     let removed = said.removed.iter().filter(|href| entries.remove(*href).is_some()).count();
     for (href, etag, events) in &said.changed {
         entries.insert(href.clone(), (etag.clone(), events.clone()));
+    }
+    // A name of ours that is none of theirs is somebody else's appointment: another tenant's, or another installation's.
+    for event in entries.values_mut().flat_map(|(_, events)| events) {
+        event.ours = event.ours.take().filter(|ours| opened.own.contains(&ours.booking));
     }
     let Busy { spans, doubts } = follow(entries, &opened.timezone, opened.at).await?;
     let pulled = CalendarPulled {
@@ -137,19 +147,8 @@ async fn read_caldav(
         Some(collection) => Caldav::at(outbound, access, collection)?,
         None => Caldav::find(outbound, access).await?,
     };
-    let changes = match calendar.changes(opened.token.as_deref()).await {
-        // It was renamed or moved: looked for again the next time.
-        Err(Trouble::Answered(404 | 410, _)) if opened.collection.is_some() => {
-            let moved = Caldav::find(outbound, access).await?;
-            return read_all(moved, access, known).await;
-        }
-        changes => changes?,
-    };
-    said(calendar, access, known, changes).await
-}
-
-async fn read_all(calendar: Caldav<'_>, access: &Access, known: &Entries) -> Result<Said, Trouble> {
-    let changes = calendar.changes(None).await?;
+    // Where it is gone, another calendar of its user is not it: somebody has to link it anew.
+    let changes = calendar.changes(opened.token.as_deref()).await?;
     said(calendar, access, known, changes).await
 }
 
@@ -157,7 +156,7 @@ async fn said(
     calendar: Caldav<'_>,
     access: &Access,
     known: &Entries,
-    changes: super::caldav::Changes,
+    changes: Changes,
 ) -> Result<Said, Trouble> {
     if calendar.collection.as_str().len() > HREF_BYTES_MAX {
         return Err(Trouble::unusable("its address is too long"));
@@ -165,27 +164,28 @@ async fn said(
     let is_new = |href: &str, etag: &str| known.get(href).is_none_or(|(before, _)| before != etag);
     let wanted = changes.entries.iter().filter(|(href, etag)| is_new(href, etag));
     let wanted: Vec<String> = wanted.map(|(href, _)| href.clone()).collect();
-    let fetched = calendar.fetch(&wanted).await?;
-    let came: HashSet<&str> = fetched.iter().map(|entry| entry.href.as_str()).collect();
-    let listed: HashSet<&str> = changes.entries.iter().map(|(href, _)| href.as_str()).collect();
+    let owner = access.email.as_deref();
+    let read_one = |entry: Fetched| {
+        let events = read(entry.text.as_bytes(), owner).unwrap_or_else(|_| vec![Event::unreadable()]);
+        (entry.href, (entry.etag, events))
+    };
+    let fresh: Entries = calendar.fetch(&wanted, read_one).await?.into_iter().collect();
+    if fresh.values().map(|(_, events)| events.len()).sum::<usize>() > EVENTS_MAX {
+        return Err(Trouble::unusable(format!("more than {EVENTS_MAX} appointments changed")));
+    }
+    // Gone between the listing and the fetching.
+    let lost: HashSet<&String> = wanted.iter().filter(|href| !fresh.contains_key(*href)).collect();
     let is_gone = |href: &&String| {
-        let is_left_out = changes.is_all && !listed.contains(href.as_str());
-        // Gone between the listing and the fetching.
-        let is_lost = wanted.contains(href) && !came.contains(href.as_str());
-        is_left_out || is_lost || changes.gone.contains(href)
+        let is_left_out = changes.is_all && !changes.entries.contains_key(*href);
+        is_left_out || lost.contains(href) || changes.gone.contains(*href)
     };
     let mut removed: Vec<String> = known.keys().filter(is_gone).cloned().collect();
     // Also what was written by us and never read.
     removed.extend(changes.gone.iter().filter(|href| !known.contains_key(*href)).cloned());
-    let owner = access.email.as_deref();
-    let read_one = |entry: &super::caldav::Fetched| {
-        let events = read(entry.text.as_bytes(), owner).unwrap_or_else(|_| vec![Event::unreadable()]);
-        (entry.href.clone(), entry.etag.clone(), events)
-    };
     Ok(Said {
         collection: Some(calendar.collection.to_string()),
         token: changes.token,
-        changed: fetched.iter().map(read_one).collect(),
+        changed: fresh.into_iter().map(|(href, (etag, events))| (href, etag, events)).collect(),
         removed,
     })
 }

@@ -40,8 +40,10 @@ async fn bring(calendar: &Caldav<'_>, booking: BookingId, to_push: &ToPush) -> R
     let name = || calendar.href_of(&format!("{booking}.ics"));
     let href = to_push.href.clone().unwrap_or_else(name);
     let mut seen = to_push.etag.clone();
-    // Where it is not known how it is, it is looked at first.
-    let mut is_known = !to_push.is_forced && to_push.href.is_some() == to_push.etag.is_some();
+    // Where it is not known how it is, it is looked at first. What is not wanted may have been written all the same, by
+    // somebody who stopped before it was noted.
+    let is_noted = to_push.etag.is_some() || (to_push.href.is_none() && to_push.is_wanted);
+    let mut is_known = !to_push.is_forced && is_noted;
     for _ in 0..TRIES_MAX {
         if !is_known {
             match calendar.get(&href).await? {

@@ -1,6 +1,7 @@
 //! iCalendar files: read from others, and shown to them.
 
 use calendar::read;
+use jobs::BookingId;
 use reqwest::StatusCode;
 use serde_json::json;
 use testkit::{Dav, DavServer, eventually};
@@ -57,10 +58,13 @@ async fn an_icalendar_file_at_an_address_takes_time() {
     let http = reqwest::Client::new();
     let during = ahead(5);
     let [from, until] = [during.from, during.until].map(|at| at.format("%Y%m%dT%H%M%SZ"));
+    // Named as a booking of another tenant's would be, or of another installation's: it takes their time as anything does.
+    let name = format!("{}@crewline", BookingId::new());
     let calendar = format!(
-        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:a\r\nDTSTAMP:20260101T000000Z\r\n\
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:{name}\r\nDTSTAMP:20260101T000000Z\r\n\
          DTSTART:{from}\r\nDTEND:{until}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
     );
+    assert!(read(calendar.as_bytes(), None).unwrap()[0].ours.is_some());
     let put =
         http.put(server.calendar()).basic_auth("ada", Some("secret")).header("content-type", "text/calendar");
     assert!(put.body(calendar).send().await.unwrap().status().is_success());

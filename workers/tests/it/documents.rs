@@ -1,12 +1,8 @@
 //! The sequences of the documentation, run as they stand against real processes.
-//!
-//! Every `sh` block of a page runs in one shell, in order. A `text` block after one is what it prints; `…` stands for
-//! anything.
 
-use std::{fmt::Write as _, path::Path, process::Stdio};
+use std::path::Path;
 
-use testkit::{Dav, DavServer};
-use tokio::process::Command;
+use testkit::{Dav, DavServer, Page};
 
 use crate::{
     calendars::linkable,
@@ -14,46 +10,7 @@ use crate::{
     world::{SOON, Worker, World},
 };
 
-const PAGE_OF: &str = "../docs";
-
-/// The commands of a page, and what they should print.
-struct Script {
-    commands: String,
-    prints: Vec<String>,
-}
-
-fn script(page: &str) -> Script {
-    let text = std::fs::read_to_string(Path::new(PAGE_OF).join(page)).unwrap();
-    let mut script = Script { commands: "set -euo pipefail\n".into(), prints: Vec::new() };
-    let mut block = None;
-    for line in text.lines() {
-        match (block, line) {
-            (None, "```sh" | "```text") => block = Some(line),
-            (Some(_), "```") => block = None,
-            (Some("```sh"), line) => writeln!(script.commands, "{line}").unwrap(),
-            (Some(_), line) => script.prints.push(line.to_owned()),
-            _ => {}
-        }
-    }
-    script
-}
-
-/// Whether `line` is what `expected` describes.
-fn fits(line: &str, expected: &str) -> bool {
-    let mut rest = line;
-    let mut parts = expected.split('…');
-    let Some(first) = parts.next() else { return false };
-    let Some(after) = rest.strip_prefix(first) else { return false };
-    rest = after;
-    for part in parts {
-        if part.is_empty() {
-            return true;
-        }
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
-    }
-    rest.is_empty()
-}
+const PAGES: &str = "../docs";
 
 async fn holds(page: &str) {
     let world = World::new().await;
@@ -64,25 +21,9 @@ async fn holds(page: &str) {
 async fn holds_in(world: &World, worker: &Worker, page: &str, more: &[(&str, &str)]) {
     worker.ready().await;
     let (client, stop) = serve(world).await;
-    let Script { commands, prints } = script(page);
-    assert!(!prints.is_empty(), "{page} shows nothing");
-    let run = Command::new("bash")
-        .args(["-c", &commands])
-        .env("CREWLINE_URL", &client.url)
-        .env("CREWLINE_API_KEY", &client.key)
-        .envs(more.iter().copied())
-        .current_dir(world.scratch())
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let run = tokio::time::timeout(SOON * 3, run).await.expect("the page's commands do not end").unwrap();
-    let (printed, told) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
-    let printed: Vec<&str> = printed.lines().collect();
-    assert!(run.status.success(), "{page}: {}\n{}\n{told}", run.status, printed.join("\n"));
-    assert_eq!(printed.len(), prints.len(), "{page} prints\n{}\n{told}", printed.join("\n"));
-    for (line, expected) in printed.iter().zip(&prints) {
-        assert!(fits(line, expected), "{page} should print\n{expected}\nand prints\n{line}");
-    }
+    let usual = [("CREWLINE_URL", client.url.as_str()), ("CREWLINE_API_KEY", &client.key)];
+    let page = Page::read(&Path::new(PAGES).join(page)).unwrap();
+    page.holds(&world.scratch(), &[&usual, more].concat(), SOON * 3).await.unwrap();
     stop.cancel();
 }
 

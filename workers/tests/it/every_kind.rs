@@ -120,7 +120,7 @@ async fn told(world: &World) -> WebhookDeliver {
     for sql in [
         format!(
             "insert into webhook_endpoint (id, tenant_id, url, event_types, secret, created_by)
-             values ('{endpoint}', '{tenant}', 'https://example.com/', '{{none}}', 'x', 'x')"
+             values ('{endpoint}', '{tenant}', 'https://example.com/', '{{none}}', '', 'x')"
         ),
         format!(
             "insert into webhook_message (id, tenant_id, type, subject, data, fanned_out_at)

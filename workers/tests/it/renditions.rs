@@ -138,7 +138,7 @@ async fn a_decoder_that_dies_takes_nobody_with_it() {
 #[tokio::test]
 async fn a_decoder_cannot_take_more_memory_than_it_was_given() {
     let world = World::new().await;
-    let worker = world.start(&["--media-memory-mib", "256"]);
+    let worker = world.start(&["--media-memory-mib", "384"]);
     let asset = world.asset(enormous_photo()).await;
     let mut new =
         NewJob::of(&MediaRendition { asset, preset: MediaRendition::default_preset(), branded: false })

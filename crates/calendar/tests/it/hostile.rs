@@ -49,11 +49,21 @@ fn what_never_ends_or_never_comes_is_bounded() {
         "DTSTART:20260101T000000Z\nDURATION:P9999999999W\nRRULE:FREQ=DAILY",
         "DTSTART:20260101T000000Z\nDURATION:PT1M\nRRULE:FREQ=DAILY;INTERVAL=0",
         "DTSTART:99991231T235959Z\nDURATION:P1D",
+        "DTSTART:20260101T000000Z\nDURATION:PT4294967295H",
     ];
     for entry in entries {
         let busy = busy(&events(&[entry]), Zone::UTC, horizon()).unwrap();
         assert!(busy.doubts <= 1, "{entry}");
     }
+    // A year of seconds in a few hundred bytes.
+    let list = |most: u8| (0..most).map(|one| one.to_string()).collect::<Vec<_>>().join(",");
+    let (hours, sixty) = (list(24), list(60));
+    let each = format!(
+        "DTSTART:20260301T000000Z\nDURATION:PT1M\nRRULE:FREQ=YEARLY;BYDAY=MO,TU,WE,TH,FR,SA,SU;BYHOUR={hours};BYMINUTE={sixty};BYSECOND={sixty}"
+    );
+    let followed = busy(&events(&[each.as_str()]), Zone::UTC, horizon()).unwrap();
+    assert_eq!(followed.doubts, 1);
+    assert_eq!(followed.spans, [span("2026-03-01T00:00:00Z", "2027-01-02T00:00:00Z")]);
     let many = vec!["DTSTART:20260101T000000Z\nDURATION:PT1M\nRRULE:FREQ=HOURLY"; 20];
     assert_eq!(busy(&events(&many), Zone::UTC, horizon()), Err(TooMuch::Occurrences));
     let doubtful = vec!["SUMMARY:when?"; 201];

@@ -20,7 +20,7 @@ async fn command_line() {
         ("XDG_CONFIG_HOME", &home),
     ];
     let page = Page::read(Path::new("../../docs/command-line.md")).unwrap();
-    page.holds(&environment, SOON * 3).await.unwrap();
+    page.holds(world.folder(), &environment, SOON * 3).await.unwrap();
 }
 
 /// The table of exit codes names what the program does.

@@ -192,7 +192,9 @@ pub async fn settle_push(
         Stands::Conflict(_) => ("conflict", None, None),
     };
     sqlx::query(
-        "update calendar_push set state = case when wish = $4 then $5 else state end, is_forced = is_forced and wish <> $4,
+        // What was written for an older wish may have come after what was done for the present one: looked at again.
+        "update calendar_push set state = case when wish = $4 then $5 when state = 'done' then 'pending' else state end,
+             wish = wish + (wish <> $4 and state = 'done')::int, is_forced = is_forced and wish <> $4,
              href = case when $5 = 'done' then $6 else href end, etag = case when $5 = 'done' then $7 else etag end
          where tenant_id = $1 and link_id = $2 and booking_id = $3",
     )

@@ -1,5 +1,7 @@
 //! Reading a calendar outside: what is known of it, and taking what it says now in place of that.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use jobs::{AbsenceId, BookingId, CalendarLinkId, TenantId};
 use matching::Span;
@@ -39,6 +41,8 @@ pub struct Opened {
     pub reading: i32,
     /// What it said before.
     pub known: Vec<Known>,
+    /// Bookings that take the time of whoever keeps it.
+    pub own: HashSet<BookingId>,
 }
 
 /// An entry as it was read before.
@@ -87,8 +91,19 @@ pub async fn open(db: &Db, tenant: TenantId, link: CalendarLinkId) -> Result<Opt
     .fetch_all(&mut *tx)
     .await
     .or_failed("read what a calendar said before")?;
+    let own: Vec<Uuid> = sqlx::query_scalar(
+        "select distinct o.booking_id from calendar_link l join membership m on m.party_id = l.party_id
+         join occupied o on o.account_id = m.account_id
+         where l.tenant_id = $1 and l.id = $2 and upper(o.protected) > now() - interval '2 days'",
+    )
+    .bind(tenant.as_uuid())
+    .bind(link.as_uuid())
+    .fetch_all(&mut *tx)
+    .await
+    .or_failed("see which bookings take somebody's time")?;
     drop(tx);
     Ok(Some(Opened {
+        own: own.into_iter().map(BookingId::from_uuid).collect(),
         provider: row.provider,
         access: db.open_secret(&link.to_string(), &row.access)?,
         collection: row.collection,
@@ -179,6 +194,13 @@ pub async fn take(
     .await
     .or_failed("note that a calendar was read")?;
     let Some(party) = party else { return Ok(Took::Overtaken) };
+    // Whose account it is stays so until this is written down.
+    sqlx::query("select from membership where tenant_id = $1 and party_id = $2 for no key update")
+        .bind(tenant.as_uuid())
+        .bind(party)
+        .execute(&mut *tx)
+        .await
+        .or_failed("hold a membership")?;
     keep_objects(&mut tx, tenant, link, reading).await?;
     keep_busy(&mut tx, tenant, link, &reading.busy).await?;
     note_freshness(&mut tx, tenant, party).await?;
@@ -264,7 +286,7 @@ async fn overlaps(
     link: CalendarLinkId,
 ) -> Result<Vec<Found>, StoreError> {
     let rows: Vec<(Uuid, String)> = sqlx::query_as(
-        "select b.id, a.during::text from absence a
+        "select b.id, (a.during * b.during)::text from absence a
          join calendar_link l on l.id = a.link_id
          join occupied o on o.tenant_id = $1 and o.account_id = a.account_id and o.party_id = l.party_id
              and o.protected && a.during

@@ -107,7 +107,7 @@ async fn answer_of(world: &World, booking: BookingId) -> Option<String> {
 async fn guests_hear_once_a_booking_is_confirmed_and_when_it_is_called_off() {
     let world = World::new().await;
     let (party, guest) = (technician(&world, world.tenant).await, guest(&world, "grace@example.test").await);
-    let booking = made(&world, &new(&[party], Status::Pencil, visit(9))).await;
+    let booking = made(&world, new(&[party], Status::Pencil, visit(9))).await;
     let id = invited(&world, booking, guest).await;
     assert_eq!(hears(&world, id).await, None, "it is in pencil");
     told(&world, id, None).await;
@@ -126,7 +126,7 @@ async fn guests_hear_once_a_booking_is_confirmed_and_when_it_is_called_off() {
 async fn whoever_never_heard_of_a_booking_does_not_hear_that_it_is_off() {
     let world = World::new().await;
     let (party, guest) = (technician(&world, world.tenant).await, guest(&world, "grace@example.test").await);
-    let booking = made(&world, &new(&[party], Status::Confirmed, visit(9))).await;
+    let booking = made(&world, new(&[party], Status::Confirmed, visit(9))).await;
     let id = invited(&world, booking, guest).await;
     let before = wish(&world, id).await;
     assert!(invitations::withdraw(&world.api, world.tenant, id).await.unwrap().unwrap().is_withdrawn);
@@ -140,7 +140,7 @@ async fn whoever_never_heard_of_a_booking_does_not_hear_that_it_is_off() {
 async fn only_somebody_with_an_address_is_invited_and_not_without_end() {
     let world = World::new().await;
     let party = technician(&world, world.tenant).await;
-    let booking = made(&world, &new(&[party], Status::Confirmed, visit(9))).await;
+    let booking = made(&world, new(&[party], Status::Confirmed, visit(9))).await;
     assert!(matches!(wish_for(&world, booking, party).await.1, Made::NoAddress), "no address");
     assert!(matches!(wish_for(&world, BookingId::new(), party).await.1, Made::NoBooking));
     for address in ["a@example.test", "b@example.test"] {
@@ -160,7 +160,7 @@ async fn only_somebody_with_an_address_is_invited_and_not_without_end() {
 async fn an_answer_counts_if_it_is_the_guests_and_to_what_they_were_told_last() {
     let world = World::new().await;
     let (party, guest) = (technician(&world, world.tenant).await, guest(&world, "grace@example.test").await);
-    let booking = made(&world, &new(&[party], Status::Confirmed, visit(9))).await;
+    let booking = made(&world, new(&[party], Status::Confirmed, visit(9))).await;
     let id = invited(&world, booking, guest).await;
     let (grace, wish) = ("Grace@Example.test", i64::from(wish(&world, id).await));
     assert_eq!(said(&world, id, booking, (grace, "accepted", wish)).await, Heard::Overtaken, "before");
@@ -192,7 +192,7 @@ async fn an_answer_counts_if_it_is_the_guests_and_to_what_they_were_told_last() 
 async fn what_comes_by_mail_is_passed_on_to_whoever_invited() {
     let world = World::new().await;
     let (party, guest) = (technician(&world, world.tenant).await, guest(&world, "grace@example.test").await);
-    let booking = made(&world, &new(&[party], Status::Confirmed, visit(9))).await;
+    let booking = made(&world, new(&[party], Status::Confirmed, visit(9))).await;
     let id = invited(&world, booking, guest).await;
     let job = NewJob::of(&InviteReply::example()).unwrap();
     assert!(invitations::pass_on(&world.worker, id, &job).await.unwrap());

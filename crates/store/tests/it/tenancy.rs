@@ -8,7 +8,6 @@ use store::testing::TestDatabase;
 const GLOBAL: &[(&str, &str)] = &[
     ("lease", "names jobs of many tenants; only workers may read it"),
     ("pace", "counts claims of all tenants; only workers may read it"),
-    ("turn", "who has a chore in hand, for all tenants; only workers may read it"),
     ("bucket", "what is left of a rule's rate; only workers may read it"),
     ("worker", "processes belong to no tenant"),
     ("user_account", "people belong to no tenant; reached by functions only"),
