@@ -72,7 +72,7 @@ pub fn invitation(
         parameter(ICalendarParameterName::Rsvp, "TRUE"),
     ];
     event.entries.push(address(ICalendarProperty::Attendee, asked, guest));
-    written(vec![line(ICalendarProperty::Method, text(method.word()))], vec![event])
+    written(vec![line(ICalendarProperty::Method, text(method.word()))], vec![event], Vec::new())
 }
 
 /// What a guest answers.

@@ -37,7 +37,7 @@ pub struct Entry {
 
 /// A calendar with one booking in it, as a calendar server keeps them.
 pub fn event(entry: &Entry) -> String {
-    written(Vec::new(), vec![component(entry)])
+    written(Vec::new(), vec![component(entry)], Vec::new())
 }
 
 /// A calendar of bookings, called `name`, for programs that look at it again and again.
@@ -47,10 +47,15 @@ pub fn feed(name: &str, entries: &[Entry]) -> String {
         other("X-PUBLISHED-TTL", REFRESH),
         line(ICalendarProperty::Method, text("PUBLISH")),
     ];
-    written(about, entries.iter().map(component).collect())
+    written(about, entries.iter().map(component).collect(), Vec::new())
 }
 
-pub(crate) fn written(about: Vec<ICalendarEntry>, entries: Vec<ICalendarComponent>) -> String {
+/// A file with these entries. Their `parts` come after them: that is how an entry counts which are its own.
+pub(crate) fn written(
+    about: Vec<ICalendarEntry>,
+    entries: Vec<ICalendarComponent>,
+    parts: Vec<ICalendarComponent>,
+) -> String {
     let mut head =
         vec![line(ICalendarProperty::Version, text("2.0")), line(ICalendarProperty::Prodid, text(WRITER))];
     head.extend(about);
@@ -60,6 +65,7 @@ pub(crate) fn written(about: Vec<ICalendarEntry>, entries: Vec<ICalendarComponen
         component_ids: (1..=entries.len() as u32).collect(),
     }];
     components.extend(entries);
+    components.extend(parts);
     ICalendar { components }.to_string()
 }
 

@@ -109,7 +109,7 @@ fn precision(properties: &Properties) -> Option<Precision> {
         ("address" | "secondary_address", Some("rooftop" | "parcel" | "point" | "proximate")) => {
             Some(Precision::Building)
         }
-        ("address" | "secondary_address", _) | ("street" | "block", _) => Some(Precision::Street),
+        ("address" | "secondary_address" | "street" | "block", _) => Some(Precision::Street),
         ("postcode" | "locality" | "neighborhood" | "place", _) => Some(Precision::Area),
         _ => None,
     }

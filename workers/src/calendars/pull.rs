@@ -92,8 +92,11 @@ pub(crate) async fn pull(
         busy: spans,
         doubts,
     };
-    let took = calendars::take(&deps.db, tenant, link, &reading).await?;
-    Ok((took == Took::Taken).then_some(pulled))
+    match calendars::take(&deps.db, tenant, link, &reading).await? {
+        Took::Taken => Ok(Some(pulled)),
+        Took::Overtaken => Ok(None),
+        Took::Outdated => Err(Trouble::Outdated),
+    }
 }
 
 fn known(opened: &Opened) -> Result<Entries, Trouble> {

@@ -22,12 +22,12 @@ struct Item {
     status: Option<String>,
     #[serde(rename = "iCalUID")]
     uid: Option<String>,
-    start: Option<Time>,
-    end: Option<Time>,
+    start: Option<When>,
+    end: Option<When>,
     #[serde(default)]
     recurrence: Vec<String>,
     recurring_event_id: Option<String>,
-    original_start_time: Option<Time>,
+    original_start_time: Option<When>,
     transparency: Option<String>,
     event_type: Option<String>,
     #[serde(default)]
@@ -36,7 +36,7 @@ struct Item {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Time {
+struct When {
     date: Option<String>,
     date_time: Option<String>,
     time_zone: Option<String>,
@@ -50,7 +50,7 @@ struct Attendee {
     response_status: Option<String>,
 }
 
-impl Time {
+impl When {
     fn said(&self) -> Option<Said> {
         match (&self.date, &self.date_time) {
             (Some(date), _) => Said::day(date),
@@ -92,7 +92,7 @@ impl Item {
     fn event(&self, id: &str) -> Event {
         let declined =
             |attendee: &Attendee| attendee.is_self && attendee.response_status.as_deref() == Some("declined");
-        let said = |time: &Option<Time>| time.as_ref().and_then(Time::said);
+        let said = |time: &Option<When>| time.as_ref().and_then(When::said);
         let instead_of = said(&self.original_start_time).filter(|_| self.recurring_event_id.is_some());
         // All of a series share what its first is called; of one that is cancelled nothing else is told.
         let first = self.recurring_event_id.as_deref().unwrap_or(id);

@@ -4,6 +4,7 @@
 mod edges;
 mod hostile;
 mod invitations;
+mod keeping;
 mod oracle;
 mod provided;
 mod said;

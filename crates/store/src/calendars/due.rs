@@ -21,6 +21,8 @@ use crate::{
 const BATCH_MAX: i64 = 100;
 /// How long after a calendar was asked it is asked again, in seconds.
 const PULL_EVERY_S: i32 = 600;
+/// How often a feed is made anew although nothing was booked, in hours.
+const ROLL_EVERY_HOURS: i32 = 24;
 /// What was asked for and is not there after so long is asked for again, in hours.
 const AGAIN_HOURS: i32 = 6;
 
@@ -37,6 +39,7 @@ pub async fn ask(db: &Db) -> Result<usize, StoreError> {
     let mut jobs = Jobs::new();
     pulls(&mut tx, &mut jobs).await?;
     pushes(&mut tx, &mut jobs).await?;
+    roll(&mut tx).await?;
     exports(&mut tx, &mut jobs).await?;
     invitations(&mut tx, &mut jobs).await?;
     let count = jobs.values().map(Vec::len).sum();
@@ -75,9 +78,11 @@ async fn pulls(tx: &mut Tx, jobs: &mut Jobs) -> Result<(), StoreError> {
 async fn pushes(tx: &mut Tx, jobs: &mut Jobs) -> Result<(), StoreError> {
     let due: Vec<(Uuid, Uuid, Uuid, i32)> = sqlx::query_as(
         "with due as (
-             select link_id, booking_id from calendar_push where state = 'pending'
-                 and (asked_wish < wish or asked_at < clock_timestamp() - make_interval(hours => $2))
-             limit $1 for no key update skip locked
+             select p.link_id, p.booking_id from calendar_push p
+             join calendar_link l on l.id = p.link_id and not l.is_refused
+             where p.state = 'pending'
+                 and (p.asked_wish < p.wish or p.asked_at < clock_timestamp() - make_interval(hours => $2))
+             limit $1 for no key update of p skip locked
          )
          update calendar_push p set asked_wish = p.wish, asked_at = clock_timestamp()
          from due where p.link_id = due.link_id and p.booking_id = due.booking_id
@@ -93,6 +98,24 @@ async fn pushes(tx: &mut Tx, jobs: &mut Jobs) -> Result<(), StoreError> {
         let job = NewJob::of(&CalendarPush { link, booking, wish }).map_err(|error| unwritable(&error))?;
         jobs.entry(tenant).or_default().push(job);
     }
+    Ok(())
+}
+
+/// The days that a feed shows move on, whatever was booked.
+async fn roll(tx: &mut Tx) -> Result<(), StoreError> {
+    sqlx::query(
+        "with due as (
+             select id from calendar_feed where rolls_at <= clock_timestamp() order by rolls_at limit $1
+             for no key update skip locked
+         )
+         update calendar_feed f set wish = f.wish + 1, rolls_at = clock_timestamp() + make_interval(hours => $2)
+         from due where f.id = due.id",
+    )
+    .bind(BATCH_MAX)
+    .bind(ROLL_EVERY_HOURS)
+    .execute(&mut **tx)
+    .await
+    .or_failed("take feeds whose days have passed")?;
     Ok(())
 }
 

@@ -115,10 +115,11 @@ pub async fn create(
         Taken::Before(answer) => return Ok(LinkMade::Replayed(answer)),
         Taken::ForAnother => return Ok(LinkMade::Mismatch),
     }
-    // Held, so that two who link at once do not both see that there is room.
+    // Held, so that two who link at once do not both see that there is room, and so that whoever confirms a booking meanwhile
+    // sees the link or is seen.
     let count: Option<i64> = sqlx::query_scalar(
         "select (select count(*) from calendar_link l where l.tenant_id = $1 and l.party_id = $2)
-         from membership m where m.tenant_id = $1 and m.party_id = $2 for no key update of m",
+         from membership m where m.tenant_id = $1 and m.party_id = $2 for update of m",
     )
     .bind(tenant.as_uuid())
     .bind(new.party.as_uuid())
