@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use secrecy::SecretString;
+
 /// Body of a request.
 pub(crate) const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Batches that this process reads and takes in at once; with their size this bounds the memory they take.
@@ -298,6 +300,10 @@ pub(crate) const OPS_LINES_MAX: i64 = 500;
 pub(crate) const OPS_LIVE_PAUSE_OF_JOB: Duration = Duration::from_secs(1);
 pub(crate) const OPS_LIVE_PAUSE: Duration = Duration::from_secs(3);
 
+/// Bytes of what a provider says of a calendar, and of what Microsoft asks first.
+pub(crate) const CALENDAR_PING_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const CALENDAR_QUESTION_BYTES_MAX: usize = 1_024;
+
 /// What an operator may change.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -313,6 +319,8 @@ pub struct Settings {
     pub webhooks_per_source_max: u32,
     /// Whether endpoints may be `http` on this very machine.
     pub webhooks_loopback: bool,
+    /// The secret of our client at Cronofy, which signs what it says with it.
+    pub cronofy_secret: Option<SecretString>,
     /// Proxies in front of us that add to `X-Forwarded-For`.
     pub proxies: u8,
     /// Event streams a tenant may hold open.

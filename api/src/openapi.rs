@@ -11,11 +11,12 @@ use crate::{
     request,
     routes::{
         absences, asset_list, asset_terms, assets, attempts, batch, bookings, brand, bulk,
-        calendar_conflicts, calendar_feeds, calendar_links, contact_points, deliveries, events, health,
-        hooks, inbox, inbox_events, invitations, job_events, jobs, kinds, limits, matches, memberships,
-        messages, notifications, offers, pages, parties, pauses, preferences, promises, rankings, relations,
-        retention, schedule_steer, schedules, slots, steer, submit, templates, uploads, webhook_deliveries,
-        webhook_endpoints, webhook_events, webhook_rules, webhook_sources, why, workflows,
+        calendar_conflicts, calendar_feeds, calendar_links, calendar_pings, contact_points, deliveries,
+        events, health, hooks, inbox, inbox_events, invitations, job_events, jobs, kinds, limits, matches,
+        memberships, messages, notifications, offers, pages, parties, pauses, preferences, promises,
+        rankings, relations, retention, schedule_steer, schedules, slots, steer, submit, templates, uploads,
+        webhook_deliveries, webhook_endpoints, webhook_events, webhook_rules, webhook_sources, why,
+        workflows,
     },
     unsubscribe,
 };
@@ -234,6 +235,7 @@ pub fn router(app: AppState) -> Router {
         .merge(delivery::router())
         .merge(unsubscribe::router())
         .merge(calendar_feeds::router())
+        .merge(calendar_pings::router())
         .merge(ops::router(&app));
     let keyed = keyed.route_layer(middleware::from_fn_with_state(app.clone(), auth::authenticate));
     keyed

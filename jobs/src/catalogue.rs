@@ -17,6 +17,7 @@ macro_rules! for_each_kind {
             $crate::kinds::calendar_export::CalendarExport,
             $crate::kinds::calendar_pull::CalendarPull,
             $crate::kinds::calendar_push::CalendarPush,
+            $crate::kinds::calendar_renew::CalendarRenew,
             $crate::kinds::delivery_publish::DeliveryPublish,
             $crate::kinds::delivery_zip::DeliveryZip,
             $crate::kinds::geo_geocode::GeoGeocode,

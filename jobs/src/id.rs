@@ -141,6 +141,8 @@ ids! {
     BookingId = "bkg",
     /// A calendar outside that somebody keeps.
     CalendarLinkId = "cal",
+    /// Where a provider says that a calendar changed.
+    CalendarChannelId = "cch",
     /// What somebody's calendar program reads of their bookings.
     CalendarFeedId = "cfd",
     /// Something about a calendar outside that a person has to see to.

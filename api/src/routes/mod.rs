@@ -15,6 +15,7 @@ pub(crate) mod calendar_conflicts;
 pub(crate) mod calendar_feeds;
 mod calendar_link_body;
 pub(crate) mod calendar_links;
+pub(crate) mod calendar_pings;
 pub(crate) mod contact_points;
 pub(crate) mod deliveries;
 pub(crate) mod delivery_body;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::app::{Answer, TestApp, fresh};
 
-async fn technician(app: &TestApp) -> String {
+pub(crate) async fn technician(app: &TestApp) -> String {
     let id = app.post("/v1/parties", &json!({"name": "Ada"})).await.body["id"].as_str().unwrap().to_owned();
     let member = json!({"roles": ["technician"], "timezone": "UTC"});
     let set = app.request(Method::PUT, &format!("/v1/parties/{id}/membership")).json(&member);

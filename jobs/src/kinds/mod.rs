@@ -4,6 +4,7 @@ pub mod booking_lapse;
 pub mod calendar_export;
 pub mod calendar_pull;
 pub mod calendar_push;
+pub mod calendar_renew;
 pub mod delivery_publish;
 pub mod delivery_zip;
 pub mod geo_geocode;

@@ -8,6 +8,7 @@ mod providers;
 mod pull;
 mod push;
 mod trouble;
+mod watch;
 
 pub use self::providers::CalendarArgs;
-pub(crate) use self::{pull::pull, push::push, trouble::Trouble};
+pub(crate) use self::{pull::pull, push::push, trouble::Trouble, watch::watch};

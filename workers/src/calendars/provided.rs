@@ -113,7 +113,7 @@ impl Calendar<'_> {
     }
 
     async fn google_list(&self, (name, value): (&str, &str), is_all: bool) -> Result<List, Trouble> {
-        let first = self.address(&["calendar", "v3", "calendars", self.name, "events"])?;
+        let first = self.client.address(&["calendar", "v3", "calendars", self.name, "events"])?;
         let mut list = List { is_all, ..List::default() };
         let mut next: Option<String> = None;
         for _ in 0..PARTS_MAX {
@@ -141,8 +141,8 @@ impl Calendar<'_> {
             }
         }
         let mut url = match self.name {
-            "primary" => self.address(&["v1.0", "me", "calendarView", "delta"])?,
-            name => self.address(&["v1.0", "me", "calendars", name, "calendarView", "delta"])?,
+            "primary" => self.client.address(&["v1.0", "me", "calendarView", "delta"])?,
+            name => self.client.address(&["v1.0", "me", "calendars", name, "calendarView", "delta"])?,
         };
         let (from, until) = (stamp(at - BACK), stamp(at + AHEAD));
         url.query_pairs_mut().append_pair("startDateTime", &from).append_pair("endDateTime", &until);
@@ -150,7 +150,7 @@ impl Calendar<'_> {
     }
 
     async fn cronofy(&self, at: DateTime<Utc>) -> Result<List, Trouble> {
-        let mut url = self.address(&["v1", "events"])?;
+        let mut url = self.client.address(&["v1", "events"])?;
         let [from, to] = [at - BACK, at + CRONOFY_AHEAD].map(|at| at.format("%Y-%m-%d").to_string());
         url.query_pairs_mut().extend_pairs([
             ("from", from.as_str()),
@@ -198,13 +198,6 @@ impl Calendar<'_> {
             }
             _ => Err(Trouble::of(&answer, "a question for its entries")),
         }
-    }
-
-    fn address(&self, path: &[&str]) -> Result<Url, Trouble> {
-        let mut url = self.client.api.clone();
-        let no_base = |()| Trouble::unusable("the address of its API cannot be used");
-        url.path_segments_mut().map_err(no_base)?.pop_if_empty().extend(path);
-        Ok(url)
     }
 
     /// An address that the provider named: of its API, for the token goes there.

@@ -4,6 +4,8 @@ use clap::Args;
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::trouble::Trouble;
+
 /// As whom we come to providers of calendars.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Calendars")]
@@ -58,6 +60,14 @@ pub(crate) struct Client<'a> {
 }
 
 impl Client<'_> {
+    /// The address of something of its API.
+    pub(super) fn address(&self, path: &[&str]) -> Result<Url, Trouble> {
+        let mut url = self.api.clone();
+        let no_base = |()| Trouble::unusable("the address of its API cannot be used");
+        url.path_segments_mut().map_err(no_base)?.pop_if_empty().extend(path);
+        Ok(url)
+    }
+
     pub(super) fn secret(&self) -> &str {
         self.secret.expose_secret()
     }

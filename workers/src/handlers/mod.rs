@@ -4,6 +4,7 @@ mod booking_lapse;
 mod calendar_export;
 mod calendar_pull;
 mod calendar_push;
+mod calendar_renew;
 mod delivery_publish;
 mod delivery_zip;
 mod geo_geocode;

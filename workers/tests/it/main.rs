@@ -34,6 +34,7 @@ mod outbound;
 mod pages;
 mod payloads;
 mod probing;
+mod provider_channels;
 mod providers;
 mod pushing;
 mod renditions;

@@ -7,7 +7,7 @@ use axum::{
     extract::{Query, State as Shared},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use jobs::{CalendarLinkId, PartyId};
@@ -22,12 +22,13 @@ use testkit::eventually;
 use crate::{
     calendars::{busy, looked, reads},
     matching::technician,
+    provider_channels::{Channel, end, open, stop, subscribe, watch},
     world::{SOON, Worker, World},
 };
 
 /// Somebody's calendar, and who may read it.
 #[derive(Default)]
-struct Kept {
+pub(crate) struct Kept {
     url: String,
     /// Entries by id, in hours from now; none for one that was deleted.
     entries: Vec<(String, Option<i64>)>,
@@ -36,6 +37,9 @@ struct Kept {
     /// Which refresh token is good, and how often one was asked for.
     renewals: usize,
     fulls: usize,
+    /// Who is told of changes, and who was.
+    pub(crate) channels: Vec<Channel>,
+    pub(crate) ended: Vec<String>,
 }
 
 impl Kept {
@@ -55,18 +59,18 @@ impl Kept {
 }
 
 #[derive(Clone, Default)]
-struct Provider(Arc<Mutex<Kept>>);
+pub(crate) struct Provider(Arc<Mutex<Kept>>);
 
 impl Provider {
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    pub(crate) fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap()
     }
 
-    fn notes(&self, id: &str, hours: Option<i64>) {
+    pub(crate) fn notes(&self, id: &str, hours: Option<i64>) {
         self.kept().entries.push((id.to_owned(), hours));
     }
 
-    fn lets_in(&self, headers: &HeaderMap) -> Option<Response> {
+    pub(crate) fn lets_in(&self, headers: &HeaderMap) -> Option<Response> {
         let wanted = format!("Bearer access-{}", self.kept().renewals);
         let is_good = headers.get("authorization").is_some_and(|token| *token == *wanted);
         (!is_good).then(|| StatusCode::UNAUTHORIZED.into_response())
@@ -198,13 +202,19 @@ async fn cronofy(Shared(provider): Shared<Provider>, headers: HeaderMap) -> Resp
     Json(json!({"pages": {"current": 1, "total": 1}, "events": events})).into_response()
 }
 
-async fn serve() -> Provider {
+pub(crate) async fn serve() -> Provider {
     let provider = Provider::default();
     let router = Router::new()
         .route("/oauth/token", post(renew))
         .route("/calendar/v3/calendars/primary/events", get(google))
         .route("/v1.0/me/calendarView/delta", get(microsoft))
         .route("/v1/events", get(cronofy))
+        .route("/calendar/v3/calendars/primary/events/watch", post(watch))
+        .route("/calendar/v3/channels/stop", post(stop))
+        .route("/v1.0/subscriptions", post(subscribe))
+        .route("/v1.0/subscriptions/{remote}", delete(end))
+        .route("/v1/channels", post(open))
+        .route("/v1/channels/{remote}", delete(end))
         .with_state(provider.clone());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     provider.kept().url = format!("http://{}", listener.local_addr().unwrap());
@@ -212,10 +222,10 @@ async fn serve() -> Provider {
     provider
 }
 
-fn start(world: &World, provider: &Provider) -> Worker {
+pub(crate) fn start(world: &World, provider: &Provider) -> Worker {
     let url = provider.kept().url.clone();
     let tokens = format!("{url}/oauth/token");
-    let mut arguments = vec!["--webhooks-loopback", "true"];
+    let mut arguments = vec!["--webhooks-loopback", "true", "--public-url", "https://api.acme.test"];
     arguments.extend(["--google-client", "us", "--google-secret", "s3cret", "--google-url", &url]);
     arguments.extend([
         "--google-token-url",
@@ -230,7 +240,7 @@ fn start(world: &World, provider: &Provider) -> Worker {
     world.start(&arguments)
 }
 
-async fn link(world: &World, party: PartyId, provider: &'static str) -> CalendarLinkId {
+pub(crate) async fn link(world: &World, party: PartyId, provider: &'static str) -> CalendarLinkId {
     let access = json!({"url": "primary", "grant": {"refresh_token": "refresh-0"}});
     let new = NewLink {
         id: CalendarLinkId::new(),
@@ -248,7 +258,7 @@ async fn link(world: &World, party: PartyId, provider: &'static str) -> Calendar
 }
 
 /// When they are busy, in hours from now.
-async fn hours(world: &World, party: PartyId) -> Vec<i64> {
+pub(crate) async fn hours(world: &World, party: PartyId) -> Vec<i64> {
     let mut hours: Vec<i64> =
         busy(world, party).await.iter().map(|(from, _)| (*from - ahead(0)).num_hours()).collect();
     hours.sort_unstable();

@@ -6,7 +6,7 @@ use jobs::{
     BookingId, CalendarFeedId, CalendarLinkId, InvitationId, TenantId,
     kinds::{
         calendar_export::CalendarExport, calendar_pull::CalendarPull, calendar_push::CalendarPush,
-        invite_send::InviteSend,
+        calendar_renew::CalendarRenew, invite_send::InviteSend,
     },
 };
 use uuid::Uuid;
@@ -38,6 +38,7 @@ pub async fn ask(db: &Db) -> Result<usize, StoreError> {
     let mut tx = db.begin().await?;
     let mut jobs = Jobs::new();
     pulls(&mut tx, &mut jobs).await?;
+    renewals(&mut tx, &mut jobs).await?;
     pushes(&mut tx, &mut jobs).await?;
     roll(&mut tx).await?;
     exports(&mut tx, &mut jobs).await?;
@@ -70,6 +71,27 @@ async fn pulls(tx: &mut Tx, jobs: &mut Jobs) -> Result<(), StoreError> {
     .or_failed("take calendars that are due")?;
     for (tenant, link) in due {
         let args = CalendarPull { link: CalendarLinkId::from_uuid(link) };
+        jobs.entry(tenant).or_default().push(NewJob::of(&args).map_err(|error| unwritable(&error))?);
+    }
+    Ok(())
+}
+
+async fn renewals(tx: &mut Tx, jobs: &mut Jobs) -> Result<(), StoreError> {
+    let due: Vec<(Uuid, Uuid)> = sqlx::query_as(
+        "with due as (
+             select id from calendar_link where renew_at <= clock_timestamp() and not is_refused order by renew_at limit $1
+             for no key update skip locked
+         )
+         update calendar_link l set renew_at = clock_timestamp() + make_interval(hours => $2)
+         from due where l.id = due.id returning l.tenant_id, l.id",
+    )
+    .bind(BATCH_MAX)
+    .bind(AGAIN_HOURS)
+    .fetch_all(&mut **tx)
+    .await
+    .or_failed("take calendars whose changes somebody is to tell of")?;
+    for (tenant, link) in due {
+        let args = CalendarRenew { link: CalendarLinkId::from_uuid(link) };
         jobs.entry(tenant).or_default().push(NewJob::of(&args).map_err(|error| unwritable(&error))?);
     }
     Ok(())

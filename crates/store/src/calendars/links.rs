@@ -132,8 +132,10 @@ pub async fn create(
         Some(_) => {}
     }
     let sql = format!(
-        "insert into calendar_link (id, tenant_id, party_id, provider, host, access, is_written, created_by)
-         values ($1, $2, $3, $4, $5, $6, $7, $8) returning {}",
+        "insert into calendar_link (id, tenant_id, party_id, provider, host, access, is_written, created_by, renew_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8,
+             case when $4 in ('google', 'microsoft', 'cronofy') then clock_timestamp() else 'infinity' end)
+         returning {}",
         columns()
     );
     let made: Link = sqlx::query_as(AssertSqlSafe(sql))

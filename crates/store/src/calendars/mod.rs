@@ -8,6 +8,7 @@ mod links;
 mod pushing;
 mod reading;
 mod renewing;
+mod watching;
 
 pub(crate) use self::pushing::want;
 pub use self::{
@@ -22,4 +23,5 @@ pub use self::{
     pushing::{FoundThere, Stands, ToPush, settle_push, to_push},
     reading::{Known, Object, Opened, Own, Reading, Took, open, take},
     renewing::{Renewal, renew, renewed},
+    watching::{Channel, ToWatch, Told, changed, told, watch, watched},
 };

@@ -5,6 +5,7 @@ mod bookings;
 mod bulk;
 mod bulk_asking;
 mod bulk_racing;
+mod calendar_channels;
 mod calendar_mending;
 mod calendar_tokens;
 mod calendars;
