@@ -27,6 +27,7 @@ declare
     planned jsonb := '{}';
     planned_here integer;
     left_over integer;
+    leased integer;
     tokens record;
     total integer := 0;
     is_limited boolean;
@@ -34,6 +35,9 @@ begin
     -- The place among eight moves on, so that tenants who take turns all come to it.
     select claims % 8 = 7 - claims / 8 % 8, pace.vtime into serve_the_oldest, now_at from pace where pace.queue = of_queue;
     is_limited := exists (select from limit_rule where limit_rule.queue is null or limit_rule.queue = of_queue);
+    if is_limited then
+        select coalesce(sum(cardinality(lease.job_ids)), 0) into leased from lease;
+    end if;
     select array_agg(c.id order by c.rank), array_agg(c.rank order by c.rank), array_agg(c.start order by c.rank)
     into candidates, ranks, starts
     from (
@@ -80,7 +84,8 @@ begin
                     limited := true;
                     counted_key := case when rule.key is null then '' else heads.key end;
                     planned_here := coalesce((planned ->> (rule.id || counted_key))::integer, 0);
-                    if rule.concurrency is not null then
+                    -- No more run under a rule than stand under leases: where that is few enough, nobody counts.
+                    if rule.concurrency - planned_here - leased < allowed then
                         allowed := least(allowed, rule.concurrency - planned_here
                             - running_under(rule, counted_key, rule.concurrency));
                     end if;

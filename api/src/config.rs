@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 
 use api::{Scope, Settings};
 use clap::{Args, Parser, Subcommand};
+use secrecy::SecretString;
 use settings::{DatabaseArgs, LogArgs, MasterKeyArgs, S3Args, WebhookArgs};
 
 /// Takes jobs in over HTTP and shows what becomes of them.
@@ -95,6 +96,9 @@ pub(crate) struct HttpArgs {
     /// Webhooks, believed or not, that may be sent under one source's URL to this process in a minute, and at once
     #[arg(long, env = "CREWLINE_WEBHOOKS_PER_SOURCE_MAX", default_value_t = 12_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) webhooks_per_source_max: u32,
+    /// Secret of the client at Cronofy, which signs with it that a calendar changed; without, that is not believed
+    #[arg(long, env = "CREWLINE_CRONOFY_SECRET", hide_env_values = true)]
+    pub(crate) cronofy_secret: Option<SecretString>,
     /// Proxies in front of this server that add to X-Forwarded-For: so it knows where people sign in from
     #[arg(long, env = "CREWLINE_PROXIES", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=8))]
     pub(crate) proxies: u8,
@@ -124,6 +128,7 @@ impl HttpArgs {
             webhooks_per_source_max: self.webhooks_per_source_max,
             proxies: self.proxies,
             webhooks_loopback: webhooks.webhooks_loopback,
+            cronofy_secret: self.cronofy_secret.clone(),
             streams_max: self.streams_max,
             connections_max: self.connections_max,
             header_read_timeout_ms: self.header_read_ms,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use secrecy::SecretString;
+
 /// Body of a request.
 pub(crate) const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Batches that this process reads and takes in at once; with their size this bounds the memory they take.
@@ -239,6 +241,9 @@ pub(crate) const CALENDAR_FEEDS_MAX: i64 = 10;
 pub(crate) const CALENDAR_USER_BYTES_MAX: usize = 320;
 pub(crate) const CALENDAR_PASSWORD_BYTES_MAX: usize = 1_024;
 pub(crate) const CALENDAR_EMAIL_BYTES_MAX: usize = 320;
+/// Bytes of a token, and of the name of a calendar.
+pub(crate) const CALENDAR_TOKEN_BYTES_MAX: usize = 4_096;
+pub(crate) const CALENDAR_NAME_BYTES_MAX: usize = 500;
 /// Stretches of time that a calendar outside may name.
 pub(crate) const BUSY_SPANS_MAX: usize = 2_000;
 /// How long a code to join an account works, in minutes.
@@ -247,6 +252,8 @@ pub(crate) const ACCOUNT_CODE_MINUTES: i32 = 15;
 pub(crate) const REFERENCE_CHARS_MAX: usize = 120;
 /// Parties of a booking.
 pub(crate) const BOOKING_PARTIES_MAX: usize = 20;
+/// Guests of a booking.
+pub(crate) const BOOKING_GUESTS_MAX: i64 = 50;
 /// Days of a booking.
 pub(crate) const BOOKING_DAYS_MAX: i64 = 400;
 /// How far away from today a booking or a visit may be, in days.
@@ -329,6 +336,10 @@ pub(crate) const OPS_LINES_MAX: i64 = 500;
 pub(crate) const OPS_LIVE_PAUSE_OF_JOB: Duration = Duration::from_secs(1);
 pub(crate) const OPS_LIVE_PAUSE: Duration = Duration::from_secs(3);
 
+/// Bytes of what a provider says of a calendar, and of what Microsoft asks first.
+pub(crate) const CALENDAR_PING_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const CALENDAR_QUESTION_BYTES_MAX: usize = 1_024;
+
 /// What an operator may change.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -344,6 +355,8 @@ pub struct Settings {
     pub webhooks_per_source_max: u32,
     /// Whether endpoints may be `http` on this very machine.
     pub webhooks_loopback: bool,
+    /// The secret of our client at Cronofy, which signs what it says with it.
+    pub cronofy_secret: Option<SecretString>,
     /// Proxies in front of us that add to `X-Forwarded-For`.
     pub proxies: u8,
     /// Event streams a tenant may hold open.

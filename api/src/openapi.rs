@@ -11,12 +11,12 @@ use crate::{
     request,
     routes::{
         absences, alerts, asset_list, asset_terms, assets, attempts, batch, bookings, brand, bulk,
-        calendar_conflicts, calendar_feeds, calendar_links, contact_points, deliveries, delivery_list,
-        events, health, hooks, inbox, inbox_events, job_events, jobs, keys, kinds, limits, matches,
-        memberships, messages, notifications, offers, pages, parties, pauses, preferences, promises,
-        rankings, relations, retention, schedule_steer, schedules, slots, steer, submit, templates, tenants,
-        uploads, webhook_deliveries, webhook_endpoints, webhook_events, webhook_rules, webhook_sources, why,
-        workflows,
+        calendar_conflicts, calendar_feeds, calendar_links, calendar_pings, contact_points, deliveries,
+        delivery_list, events, health, hooks, inbox, inbox_events, invitations, job_events, jobs, keys,
+        kinds, limits, matches, memberships, messages, notifications, offers, pages, parties, pauses,
+        preferences, promises, rankings, relations, retention, schedule_steer, schedules, slots, steer,
+        submit, templates, tenants, uploads, webhook_deliveries, webhook_endpoints, webhook_events,
+        webhook_rules, webhook_sources, why, workflows,
     },
     unsubscribe,
 };
@@ -148,6 +148,8 @@ fn bookings() -> OpenApiRouter<AppState> {
         .routes(routes!(calendar_feeds::create_calendar_feed))
         .routes(routes!(calendar_feeds::list_calendar_feeds))
         .routes(routes!(calendar_feeds::remove_calendar_feed))
+        .routes(routes!(invitations::invite_to_booking, invitations::list_invitations))
+        .routes(routes!(invitations::withdraw_invitation))
         .routes(routes!(calendar_conflicts::list_calendar_conflicts))
         .routes(routes!(calendar_conflicts::resolve_calendar_conflict))
         .routes(routes!(bookings::create_booking, bookings::list_bookings))
@@ -269,6 +271,7 @@ pub fn router(app: AppState) -> Router {
         .merge(delivery::router())
         .merge(unsubscribe::router())
         .merge(calendar_feeds::router())
+        .merge(calendar_pings::router())
         .merge(ops::router(&app));
     let keyed = keyed.route_layer(middleware::from_fn_with_state(app.clone(), auth::authenticate));
     keyed

@@ -141,10 +141,14 @@ ids! {
     BookingId = "bkg",
     /// A calendar outside that somebody keeps.
     CalendarLinkId = "cal",
+    /// Where a provider says that a calendar changed.
+    CalendarChannelId = "cch",
     /// What somebody's calendar program reads of their bookings.
     CalendarFeedId = "cfd",
     /// Something about a calendar outside that a person has to see to.
     CalendarConflictId = "ccf",
+    /// Somebody who is to have a booking in their calendar.
+    InvitationId = "inv",
     /// A visit that somebody is looked for.
     MatchRequestId = "mrq",
     /// The question to one candidate whether they take a visit.

@@ -29,10 +29,11 @@ pub use catalogue::{KindSpec, Parsed, parse, parse_kept, parse_up_to, spec, spec
 pub use channel::{Category, Channel};
 pub use failure::{Classify, Failure, Outcome};
 pub use id::{
-    AbsenceId, AlertId, ApiKeyId, AssetId, BookingId, BulkOperationId, CalendarConflictId, CalendarFeedId,
-    CalendarLinkId, ContactPointId, DeliveryId, DigestId, JobId, LeaseId, LimitId, MatchRequestId, MessageId,
-    OfferId, PartyId, PauseId, RenditionId, ScheduleId, TenantId, UploadId, UserId, WebhookDeliveryId,
-    WebhookEndpointId, WebhookEventId, WebhookMessageId, WebhookRuleId, WebhookSourceId, WorkflowId,
+    AbsenceId, AlertId, ApiKeyId, AssetId, BookingId, BulkOperationId, CalendarChannelId, CalendarConflictId,
+    CalendarFeedId, CalendarLinkId, ContactPointId, DeliveryId, DigestId, InvitationId, JobId, LeaseId,
+    LimitId, MatchRequestId, MessageId, OfferId, PartyId, PauseId, RenditionId, ScheduleId, TenantId,
+    UploadId, UserId, WebhookDeliveryId, WebhookEndpointId, WebhookEventId, WebhookMessageId, WebhookRuleId,
+    WebhookSourceId, WorkflowId,
 };
 pub use invalid::Invalid;
 pub use job::{Job, Unique, UniqueFor};

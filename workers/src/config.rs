@@ -8,8 +8,10 @@ use secrecy::SecretString;
 use settings::{DatabaseArgs, LogArgs, MasterKeyArgs, S3Args, WebhookArgs};
 
 use crate::{
+    calendars::CalendarArgs,
     clamd::Address,
     faults::{Faults, Point},
+    geocoder::GeocodingArgs,
     knows::Knows,
     mailbox::MailboxArgs,
     senders::SendingArgs,
@@ -110,6 +112,12 @@ pub struct RunArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
     pub mailbox: MailboxArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented where it is defined")]
+    pub geocoding: GeocodingArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented where it is defined")]
+    pub calendars: CalendarArgs,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented where it is defined")]
     pub webhooks: WebhookArgs,

@@ -5,8 +5,8 @@ use outbound::Outbound;
 use store::Db;
 
 use crate::{
-    breakers::Breakers, clamd::Clamd, film_orders::Cut, media_pool::MediaPool, scratch::Scratch,
-    senders::Senders,
+    breakers::Breakers, calendars::CalendarArgs, clamd::Clamd, film_orders::Cut, geocoder::Geocoder,
+    media_pool::MediaPool, scratch::Scratch, senders::Senders,
 };
 
 /// Everything a handler may reach.
@@ -27,6 +27,10 @@ pub struct Deps {
     pub outbound: Outbound,
     /// Those who carry messages.
     pub senders: Senders,
+    /// As whom we come to providers of calendars.
+    pub calendars: CalendarArgs,
+    /// Who knows where addresses are.
+    pub geocoder: Box<dyn Geocoder>,
     /// Who of those who are called is left alone for a while.
     pub(crate) breakers: Breakers,
     /// Room for files, gone when the attempt is.

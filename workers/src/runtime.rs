@@ -107,6 +107,8 @@ impl Core {
                 uses_max: media_pool::USES_MAX,
                 silence_max: media_pool::SILENCE_MAX,
             }),
+            calendars: args.calendars.clone(),
+            geocoder: args.geocoding.open(outbound.clone()),
             outbound,
             breakers: Breakers::default(),
             scratch: Scratch::open(&args.scratch).context("could not open the scratch folder")?,

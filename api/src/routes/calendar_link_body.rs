@@ -1,16 +1,22 @@
 //! What is asked for when a calendar outside is to be linked, and how a link looks.
 
 use ::jobs::{CalendarLinkId, PartyId};
-use calendar::Access;
+use calendar::{Access, Grant};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use store::calendars::{Link, NewLink};
 use utoipa::ToSchema;
 
 use crate::{
-    limits::{CALENDAR_EMAIL_BYTES_MAX, CALENDAR_PASSWORD_BYTES_MAX, CALENDAR_USER_BYTES_MAX},
+    limits::{
+        CALENDAR_EMAIL_BYTES_MAX, CALENDAR_NAME_BYTES_MAX, CALENDAR_PASSWORD_BYTES_MAX,
+        CALENDAR_TOKEN_BYTES_MAX, CALENDAR_USER_BYTES_MAX,
+    },
     problem::{FieldError, Problem},
 };
+
+/// What the first calendar of somebody is called.
+const FIRST: &str = "primary";
 
 /// How a calendar is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -21,6 +27,12 @@ pub(crate) enum Provider {
     Caldav,
     /// An iCalendar file at an address: read.
     Ics,
+    /// Google Calendar: read.
+    Google,
+    /// Microsoft 365 and Outlook: read.
+    Microsoft,
+    /// Cronofy: read.
+    Cronofy,
 }
 
 impl Provider {
@@ -28,6 +40,19 @@ impl Provider {
         match self {
             Self::Caldav => "caldav",
             Self::Ics => "ics",
+            Self::Google => "google",
+            Self::Microsoft => "microsoft",
+            Self::Cronofy => "cronofy",
+        }
+    }
+
+    /// Where calendars of a provider are that lets us in by tokens.
+    const fn granted_at(self) -> Option<&'static str> {
+        match self {
+            Self::Caldav | Self::Ics => None,
+            Self::Google => Some("calendar.google.com"),
+            Self::Microsoft => Some("outlook.office.com"),
+            Self::Cronofy => Some("app.cronofy.com"),
         }
     }
 }
@@ -42,9 +67,18 @@ pub(crate) struct LinkBody {
     party: PartyId,
     /// How it is spoken to.
     provider: Provider,
-    /// Where it is: a calendar, or a server where its user has one. `webcal://` stands for `https://`.
+    /// Of `caldav` and `ics`, where it is: a calendar, or a server where its user has one. `webcal://` stands for `https://`.
+    #[serde(default)]
     #[schema(example = "https://dav.example.com/ada/", max_length = 2000)]
-    url: String,
+    url: Option<String>,
+    /// Of the others, the refresh token that their OAuth gave your client, which the workers have to be too.
+    #[serde(default)]
+    #[schema(max_length = 4096)]
+    refresh_token: Option<String>,
+    /// Of the others, which calendar; the first of whoever allowed it unless given.
+    #[serde(default)]
+    #[schema(max_length = 500)]
+    calendar: Option<String>,
     /// Who asks for it.
     #[serde(default)]
     #[schema(max_length = 320)]
@@ -65,21 +99,18 @@ pub(crate) struct LinkBody {
 impl LinkBody {
     pub(super) fn check(&self, loopback: bool, by: String) -> Result<NewLink, Problem> {
         let mut errors = Vec::new();
-        let url = self
-            .url
-            .strip_prefix("webcal://")
-            .map_or_else(|| self.url.clone(), |rest| format!("https://{rest}"));
-        let host = match outbound::check(&url, loopback) {
-            Ok(url) => url.host_str().unwrap_or_default().to_owned(),
-            Err(bad) => {
-                errors.push(FieldError::new("/url", bad.to_string()));
-                String::new()
-            }
+        let granted_at = self.provider.granted_at();
+        let (host, url) = match granted_at {
+            Some(host) => (host.to_owned(), self.calendar.clone().unwrap_or_else(|| FIRST.to_owned())),
+            None => self.address(loopback, &mut errors),
         };
+        self.check_fit(granted_at.is_some(), &mut errors);
         for (pointer, text, most) in [
             ("/username", &self.username, CALENDAR_USER_BYTES_MAX),
             ("/password", &self.password, CALENDAR_PASSWORD_BYTES_MAX),
             ("/email", &self.email, CALENDAR_EMAIL_BYTES_MAX),
+            ("/refresh_token", &self.refresh_token, CALENDAR_TOKEN_BYTES_MAX),
+            ("/calendar", &self.calendar, CALENDAR_NAME_BYTES_MAX),
         ] {
             let fits = |text: &String| (1..=most).contains(&text.len()) && !text.contains(char::is_control);
             if !text.as_ref().is_none_or(fits) {
@@ -90,14 +121,16 @@ impl LinkBody {
         if self.username.is_some() != self.password.is_some() {
             errors.push(FieldError::new("/password", "goes with a username"));
         }
-        if self.provider == Provider::Ics && self.write == Some(true) {
-            errors.push(FieldError::new("/write", "an iCalendar file can only be read"));
+        if self.provider != Provider::Caldav && self.write == Some(true) {
+            errors.push(FieldError::new("/write", "only CalDAV can be written"));
         }
         if !errors.is_empty() {
             return Err(Problem::invalid(errors));
         }
-        let access =
-            Access { url, user: self.username.clone().zip(self.password.clone()), email: self.email.clone() };
+        let grant =
+            self.refresh_token.clone().map(|refresh_token| Grant { refresh_token, access_token: None });
+        let user = self.username.clone().zip(self.password.clone());
+        let access = Access { url, user, email: self.email.clone(), grant };
         Ok(NewLink {
             id: CalendarLinkId::new(),
             party: self.party,
@@ -107,6 +140,38 @@ impl LinkBody {
             is_written: self.provider == Provider::Caldav && self.write != Some(false),
             by,
         })
+    }
+
+    /// Where a calendar with an address is.
+    fn address(&self, loopback: bool, errors: &mut Vec<FieldError>) -> (String, String) {
+        let url = self.url.clone().unwrap_or_default();
+        let url = url.strip_prefix("webcal://").map_or_else(|| url.clone(), |rest| format!("https://{rest}"));
+        let host = match outbound::check(&url, loopback) {
+            Ok(url) => url.host_str().unwrap_or_default().to_owned(),
+            Err(bad) => {
+                errors.push(FieldError::new("/url", bad.to_string()));
+                String::new()
+            }
+        };
+        (host, url)
+    }
+
+    /// What goes with how a calendar lets us in, and what does not.
+    fn check_fit(&self, is_granted: bool, errors: &mut Vec<FieldError>) {
+        if is_granted && self.refresh_token.is_none() {
+            errors.push(FieldError::new("/refresh_token", "is what this provider lets us in by"));
+        }
+        let (by_address, by_token) = ("goes with caldav and ics", "goes with google, microsoft and cronofy");
+        for (pointer, is_there, is_of_token, why) in [
+            ("/url", self.url.is_some(), false, by_address),
+            ("/username", self.username.is_some(), false, by_address),
+            ("/refresh_token", self.refresh_token.is_some(), true, by_token),
+            ("/calendar", self.calendar.is_some(), true, by_token),
+        ] {
+            if is_there && is_of_token != is_granted {
+                errors.push(FieldError::new(pointer, why));
+            }
+        }
     }
 }
 
@@ -120,7 +185,7 @@ pub(crate) struct LinkResource {
     /// Whose calendar it is.
     #[schema(value_type = String)]
     party: PartyId,
-    /// `caldav` or `ics`.
+    /// `caldav`, `ics`, `google`, `microsoft` or `cronofy`.
     provider: String,
     /// Where it is.
     host: String,

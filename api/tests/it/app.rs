@@ -47,6 +47,7 @@ pub(crate) fn settings() -> Settings {
         requests_window_s: 1,
         webhooks_per_source_max: 100_000,
         webhooks_loopback: true,
+        cronofy_secret: None,
         proxies: 0,
         streams_max: 20,
         connections_max: 1_000,

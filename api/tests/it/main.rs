@@ -13,6 +13,7 @@ mod assets;
 mod auth;
 mod bookings;
 mod bulk;
+mod calendar_pings;
 mod calendars;
 mod commands;
 mod contract;

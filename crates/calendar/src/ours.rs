@@ -1,7 +1,7 @@
 //! Bookings in calendars outside: known by their UID, and by a seal whether a person changed them there.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use jobs::BookingId;
+use jobs::{BookingId, InvitationId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -24,9 +24,21 @@ pub(crate) fn uid_of(booking: BookingId) -> String {
     format!("{booking}{HOST}")
 }
 
-/// The booking that has this UID.
+/// The UID of a booking in the calendar of a guest, which nobody else has seen.
+pub(crate) fn invited_uid(booking: BookingId, invitation: InvitationId) -> String {
+    format!("{booking}.{invitation}{HOST}")
+}
+
+/// The booking that has this UID, also in the calendar of a guest.
 pub(crate) fn booking_of(uid: &str) -> Option<BookingId> {
-    uid.strip_suffix(HOST)?.parse().ok()
+    let uid = uid.strip_suffix(HOST)?;
+    uid.split_once('.').map_or(uid, |(booking, _)| booking).parse().ok()
+}
+
+/// The invitation that has this UID, and its booking.
+pub(crate) fn invitation_of(uid: &str) -> Option<(InvitationId, BookingId)> {
+    let (booking, invitation) = uid.strip_suffix(HOST)?.split_once('.')?;
+    Some((invitation.parse().ok()?, booking.parse().ok()?))
 }
 
 /// What stands for everything that we wrote of a booking.

@@ -118,7 +118,7 @@ impl File<'_> {
                     event.instead_of = self.moment(entry, &mut event.is_doubtful);
                     event.is_onwards = parameter(entry, &ICalendarParameterName::Range);
                 }
-                _ => event.is_busy &= self.takes_time(entry),
+                _ => event.is_busy &= takes_time(entry, self.owner),
             }
         }
         // One that only says which of a series it is, is when that one is.
@@ -126,26 +126,6 @@ impl File<'_> {
         ends(&mut event, end, has_length);
         event.ours = ours(component, &event);
         event
-    }
-
-    /// Whether a line leaves an entry one that takes time.
-    fn takes_time(&self, entry: &ICalendarEntry) -> bool {
-        let is = |word: &str| text_of(entry).eq_ignore_ascii_case(word);
-        match &entry.name {
-            ICalendarProperty::Status => !is("CANCELLED"),
-            ICalendarProperty::Transp => !is("TRANSPARENT"),
-            ICalendarProperty::Attendee => !self.is_owner(entry) || !has_declined(entry),
-            ICalendarProperty::Other(name) if name.eq_ignore_ascii_case("X-MICROSOFT-CDO-BUSYSTATUS") => {
-                !is("FREE") && !is("WORKINGELSEWHERE")
-            }
-            _ => true,
-        }
-    }
-
-    fn is_owner(&self, entry: &ICalendarEntry) -> bool {
-        let address = text_of(entry).to_ascii_lowercase();
-        let address = address.strip_prefix("mailto:").unwrap_or(&address);
-        self.owner.is_some_and(|owner| owner.eq_ignore_ascii_case(address))
     }
 
     /// The first time that a line says.
@@ -250,8 +230,28 @@ impl File<'_> {
     }
 }
 
+/// Whether a line leaves an entry one that takes time of `owner`.
+pub(crate) fn takes_time(entry: &ICalendarEntry, owner: Option<&str>) -> bool {
+    let is = |word: &str| text_of(entry).eq_ignore_ascii_case(word);
+    match &entry.name {
+        ICalendarProperty::Status => !is("CANCELLED"),
+        ICalendarProperty::Transp => !is("TRANSPARENT"),
+        ICalendarProperty::Attendee => !is_of(entry, owner) || !has_declined(entry),
+        ICalendarProperty::Other(name) if name.eq_ignore_ascii_case("X-MICROSOFT-CDO-BUSYSTATUS") => {
+            !is("FREE") && !is("WORKINGELSEWHERE")
+        }
+        _ => true,
+    }
+}
+
+fn is_of(entry: &ICalendarEntry, owner: Option<&str>) -> bool {
+    let address = text_of(entry).to_ascii_lowercase();
+    let address = address.strip_prefix("mailto:").unwrap_or(&address);
+    owner.is_some_and(|owner| owner.eq_ignore_ascii_case(address))
+}
+
 /// A line in words, whatever it holds.
-fn text_of(entry: &ICalendarEntry) -> String {
+pub(crate) fn text_of(entry: &ICalendarEntry) -> String {
     match entry.values.first() {
         Some(ICalendarValue::Text(text) | ICalendarValue::Uri(Uri::Location(text))) => text.clone(),
         Some(ICalendarValue::Status(word)) => word.as_str().to_owned(),
@@ -271,7 +271,7 @@ fn has_declined(entry: &ICalendarEntry) -> bool {
 }
 
 /// A parameter in words.
-fn word_of(said: &ICalendarParameterValue) -> &str {
+pub(crate) fn word_of(said: &ICalendarParameterValue) -> &str {
     match said {
         ICalendarParameterValue::Partstat(word) => word.as_str(),
         ICalendarParameterValue::Fbtype(word) => word.as_str(),

@@ -37,7 +37,7 @@ pub struct Entry {
 
 /// A calendar with one booking in it, as a calendar server keeps them.
 pub fn event(entry: &Entry) -> String {
-    written(Vec::new(), std::slice::from_ref(entry))
+    written(Vec::new(), vec![component(entry)], Vec::new())
 }
 
 /// A calendar of bookings, called `name`, for programs that look at it again and again.
@@ -47,10 +47,15 @@ pub fn feed(name: &str, entries: &[Entry]) -> String {
         other("X-PUBLISHED-TTL", REFRESH),
         line(ICalendarProperty::Method, text("PUBLISH")),
     ];
-    written(about, entries)
+    written(about, entries.iter().map(component).collect(), Vec::new())
 }
 
-fn written(about: Vec<ICalendarEntry>, entries: &[Entry]) -> String {
+/// A file with these entries. Their `parts` come after them: that is how an entry counts which are its own.
+pub(crate) fn written(
+    about: Vec<ICalendarEntry>,
+    entries: Vec<ICalendarComponent>,
+    parts: Vec<ICalendarComponent>,
+) -> String {
     let mut head =
         vec![line(ICalendarProperty::Version, text("2.0")), line(ICalendarProperty::Prodid, text(WRITER))];
     head.extend(about);
@@ -59,11 +64,12 @@ fn written(about: Vec<ICalendarEntry>, entries: &[Entry]) -> String {
         entries: head,
         component_ids: (1..=entries.len() as u32).collect(),
     }];
-    components.extend(entries.iter().map(component));
+    components.extend(entries);
+    components.extend(parts);
     ICalendar { components }.to_string()
 }
 
-fn component(entry: &Entry) -> ICalendarComponent {
+pub(crate) fn component(entry: &Entry) -> ICalendarComponent {
     // Calendars know whole seconds.
     let [from, until] = [entry.during.from, entry.during.until].map(whole);
     let summary = entry.summary.replace(char::is_control, " ");
@@ -88,7 +94,7 @@ fn whole(at: DateTime<Utc>) -> DateTime<Utc> {
     at.with_nanosecond(0).unwrap_or(at)
 }
 
-fn line(name: ICalendarProperty, value: ICalendarValue) -> ICalendarEntry {
+pub(crate) fn line(name: ICalendarProperty, value: ICalendarValue) -> ICalendarEntry {
     ICalendarEntry { name, params: Vec::new(), values: vec![value] }
 }
 
@@ -96,7 +102,7 @@ fn other(name: &str, value: &str) -> ICalendarEntry {
     line(ICalendarProperty::Other(name.to_owned()), text(value))
 }
 
-fn text(value: &str) -> ICalendarValue {
+pub(crate) fn text(value: &str) -> ICalendarValue {
     ICalendarValue::Text(value.to_owned())
 }
 

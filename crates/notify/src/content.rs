@@ -22,6 +22,18 @@ pub struct Mail {
     pub text: String,
     /// Where a POST ends messages of this sort; none for those that cannot be ended.
     pub unsubscribe: Option<String>,
+    /// What the recipient's calendar is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invitation: Option<Invitation>,
+}
+
+/// What a calendar is told by a mail (RFC 6047).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invitation {
+    /// `REQUEST` or `CANCEL`, as it stands in the calendar too.
+    pub method: String,
+    /// The calendar.
+    pub calendar: String,
 }
 
 /// A text message.
@@ -87,6 +99,7 @@ pub fn contents(
             html: rendered.html.clone(),
             text: rendered.text(unsubscribe),
             unsubscribe: unsubscribe.map(|(_, url)| url.to_owned()),
+            invitation: None,
         }),
         Channel::Sms => {
             let text = straightened(&rendered.short);

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use crate::templates::Source;
 
 /// What the templates of the product are called.
-pub const NAMES: [&str; 12] = [
+pub const NAMES: [&str; 14] = [
     "magic_link",
     "order_booked",
     "offer",
@@ -18,6 +18,8 @@ pub const NAMES: [&str; 12] = [
     "digest",
     "alert_firing",
     "alert_resolved",
+    "invitation",
+    "invitation_cancelled",
 ];
 
 /// By locale and name.

@@ -28,6 +28,7 @@ pub mod graves;
 pub mod hop;
 pub mod housekeeping;
 pub mod inbox;
+pub mod invitations;
 pub mod keys;
 pub mod lanes;
 pub mod limits;

@@ -12,7 +12,7 @@ use crate::{
     deliveries,
     enqueue::{self, Enqueued, NewJob},
     error::{OrFailed, StoreError},
-    film_parts, films, inbox, media, messages,
+    film_parts, films, inbox, invitations, media, messages,
     outbox::{self, Listening},
     parking::{PARK_FIRST, PARK_LONGEST},
     parties,
@@ -110,6 +110,9 @@ pub async fn settle_with(
             // It names its jobs, and which they are shows when they are inserted.
             Write::Webhook(_) => {}
             Write::Messages(plan) => brought.extend(messages::plan(&mut tx, settle.tenant, plan).await?),
+            Write::Invitation(told) => {
+                brought.extend(invitations::record(&mut tx, settle.tenant, told).await?);
+            }
             Write::Digest(closed) => brought.extend(messages::close(&mut tx, settle.tenant, closed).await?),
             Write::InboxLine(message) => messages::deliver_line(&mut tx, settle.tenant, *message).await?,
             Write::Feedback(told) => messages::note_feedback(&mut tx, settle.tenant, told).await?,

@@ -5,7 +5,8 @@ use std::time::Duration;
 use jobs::{DeliveryId, JobId, LeaseId, MessageId, TenantId, WorkflowId, failure::Problem};
 
 use crate::{
-    claim::Claimed, deliveries, films, inbox, media, messages, parties, payload::Payload, probes, scans,
+    claim::Claimed, deliveries, films, inbox, invitations, media, messages, parties, payload::Payload,
+    probes, scans,
 };
 
 /// How a run ended.
@@ -134,6 +135,8 @@ pub enum Write {
     Webhook(inbox::Processed),
     /// Who is told what, and when; brings the jobs that tell them.
     Messages(Box<messages::Plan>),
+    /// What a guest of a booking hears; brings the job that tells it.
+    Invitation(Box<invitations::Told>),
     /// What a digest came to; brings the job that tells it.
     Digest(Box<messages::ClosedDigest>),
     /// A line is in its inbox.

@@ -71,6 +71,15 @@ pub(super) enum If<'a> {
     Seen(&'a str),
 }
 
+impl<'a> If<'a> {
+    const fn header(self) -> (&'static str, &'a str) {
+        match self {
+            Self::Absent => ("if-none-match", "*"),
+            Self::Seen(etag) => ("if-match", etag),
+        }
+    }
+}
+
 impl<'a> Caldav<'a> {
     /// The calendar that was found at the access before.
     pub(super) fn at(outbound: &'a Outbound, access: &'a Access, collection: &str) -> Result<Self, Trouble> {
@@ -278,11 +287,7 @@ impl<'a> Caldav<'a> {
 
     /// Writes an entry.
     pub(super) async fn put(&self, href: &str, text: &str, seen: If<'_>) -> Result<Wrote, Trouble> {
-        let condition = match seen {
-            If::Absent => ("if-none-match", "*"),
-            If::Seen(etag) => ("if-match", etag),
-        };
-        let headers = [("content-type", "text/calendar; charset=utf-8"), condition];
+        let headers = [("content-type", "text/calendar; charset=utf-8"), seen.header()];
         let answer = self.ask("PUT", &self.url(href)?, &headers, text).await?;
         match answer.status {
             200 | 201 | 204 => Ok(Wrote::Done(answer.etag)),
@@ -293,8 +298,8 @@ impl<'a> Caldav<'a> {
     }
 
     /// Takes an entry out.
-    pub(super) async fn delete(&self, href: &str, etag: &str) -> Result<Wrote, Trouble> {
-        let answer = self.ask("DELETE", &self.url(href)?, &[("if-match", etag)], "").await?;
+    pub(super) async fn delete(&self, href: &str, seen: If<'_>) -> Result<Wrote, Trouble> {
+        let answer = self.ask("DELETE", &self.url(href)?, &[seen.header()], "").await?;
         match answer.status {
             200 | 204 | 404 | 410 => Ok(Wrote::Done(None)),
             412 => Ok(Wrote::Moved),
@@ -308,14 +313,11 @@ fn unsaid() -> Trouble {
     Trouble::unusable("it does not say of each entry how it is")
 }
 
-/// Where a server leads to: to itself, or to another server of its site, whose name ends in the same two labels. The password
+/// Where a server leads to: to itself, or to another server of its site, whose name somebody registered as a whole. The password
 /// goes along.
 fn led(from: &Url, to: &str) -> Result<Url, Trouble> {
     let to = from.join(to).map_err(Trouble::unusable)?;
-    let site = |url: &Url| {
-        let labels: Vec<String> = url.domain()?.rsplit('.').take(2).map(str::to_owned).collect();
-        (labels.len() == 2).then_some(labels)
-    };
+    let site = |url: &Url| url.domain().and_then(psl::domain_str).map(str::to_owned);
     let is_near = from.host() == to.host() || site(from).is_some_and(|of| site(&to) == Some(of));
     if is_near { Ok(to) } else { Err(Trouble::unusable("it leads to somebody else's server")) }
 }
@@ -340,6 +342,10 @@ mod tests {
         {
             assert!(led(&from, to).is_err(), "{to}");
         }
+        let shared = Url::parse("https://caldav.acme.co.uk/").unwrap();
+        assert!(
+            led(&shared, "https://p1.acme.co.uk/").is_ok() && led(&shared, "https://evil.co.uk/").is_err()
+        );
         let here = Url::parse("http://127.0.0.1:5232/").unwrap();
         assert!(led(&here, "/ada/").is_ok() && led(&here, "http://127.0.0.2/").is_err());
     }

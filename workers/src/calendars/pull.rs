@@ -14,13 +14,14 @@ use store::calendars::{self, Object, Opened, Own, Reading, Took};
 
 use super::{
     caldav::{Caldav, Changes, Fetched},
+    provided,
     trouble::Trouble,
 };
 use crate::deps::Deps;
 
 /// How far ahead anybody is busy, and how far back.
-const AHEAD: TimeDelta = TimeDelta::days(366);
-const BACK: TimeDelta = TimeDelta::days(1);
+pub(super) const AHEAD: TimeDelta = TimeDelta::days(366);
+pub(super) const BACK: TimeDelta = TimeDelta::days(1);
 /// Appointments that change between two readings.
 const EVENTS_MAX: usize = 50_000;
 /// Stretches in which somebody is busy.
@@ -37,16 +38,16 @@ const FEED: &str = "feed";
 
 /// What a calendar says, before it is known what follows.
 #[derive(Default)]
-struct Said {
-    collection: Option<String>,
-    token: Option<String>,
+pub(super) struct Said {
+    pub(super) collection: Option<String>,
+    pub(super) token: Option<String>,
     /// Where, how, and when.
-    changed: Vec<(String, String, Vec<Event>)>,
-    removed: Vec<String>,
+    pub(super) changed: Vec<(String, String, Vec<Event>)>,
+    pub(super) removed: Vec<String>,
 }
 
 /// Entries by where they are: how, and when.
-type Entries = BTreeMap<String, (String, Vec<Event>)>;
+pub(super) type Entries = BTreeMap<String, (String, Vec<Event>)>;
 
 /// Reads the calendar of a link; none when there is no such link, or somebody else read it meanwhile.
 pub(crate) async fn pull(
@@ -59,6 +60,9 @@ pub(crate) async fn pull(
     let mut entries = known(&opened)?;
     let said = match opened.provider.as_str() {
         "ics" => read_feed(&deps.outbound, &access, &entries).await?,
+        "google" | "microsoft" | "cronofy" => {
+            provided::read(deps, (tenant, link), &access, &opened, &entries).await?
+        }
         _ => read_caldav(&deps.outbound, &access, &opened, &entries).await?,
     };
     let removed = said.removed.iter().filter(|href| entries.remove(*href).is_some()).count();
@@ -82,14 +86,17 @@ pub(crate) async fn pull(
         reading: opened.reading,
         at: opened.at,
         collection: said.collection,
-        token: said.token,
+        token: said.token.filter(|token| token.len() <= TOKEN_BYTES_MAX),
         changed: objects(said.changed)?,
         removed: said.removed,
         busy: spans,
         doubts,
     };
-    let took = calendars::take(&deps.db, tenant, link, &reading).await?;
-    Ok((took == Took::Taken).then_some(pulled))
+    match calendars::take(&deps.db, tenant, link, &reading).await? {
+        Took::Taken => Ok(Some(pulled)),
+        Took::Overtaken => Ok(None),
+        Took::Outdated => Err(Trouble::Outdated),
+    }
 }
 
 fn known(opened: &Opened) -> Result<Entries, Trouble> {
@@ -180,7 +187,7 @@ async fn said(
     removed.extend(changes.gone.iter().filter(|href| !known.contains_key(*href)).cloned());
     Ok(Said {
         collection: Some(calendar.collection.to_string()),
-        token: changes.token.filter(|token| token.len() <= TOKEN_BYTES_MAX),
+        token: changes.token,
         changed: fresh.into_iter().map(|(href, (etag, events))| (href, etag, events)).collect(),
         removed,
     })

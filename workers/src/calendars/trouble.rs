@@ -6,6 +6,9 @@ use jobs::{Failure, failure::Problem};
 use outbound::{Answer, OutboundError};
 use store::StoreError;
 
+/// How soon a calendar is looked at again whose token somebody renews, or into which somebody wrote while it was read.
+const AGAIN_AFTER: Duration = Duration::from_secs(2);
+
 /// A calendar could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Trouble {
@@ -24,6 +27,15 @@ pub(crate) enum Trouble {
     /// What it says cannot be used.
     #[error("what it says cannot be used: {0}")]
     Unusable(String),
+    /// Somebody else renews what opens it, at this moment.
+    #[error("its token is being renewed")]
+    Renewing,
+    /// It was written into while it was read, and says otherwise.
+    #[error("it was written into while it was read")]
+    Outdated,
+    /// It takes too long.
+    #[error("reading it takes more than {} s", .0.as_secs())]
+    Slow(Duration),
     /// Our own side.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -49,9 +61,9 @@ impl Trouble {
     pub(crate) fn is_answer(&self) -> bool {
         match self {
             Self::Outbound(error) => error.is_ours(),
-            Self::Busy(..) => false,
+            Self::Busy(..) | Self::Slow(_) => false,
             Self::Answered(status, _) => *status < 500,
-            Self::Refused(_) | Self::Unusable(_) | Self::Store(_) => true,
+            Self::Refused(_) | Self::Unusable(_) | Self::Renewing | Self::Outdated | Self::Store(_) => true,
         }
     }
 
@@ -60,11 +72,20 @@ impl Trouble {
         matches!(self, Self::Refused(_))
     }
 
-    /// What becomes of the job.
+    /// Whether it passes within moments.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Self::Renewing | Self::Outdated)
+    }
+
+    /// What becomes of the job. Whoever is refused does not try again at once: passwords are locked for that.
     pub(crate) fn into_failure(self) -> Failure {
         let after = if let Self::Busy(_, after) = self { after } else { None };
         match self {
             Self::Store(error) => error.into(),
+            Self::Renewing | Self::Outdated => {
+                Failure::Snooze { wait: AGAIN_AFTER, problem: Problem::of("calendar", &self) }
+            }
+            Self::Refused(_) => Failure::Discard { problem: Problem::of("calendar", &self) },
             error => Failure::Retry { problem: Problem::of("calendar", &error), after },
         }
     }

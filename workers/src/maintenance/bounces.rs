@@ -1,11 +1,14 @@
-//! Reads the mailbox that mails come back to, and notes what it says of ours.
+//! Reads the mailbox that mails come back to, notes what it says of ours, and passes on what guests answer.
 
 use std::time::Duration;
 
 use anyhow::Context;
-use notify::{Heard, hear_mail};
+use jobs::kinds::invite_reply::{InviteReply, REPLY_BYTES_MAX, REPLY_FROM_BYTES_MAX};
+use notify::{Heard, MailedReply, hear_mail, reply_in};
 use store::{
     Db,
+    enqueue::NewJob,
+    invitations,
     messages::{self, Feedback},
     turns,
 };
@@ -65,7 +68,7 @@ async fn note(db: &Db, mail: &[u8]) -> anyhow::Result<bool> {
     let report = match hear_mail(mail) {
         Ok(Heard::Fate(report)) => report,
         Ok(_) => return Ok(true),
-        Err(_) => return Ok(false),
+        Err(_) => return pass_on(db, mail).await,
     };
     let Some(message) = report.message else { return Ok(false) };
     let state = report.fate.state();
@@ -85,4 +88,15 @@ async fn note(db: &Db, mail: &[u8]) -> anyhow::Result<bool> {
         metrics::counter!(names::MESSAGES_TOTAL, names::LABEL_OUTCOME => state).increment(1);
     }
     Ok(is_ours)
+}
+
+/// Whether it is an answer to an invitation, which a job looks into. Anything else is for a person.
+async fn pass_on(db: &Db, mail: &[u8]) -> anyhow::Result<bool> {
+    let Some(MailedReply { from, calendar }) = reply_in(mail) else { return Ok(false) };
+    let is_short = calendar.len() <= REPLY_BYTES_MAX;
+    let from = from.filter(|from| from.len() <= REPLY_FROM_BYTES_MAX);
+    let Ok(reply) = calendar::reply(&calendar) else { return Ok(false) };
+    let (true, Some(from)) = (is_short, from) else { return Ok(false) };
+    let job = NewJob::of(&InviteReply { calendar, from: Some(from) })?;
+    Ok(invitations::pass_on(db, reply.invitation, &job).await?)
 }

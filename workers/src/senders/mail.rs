@@ -4,12 +4,12 @@ use jobs::MessageId;
 use lettre::{
     Address, Message,
     message::{
-        Mailbox, MultiPart,
+        Mailbox, MultiPart, SinglePart,
         dkim::{DkimCanonicalization, DkimCanonicalizationType, DkimConfig, DkimSigningKey},
-        header::{HeaderName, HeaderValue},
+        header::{ContentType, HeaderName, HeaderValue},
     },
 };
-use notify::{Content, Mail};
+use notify::{Content, Invitation, Mail};
 
 use super::{Answer, smtp::Smtp};
 
@@ -66,6 +66,11 @@ impl Mailer {
         Self { smtp, from, dkim }
     }
 
+    /// Who mails are from, and to whom calendars answer.
+    pub(super) fn sender(&self) -> &Mailbox {
+        &self.from
+    }
+
     pub(super) async fn send(&self, letter: &Letter<'_>, mail: &Mail) -> Answer {
         match self.write(letter, mail) {
             Ok(written) => self.smtp.send(written.envelope(), &written.formatted()).await,
@@ -81,7 +86,7 @@ impl Mailer {
             .from(self.from.clone())
             .to(Mailbox::new(Some(one_line(letter.name)), address))
             .subject(one_line(&mail.subject))
-            .multipart(MultiPart::alternative_plain_html(mail.text.clone(), mail.html.clone()))
+            .multipart(body(mail)?)
             .map_err(|error| format!("the mail cannot be written: {error}"))?;
         if let Some(url) = &mail.unsubscribe {
             // Never folded: servers that unfold it have broken signatures before.
@@ -114,6 +119,15 @@ fn ascii(address: &str) -> Result<Address, String> {
     Address::new(local, domain).map_err(|error| unusable(&error.to_string()))
 }
 
+/// What a mail says, to people and, last, to their calendars: a program shows the last of what it understands.
+fn body(mail: &Mail) -> Result<MultiPart, String> {
+    let said = MultiPart::alternative_plain_html(mail.text.clone(), mail.html.clone());
+    let Some(Invitation { method, calendar }) = &mail.invitation else { return Ok(said) };
+    let kind = ContentType::parse(&format!("text/calendar; charset=utf-8; method={method}"))
+        .map_err(|error| format!("the invitation cannot be written: {error}"))?;
+    Ok(said.singlepart(SinglePart::builder().header(kind).body(calendar.clone())))
+}
+
 /// An address as it may stand in a header: visible ASCII without the brackets that end it.
 fn plain(url: &str) -> String {
     url.chars().filter(|c| c.is_ascii_graphic() && !"<>".contains(*c)).collect()
@@ -141,6 +155,7 @@ mod tests {
             html: "<p>ü</p>".to_owned(),
             text: "ü".to_owned(),
             unsubscribe,
+            invitation: None,
         };
         let content = Content::Email(mail.clone());
         let letter = Letter { message, name, address, content: &content, callback: None };
@@ -164,6 +179,23 @@ mod tests {
         for wrong in ["ä@example.test", "ada", "ada@"] {
             assert!(written("Ada", wrong, "Hi").is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn an_invitation_is_the_last_thing_that_a_mail_says() {
+        let invitation =
+            Invitation { method: "REQUEST".to_owned(), calendar: "BEGIN:VCALENDAR\r\n".to_owned() };
+        let mail = Mail {
+            subject: "Hi".to_owned(),
+            html: "<p>Hi</p>".to_owned(),
+            text: "Hi".to_owned(),
+            unsubscribe: None,
+            invitation: Some(invitation),
+        };
+        let written = String::from_utf8(body(&mail).unwrap().formatted()).unwrap();
+        let at = |what: &str| written.find(what).unwrap_or_else(|| panic!("{what} in {written}"));
+        assert!(at("text/plain") < at("text/html") && at("text/html") < at("text/calendar"));
+        assert!(at("method=REQUEST") < at("BEGIN:VCALENDAR"), "{written}");
     }
 
     #[test]

@@ -97,6 +97,13 @@ impl Senders {
         able
     }
 
+    /// Who mails are from: what they are called, and their address; none when nothing goes out by mail.
+    pub fn mail_from(&self) -> Option<(String, String)> {
+        let sender = self.mail.as_ref()?.sender();
+        let address = sender.email.to_string();
+        Some((sender.name.clone().unwrap_or_else(|| address.clone()), address))
+    }
+
     /// Who carries `content`, as it stands in the ledger; none when there is nobody.
     pub fn provider(&self, content: &Content) -> Option<&'static str> {
         match content {

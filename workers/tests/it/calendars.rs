@@ -51,7 +51,7 @@ pub(crate) async fn looked(world: &World, id: CalendarLinkId) -> Link {
 }
 
 /// Has the calendar read until it is so.
-async fn reads(world: &World, id: CalendarLinkId, what: &str, so: impl AsyncFn() -> bool) {
+pub(crate) async fn reads(world: &World, id: CalendarLinkId, what: &str, so: impl AsyncFn() -> bool) {
     eventually(what, SOON, async || {
         let since = Utc::now();
         // Asked for until it is done: a reading that has begun stands for one that is asked for.
@@ -152,9 +152,24 @@ impl<'a> Person<'a> {
     async fn moves(&self, booking: BookingId, from: Span, to: Span) {
         let stamp = |at: DateTime<Utc>| at.format("%Y%m%dT%H%M%SZ").to_string();
         let text = self.waits_for(booking).await.replace(&stamp(from.from), &stamp(to.from));
-        let text = text.replace(&stamp(from.until), &stamp(to.until));
+        self.writes(booking, text.replace(&stamp(from.until), &stamp(to.until))).await;
+    }
+
+    /// Writes something down in the entry of a booking.
+    async fn adds(&self, booking: BookingId, line: &str) {
+        let text = self.waits_for(booking).await;
+        self.writes(booking, text.replace("END:VEVENT", &format!("{line}\r\nEND:VEVENT"))).await;
+    }
+
+    async fn writes(&self, booking: BookingId, text: String) {
         let (status, said) = self.does("PUT", &format!("{booking}.ics"), Some(text)).await;
         assert!((200..300).contains(&status), "{status} {said}");
+    }
+
+    /// The entry of a booking once it says this.
+    async fn waits_until(&self, booking: BookingId, says: &str) -> String {
+        let said = async || self.sees(booking).await.filter(|text| text.contains(says));
+        eventually("the entry to say it", SOON, said).await
     }
 }
 
@@ -254,6 +269,52 @@ async fn what_a_person_changed_stays_until_another_says_otherwise() {
     assert_eq!(person.sees(second).await, None);
     let booking = bookings::booking(&world.api, world.tenant, second).await.unwrap().unwrap();
     assert_eq!(booking.status().unwrap(), Status::Confirmed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_over_one_edit_does_not_hold_over_the_next() {
+    let (world, _worker, party) = linkable().await;
+    let server = DavServer::start(Dav::Radicale).unwrap();
+    let person = Person::at(&server, Dav::Radicale).await;
+    let id = link(&world, party, ("caldav", &server.calendar(), "secret")).await;
+    let (booked, elsewhere, later) = (ahead(5), ahead(6), ahead(7));
+    let booking = book(&world, party, booked).await;
+    let written = person.waits_for(booking).await;
+    person.moves(booking, booked, elsewhere).await;
+    let first = conflict(&world, id, "edited").await;
+    person.moves(booking, elsewhere, later).await;
+    let theirs = person.sees(booking).await;
+    resolve(&world, &first, Keep::Ours).await;
+    let next =
+        eventually("the later edit to be found", SOON, async || open_conflicts(&world).await.pop()).await;
+    assert_ne!(next.id(), first.id());
+    assert_eq!(person.sees(booking).await, theirs);
+    resolve(&world, &next, Keep::Ours).await;
+    eventually("ours to hold", SOON, async || {
+        (person.sees(booking).await.as_deref() == Some(written.as_str())).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_wrote_down_stays_when_a_booking_moves_on() {
+    let (world, _worker, party) = linkable().await;
+    let server = DavServer::start(Dav::Radicale).unwrap();
+    let person = Person::at(&server, Dav::Radicale).await;
+    let id = link(&world, party, ("caldav", &server.calendar(), "secret")).await;
+    let (booked, elsewhere) = (ahead(5), ahead(6));
+    let (visit, off) = (book(&world, party, booked).await, book(&world, party, ahead(7)).await);
+    let note = "DESCRIPTION:Key at the neighbours\\, ring twice";
+    person.adds(visit, note).await;
+    person.adds(off, note).await;
+    person.moves(visit, booked, elsewhere).await;
+    resolve(&world, &conflict(&world, id, "edited").await, Keep::Ours).await;
+    let begins = booked.from.format("DTSTART:%Y%m%dT%H%M%SZ").to_string();
+    assert!(person.waits_until(visit, &begins).await.contains(note));
+    cancel(&world, off).await;
+    assert!(person.waits_until(off, "STATUS:CANCELLED").await.contains(note));
+    let nothing = async || busy(&world, party).await.is_empty() && open_conflicts(&world).await.is_empty();
+    reads(&world, id, "neither to take time", nothing).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -78,6 +78,11 @@ async fn matching() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn places() {
+    holds("places.md").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn calendars() {
     let (world, worker, _) = linkable().await;
     let server = DavServer::start(Dav::Radicale).unwrap();

@@ -307,6 +307,7 @@ fn masked(result: &serde_json::Value) -> serde_json::Value {
         "digest",
         "event",
         "feed",
+        "invitation",
         "link",
         "manifest_sha256",
         "message",

@@ -3,6 +3,9 @@
 
 mod edges;
 mod hostile;
+mod invitations;
+mod keeping;
 mod oracle;
+mod provided;
 mod said;
 mod writing;

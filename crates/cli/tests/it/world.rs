@@ -101,6 +101,7 @@ impl World {
             requests_window_s: 1,
             webhooks_per_source_max: 100_000,
             webhooks_loopback: true,
+            cronofy_secret: None,
             proxies: 0,
             streams_max: 10,
             connections_max: 100,

@@ -5,6 +5,7 @@
 
 mod keywords;
 mod mailed;
+mod mailed_reply;
 mod resend;
 mod ses;
 mod twilio;
@@ -14,6 +15,7 @@ use serde_json::Value;
 
 pub use keywords::Keyword;
 pub use mailed::{hear_mail, is_nobody};
+pub use mailed_reply::{MailedReply, reply_in};
 pub use ses::is_amazon_subscription;
 
 /// What is told.

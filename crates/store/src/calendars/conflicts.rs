@@ -172,7 +172,7 @@ pub async fn conflicts(
 /// Which side holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
-    /// What is booked here: it is written into the calendar again.
+    /// What is booked here: it is written into the calendar again, over what was found and over nothing later.
     Ours,
     /// What stands in the calendar: it is left as it is.
     Theirs,
@@ -221,7 +221,8 @@ pub async fn resolve(
     .or_failed("resolve a conflict")?;
     if moved.rows_affected() > 0 && keep == Keep::Ours {
         sqlx::query(
-            "update calendar_push p set wish = p.wish + 1, state = 'pending', is_forced = true
+            "update calendar_push p set wish = p.wish + 1, state = 'pending', is_forced = true,
+                 forced_etag = case when c.kind = 'edited' then c.mark end
              from calendar_conflict c
              where c.tenant_id = $1 and c.id = $2 and c.kind <> 'overlap' and p.link_id = c.link_id
                  and p.booking_id = c.booking_id",

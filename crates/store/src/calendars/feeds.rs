@@ -86,9 +86,10 @@ pub async fn create_feed(
         Taken::Before(answer) => return Ok(FeedMade::Replayed(answer)),
         Taken::ForAnother => return Ok(FeedMade::Mismatch),
     }
+    // As with links: whoever confirms a booking meanwhile sees the feed or is seen.
     let count: Option<i64> = sqlx::query_scalar(
         "select (select count(*) from calendar_feed f where f.tenant_id = $1 and f.party_id = $2)
-         from membership m where m.tenant_id = $1 and m.party_id = $2 for no key update of m",
+         from membership m where m.tenant_id = $1 and m.party_id = $2 for update of m",
     )
     .bind(tenant.as_uuid())
     .bind(new.party.as_uuid())

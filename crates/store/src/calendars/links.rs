@@ -18,7 +18,7 @@ use crate::{
 pub struct Link {
     id: Uuid,
     party_id: Uuid,
-    /// `caldav` or `ics`.
+    /// `caldav`, `ics`, `google`, `microsoft` or `cronofy`.
     pub provider: String,
     /// Where the calendar is, without what opens it.
     pub host: String,
@@ -68,7 +68,7 @@ pub struct NewLink {
     pub id: CalendarLinkId,
     /// Whose calendar it is.
     pub party: PartyId,
-    /// `caldav` or `ics`.
+    /// `caldav`, `ics`, `google`, `microsoft` or `cronofy`.
     pub provider: &'static str,
     /// Where it is, without what opens it.
     pub host: String,
@@ -115,10 +115,11 @@ pub async fn create(
         Taken::Before(answer) => return Ok(LinkMade::Replayed(answer)),
         Taken::ForAnother => return Ok(LinkMade::Mismatch),
     }
-    // Held, so that two who link at once do not both see that there is room.
+    // Held, so that two who link at once do not both see that there is room, and so that whoever confirms a booking meanwhile
+    // sees the link or is seen.
     let count: Option<i64> = sqlx::query_scalar(
         "select (select count(*) from calendar_link l where l.tenant_id = $1 and l.party_id = $2)
-         from membership m where m.tenant_id = $1 and m.party_id = $2 for no key update of m",
+         from membership m where m.tenant_id = $1 and m.party_id = $2 for update of m",
     )
     .bind(tenant.as_uuid())
     .bind(new.party.as_uuid())
@@ -131,8 +132,10 @@ pub async fn create(
         Some(_) => {}
     }
     let sql = format!(
-        "insert into calendar_link (id, tenant_id, party_id, provider, host, access, is_written, created_by)
-         values ($1, $2, $3, $4, $5, $6, $7, $8) returning {}",
+        "insert into calendar_link (id, tenant_id, party_id, provider, host, access, is_written, created_by, renew_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8,
+             case when $4 in ('google', 'microsoft', 'cronofy') then clock_timestamp() else 'infinity' end)
+         returning {}",
         columns()
     );
     let made: Link = sqlx::query_as(AssertSqlSafe(sql))

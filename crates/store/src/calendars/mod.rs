@@ -2,20 +2,26 @@
 
 mod conflicts;
 mod due;
+mod failing;
 mod feeds;
 mod links;
 mod pushing;
 mod reading;
+mod renewing;
+mod watching;
 
 pub(crate) use self::pushing::want;
 pub use self::{
     conflicts::{Conflict, ConflictFilter, Keep, Resolved, conflicts, resolve},
     due::ask,
+    failing::failed,
     feeds::{
         Feed, FeedBooking, FeedBookings, FeedMade, NewFeed, Shown, create_feed, feed_bookings, feeds,
         remove_feed, show, shown,
     },
     links::{Link, LinkMade, NewLink, create, link, links, pull_soon, remove},
     pushing::{FoundThere, Stands, ToPush, settle_push, to_push},
-    reading::{Known, Object, Opened, Own, Reading, Took, failed, open, take},
+    reading::{Known, Object, Opened, Own, Reading, Took, open, take},
+    renewing::{Renewal, renew, renewed},
+    watching::{Channel, ToWatch, Told, changed, told, watch, watched},
 };

@@ -10,15 +10,28 @@ use super::conflicts::{self, Found};
 use crate::{
     db::{Db, commit},
     error::{OrFailed, StoreError},
+    invitations,
 };
 
-/// Wishes that calendars and feeds learn how a booking moved, in the transaction in which it does: those into which it is to be
+/// Wishes that calendars, feeds and guests learn how a booking moved, in the transaction in which it does: those into which it is to be
 /// written, and those in which it stands and should not.
 pub(crate) async fn want(
     tx: &mut PgConnection,
     tenant: TenantId,
     booking: BookingId,
 ) -> Result<(), StoreError> {
+    // In a statement before the other: a calendar that is linked meanwhile is seen there, or its link waits and sees the booking.
+    sqlx::query(
+        "select from booking b
+         join booking_resource r on r.tenant_id = b.tenant_id and r.booking_id = b.id
+         join membership m on m.tenant_id = r.tenant_id and m.party_id = r.party_id
+         where b.tenant_id = $1 and b.id = $2 and b.status = 'confirmed' order by m.party_id for key share of m",
+    )
+    .bind(tenant.as_uuid())
+    .bind(booking.as_uuid())
+    .execute(&mut *tx)
+    .await
+    .or_failed("hold whose calendars are to learn of a booking")?;
     sqlx::query(
         "with moved as (
              select b.id, b.status, r.party_id from booking b
@@ -36,10 +49,10 @@ pub(crate) async fn want(
     )
     .bind(tenant.as_uuid())
     .bind(booking.as_uuid())
-    .execute(tx)
+    .execute(&mut *tx)
     .await
     .or_failed("wish that calendars learn of a booking")?;
-    Ok(())
+    invitations::want(tx, tenant, booking).await
 }
 
 /// Wishes that everything that is booked ahead is written into a calendar that was just linked.
@@ -74,8 +87,8 @@ pub struct ToPush {
     pub href: Option<String>,
     /// How it was then.
     pub etag: Option<String>,
-    /// A person said that what is booked here holds.
-    pub is_forced: bool,
+    /// What was found there when a person said that what is booked here holds.
+    pub over: Option<FoundThere>,
     /// Whether the booking is to stand there.
     pub is_wanted: bool,
     /// When the booking is.
@@ -95,6 +108,7 @@ struct Row {
     href: Option<String>,
     etag: Option<String>,
     is_forced: bool,
+    forced_etag: Option<String>,
     is_wanted: bool,
     starts_at: DateTime<Utc>,
     ends_at: DateTime<Utc>,
@@ -115,7 +129,7 @@ pub async fn to_push(
 ) -> Result<Option<ToPush>, StoreError> {
     let mut tx = db.tenant(tenant).await?;
     let row: Option<Row> = sqlx::query_as(
-        "select l.access, l.collection, p.href, p.etag, p.is_forced,
+        "select l.access, l.collection, p.href, p.etag, p.is_forced, p.forced_etag,
              b.status in ('confirmed', 'active', 'done') as is_wanted, lower(b.during) as starts_at,
              upper(b.during) as ends_at, b.reference, b.version, b.updated_at
          from calendar_push p join calendar_link l on l.id = p.link_id join booking b on b.id = p.booking_id
@@ -131,12 +145,13 @@ pub async fn to_push(
     drop(tx);
     let Some(row) = row else { return Ok(None) };
     let access = db.open_secret(&link.to_string(), &row.access)?;
+    let found = row.forced_etag.map_or(FoundThere::Removed, FoundThere::Edited);
     Ok(Some(ToPush {
         access,
         collection: row.collection,
         href: row.href,
         etag: row.etag,
-        is_forced: row.is_forced,
+        over: row.is_forced.then_some(found),
         is_wanted: row.is_wanted,
         during: Span { from: row.starts_at, until: row.ends_at },
         reference: row.reference,
@@ -194,6 +209,7 @@ pub async fn settle_push(
         // What was written for an older wish may have come after what was done for the present one: looked at again.
         "update calendar_push set state = case when wish = $4 then $5 when state = 'done' then 'pending' else state end,
              wish = wish + (wish <> $4 and state = 'done')::int, is_forced = is_forced and wish <> $4,
+             forced_etag = case when wish <> $4 then forced_etag end, settled_at = clock_timestamp(),
              href = case when $5 = 'done' then $6 else href end, etag = case when $5 = 'done' then $7 else etag end
          where tenant_id = $1 and link_id = $2 and booking_id = $3",
     )
@@ -218,28 +234,30 @@ pub(super) struct Seen<'a> {
     pub(super) is_untouched: bool,
 }
 
-/// Notes how bookings of ours were found by a reading. What is about to be written is looked at when it is.
+/// Notes how bookings of ours were found by a reading that was opened at `at`. What is about to be written is looked at when it
+/// is. False when one was written since, of which it says otherwise: then nothing of it may be taken.
 pub(super) async fn note_seen(
     tx: &mut PgConnection,
     tenant: TenantId,
     link: CalendarLinkId,
-    seen: &[Seen<'_>],
-    removed: &[String],
-) -> Result<(), StoreError> {
+    at: DateTime<Utc>,
+    (seen, removed): (&[Seen<'_>], &[String]),
+) -> Result<bool, StoreError> {
     let (untouched, touched): (Vec<&Seen<'_>>, Vec<&Seen<'_>>) =
         seen.iter().partition(|one| one.is_untouched);
-    let standing: Vec<Uuid> = sqlx::query_scalar(
-        "select booking_id from calendar_push where tenant_id = $1 and link_id = $2 and state = 'done' and href is not null
+    let standing: Vec<(Uuid, bool)> = sqlx::query_as(
+        "select booking_id, coalesce(settled_at >= $4, false) from calendar_push where tenant_id = $1 and link_id = $2 and state = 'done' and href is not null
              and booking_id = any ($3)",
     )
     .bind(tenant.as_uuid())
     .bind(link.as_uuid())
     .bind(touched.iter().map(|one| one.booking).collect::<Vec<_>>())
+    .bind(at)
     .fetch_all(&mut *tx)
     .await
     .or_failed("see which entries are ours")?;
-    let gone: Vec<(Uuid, i32)> = sqlx::query_as(
-        "select p.booking_id, p.wish from calendar_push p join booking b on b.id = p.booking_id
+    let gone: Vec<(Uuid, i32, bool)> = sqlx::query_as(
+        "select p.booking_id, p.wish, coalesce(p.settled_at >= $5, false) from calendar_push p join booking b on b.id = p.booking_id
          where p.tenant_id = $1 and p.link_id = $2 and p.state = 'done' and p.href = any ($3)
              and b.status in ('confirmed', 'active') and p.booking_id <> all ($4)",
     )
@@ -247,19 +265,25 @@ pub(super) async fn note_seen(
     .bind(link.as_uuid())
     .bind(removed)
     .bind(seen.iter().map(|one| one.booking).collect::<Vec<_>>())
+    .bind(at)
     .fetch_all(&mut *tx)
     .await
     .or_failed("see which entries of ours are gone")?;
-    let edited = touched.iter().filter(|one| standing.contains(&one.booking));
+    if standing.iter().any(|(_, is_later)| *is_later) || gone.iter().any(|(.., is_later)| *is_later) {
+        return Ok(false);
+    }
+    let is_standing = |booking: Uuid| standing.iter().any(|(standing, _)| *standing == booking);
+    let edited = touched.iter().filter(|one| is_standing(one.booking));
     let mut found: Vec<Found> =
         edited.map(|one| Found::of(one.booking, &FoundThere::Edited(one.etag.to_owned()), 0)).collect();
-    found.extend(gone.iter().map(|(booking, wish)| Found::of(*booking, &FoundThere::Removed, *wish)));
+    found.extend(gone.iter().map(|(booking, wish, _)| Found::of(*booking, &FoundThere::Removed, *wish)));
     conflicts::note(tx, tenant, link, &found).await?;
     sqlx::query(
         "with found as (
              update calendar_push p set href = x.href, etag = x.etag
              from unnest($3::uuid[], $4::text[], $5::text[]) as x (booking, href, etag)
              where p.tenant_id = $1 and p.link_id = $2 and p.booking_id = x.booking and p.state <> 'conflict'
+                 and (p.settled_at is null or p.settled_at < $7)
          )
          update calendar_push set state = 'conflict' where tenant_id = $1 and link_id = $2 and booking_id = any ($6)
              and state = 'done'",
@@ -270,8 +294,9 @@ pub(super) async fn note_seen(
     .bind(untouched.iter().map(|one| one.href).collect::<Vec<_>>())
     .bind(untouched.iter().map(|one| one.etag).collect::<Vec<_>>())
     .bind(found.iter().map(|one| one.booking).collect::<Vec<_>>())
+    .bind(at)
     .execute(tx)
     .await
     .or_failed("note how entries of ours are")?;
-    Ok(())
+    Ok(true)
 }

@@ -19,13 +19,10 @@ use crate::{
     error::{OrFailed, StoreError},
 };
 
-/// Characters kept of what went wrong.
-const PROBLEM_CHARS_MAX: usize = 500;
-
 /// A calendar that is about to be read.
 #[derive(Debug, Clone)]
 pub struct Opened {
-    /// `caldav` or `ics`.
+    /// `caldav`, `ics`, `google`, `microsoft` or `cronofy`.
     pub provider: String,
     /// What opens it.
     pub access: String,
@@ -165,6 +162,8 @@ pub enum Took {
     Taken,
     /// Another reading came first, or the link is gone.
     Overtaken,
+    /// A booking was written since it was opened, of which it says otherwise: it has to be read again.
+    Outdated,
 }
 
 /// Takes what a calendar says now in place of what it said before: all of it, or none.
@@ -180,7 +179,7 @@ pub async fn take(
     let mut tx = db.tenant(tenant).await?;
     let party: Option<Uuid> = sqlx::query_scalar(
         "update calendar_link set reading = reading + 1, read_at = $4, collection = $5, token = $6, doubts = $7,
-             problem = null, failing_since = null, is_refused = false
+             problem = null, failing_since = null, is_refused = false, refused_since = null
          where tenant_id = $1 and id = $2 and reading = $3 returning party_id",
     )
     .bind(tenant.as_uuid())
@@ -208,7 +207,9 @@ pub async fn take(
     conflicts::note(&mut tx, tenant, link, &overlaps).await?;
     conflicts::end_overlaps(&mut tx, tenant, link, &overlaps).await?;
     let seen: Vec<Seen<'_>> = reading.changed.iter().filter_map(seen).collect();
-    pushing::note_seen(&mut tx, tenant, link, &seen, &reading.removed).await?;
+    if !pushing::note_seen(&mut tx, tenant, link, reading.at, (&seen, &reading.removed)).await? {
+        return Ok(Took::Outdated);
+    }
     commit(tx, "take what a calendar says").await?;
     Ok(Took::Taken)
 }
@@ -299,32 +300,4 @@ async fn overlaps(
     .await
     .or_failed("see what a calendar has at the time of bookings")?;
     Ok(rows.into_iter().map(|(booking, during)| Found::overlap(booking, during)).collect())
-}
-
-/// Writes down that a calendar could not be read, and why. What it said before holds, until it is too old.
-///
-/// # Errors
-/// When the database fails.
-pub async fn failed(
-    db: &Db,
-    tenant: TenantId,
-    link: CalendarLinkId,
-    problem: &str,
-    is_refused: bool,
-) -> Result<(), StoreError> {
-    let problem: String = problem.chars().filter(|c| *c != '\0').take(PROBLEM_CHARS_MAX).collect();
-    let mut tx = db.tenant(tenant).await?;
-    sqlx::query(
-        "update calendar_link set problem = $3, is_refused = $4,
-             failing_since = coalesce(failing_since, clock_timestamp())
-         where tenant_id = $1 and id = $2",
-    )
-    .bind(tenant.as_uuid())
-    .bind(link.as_uuid())
-    .bind(problem)
-    .bind(is_refused)
-    .execute(&mut *tx)
-    .await
-    .or_failed("note that a calendar cannot be read")?;
-    commit(tx, "note that a calendar cannot be read").await
 }

@@ -40,14 +40,14 @@ async fn wish_for(world: &World, party: PartyId) -> (CalendarLinkId, LinkMade) {
     (new.id, calendars::create(&world.api, world.tenant, &new, 2, None, answer).await.unwrap())
 }
 
-async fn link(world: &World, party: PartyId) -> CalendarLinkId {
+pub(crate) async fn link(world: &World, party: PartyId) -> CalendarLinkId {
     let (id, made) = wish_for(world, party).await;
     assert!(matches!(made, LinkMade::New(_)), "{made:?}");
     id
 }
 
 /// A reading that says that somebody is busy then, and nothing else.
-async fn reading(world: &World, id: CalendarLinkId, busy: &[Span]) -> Reading {
+pub(crate) async fn reading(world: &World, id: CalendarLinkId, busy: &[Span]) -> Reading {
     let opened = calendars::open(&world.worker, world.tenant, id).await.unwrap().unwrap();
     Reading {
         reading: opened.reading,
@@ -61,7 +61,7 @@ async fn reading(world: &World, id: CalendarLinkId, busy: &[Span]) -> Reading {
     }
 }
 
-async fn take(world: &World, id: CalendarLinkId, reading: &Reading) -> Took {
+pub(crate) async fn take(world: &World, id: CalendarLinkId, reading: &Reading) -> Took {
     calendars::take(&world.worker, world.tenant, id, reading).await.unwrap()
 }
 
@@ -82,7 +82,7 @@ async fn busy(world: &World, party: PartyId) -> Vec<Span> {
     spans
 }
 
-async fn conflicts(world: &World, wanted: ConflictFilter) -> Vec<Conflict> {
+pub(crate) async fn conflicts(world: &World, wanted: ConflictFilter) -> Vec<Conflict> {
     calendars::conflicts(&world.api, world.tenant, wanted, None, 100).await.unwrap()
 }
 
@@ -270,7 +270,8 @@ async fn a_persons_word_over_an_entry_of_ours_is_asked_for() {
     assert_eq!(edited.kind, "edited");
     calendars::resolve(&world.api, world.tenant, edited.id(), Keep::Ours).await.unwrap();
     let forced = calendars::to_push(&world.worker, world.tenant, (id, booking, 2)).await.unwrap().unwrap();
-    assert!(forced.is_forced && forced.etag.as_deref() == Some("\"2\""));
+    let over = FoundThere::Edited("\"3\"".into());
+    assert!(forced.over == Some(over) && forced.etag.as_deref() == Some("\"2\""));
     let conflict = Stands::Conflict(FoundThere::Edited("\"4\"".into()));
     calendars::settle_push(&world.worker, world.tenant, (id, booking, 2), &conflict).await.unwrap();
     assert!(calendars::to_push(&world.worker, world.tenant, (id, booking, 2)).await.unwrap().is_none());

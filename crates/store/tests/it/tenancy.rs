@@ -165,11 +165,14 @@ fn calendars_of(tenant: TenantId) -> String {
         "insert into calendar_link (id, tenant_id, party_id, provider, host, access, is_written, created_by)
          select '{id}', '{id}', p.id, 'caldav', 'x', 'x', true, 'x' from party p where p.tenant_id = '{id}';
          insert into calendar_object (tenant_id, link_id, href, etag, events) values ('{id}', '{id}', 'x', 'x', '[]');
+         insert into calendar_channel (id, tenant_id, link_id, secret_sha256) values ('{id}', '{id}', '{id}', sha256('{id}'));
          insert into calendar_push (tenant_id, link_id, booking_id) values ('{id}', '{id}', '{id}');
          insert into calendar_feed (id, tenant_id, party_id, secret_sha256, created_by)
          select '{id}', '{id}', p.id, sha256('{id}'), 'x' from party p where p.tenant_id = '{id}';
          insert into calendar_conflict (id, tenant_id, link_id, booking_id, kind, mark)
-             values ('{id}', '{id}', '{id}', '{id}', 'overlap', 'x');"
+             values ('{id}', '{id}', '{id}', '{id}', 'overlap', 'x');
+         insert into invitation (id, tenant_id, booking_id, party_id, address, created_by)
+         select '{id}', '{id}', '{id}', p.id, 'x', 'x' from party p where p.tenant_id = '{id}';"
     )
 }
 

@@ -1,0 +1,208 @@
+//! Calendars while others are at them: what was read before something was written, links that are made while somebody books, feeds
+//! whose days pass, and servers that refuse us.
+
+use jobs::{BookingId, CalendarFeedId, WebhookEndpointId};
+use serde_json::{Value, json};
+use store::{
+    bookings::Status,
+    calendars::{
+        self, Conflict, ConflictFilter, Feed, FeedMade, FoundThere, Keep, NewFeed, Object, Own, Reading,
+        Resolved, Stands, Took,
+    },
+    outbox::{self, NewEndpoint},
+    submit::Answer,
+};
+use testkit::eventually;
+
+use crate::{
+    bookings::{made, move_to, new},
+    calendars::{conflicts, link, reading, take},
+    people::{technician, visit},
+    world::{LEASE, World},
+};
+
+const HREF: &str = "/ada/1.ics";
+
+fn written(etag: &str) -> Stands {
+    Stands::Written { href: HREF.into(), etag: Some(etag.into()) }
+}
+
+fn edited(booking: BookingId, etag: &str) -> Object {
+    let own = Some(Own { booking, is_untouched: false });
+    Object { href: HREF.into(), etag: etag.into(), events: json!([]), own }
+}
+
+async fn open(world: &World) -> Vec<Conflict> {
+    conflicts(world, ConflictFilter::Open).await
+}
+
+#[tokio::test]
+async fn what_was_read_before_something_was_written_says_nothing_of_it() {
+    let world = World::new().await;
+    let party = technician(&world, world.tenant).await;
+    let id = link(&world, party).await;
+    let booking = made(&world, new(&[party], Status::Confirmed, visit(9))).await;
+    let settle = async |wish, stands: &Stands| {
+        calendars::settle_push(&world.worker, world.tenant, (id, booking, wish), stands).await.unwrap();
+    };
+    settle(1, &written("1")).await;
+    let found = Reading { changed: vec![edited(booking, "2")], ..reading(&world, id, &[]).await };
+    assert_eq!(take(&world, id, &found).await, Took::Taken);
+    let conflict = open(&world).await.pop().unwrap();
+    let resolved = calendars::resolve(&world.api, world.tenant, conflict.id(), Keep::Ours).await.unwrap();
+    assert!(matches!(resolved, Resolved::Done(_)));
+    let before = reading(&world, id, &[]).await;
+    settle(2, &written("3")).await;
+    for late in [
+        Reading { changed: vec![edited(booking, "2")], ..before.clone() },
+        Reading { removed: vec![HREF.into()], ..before },
+    ] {
+        assert_eq!(take(&world, id, &late).await, Took::Outdated);
+        assert!(open(&world).await.is_empty(), "somebody has seen to it");
+    }
+    let again = Reading { changed: vec![edited(booking, "4")], ..reading(&world, id, &[]).await };
+    assert_eq!(take(&world, id, &again).await, Took::Taken);
+    assert_eq!(open(&world).await[0].kind, "edited");
+}
+
+#[tokio::test]
+async fn a_word_is_about_what_was_found_and_about_nothing_later() {
+    let world = World::new().await;
+    let party = technician(&world, world.tenant).await;
+    let id = link(&world, party).await;
+    let booking = made(&world, new(&[party], Status::Confirmed, visit(9))).await;
+    let settle = async |wish, stands: &Stands| {
+        calendars::settle_push(&world.worker, world.tenant, (id, booking, wish), stands).await.unwrap();
+    };
+    let over = async |wish| {
+        let to_push = calendars::to_push(&world.worker, world.tenant, (id, booking, wish)).await.unwrap();
+        to_push.unwrap().over
+    };
+    let ours = async || {
+        let conflict = open(&world).await.pop().unwrap();
+        calendars::resolve(&world.api, world.tenant, conflict.id(), Keep::Ours).await.unwrap();
+    };
+    assert_eq!(over(1).await, None);
+    settle(1, &Stands::Conflict(FoundThere::Edited("2".into()))).await;
+    ours().await;
+    assert_eq!(over(2).await, Some(FoundThere::Edited("2".into())));
+    settle(2, &Stands::Conflict(FoundThere::Removed)).await;
+    ours().await;
+    assert_eq!(over(3).await, Some(FoundThere::Removed));
+    settle(3, &written("5")).await;
+    move_to(&world, booking, Status::Cancelled, 1).await;
+    assert_eq!(over(4).await, None, "it was for what was there then");
+}
+
+#[tokio::test]
+async fn a_calendar_that_is_linked_while_somebody_books_learns_of_it() {
+    let world = World::new().await;
+    let party = technician(&world, world.tenant).await;
+    // Somebody holds what both write, so that whoever books has confirmed and not yet looked for calendars.
+    let mut holder = world.owner.begin().await.unwrap();
+    sqlx::query("lock table calendar_push in exclusive mode").execute(&mut *holder).await.unwrap();
+    let waiting = "select count(*) from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'";
+    let waits = async |count| {
+        eventually("both to wait", LEASE, async || {
+            (world.database.number(waiting).await.unwrap() == count).then_some(())
+        })
+        .await;
+    };
+    let (booking, id, ()) = tokio::join!(
+        made(&world, new(&[party], Status::Confirmed, visit(9))),
+        async {
+            waits(1).await;
+            link(&world, party).await
+        },
+        async {
+            waits(2).await;
+            holder.rollback().await.unwrap();
+        }
+    );
+    let wanted = calendars::to_push(&world.worker, world.tenant, (id, booking, 1)).await.unwrap();
+    assert!(wanted.is_some_and(|wanted| wanted.is_wanted));
+}
+
+#[tokio::test]
+async fn the_days_of_a_feed_move_on_although_nothing_is_booked() {
+    let world = World::new().await;
+    let party = technician(&world, world.tenant).await;
+    let feed = NewFeed { id: CalendarFeedId::new(), party, secret_sha256: [7; 32], by: "key".into() };
+    let noted = |_: &Feed| Answer::of(201, None, &());
+    let made = calendars::create_feed(&world.api, world.tenant, &feed, 1, None, noted).await.unwrap();
+    assert!(matches!(made, FeedMade::New(_)));
+    assert_eq!(calendars::ask(&world.worker).await.unwrap(), 1);
+    assert!(calendars::show(&world.worker, world.tenant, feed.id, 1, ("file", "1")).await.unwrap());
+    assert_eq!(calendars::ask(&world.worker).await.unwrap(), 0);
+    world
+        .database
+        .execute("update calendar_feed set rolls_at = rolls_at - interval '25 hours'")
+        .await
+        .unwrap();
+    assert_eq!(calendars::ask(&world.worker).await.unwrap(), 1);
+    let shown = calendars::feed_bookings(&world.worker, world.tenant, feed.id).await.unwrap().unwrap();
+    assert_eq!(shown.wish, 2);
+    assert_eq!(calendars::ask(&world.worker).await.unwrap(), 0, "until the next day");
+}
+
+#[tokio::test]
+async fn whoever_refuses_us_is_asked_less_and_less_and_in_the_end_no_more() {
+    let world = World::new().await;
+    let party = technician(&world, world.tenant).await;
+    let endpoint = NewEndpoint {
+        id: WebhookEndpointId::new(),
+        url: "https://example.com/".into(),
+        event_types: vec!["*".into()],
+        key: "key".into(),
+        concurrency: 1,
+        by: "test".into(),
+    };
+    outbox::create(&world.api, world.tenant, &endpoint, 10, None, |_| Answer::of(201, None, &()))
+        .await
+        .unwrap();
+    let id = link(&world, party).await;
+    made(&world, new(&[party], Status::Confirmed, visit(9))).await;
+    let fails = async |is_refused| {
+        calendars::failed(&world.worker, world.tenant, id, "no", is_refused).await.unwrap();
+    };
+    // In hours, rounded; far away is never.
+    let asked_in = async || {
+        let sql = "select case when next_pull_at = 'infinity' then -1
+            else round(extract(epoch from next_pull_at - clock_timestamp()) / 3600)::bigint end from calendar_link";
+        world.database.number(sql).await.unwrap()
+    };
+    let later = async |hours: u32| {
+        let sql =
+            format!("update calendar_link set refused_since = refused_since - interval '{hours} hours'");
+        world.database.execute(&sql).await.unwrap();
+    };
+    let told = async || {
+        let sql = "select coalesce(jsonb_agg(data -> 'left_alone' order by id), '[]') from webhook_message
+            where type = 'calendar.refused'";
+        world.database.json(sql).await.unwrap()
+    };
+    fails(false).await;
+    assert_eq!((asked_in().await, told().await), (0, json!([])), "it may be back within moments");
+    fails(true).await;
+    assert_eq!((asked_in().await, told().await), (0, json!([false])));
+    calendars::ask(&world.worker).await.unwrap();
+    let written: Value = world.database.json("select jsonb_agg(kind) from job").await.unwrap();
+    assert_eq!(written, json!(["calendar.pull"]), "nothing is written where we are refused");
+    later(2).await;
+    fails(true).await;
+    assert_eq!(asked_in().await, 2);
+    later(24).await;
+    fails(true).await;
+    assert_eq!((asked_in().await, told().await), (6, json!([false])), "it is told once");
+    later(6 * 24).await;
+    fails(true).await;
+    fails(true).await;
+    assert_eq!((asked_in().await, told().await), (-1, json!([false, true])));
+    // Whoever says that it is to be read has it read.
+    calendars::pull_soon(&world.api, world.tenant, id).await.unwrap().unwrap();
+    let back = reading(&world, id, &[]).await;
+    assert_eq!(take(&world, id, &back).await, Took::Taken);
+    fails(true).await;
+    assert_eq!((asked_in().await, told().await), (0, json!([false, true, false])), "it begins anew");
+}
