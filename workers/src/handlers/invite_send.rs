@@ -81,6 +81,7 @@ async fn message(
         category,
         template: wording.named(),
         subject: None,
+        subject_at: Some(to_tell.during.from),
         dedupe: (wording::dedupe_key(Some(contact), Some(&about), &content_sha256), 0),
         content_sha256,
         state: "planned",
@@ -89,6 +90,7 @@ async fn message(
         unless_read: false,
         scheduled_at: Utc::now(),
         gathering: None,
+        overflow: None,
     })
 }
 

@@ -117,11 +117,9 @@ async fn fill(database: &TestDatabase, tenants: [TenantId; 2]) {
             prefix = &id.simple().to_string()[20..],
         );
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut owner).await.unwrap();
-        sqlx::raw_sql(AssertSqlSafe(messages_of(tenant))).execute(&mut owner).await.unwrap();
-        sqlx::raw_sql(AssertSqlSafe(webhooks_of(tenant))).execute(&mut owner).await.unwrap();
-        sqlx::raw_sql(AssertSqlSafe(work_of(tenant))).execute(&mut owner).await.unwrap();
-        sqlx::raw_sql(AssertSqlSafe(calendars_of(tenant))).execute(&mut owner).await.unwrap();
-        sqlx::raw_sql(AssertSqlSafe(people_of(tenant))).execute(&mut owner).await.unwrap();
+        for more in [messages_of, webhooks_of, work_of, calendars_of, people_of] {
+            sqlx::raw_sql(AssertSqlSafe(more(tenant))).execute(&mut owner).await.unwrap();
+        }
     }
 }
 
