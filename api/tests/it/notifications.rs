@@ -177,9 +177,9 @@ async fn a_template_is_read_through_before_it_is_written() {
     let listed = app.get("/v1/templates").await.body;
     let names: Vec<_> = listed["templates"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
     assert_eq!(
-        (names.len(), names[24]),
-        (25, &json!("welcome")),
-        "the product's twelve in two languages, and ours"
+        (names.len(), names[28]),
+        (29, &json!("welcome")),
+        "the product's fourteen in two languages, and ours"
     );
     let broken = json!({"subject": "Hi {{ name", "lines": []});
     let refused = send(&app, Method::PUT, "/v1/templates/welcome/de", &broken).await;
