@@ -202,8 +202,8 @@ impl RunArgs {
 fn concurrency(text: &str) -> Result<(Queue, usize), String> {
     let (queue, slots) = text.split_once('=').ok_or("write queue=slots, such as media=2")?;
     let queue = queue.parse::<Queue>().map_err(|error| error.to_string())?;
-    let slots = slots.parse().ok().filter(|slots| (1..=1_024).contains(slots));
-    Ok((queue, slots.ok_or("slots are a number from 1 to 1024")?))
+    let slots = slots.parse().ok().filter(|slots| (1..=4_096).contains(slots));
+    Ok((queue, slots.ok_or("slots are a number from 1 to 4096")?))
 }
 
 fn version(text: &str) -> Result<(String, u16), String> {
