@@ -1,7 +1,11 @@
 //! Limits, pauses, promises, and why a job waits.
 
+use std::time::Duration;
+
+use jobs::failure::Problem;
 use reqwest::Method;
 use serde_json::{Value, json};
+use store::verdict::Verdict;
 
 use crate::app::{Answer, TestApp, completed};
 
@@ -154,6 +158,23 @@ async fn why_follows_a_job_through_its_life() {
     assert!(why["summary"].as_str().unwrap().contains("wrk_test runs attempt 1"), "{why}");
     app.post(&format!("/v1/jobs/{running}/cancel"), &json!({})).await;
     assert_eq!(app.why(&running).await.0, ["stopping"]);
+}
+
+#[tokio::test]
+async fn why_says_what_a_job_waits_for_that_only_looks_again() {
+    let app = TestApp::start().await;
+    store::presence::here(&app.worker, "w1", "0", &[(jobs::Queue::Default, 4)], None).await.unwrap();
+    for (code, message, reason) in [
+        ("making_parts", "3 of 8 parts of the film are made", "depends_on_jobs"),
+        ("provider_away", "the provider is left alone for a while", "scheduled"),
+    ] {
+        let job = app.submit(json!({})).await;
+        let problem = Problem::new(code, message);
+        app.work(Verdict::Snoozed { problem, delay: Duration::from_mins(10) }).await;
+        let (codes, why) = app.why(&job).await;
+        assert_eq!(codes, [reason]);
+        assert!(why["summary"].as_str().unwrap().starts_with(&format!("It waits: {message}. ")), "{why}");
+    }
 }
 
 #[tokio::test]
