@@ -26,6 +26,7 @@ pub mod geocoder;
 pub mod handlers;
 pub mod health;
 pub mod held;
+pub mod huge_pages;
 pub mod knows;
 mod large;
 mod mailbox;

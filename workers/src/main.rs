@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use workers::{
     config::{Cli, Command, RunArgs},
-    media_child, picture_child, runtime,
+    huge_pages, media_child, picture_child, runtime,
 };
 
 #[global_allocator]
@@ -19,7 +19,10 @@ fn main() -> anyhow::Result<ExitCode> {
             media_child::serve(memory_bytes, picture_child::answer)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Run(args) => tokio::runtime::Runtime::new()?.block_on(run(*args)),
+        Command::Run(args) => {
+            huge_pages::avoid();
+            tokio::runtime::Runtime::new()?.block_on(run(*args))
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     film_child::{FilmRequest, PartRequest},
+    huge_pages,
     picture_child::{Ladders, PictureRequest, SheetRequest, Sheets},
 };
 
@@ -89,6 +90,7 @@ pub fn serve(
     memory_bytes: u64,
     work: impl Fn(Request, &mut StdoutLock<'static>) -> Answer,
 ) -> anyhow::Result<()> {
+    huge_pages::allow();
     limit(Resource::As, memory_bytes)?;
     limit(Resource::Core, 0)?;
     limit(Resource::Fsize, FILE_BYTES_MAX)?;
