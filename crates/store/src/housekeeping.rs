@@ -99,7 +99,7 @@ pub async fn depths(db: &Db) -> Result<Vec<Depth>, StoreError> {
     for queue in Queue::ALL {
         let row: DepthRow = sqlx::query_as(
             "select coalesce(sum(w.jobs), 0)::bigint as available,
-                    (select coalesce(sum(cardinality(job_ids)), 0)::bigint from lease where queue = $1) as running,
+                    (select coalesce(sum(jobs), 0)::bigint from lease where queue = $1) as running,
                     (select count(*) from (
                         select from lane promised join job on job.lane_id = promised.id
                         where promised.queue = $1 and promised.promise_s > 0 and promised.asleep_since is null

@@ -20,15 +20,18 @@ use crate::claims::Claims;
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// Shortest pause between two rounds; what rings meanwhile is one round.
 const PAUSE_MIN: Duration = Duration::from_millis(2);
+/// So many times what a round took is the least pause after it: whoever is busy releases leaves the ledger to those who work.
+const PAUSE_FOR_ROUND: u32 = 4;
 /// How often to look for jobs that a cursor passed by, and for those that change queues.
 const UNSTRAND_EVERY: Duration = Duration::from_millis(200);
-
+/// So many times what looking for them took is the least pause after it.
+const PAUSE_FOR_UNSTRAND: u32 = 50;
 /// How often to look for them all the way back.
 const UNSTRAND_FULLY_EVERY: Duration = Duration::from_secs(10);
 
-/// When jobs that a cursor passed by were last looked for.
-struct Swept {
-    lately: Instant,
+/// When jobs that a cursor passed by are looked for.
+struct Sweeping {
+    next: Instant,
     fully: Instant,
 }
 
@@ -49,17 +52,19 @@ pub struct Release {
 impl Release {
     /// Runs until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        let mut swept = Swept { lately: Instant::now(), fully: Instant::now() };
+        let mut sweeping = Sweeping { next: Instant::now(), fully: Instant::now() };
         let mut redis_was_well = true;
         while !stop.is_cancelled() {
-            let pause = match self.round(&mut swept, &mut redis_was_well).await {
+            let began = Instant::now();
+            let pause = match self.round(&mut sweeping, &mut redis_was_well).await {
                 Ok(next) => next.unwrap_or(PAUSE_MAX).clamp(PAUSE_MIN, PAUSE_MAX),
                 Err(error) => {
                     tracing::warn!(error = chain(&error), "Could not release jobs; trying again");
                     PAUSE_MAX
                 }
             };
-            tokio::time::sleep(PAUSE_MIN).await;
+            let least = (began.elapsed() * PAUSE_FOR_ROUND).clamp(PAUSE_MIN, PAUSE_MAX);
+            tokio::time::sleep(least).await;
             tokio::select! {
                 () = self.door.more.notified() => {}
                 () = tokio::time::sleep(pause) => {}
@@ -71,18 +76,19 @@ impl Release {
     /// One round; answers how soon the next job comes due. Rings first: somebody may be waiting for it.
     async fn round(
         &self,
-        swept: &mut Swept,
+        sweeping: &mut Sweeping,
         redis_was_well: &mut bool,
     ) -> Result<Option<Duration>, store::StoreError> {
         let mut next = self.ring_for_what_waits(redis_was_well).await?;
-        if swept.lately.elapsed() >= UNSTRAND_EVERY {
-            let passed =
-                if swept.fully.elapsed() >= UNSTRAND_FULLY_EVERY { Passed::Ever } else { Passed::Lately };
+        if sweeping.next <= Instant::now() {
+            let began = Instant::now();
+            let passed = if sweeping.fully <= began { Passed::Ever } else { Passed::Lately };
             release::unstrand(&self.db, passed).await?;
             hop::hop(&self.db).await?;
-            swept.lately = Instant::now();
+            let least = began.elapsed() * PAUSE_FOR_UNSTRAND;
+            sweeping.next = Instant::now() + least.clamp(UNSTRAND_EVERY, UNSTRAND_FULLY_EVERY);
             if passed == Passed::Ever {
-                swept.fully = swept.lately;
+                sweeping.fully = Instant::now() + UNSTRAND_FULLY_EVERY;
             }
         }
         let stepped = stepping::advance(&self.db).await.unwrap_or_else(|error| {

@@ -19,6 +19,7 @@ fn failed(code: &str, message: &str) -> Verdict {
 
 /// As if everything had happened some minutes ago.
 async fn earlier(world: &World) {
+    world.database.execute("update tenant set created_at = created_at - interval '1 hour'").await.unwrap();
     world
         .database
         .execute(
