@@ -14,7 +14,7 @@ use store::{
     submit::Answer,
 };
 
-use crate::world::World;
+use crate::world::{World, done};
 
 pub(crate) async fn somebody(world: &World) -> (PartyId, ContactPointId) {
     somebody_of(world, world.tenant).await
@@ -155,6 +155,27 @@ async fn a_late_truth_counts_until_a_person_has_spoken() {
     let stranger = world.tenant("other").await;
     let theirs = messages::resolve(&world.api, stranger, late.id, Resolution::Sent, "key_2").await.unwrap();
     assert_eq!(theirs, Resolved::NoMessage);
+}
+
+#[tokio::test]
+async fn a_message_is_not_sent_again_before_the_job_that_sent_it_has_ended() {
+    let world = World::new().await;
+    let message = new(somebody(&world).await, "x");
+    plan(&world, &message).await;
+    let job = world.enqueue(NewJob::of(&NotifySend { message: message.id }).unwrap()).await;
+    let claimed = world.claim_one().await;
+    assert_eq!(begin(&world, message.id).await, Begun::Go(1));
+    end(&world, message.id, 1, Ended::Unknown("the line broke".into())).await;
+    let send_again = async || {
+        let again = Resolution::SendAgain;
+        messages::resolve(&world.api, world.tenant, message.id, again, "key_1").await.unwrap()
+    };
+    assert_eq!(send_again().await, Resolved::StillHeld(job));
+    assert_eq!(state(&world, message.id).await, "unknown", "nothing is changed");
+    assert!(world.settle(&claimed, done()).await);
+    assert_eq!(send_again().await, Resolved::Done);
+    assert_eq!(state(&world, message.id).await, "planned");
+    assert_ne!(world.claim_one().await.id, job, "by a job of its own");
 }
 
 #[tokio::test]
