@@ -10,7 +10,7 @@ use webhooks::{SigningKey, sign};
 use crate::app::{Answer, TestApp, settings};
 
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-const OTHER: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+pub(crate) const OTHER: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// A source that signs as Standard Webhooks wants it.
 pub(crate) async fn source(app: &TestApp, more: Value) -> Value {
