@@ -297,6 +297,12 @@ async fn events_are_looked_at_again_one_by_one_or_by_filter() {
     assert_eq!(again.status, StatusCode::ACCEPTED);
     let claimed = app.claim().await;
     assert_eq!(claimed[0].args.inline().unwrap(), &json!({"event": one, "replay": 2}));
+    let all = app.get(&path_of(&source, "/events")).await.body;
+    let at = |nth: usize| all["events"][nth]["received_at"].clone();
+    // Newest first: from the first one on, and before the last one.
+    let range = json!({"since": at(2), "until": at(0)});
+    let replayed = app.post(&path_of(&source, "/events/replay"), &range).await.body;
+    assert_eq!(replayed["events"].as_array().unwrap().len(), 2, "{replayed}");
     let listed = app.get(&path_of(&source, "/events?event_type=a&limit=1")).await.body;
     assert_eq!((listed["events"].as_array().unwrap().len(), listed["next"].is_string()), (1, true));
 }

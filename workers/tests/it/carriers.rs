@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use store::{
     enqueue::NewJob,
     messages::{self, Filter, Message},
-    parties,
+    parties::{self, Word},
 };
 use testkit::{Text, TwilioServer, eventually};
 use workers::faults::Point;
@@ -101,7 +101,7 @@ async fn a_text_message_and_a_line_in_a_chat_arrive() {
 /// Has `plan` sent by a worker that dies at `point`, and by another that comes long enough afterwards that the carrier's list
 /// has it, if they ever had it; answers what became of it.
 async fn taken_up(world: &World, carriers: &Carriers, plan: &NotifyPlan, point: Point) -> Message {
-    taken_up_after(world, carriers, plan, point, || {}).await
+    taken_up_after(world, carriers, plan, point, async || {}).await
 }
 
 /// The same, where something happens in between.
@@ -110,19 +110,19 @@ async fn taken_up_after(
     carriers: &Carriers,
     plan: &NotifyPlan,
     point: Point,
-    happens: impl FnOnce(),
+    happens: impl AsyncFnOnce(),
 ) -> Message {
     let name = point.to_possible_value().unwrap().get_name().to_owned();
     let doomed = start(world, carriers, &["--die-at", &name]);
     let job = world.enqueue(&[NewJob::of(plan).unwrap()]).await[0];
     eventually("the worker to die", SOON, || async { doomed.is_dead().then_some(()) }).await;
-    happens();
+    happens().await;
     let before = "update effect set begun_at = begun_at - interval '2 minutes' where state = 'begun'";
     world.database.execute(before).await.unwrap();
     let _heir = start(world, carriers, &[]);
     world.reaches(job, JobState::Completed).await;
     let id = messages::list(&world.api, world.tenant, &Filter::default(), 1).await.unwrap()[0].id();
-    becomes(world, id, &["sent", "unknown"]).await
+    becomes(world, id, &["sent", "unknown", "dropped"]).await
 }
 
 #[tokio::test]
@@ -168,10 +168,32 @@ async fn a_list_of_texts_is_read_to_its_end_before_it_says_that_one_is_missing()
         let (world, carriers) = (World::new().await, serve().await);
         let party = reached(&world, Channel::Sms, NUMBER).await;
         let plan = reminder(party, Channel::Sms);
-        let others = || carriers.twilio.has(others, NUMBER, Utc::now() + created);
+        let others = async || carriers.twilio.has(others, NUMBER, Utc::now() + created);
         let found = taken_up_after(&world, &carriers, &plan, point, others).await;
         let ours = carriers.texts().iter().filter(|text| text.body.contains("12 Elm Street")).count();
         assert_eq!((found.state.as_str(), ours), (state, told), "{point:?} {created}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_answers_stop_while_a_text_is_under_way_gets_that_one_at_most() {
+    for (point, state, texts) in [(Point::BeforeCall, "dropped", 0), (Point::AfterCall, "sent", 1)] {
+        let (world, carriers) = (World::new().await, serve().await);
+        let party = reached(&world, Channel::Sms, "+4366012345").await;
+        let plan = reminder(party, Channel::Sms);
+        let stops = async || {
+            let contacts = parties::contacts(&world.api, world.tenant, party).await.unwrap();
+            let phone = contacts.iter().find(|one| !one.address.is_empty()).unwrap().id();
+            let stop = Word::Suppressed("stop");
+            assert!(parties::say(&world.api, world.tenant, phone, stop, "a test").await.unwrap());
+        };
+        let message = taken_up_after(&world, &carriers, &plan, point, stops).await;
+        assert_eq!((message.state.as_str(), carriers.texts().len()), (state, texts), "{point:?}");
+        let next = NotifyPlan { dedupe_s: Some(0), ..plan };
+        let _worker = start(&world, &carriers, &[]);
+        let next = planned(&world, &next).await[0];
+        assert_eq!(becomes(&world, next, &["skipped"]).await.state, "skipped");
+        assert_eq!(carriers.texts().len(), texts, "{point:?}");
     }
 }
 

@@ -14,6 +14,7 @@ use axum::{
 use jobs::{State, kinds::probe_work::ProbeWork};
 use serde_json::{Value, json};
 use testkit::eventually;
+use tokio_util::sync::CancellationToken;
 use webhooks::{Incoming, Scheme, Secret, Trust, verify};
 
 use crate::{
@@ -22,8 +23,9 @@ use crate::{
     world::{SOON, World},
 };
 
-/// Instead of a status: no answer ever comes.
+/// Instead of a status: no answer ever comes; or 204, once the test lets it.
 const HANGS: u16 = 0;
+const WAITS: u16 = 1;
 
 /// Somebody who is told, and answers as the test wants.
 #[derive(Clone, Default)]
@@ -31,6 +33,8 @@ pub(crate) struct Receiver {
     told: Arc<Mutex<Vec<Told>>>,
     /// The next answers; after them 204.
     answers: Arc<Mutex<VecDeque<u16>>>,
+    /// Lets those be answered who wait.
+    opened: CancellationToken,
 }
 
 #[derive(Clone)]
@@ -59,10 +63,15 @@ async fn hear(
     let headers = headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
     let told = Told { path: uri.path().to_owned(), headers: headers.collect(), body: body.to_vec() };
     receiver.told.lock().unwrap().push(told);
-    let status = receiver.answers.lock().unwrap().pop_front().unwrap_or(204);
-    if status == HANGS {
-        std::future::pending::<()>().await;
-    }
+    let next = receiver.answers.lock().unwrap().pop_front().unwrap_or(204);
+    let status = match next {
+        HANGS => std::future::pending().await,
+        WAITS => {
+            receiver.opened.cancelled().await;
+            204
+        }
+        status => status,
+    };
     (StatusCode::from_u16(status).unwrap(), [("location", "/elsewhere")])
 }
 
@@ -175,6 +184,34 @@ async fn an_endpoint_that_hangs_is_given_up_after_its_time_and_told_again() {
     // The job itself was never out of time, nor was its worker taken for dead.
     let job: jobs::JobId = job_of(&world, "webhook.deliver").await;
     assert_eq!(world.story(job).await, "1:retried 2:completed");
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_is_told_as_many_things_at_once_as_it_wants_to_be() {
+    let (world, receiver) = (World::new().await, Receiver::default());
+    let (client, stop) = serve(&world).await;
+    let body = json!({"url": receiver.listen().await, "event_types": ["none"], "concurrency": 2});
+    let (status, made) = client.post("/v1/webhook-endpoints", body).await;
+    assert_eq!(status, 201, "{made}");
+    let _workers = [(); 2].map(|()| world.start(&["--webhooks-loopback", "true"]));
+    receiver.answers(&[WAITS; 2]);
+    for _ in 0..5 {
+        assert_eq!(client.post(&path_of(&made, "/test"), json!({})).await.0, 202);
+    }
+    let told = async |count: usize| {
+        eventually(&format!("{count} to be told"), SOON, || async {
+            (receiver.told().len() == count).then_some(())
+        })
+        .await;
+    };
+    told(2).await;
+    // Other work goes on beside them, and the rest of theirs waits.
+    let beside = world.probe(ProbeWork::default()).await;
+    world.reaches(beside, State::Completed).await;
+    assert_eq!(receiver.told().len(), 2);
+    receiver.opened.cancel();
+    told(5).await;
     stop.cancel();
 }
 
