@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use jobs::{Job, kinds::notify_send::NotifySend};
+use notify::Sms;
 use reqwest::{Client, StatusCode, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::{
-    Answer, Asked, STILL_MAX,
+    Answer, Asked, Carries, Letter, STILL_MAX,
     http::{ANSWER_MAX, Said, call, call_for, meaning},
 };
 
@@ -71,17 +72,13 @@ struct Entry {
     date_created: String,
 }
 
-impl Carrier {
-    /// One that calls `base` for `account`.
-    pub fn new(client: Client, base: &str, account: String, token: SecretString, from: String) -> Self {
-        let path = format!("/2010-04-01/Accounts/{account}/Messages.json");
-        Self { client, base: base.to_owned(), path, account, token, from }
-    }
+impl Carries for Carrier {
+    type What = Sms;
+    const NAME: &'static str = "twilio";
 
-    /// `callback` is told what becomes of it.
-    pub(super) async fn send(&self, to: &str, text: &str, callback: Option<&str>) -> Answer {
-        let fields = [("To", to), ("From", self.from.as_str()), ("Body", text)];
-        let told = callback.map(|url| ("StatusCallback", url));
+    async fn send(&self, letter: &Letter<'_>, sms: &Sms) -> Answer {
+        let fields = [("To", letter.address), ("From", self.from.as_str()), ("Body", sms.text.as_str())];
+        let told = letter.callback.map(|url| ("StatusCallback", url));
         let body = form(&fields.into_iter().chain(told).collect::<Vec<_>>());
         let request = self
             .client
@@ -97,6 +94,14 @@ impl Carrier {
             Ok(said) => refused(&said),
             Err(answer) => answer,
         }
+    }
+}
+
+impl Carrier {
+    /// One that calls `base` for `account`.
+    pub fn new(client: Client, base: &str, account: String, token: SecretString, from: String) -> Self {
+        let path = format!("/2010-04-01/Accounts/{account}/Messages.json");
+        Self { client, base: base.to_owned(), path, account, token, from }
     }
 
     /// What they list for the number since the message was begun; or what they say instead. The list is read to its end:
