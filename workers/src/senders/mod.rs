@@ -19,6 +19,7 @@ use jobs::Channel;
 use notify::Content;
 use outbound::Outbound;
 
+pub(crate) use self::sms::LISTED_AFTER;
 pub use self::{
     args::{SendingArgs, Tls},
     chat::Chat,

@@ -20,7 +20,7 @@ const NOBODY: [u32; 4] = [21_211, 21_214, 21_217, 21_614];
 const STOPPED: u32 = 21_610;
 /// For so long after a message was begun its absence from their list proves nothing: whoever began it may have stood still
 /// before the call, and the call takes its time.
-const LISTED_AFTER: TimeDelta = TimeDelta::seconds(60);
+pub(crate) const LISTED_AFTER: TimeDelta = TimeDelta::seconds(60);
 const _: () = assert!(LISTED_AFTER.num_seconds() as u64 > STILL_MAX.as_secs() + ANSWER_MAX.as_secs());
 /// For so long after a message was begun they are asked again when they do not answer.
 const ASKED_FOR: TimeDelta = TimeDelta::hours(1);

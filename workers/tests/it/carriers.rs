@@ -151,6 +151,33 @@ async fn an_equal_text_from_before_is_not_taken_for_one_that_broke_off() {
 }
 
 #[tokio::test]
+async fn of_two_equal_texts_that_broke_off_each_is_told_once() {
+    let (world, carriers) = (World::new().await, serve().await);
+    let party = reached(&world, Channel::Sms, "+4366012345").await;
+    let plan = NotifyPlan { dedupe_s: Some(0), ..reminder(party, Channel::Sms) };
+    // Of the first the carrier has heard, of the second it has not.
+    for point in [Point::AfterCall, Point::BeforeCall] {
+        let name = point.to_possible_value().unwrap().get_name().to_owned();
+        let doomed = start(&world, &carriers, &["--die-at", &name]);
+        world.enqueue(&[NewJob::of(&plan).unwrap()]).await;
+        eventually("the worker to die", SOON, || async { doomed.is_dead().then_some(()) }).await;
+    }
+    for sql in [
+        "update effect set begun_at = begun_at - interval '2 minutes' where state = 'begun'",
+        "update job set scheduled_at = now() where kind = 'notify.send' and pos is null",
+    ] {
+        world.database.execute(sql).await.unwrap();
+    }
+    let _heir = start(&world, &carriers, &[]);
+    let all = messages::list(&world.api, world.tenant, &Filter::default(), 10).await.unwrap();
+    let mut names = Vec::new();
+    for message in all.iter().rev() {
+        names.extend(becomes(&world, message.id(), &["sent"]).await.provider_id);
+    }
+    assert_eq!((names, carriers.texts().len()), (vec!["SM1".to_owned(), "SM2".to_owned()], 2));
+}
+
+#[tokio::test]
 async fn a_list_of_texts_is_read_to_its_end_before_it_says_that_one_is_missing() {
     const NUMBER: &str = "+4366012345";
     let (begun, an_hour_ago) = (TimeDelta::zero(), TimeDelta::hours(-1));
