@@ -182,7 +182,8 @@ async fn an_endpoint_that_hangs_is_given_up_after_its_time_and_told_again() {
     let took_ms = hung["took_ms"].as_u64().unwrap();
     assert!((20_000..30_000).contains(&took_ms), "20 s are borne: {took_ms}");
     // The job itself was never out of time, nor was its worker taken for dead.
-    let job: jobs::JobId = job_of(&world, "webhook.deliver").await;
+    let job = job_of(&world, "webhook.deliver").await;
+    world.reaches(job, State::Completed).await;
     assert_eq!(world.story(job).await, "1:retried 2:completed");
     stop.cancel();
 }
@@ -297,6 +298,7 @@ async fn an_endpoint_that_fails_for_days_is_told_nothing_more_and_later_what_it_
     receiver.answers(&[503]);
     // The attempt switches it off, and the next one finds it so.
     let failed = try_out(&client, &made, "failed").await;
+    world.reaches(job_of(&world, "webhook.deliver").await, State::Cancelled).await;
     let off = client.get(&path_of(&made, "")).await;
     assert!(
         off["state"] == "disabled" && off["disabled_reason"].as_str().unwrap().contains("5 days"),
