@@ -8,8 +8,8 @@ use store::{payload::Payload, verdict::Verdict};
 
 use crate::stop::Reason;
 
-/// Longest wait that the other side's `Retry-After` may impose.
-const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
+/// Longest wait that the other side's `Retry-After` may impose, or a schedule of a handler's own with what is drawn on top.
+const RETRY_AFTER_MAX: Duration = Duration::from_hours(30);
 
 /// How a run came to its end.
 #[derive(Debug)]
@@ -62,6 +62,7 @@ pub fn decide(
 
 #[cfg(test)]
 mod tests {
+    use jobs::kinds::webhook_deliver::WebhookDeliver;
     use rand::{SeedableRng, rngs::StdRng};
     use serde_json::json;
 
@@ -118,5 +119,6 @@ mod tests {
         assert_eq!(delay(30), Duration::from_secs(30));
         assert!(delay(0) <= Duration::from_secs(1));
         assert_eq!(delay(10_000_000), RETRY_AFTER_MAX);
+        assert!(WebhookDeliver::wait(u16::MAX, 1.0) < RETRY_AFTER_MAX, "nobody's last wait is cut");
     }
 }

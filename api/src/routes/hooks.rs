@@ -72,9 +72,9 @@ pub(crate) async fn receive_webhook(
     let body = match extract::collect(body, &parts.headers, &app, BODY_BYTES_MAX).await {
         Ok(body) => body,
         Err(problem) => {
-            if problem.code() == Code::PayloadTooLarge {
-                let reason = format!("the body is larger than {BODY_BYTES_MAX} bytes");
-                write_down(&app, tenant, id, &parts.headers, "too_large", reason, 0).await?;
+            if let Some(word) = unread(problem.code()) {
+                let reason = problem.detail().to_owned();
+                write_down(&app, tenant, id, &parts.headers, word, reason, 0).await?;
             }
             return Err(problem);
         }
@@ -87,6 +87,15 @@ pub(crate) async fn receive_webhook(
             write_down(&app, tenant, id, &parts.headers, word, reason, body.len()).await?;
             Err(Problem::new(Code::SignatureRefused, "this is not signed as the source signs"))
         }
+    }
+}
+
+/// The word for a body that was not read to its end.
+fn unread(code: Code) -> Option<&'static str> {
+    match code {
+        Code::PayloadTooLarge => Some("too_large"),
+        Code::BodyTimeout => Some("too_slow"),
+        _ => None,
     }
 }
 
@@ -162,7 +171,7 @@ fn object(body: &[u8], pointer: &str) -> Option<String> {
     }
 }
 
-/// Writes down for the operator why a message was not believed.
+/// Writes down for the operator why a message was not taken in.
 async fn write_down(
     app: &AppState,
     tenant: TenantId,

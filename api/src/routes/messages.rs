@@ -292,7 +292,8 @@ pub(crate) struct ResolveBody {
 /// Say what became of a message of which nobody knows.
 ///
 /// A message whose sending broke off is never sent again by itself: the recipient might be told twice. Ask them, or look
-/// into the provider's log, and say what you found.
+/// into the provider's log, and say what you found. `send_again` is refused (409, `job_running`) until the job that sent it
+/// before has ended.
 #[utoipa::path(
     post, path = "/v1/messages/{id}/resolve", tag = "Messages", operation_id = "resolve_message",
     request_body = ResolveBody, params(("id" = String, Path, description = "The message")),
@@ -319,6 +320,11 @@ pub(crate) async fn resolve_message(
         Resolved::NotUnknown => {
             let detail = "what became of the message is known, or being found out; GET it to see";
             Err(Problem::new(Code::MessageSettled, detail))
+        }
+        Resolved::StillHeld(job) => {
+            let detail =
+                format!("{job}, which was to send the message, has not ended; say it again when it has");
+            Err(Problem::new(Code::JobRunning, detail).retry_after(1))
         }
     }
 }

@@ -10,7 +10,7 @@ use axum::{
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::outbox::{self, Attempt, Delivery};
+use store::outbox::{self, Attempt, Delivery, Resent};
 use utoipa::{IntoParams, ToSchema};
 use webhooks::Event;
 
@@ -219,7 +219,7 @@ fn no_delivery() -> Problem {
 /// Tell an endpoint once more.
 ///
 /// Under the same `webhook-id`, so that it can tell that it has heard of this. One that is being tried already is tried when
-/// its time comes.
+/// its time comes; one that was told a moment ago is refused (409, `job_running`) until the job that told it has ended.
 #[utoipa::path(
     post, path = "/v1/webhook-endpoints/{id}/deliveries/{delivery}/resend", tag = "Webhooks", operation_id = "resend_webhook_delivery",
     params(("id" = String, Path, description = "The endpoint"), ("delivery" = String, Path, description = "The delivery")),
@@ -235,10 +235,14 @@ pub(crate) async fn resend_webhook_delivery(
     Path(path): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
     let (endpoint, id) = ids(&path)?;
-    if !outbox::resend(&app.db, caller.tenant, endpoint, id).await? {
-        return Err(no_delivery());
+    match outbox::resend(&app.db, caller.tenant, endpoint, id).await? {
+        Resent::Done => Ok(StatusCode::ACCEPTED),
+        Resent::NoDelivery => Err(no_delivery()),
+        Resent::StillHeld(job) => {
+            let detail = format!("{job}, which told it before, has not ended; say it again when it has");
+            Err(Problem::new(Code::JobRunning, detail).retry_after(1))
+        }
     }
-    Ok(StatusCode::ACCEPTED)
 }
 
 /// From when on.

@@ -299,7 +299,7 @@ pub(crate) async fn replay_webhook_event(
     Ok((StatusCode::ACCEPTED, Body(answer)).into_response())
 }
 
-/// A message that was not believed.
+/// A message that was not believed, or not read to its end.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct WebhookRefusal {
     /// When.

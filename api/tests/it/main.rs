@@ -42,4 +42,5 @@ mod uploads;
 mod versions;
 mod webhooks_in;
 mod webhooks_out;
+mod webhooks_refused;
 mod workflows;

@@ -262,6 +262,22 @@ async fn a_message_of_which_nobody_knows_is_listed_and_resolved_once() {
 }
 
 #[tokio::test]
+async fn a_message_is_sent_again_once_the_job_that_sent_it_has_ended() {
+    let app = TestApp::start().await;
+    let party = party(&app).await;
+    let lost = message(&app, &party, "email", "unknown").await;
+    let job = app.post("/v1/jobs", &json!({"kind": "notify.send", "args": {"message": lost}})).await;
+    let job = job.body["id"].as_str().unwrap().to_owned();
+    let path = format!("/v1/messages/{lost}/resolve");
+    let held = app.post(&path, &json!({"outcome": "send_again"})).await.problem(409, "job_running");
+    assert!(held.body["detail"].as_str().unwrap().contains(&job), "{}", held.text);
+    assert_eq!(held.header("retry-after"), Some("1"));
+    assert!(app.post(&format!("/v1/jobs/{job}/cancel"), &json!({})).await.status.is_success());
+    let again = app.post(&path, &json!({"outcome": "send_again"})).await;
+    assert_eq!((again.status, &again.body["state"]), (StatusCode::OK, &json!("planned")), "{}", again.text);
+}
+
+#[tokio::test]
 async fn an_inbox_counts_what_is_unread() {
     let app = TestApp::start().await;
     let party = party(&app).await;

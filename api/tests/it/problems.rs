@@ -154,7 +154,7 @@ async fn a_database_that_is_gone_is_a_503_that_tells_nothing() {
     assert_eq!(app.get("/readyz").await.status, StatusCode::OK);
 }
 
-async fn slow(app: &TestApp, sent: &str) -> (String, Duration) {
+pub(crate) async fn slow(app: &TestApp, sent: &str) -> (String, Duration) {
     let began = Instant::now();
     let mut stream = TcpStream::connect(app.address).await.unwrap();
     stream.write_all(sent.as_bytes()).await.unwrap();

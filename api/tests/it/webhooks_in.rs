@@ -1,5 +1,7 @@
 //! Webhooks that come in, over HTTP. Nobody looks at them here but the tests.
 
+use std::time::{Duration, Instant};
+
 use futures::{StreamExt, stream};
 use jobs::kinds::webhook_process::WebhookProcess;
 use reqwest::{Method, StatusCode};
@@ -10,7 +12,7 @@ use webhooks::{SigningKey, sign};
 use crate::app::{Answer, TestApp, settings};
 
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-const OTHER: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+pub(crate) const OTHER: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// A source that signs as Standard Webhooks wants it.
 pub(crate) async fn source(app: &TestApp, more: Value) -> Value {
@@ -80,6 +82,21 @@ async fn a_webhook_is_kept_once_with_the_job_that_will_look_at_it() {
     let headers = event["headers"].as_object().unwrap();
     assert!(headers.contains_key("webhook-id") && !headers.contains_key("webhook-signature"));
     assert!(!headers.contains_key("authorization"));
+}
+
+#[tokio::test]
+async fn a_webhook_is_answered_in_milliseconds() {
+    let app = TestApp::start().await;
+    let source = source(&app, json!({})).await;
+    let mut took = Vec::new();
+    for event in 0..101 {
+        let began = Instant::now();
+        let answer = send(&app, &source, &format!("msg_{event}"), r#"{"type": "t"}"#, SECRET, 0).await;
+        took.push(began.elapsed());
+        assert_eq!(answer.status, StatusCode::ACCEPTED);
+    }
+    took.sort_unstable();
+    assert!(took[50] < Duration::from_millis(100), "half of them took {:?} or more", took[50]);
 }
 
 #[tokio::test]
@@ -297,6 +314,12 @@ async fn events_are_looked_at_again_one_by_one_or_by_filter() {
     assert_eq!(again.status, StatusCode::ACCEPTED);
     let claimed = app.claim().await;
     assert_eq!(claimed[0].args.inline().unwrap(), &json!({"event": one, "replay": 2}));
+    let all = app.get(&path_of(&source, "/events")).await.body;
+    let at = |nth: usize| all["events"][nth]["received_at"].clone();
+    // Newest first: from the first one on, and before the last one.
+    let range = json!({"since": at(2), "until": at(0)});
+    let replayed = app.post(&path_of(&source, "/events/replay"), &range).await.body;
+    assert_eq!(replayed["events"].as_array().unwrap().len(), 2, "{replayed}");
     let listed = app.get(&path_of(&source, "/events?event_type=a&limit=1")).await.body;
     assert_eq!((listed["events"].as_array().unwrap().len(), listed["next"].is_string()), (1, true));
 }

@@ -114,8 +114,14 @@ async fn one_delivery_is_sent_again_by_whoever_it_belongs_to() {
     let (made, other) = (endpoint(&app, json!({})).await, endpoint(&app, json!({})).await);
     let sent = app.post(&path_of(&made, "/test"), &json!({})).await;
     assert_eq!(sent.status, StatusCode::ACCEPTED, "{}", sent.text);
-    app.execute("update webhook_delivery set state = 'delivered'").await;
     let resend = format!("/deliveries/{}/resend", sent.body["delivery"].as_str().unwrap());
+    app.execute("update webhook_delivery set state = 'failed'").await;
+    // The job that told it is about to end, and would end without telling it again.
+    app.post(&path_of(&made, &resend), &json!({})).await.problem(409, "job_running");
+    let recover = json!({"since": "2020-01-01T00:00:00Z"});
+    assert_eq!(app.post(&path_of(&made, "/recover"), &recover).await.body["messages"], 0);
+    assert_eq!(app.work(completed()).await, 1);
+    app.execute("update webhook_delivery set state = 'delivered'").await;
     let waiting = "select count(*) from webhook_delivery where state = 'pending'";
     let stranger = app.http.request(Method::POST, app.url(&path_of(&made, &resend)));
     let stranger = stranger.bearer_auth(app.stranger().await).send().await.unwrap();

@@ -22,7 +22,7 @@ use tokio::sync::OnceCell;
 pub use error::OutboundError;
 pub use target::{BadTarget, URL_BYTES_MAX, check};
 
-use resolver::Guarded;
+use resolver::{Guarded, Names, by_system};
 
 /// How requests are made.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +44,7 @@ const IDLE_PER_HOST_MAX: usize = 4;
 #[derive(Debug, Clone)]
 pub struct Outbound {
     options: Options,
+    names: Names,
     /// Made at the first request: whoever makes none needs no certificates of this machine.
     client: Arc<OnceCell<Client>>,
 }
@@ -83,12 +84,18 @@ pub struct Asked<'a> {
 impl Outbound {
     /// Nothing happens before the first request; by then the process has to have a TLS provider.
     pub fn new(options: Options) -> Self {
-        Self { options, client: Arc::default() }
+        Self::told(options, by_system)
     }
 
-    fn build(options: Options) -> Result<Client, OutboundError> {
+    /// One that is told by `names` what a name means.
+    fn told(options: Options, names: Names) -> Self {
+        Self { options, names, client: Arc::default() }
+    }
+
+    fn build(&self) -> Result<Client, OutboundError> {
+        let options = self.options;
         Client::builder()
-            .dns_resolver(Guarded { loopback: options.loopback })
+            .dns_resolver(Guarded { loopback: options.loopback, names: self.names })
             .redirect(Policy::none())
             // A proxy would resolve names by itself.
             .no_proxy()
@@ -146,7 +153,7 @@ impl Outbound {
 
     async fn request(&self, method: Method, url: &str) -> Result<RequestBuilder, OutboundError> {
         let url = check(url, self.options.loopback).map_err(OutboundError::Target)?;
-        let client = self.client.get_or_try_init(async || Self::build(self.options)).await?;
+        let client = self.client.get_or_try_init(async || self.build()).await?;
         Ok(client.request(method, url))
     }
 }
@@ -171,4 +178,50 @@ async fn answer(mut response: Response, bytes_max: usize) -> Result<Answer, Outb
 /// Only seconds: whoever sends a date is asked again when it suits us.
 fn retry_after_s(headers: &HeaderMap) -> Option<u64> {
     headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        net::{IpAddr, Ipv4Addr, SocketAddr},
+        sync::atomic::{AtomicUsize, Ordering},
+    };
+
+    use reqwest::dns::{Addrs, Name, Resolving};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::error::NotPublic;
+
+    const PRIVATE: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+    static ASKED: AtomicUsize = AtomicUsize::new(0);
+
+    /// A name that may be called when it is asked for first, and means our own network from then on.
+    fn rebound(_: Name) -> Resolving {
+        let is_first = ASKED.fetch_add(1, Ordering::SeqCst) == 0;
+        let address = if is_first { Ipv4Addr::LOCALHOST.into() } else { PRIVATE };
+        Box::pin(async move { Ok(Box::new(std::iter::once(SocketAddr::new(address, 0))) as Addrs) })
+    }
+
+    #[tokio::test]
+    async fn a_name_is_asked_for_once_and_called_where_it_was_looked_at() {
+        // Another test of this binary may have been first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://rebound.example:{}/", listener.local_addr().unwrap().port());
+        let patience = Duration::from_secs(30);
+        let outbound =
+            Outbound::told(Options { loopback: true, connect: patience, whole: patience }, rebound);
+        // What was looked at is what is connected to. Nobody speaks TLS there.
+        let line = async { tokio::time::timeout(patience, listener.accept()).await.map(drop) };
+        let (asked, line) = tokio::join!(outbound.get(&url, 1), line);
+        assert!(line.is_ok() && matches!(asked, Err(OutboundError::Unreachable(_))), "{asked:?}");
+        assert_eq!(ASKED.load(Ordering::SeqCst), 1, "once");
+        let again = outbound.get(&url, 1).await;
+        assert!(
+            matches!(again, Err(OutboundError::NotPublic(NotPublic(address))) if address == PRIVATE),
+            "{again:?}"
+        );
+        assert_eq!(ASKED.load(Ordering::SeqCst), 2);
+    }
 }

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 pub use self::{
     digests::{ClosedDigest, Digest, close, digest, open_digest},
-    effects::{Begun, Ended, attributed, begin, drop_message, end},
+    effects::{Begun, Ended, attributed, begin, drop_message, end, is_disputed},
     feedback::{Feedback, Known, find_sent, note_feedback, note_returned},
     inbox::{deliver_line, lines_since, mark_read, unread},
     planning::{Gathering, History, NewMessage, Overflow, Plan, history, plan},

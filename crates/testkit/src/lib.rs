@@ -14,6 +14,7 @@ mod proxy;
 mod redis_server;
 mod smtp_server;
 mod stopping;
+mod twilio_server;
 mod words;
 
 pub use clamd_server::{ClamdServer, VIRUS, VIRUS_NAME};
@@ -27,4 +28,5 @@ pub use proxy::{Proxy, Weather};
 pub use redis_server::RedisServer;
 pub use smtp_server::{Door, Kept, SmtpServer};
 pub use stopping::unless_told_to_stop;
+pub use twilio_server::{Text, TwilioServer};
 pub use words::{line, number};

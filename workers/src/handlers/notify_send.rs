@@ -24,8 +24,11 @@ use crate::{
     cx::Cx,
     faults::Point,
     registry::Handle,
-    senders::{Answer, Asked, Letter, stood_still},
+    senders::{Answer, Asked, LISTED_AFTER, Letter, stood_still},
 };
+
+/// How soon a message is asked about again while another to the same address has its turn.
+const TURN: Duration = Duration::from_secs(5);
 
 impl Handle for NotifySend {
     async fn run(self, cx: &Cx<'_>) -> Outcome<Sent> {
@@ -195,13 +198,20 @@ impl Sending {
     }
 }
 
-/// What the provider says of a message that was begun and broke off.
+/// What the provider says of a message that was begun and broke off. Looked at in this order, so that whatever is listed is
+/// another's by name, or another that may be it has its turn first.
 async fn asked(cx: &Cx<'_>, letter: &Letter<'_>, provider: &str, begun_at: DateTime<Utc>) -> Outcome<Asked> {
+    let db = &cx.deps.db;
     let listed = match cx.deps.senders.list(letter, begun_at).await {
         Ok(listed) => listed,
         Err(asked) => return Ok(asked),
     };
-    let known = messages::attributed(&cx.deps.db, provider, &listed.names()).await?;
+    if messages::is_disputed(db, provider, letter.message, begun_at, LISTED_AFTER.num_seconds() as u32)
+        .await?
+    {
+        return Ok(Asked::Later(TURN));
+    }
+    let known = messages::attributed(db, provider, &listed.names()).await?;
     Ok(listed.judged(&known))
 }
 

@@ -1,10 +1,11 @@
 //! Lines in chat rooms: an incoming webhook as Slack has them, which others understand too.
 
+use notify::ChatText;
 use reqwest::Client;
 use serde_json::json;
 
 use super::{
-    Answer,
+    Answer, Carries, Letter,
     http::{call, meaning},
 };
 
@@ -20,14 +21,19 @@ impl Chat {
         let origins = origins.iter().map(|origin| format!("{}/", origin.trim_end_matches('/'))).collect();
         Self { client, origins }
     }
+}
 
-    pub(super) async fn send(&self, address: &str, text: &str) -> Answer {
-        if !self.origins.iter().any(|origin| address.starts_with(origin.as_str())) {
+impl Carries for Chat {
+    type What = ChatText;
+    const NAME: &'static str = "chat";
+
+    async fn send(&self, letter: &Letter<'_>, chat: &ChatText) -> Answer {
+        if !self.origins.iter().any(|origin| letter.address.starts_with(origin.as_str())) {
             return Answer::Failed("the webhook is not at one of the origins that may be called".to_owned());
         }
         // What is said is said to people: no name in it calls anybody.
-        let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-        match call(self.client.post(address).json(&json!({"text": text}))).await {
+        let text = chat.text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        match call(self.client.post(letter.address).json(&json!({"text": text}))).await {
             Ok(said) => meaning(&said),
             Err(answer) => answer,
         }

@@ -34,6 +34,11 @@ pub(super) struct Said {
 
 /// What was answered, or what that means when there was no answer.
 pub(super) async fn call(request: RequestBuilder) -> Result<Said, Answer> {
+    call_for(request, ANSWER_BYTES_MAX).await
+}
+
+/// The same of an answer of which more is read.
+pub(super) async fn call_for(request: RequestBuilder, bytes_max: usize) -> Result<Said, Answer> {
     let mut response = match request.send().await {
         Ok(response) => response,
         Err(error) if error.is_connect() => return Err(Answer::Away(words(&error), None)),
@@ -49,8 +54,8 @@ pub(super) async fn call(request: RequestBuilder) -> Result<Said, Answer> {
     // The status has said what became of it; a body that breaks off says less, not something else.
     while let Ok(Some(piece)) = response.chunk().await {
         body.extend_from_slice(&piece);
-        if body.len() > ANSWER_BYTES_MAX {
-            body.truncate(ANSWER_BYTES_MAX);
+        if body.len() > bytes_max {
+            body.truncate(bytes_max);
             break;
         }
     }

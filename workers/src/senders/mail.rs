@@ -11,7 +11,7 @@ use lettre::{
 };
 use notify::{Content, Invitation, Mail};
 
-use super::{Answer, smtp::Smtp};
+use super::{Answer, Carries, smtp::Smtp};
 
 /// What a signature covers: with the links to unsubscribe, so that nobody changes where they lead (RFC 8058). Not the type
 /// of the content: lettre counts it to the body of a mail in parts, names it as signed all the same, and nobody would find
@@ -61,6 +61,18 @@ pub struct Mailer {
     dkim: Option<Dkim>,
 }
 
+impl Carries for Mailer {
+    type What = Mail;
+    const NAME: &'static str = "smtp";
+
+    async fn send(&self, letter: &Letter<'_>, mail: &Mail) -> Answer {
+        match self.write(letter, mail) {
+            Ok(written) => self.smtp.send(written.envelope(), &written.formatted()).await,
+            Err(said) => Answer::Failed(said),
+        }
+    }
+}
+
 impl Mailer {
     pub(super) fn new(smtp: Smtp, from: Mailbox, dkim: Option<Dkim>) -> Self {
         Self { smtp, from, dkim }
@@ -69,13 +81,6 @@ impl Mailer {
     /// Who mails are from, and to whom calendars answer.
     pub(super) fn sender(&self) -> &Mailbox {
         &self.from
-    }
-
-    pub(super) async fn send(&self, letter: &Letter<'_>, mail: &Mail) -> Answer {
-        match self.write(letter, mail) {
-            Ok(written) => self.smtp.send(written.envelope(), &written.formatted()).await,
-            Err(said) => Answer::Failed(said),
-        }
     }
 
     fn write(&self, letter: &Letter<'_>, mail: &Mail) -> Result<Message, String> {

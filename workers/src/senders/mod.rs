@@ -19,6 +19,7 @@ use jobs::Channel;
 use notify::Content;
 use outbound::Outbound;
 
+pub(crate) use self::sms::LISTED_AFTER;
 pub use self::{
     args::{SendingArgs, Tls},
     chat::Chat,
@@ -60,6 +61,25 @@ pub enum Asked {
     Later(Duration),
     /// They cannot say.
     CannotSay,
+}
+
+/// Somebody who carries messages of one channel.
+trait Carries {
+    /// What they are handed.
+    type What;
+    /// As they stand in the ledger.
+    const NAME: &'static str;
+
+    /// Hands it over, once.
+    async fn send(&self, letter: &Letter<'_>, what: &Self::What) -> Answer;
+}
+
+/// Hands `what` to `carrier`, if there is one.
+async fn handed<C: Carries>(carrier: Option<&C>, letter: &Letter<'_>, what: &C::What) -> Answer {
+    match carrier {
+        Some(carrier) => carrier.send(letter, what).await,
+        None => Answer::Failed("this worker has no provider for the channel".to_owned()),
+    }
 }
 
 /// Everybody who carries messages.
@@ -107,32 +127,22 @@ impl Senders {
     /// Who carries `content`, as it stands in the ledger; none when there is nobody.
     pub fn provider(&self, content: &Content) -> Option<&'static str> {
         match content {
-            Content::Email(_) => self.mail.as_ref().map(|_| "smtp"),
-            Content::Sms(_) => self.sms.as_ref().map(|_| "twilio"),
-            Content::Chat(_) => Some("chat"),
-            Content::Push(_) => self.push.as_ref().map(|_| "web_push"),
+            Content::Email(_) => self.mail.as_ref().map(|_| Mailer::NAME),
+            Content::Sms(_) => self.sms.as_ref().map(|_| Carrier::NAME),
+            Content::Chat(_) => Some(Chat::NAME),
+            Content::Push(_) => self.push.as_ref().map(|_| Push::NAME),
             Content::InApp(_) => None,
         }
     }
 
     /// Hands `letter` over, once.
     pub async fn send(&self, letter: &Letter<'_>) -> Answer {
-        let nobody = || Answer::Failed("this worker has no provider for the channel".to_owned());
         match letter.content {
-            Content::Email(mail) => match &self.mail {
-                Some(mailer) => mailer.send(letter, mail).await,
-                None => nobody(),
-            },
-            Content::Sms(sms) => match &self.sms {
-                Some(carrier) => carrier.send(letter.address, &sms.text, letter.callback).await,
-                None => nobody(),
-            },
-            Content::Chat(chat) => self.chat.send(letter.address, &chat.text).await,
-            Content::Push(line) => match &self.push {
-                Some(push) => push.send(letter.message, letter.address, line).await,
-                None => nobody(),
-            },
-            Content::InApp(_) => nobody(),
+            Content::Email(mail) => handed(self.mail.as_ref(), letter, mail).await,
+            Content::Sms(sms) => handed(self.sms.as_ref(), letter, sms).await,
+            Content::Chat(chat) => self.chat.send(letter, chat).await,
+            Content::Push(line) => handed(self.push.as_ref(), letter, line).await,
+            Content::InApp(_) => Answer::Failed("nobody carries what stays in the house".to_owned()),
         }
     }
 

@@ -15,7 +15,7 @@ use ring::{
 };
 use serde_json::json;
 
-use super::{Answer, http::meaning_of, sealed};
+use super::{Answer, Carries, Letter, http::meaning_of, sealed};
 
 /// How long a push service keeps a notice for a device that is away.
 const KEPT: Duration = Duration::from_hours(24);
@@ -69,19 +69,19 @@ pub struct Push {
     identity: Identity,
 }
 
-impl Push {
-    pub(super) fn new(outbound: Outbound, identity: Identity) -> Self {
-        Self { outbound, identity }
-    }
+impl Carries for Push {
+    type What = Inbox;
+    const NAME: &'static str = "web_push";
 
-    /// Sends `line` to the browser whose subscription `address` is.
-    pub(super) async fn send(&self, message: MessageId, address: &str, line: &Inbox) -> Answer {
-        let Some((endpoint, authorization, body)) = self.prepared(message, address, line) else {
+    /// To the browser whose subscription the address is.
+    async fn send(&self, letter: &Letter<'_>, line: &Inbox) -> Answer {
+        let Some((endpoint, authorization, body)) = self.prepared(letter.message, letter.address, line)
+        else {
             return Answer::Failed(
                 "the address is no subscription that a notice can be sealed for".to_owned(),
             );
         };
-        let (ttl, topic) = (KEPT.as_secs().to_string(), message.as_uuid().simple().to_string());
+        let (ttl, topic) = (KEPT.as_secs().to_string(), letter.message.as_uuid().simple().to_string());
         let headers = [
             ("authorization", authorization.as_str()),
             ("content-encoding", "aes128gcm"),
@@ -97,6 +97,12 @@ impl Push {
             Err(error) if error.is_connect() => Answer::Away(error.to_string(), None),
             Err(error) => Answer::Unknown(error.to_string()),
         }
+    }
+}
+
+impl Push {
+    pub(super) fn new(outbound: Outbound, identity: Identity) -> Self {
+        Self { outbound, identity }
     }
 
     /// Where to, signed, and what.

@@ -1,15 +1,17 @@
 //! Text messages by Twilio's REST API, version 2010-04-01.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use jobs::{Job, kinds::notify_send::NotifySend};
+use notify::Sms;
 use reqwest::{Client, StatusCode, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::{
-    Answer, Asked, STILL_MAX,
-    http::{ANSWER_MAX, Said, call, meaning},
+    Answer, Asked, Carries, Letter, STILL_MAX,
+    http::{ANSWER_MAX, Said, call, call_for, meaning},
 };
 
 /// Twilio's words for a number that nobody has, cannot be reached or takes no text messages.
@@ -18,12 +20,18 @@ const NOBODY: [u32; 4] = [21_211, 21_214, 21_217, 21_614];
 const STOPPED: u32 = 21_610;
 /// For so long after a message was begun its absence from their list proves nothing: whoever began it may have stood still
 /// before the call, and the call takes its time.
-const LISTED_AFTER: TimeDelta = TimeDelta::seconds(60);
+pub(crate) const LISTED_AFTER: TimeDelta = TimeDelta::seconds(60);
 const _: () = assert!(LISTED_AFTER.num_seconds() as u64 > STILL_MAX.as_secs() + ANSWER_MAX.as_secs());
 /// For so long after a message was begun they are asked again when they do not answer.
 const ASKED_FOR: TimeDelta = TimeDelta::hours(1);
-/// Messages to a number that are looked at.
-const LISTED_MAX: usize = 50;
+/// Messages to a number on one page of their list, and pages that are looked at.
+const PAGE_MAX: usize = 200;
+const PAGES_MAX: usize = 10;
+/// Bytes of a page: the longest texts, with every character of them escaped.
+const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// After so long no further page is asked for.
+const LISTING_MAX: Duration = Duration::from_mins(1);
+const _: () = assert!(LISTING_MAX.as_secs() + ANSWER_MAX.as_secs() < NotifySend::POLICY.timeout_s as u64);
 /// How soon they are asked again when they do not answer.
 const ASK_AGAIN: Duration = Duration::from_mins(1);
 /// Clocks of two houses may disagree by so much.
@@ -32,7 +40,9 @@ const CLOCKS_DISAGREE: TimeDelta = TimeDelta::minutes(5);
 /// Sends text messages.
 pub struct Carrier {
     client: Client,
-    url: String,
+    base: String,
+    /// Of messages, beneath the base.
+    path: String,
     account: String,
     token: SecretString,
     from: String,
@@ -62,21 +72,17 @@ struct Entry {
     date_created: String,
 }
 
-impl Carrier {
-    /// One that calls `base` for `account`.
-    pub fn new(client: Client, base: &str, account: String, token: SecretString, from: String) -> Self {
-        let url = format!("{base}/2010-04-01/Accounts/{account}/Messages.json");
-        Self { client, url, account, token, from }
-    }
+impl Carries for Carrier {
+    type What = Sms;
+    const NAME: &'static str = "twilio";
 
-    /// `callback` is told what becomes of it.
-    pub(super) async fn send(&self, to: &str, text: &str, callback: Option<&str>) -> Answer {
-        let fields = [("To", to), ("From", self.from.as_str()), ("Body", text)];
-        let told = callback.map(|url| ("StatusCallback", url));
+    async fn send(&self, letter: &Letter<'_>, sms: &Sms) -> Answer {
+        let fields = [("To", letter.address), ("From", self.from.as_str()), ("Body", sms.text.as_str())];
+        let told = letter.callback.map(|url| ("StatusCallback", url));
         let body = form(&fields.into_iter().chain(told).collect::<Vec<_>>());
         let request = self
             .client
-            .post(&self.url)
+            .post(format!("{}{}", self.base, self.path))
             .basic_auth(&self.account, Some(self.token.expose_secret()))
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(body);
@@ -89,25 +95,52 @@ impl Carrier {
             Err(answer) => answer,
         }
     }
+}
 
-    /// What they list for the number since the message was begun; or what they say instead.
+impl Carrier {
+    /// One that calls `base` for `account`.
+    pub fn new(client: Client, base: &str, account: String, token: SecretString, from: String) -> Self {
+        let path = format!("/2010-04-01/Accounts/{account}/Messages.json");
+        Self { client, base: base.to_owned(), path, account, token, from }
+    }
+
+    /// What they list for the number since the message was begun; or what they say instead. The list is read to its end:
+    /// by when a message was sent it could be narrowed, and one that is in their queue was not sent yet.
     pub(super) async fn list(&self, to: &str, text: &str, begun_at: DateTime<Utc>) -> Result<Listed, Asked> {
-        let now = Utc::now();
+        let (now, began) = (Utc::now(), Instant::now());
         if let Ok(wait) = (begun_at + LISTED_AFTER - now).to_std() {
             return Err(Asked::Later(wait));
         }
-        let most = LISTED_MAX.to_string();
-        let query = form(&[("To", to), ("PageSize", most.as_str())]);
+        // Whoever does not answer now may answer in a while.
+        let silent = if now - begun_at < ASKED_FOR { Asked::Later(ASK_AGAIN) } else { Asked::CannotSay };
+        let most = PAGE_MAX.to_string();
+        let mut uri = format!("{}?{}", self.path, form(&[("To", to), ("PageSize", most.as_str())]));
+        let mut listed = Listed { entries: Vec::new(), has_more: true };
+        for _ in 0..PAGES_MAX {
+            let Some(body) = self.page(&uri).await.filter(|_| began.elapsed() < LISTING_MAX) else {
+                return Err(silent);
+            };
+            let page: Page = serde_json::from_slice(&body).map_err(|_| Asked::CannotSay)?;
+            listed.add(&page, text, begun_at - CLOCKS_DISAGREE);
+            match page.next_page_uri {
+                // Nobody is led elsewhere, with the token in hand.
+                Some(next) if next.strip_prefix(&self.path).is_some_and(|rest| rest.starts_with('?')) => {
+                    uri = next;
+                }
+                _ => break,
+            }
+        }
+        Ok(listed)
+    }
+
+    /// A page of their list; none when they do not answer well.
+    async fn page(&self, uri: &str) -> Option<Vec<u8>> {
         let request = self
             .client
-            .get(format!("{}?{query}", self.url))
+            .get(format!("{}{uri}", self.base))
             .basic_auth(&self.account, Some(self.token.expose_secret()));
-        // Whoever does not answer now may answer in a while.
-        let Ok(Said { status: StatusCode::OK, body, .. }) = call(request).await else {
-            return Err(if now - begun_at < ASKED_FOR { Asked::Later(ASK_AGAIN) } else { Asked::CannotSay });
-        };
-        let page: Page = serde_json::from_slice(&body).map_err(|_| Asked::CannotSay)?;
-        Ok(listed(&page, text, begun_at - CLOCKS_DISAGREE))
+        let said = call_for(request, PAGE_BYTES_MAX).await.ok()?;
+        (said.status == StatusCode::OK).then_some(said.body)
     }
 }
 
@@ -121,6 +154,17 @@ pub struct Listed {
 }
 
 impl Listed {
+    /// Notes what `page` has since then: its messages, and whether another page follows.
+    fn add(&mut self, page: &Page, text: &str, since: DateTime<Utc>) {
+        // One whose time cannot be read may be of any time.
+        let is_since = |entry: &&Entry| {
+            DateTime::parse_from_rfc2822(&entry.date_created).map_or(true, |created| created >= since)
+        };
+        let entries = page.messages.iter().filter(is_since);
+        self.entries.extend(entries.map(|entry| (entry.sid.clone(), entry.body == text)));
+        self.has_more = page.next_page_uri.is_some();
+    }
+
     /// What they call them.
     pub fn names(&self) -> Vec<String> {
         self.entries.iter().map(|(name, _)| name.clone()).collect()
@@ -137,18 +181,6 @@ impl Listed {
             None if is_left || has_more => Asked::CannotSay,
             None => Asked::NotFound,
         }
-    }
-}
-
-fn listed(page: &Page, text: &str, since: DateTime<Utc>) -> Listed {
-    // One whose time cannot be read may be of any time.
-    let is_since = |entry: &&Entry| {
-        DateTime::parse_from_rfc2822(&entry.date_created).map_or(true, |created| created >= since)
-    };
-    let entries = page.messages.iter().filter(is_since);
-    Listed {
-        entries: entries.map(|entry| (entry.sid.clone(), entry.body == text)).collect(),
-        has_more: page.next_page_uri.is_some(),
     }
 }
 
@@ -216,7 +248,9 @@ mod tests {
         let page = json!({"messages": entries, "next_page_uri": more});
         let known: Vec<String> = known.iter().map(ToString::to_string).collect();
         let since = "2026-07-01T09:00:00Z".parse().unwrap();
-        listed(&serde_json::from_value(page).unwrap(), "Come at 9.", since).judged(&known)
+        let mut listed = Listed { entries: Vec::new(), has_more: true };
+        listed.add(&serde_json::from_value(page).unwrap(), "Come at 9.", since);
+        listed.judged(&known)
     }
 
     #[test]
@@ -238,5 +272,6 @@ mod tests {
         assert_eq!(asked(&[("SM1", "Come at 9. Reply STOP to end", after)], false, &[]), Asked::CannotSay);
         assert_eq!(asked(&[("SM1", "Something else", "some day")], false, &[]), Asked::CannotSay);
         assert_eq!(asked(&[], true, &[]), Asked::CannotSay, "they have more than they showed");
+        assert_eq!(Listed { entries: Vec::new(), has_more: true }.judged(&[]), Asked::CannotSay);
     }
 }

@@ -215,9 +215,9 @@ async fn ses_is_heard_by_its_topic_and_no_other() {
 
 #[tokio::test]
 async fn a_text_message_never_goes_back_to_an_earlier_state() {
-    let (world, (url, taken)) = (World::new().await, carriers::serve().await);
+    let (world, carriers) = (World::new().await, carriers::serve().await);
     let source = source(&world, world.tenant, Channel::Sms, None).await;
-    let _worker = carriers::start(&world, &url, &["--public-url", "https://api.acme.test"]);
+    let _worker = carriers::start(&world, &carriers, &["--public-url", "https://api.acme.test"]);
     for (statuses, state, suppression) in [
         (vec!["delivered", "sent", "queued"], "delivered", None),
         (vec!["sent", "undelivered&ErrorCode=30003", "sent"], "bounced", None),
@@ -237,18 +237,18 @@ async fn a_text_message_never_goes_back_to_an_earlier_state() {
         world.database.execute("update effect set provider_id = provider_id || '-old'").await.unwrap();
     }
     let wanted = format!("https://api.acme.test/v1/hooks/{source}");
-    assert!(taken.texts().iter().all(|text| text.status_callback.as_deref() == Some(wanted.as_str())));
+    assert!(carriers.texts().iter().all(|text| text.status_callback.as_deref() == Some(wanted.as_str())));
 }
 
 #[tokio::test]
 async fn stop_ends_the_messages_of_the_tenant_it_was_said_to() {
     const NUMBER: &str = "+4366012345";
-    let (world, (url, _)) = (World::new().await, carriers::serve().await);
+    let (world, carriers) = (World::new().await, carriers::serve().await);
     let owner = world.database.db(Role::Owner).unwrap();
     let other = keys::create_tenant(&owner, "other", "Other").await.unwrap();
     let mine = source(&world, world.tenant, Channel::Sms, None).await;
     let theirs = source(&world, other, Channel::Sms, None).await;
-    let _worker = carriers::start(&world, &url, &[]);
+    let _worker = carriers::start(&world, &carriers, &[]);
     let party = reached(&world, Channel::Sms, NUMBER).await;
     let answered = |text: &str| format!("SmsStatus=received&MessageSid=SM9&From=%2B4366012345&Body={text}");
 

@@ -45,6 +45,7 @@ mod sheets;
 mod signing;
 mod steering;
 mod versions;
+mod webhooks_for_days;
 mod webhooks_in;
 mod webhooks_out;
 mod workflows;

@@ -124,7 +124,37 @@ async fn whoever_unsubscribed_is_not_told_even_what_was_planned_before() {
     let id = planned(&world, &critical).await[0];
     becomes(&world, id, &["sent"]).await;
     assert!(!smtp.kept().unwrap()[0].mail.contains("List-Unsubscribe"), "nobody ends what is critical");
+    // The last word counts.
+    let granted = Word::Granted(Category::Operational);
+    assert!(parties::say(&world.api, world.tenant, mail, granted, "a test").await.unwrap());
+    let wanted = NotifyPlan { dedupe_s: Some(0), ..reminder(party, Channel::Email) };
+    let id = planned(&world, &wanted).await[0];
+    becomes(&world, id, &["sent"]).await;
 }
+
+#[tokio::test]
+async fn a_digest_is_told_to_nobody_who_unsubscribed_while_it_gathered() {
+    let (world, smtp) = (World::new().await, SmtpServer::start().unwrap());
+    let _worker = start(&world, &smtp, &[]);
+    let party = somebody(&world, "ada@example.test").await;
+    let plan = NotifyPlan { category: Category::Social, ..reminder(party, Channel::Email) };
+    let gathered = planned(&world, &plan).await[0];
+    let contact = message(&world, gathered).await.contact().unwrap();
+    let withdrawn = Word::Withdrawn(Category::Social);
+    assert!(parties::say(&world.api, world.tenant, contact, withdrawn, "a test").await.unwrap());
+    let close = job_of(&world, "notify.digest_close").await;
+    world.database.execute(CLOSES).await.unwrap();
+    world.reaches(close, State::Completed).await;
+    let dropped = message(&world, gathered).await;
+    assert_eq!(
+        (dropped.state.as_str(), dropped.detail.as_deref()),
+        ("dropped", Some("the recipient unsubscribed meanwhile"))
+    );
+    assert!(smtp.kept().unwrap().is_empty());
+}
+
+/// Lets the time of every digest come.
+const CLOSES: &str = "update job set scheduled_at = now() where kind = 'notify.digest_close'";
 
 #[tokio::test]
 async fn what_people_say_comes_in_one_digest() {
@@ -143,11 +173,7 @@ async fn what_people_say_comes_in_one_digest() {
     let close = job_of(&world, "notify.digest_close").await;
     assert_eq!(world.database.number("select count(*) from digest").await.unwrap(), 1);
     // Its time has come.
-    world
-        .database
-        .execute("update job set scheduled_at = now() where kind = 'notify.digest_close'")
-        .await
-        .unwrap();
+    world.database.execute(CLOSES).await.unwrap();
     world.reaches(close, State::Completed).await;
     eventually("the digest", SOON, || async { (smtp.kept().unwrap().len() == 1).then_some(()) }).await;
     let mail = &smtp.kept().unwrap()[0].mail;
@@ -249,8 +275,7 @@ async fn a_digest_that_a_tenant_wrote_wrongly_is_told_in_the_products_words() {
     let party = somebody(&world, "ada@example.test").await;
     let plan = NotifyPlan { category: Category::Social, ..reminder(party, Channel::Email) };
     planned(&world, &plan).await;
-    let due = "update job set scheduled_at = now() where kind = 'notify.digest_close'";
-    world.database.execute(due).await.unwrap();
+    world.database.execute(CLOSES).await.unwrap();
     eventually("the digest", SOON, || async { (smtp.kept().unwrap().len() == 1).then_some(()) }).await;
     let mail = &smtp.kept().unwrap()[0].mail;
     assert!(mail.contains("Subject: 1 Neuigkeiten"), "{mail}");

@@ -18,10 +18,9 @@ use chrono::{TimeDelta, Utc};
 use jobs::Channel;
 use serde_json::{Value, json};
 use store::messages::{self, Filter};
-use testkit::eventually;
+use testkit::{TwilioServer, eventually};
 
 use crate::{
-    carriers,
     matching::{request, technician, wanted},
     outbound::{also_reached, becomes, planned, reached, reminder},
     world::{SOON, World},
@@ -91,7 +90,8 @@ fn subscription(keys: &Value, endpoint: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_offer_is_pushed_and_sent_by_text_message_when_nobody_reads_it() {
     let (world, (pushed, notices)) = (World::new().await, push_service().await);
-    let (url, texts) = carriers::serve().await;
+    let texts = TwilioServer::start().await.unwrap();
+    let url = texts.url();
     let keys = ask_node(&json!({"make": true}));
     let carrier = ["--twilio-account", "AC1", "--twilio-token", "token", "--twilio-from", "+15005550006"];
     let _worker = world.start(&[&pushes(&keys)[..], &carrier, &["--twilio-url", url.as_str()]].concat());

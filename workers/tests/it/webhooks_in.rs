@@ -83,6 +83,49 @@ async fn events_become_the_jobs_their_rules_name_once_however_often_they_come() 
     stop.cancel();
 }
 
+/// Pairs of runs that came of events, of which each says which thing it is about, and those of rules which event it was.
+const PAIRS: &str = "with run as (
+         select row_number() over () as number, key, started_at, finished_at, metadata -> 'webhook' ->> 'event' as event
+         from attempt where key like 'hook/%' and started_at is not null)
+     select count(*) from run a join run b on a.number < b.number and ";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_about_one_thing_is_done_in_turn_and_other_things_beside_it() {
+    const THINGS: usize = 6;
+    // Paid before it was created: the sender's own order is no better.
+    const TOLD: [&str; 4] = ["order.paid", "order.created", "order.shipped", "order.returned"];
+    let world = World::new().await;
+    let (client, stop) = serve(&world).await;
+    let body = json!({
+        "name": "shop", "scheme": {"type": "standard_webhooks"}, "secret": SECRET, "order_pointer": "/data/order",
+    });
+    let (status, source) = client.post("/v1/webhook-sources", body).await;
+    assert_eq!(status, 201, "{source}");
+    let args = json!({"echo": {"pointer": "/data/order"}, "work_ms": {"constant": 100}});
+    let rule = json!({"event_type": "order.*", "kind": "probe.work", "args": args});
+    assert_eq!(client.post(&path_of(&source, "/rules"), rule).await.0, 201);
+    let _workers = [world.start(&[]), world.start(&[])];
+    let things = (0..THINGS).map(|thing| {
+        let (client, source) = (&client, &source);
+        async move {
+            for (number, told) in TOLD.into_iter().enumerate() {
+                let body = json!({"type": told, "data": {"order": format!("o-{thing}")}});
+                send(client, source, &format!("msg_{thing}_{number}"), &body).await;
+            }
+        }
+    });
+    futures::future::join_all(things).await;
+    world.all_done(2 * (THINGS * TOLD.len()) as i64, SOON).await;
+
+    let number = async |which: &str| world.database.number(&format!("{PAIRS}{which}")).await.unwrap();
+    let at_once = "a.started_at < b.finished_at and b.started_at < a.finished_at";
+    assert_eq!(number(&format!("a.key = b.key and {at_once}")).await, 0, "one at a time");
+    assert!(number(&format!("a.key <> b.key and {at_once}")).await > 0, "others beside it");
+    let turned = "a.key = b.key and (a.event < b.event) <> (a.started_at < b.started_at)";
+    assert_eq!(number(turned).await, 0, "in the order in which they came");
+    stop.cancel();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_no_rule_fits_is_parked_until_one_does() {
     let world = World::new().await;

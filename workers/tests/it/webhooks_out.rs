@@ -14,23 +14,31 @@ use axum::{
 use jobs::{State, kinds::probe_work::ProbeWork};
 use serde_json::{Value, json};
 use testkit::eventually;
+use tokio_util::sync::CancellationToken;
 use webhooks::{Incoming, Scheme, Secret, Trust, verify};
 
 use crate::{
     journeys::{Client, serve},
+    outbound::job_of,
     world::{SOON, World},
 };
 
+/// Instead of a status: no answer ever comes; or 204, once the test lets it.
+const HANGS: u16 = 0;
+const WAITS: u16 = 1;
+
 /// Somebody who is told, and answers as the test wants.
 #[derive(Clone, Default)]
-struct Receiver {
+pub(crate) struct Receiver {
     told: Arc<Mutex<Vec<Told>>>,
     /// The next answers; after them 204.
     answers: Arc<Mutex<VecDeque<u16>>>,
+    /// Lets those be answered who wait.
+    opened: CancellationToken,
 }
 
 #[derive(Clone)]
-struct Told {
+pub(crate) struct Told {
     path: String,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
@@ -55,13 +63,21 @@ async fn hear(
     let headers = headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
     let told = Told { path: uri.path().to_owned(), headers: headers.collect(), body: body.to_vec() };
     receiver.told.lock().unwrap().push(told);
-    let status = receiver.answers.lock().unwrap().pop_front().unwrap_or(204);
+    let next = receiver.answers.lock().unwrap().pop_front().unwrap_or(204);
+    let status = match next {
+        HANGS => std::future::pending().await,
+        WAITS => {
+            receiver.opened.cancelled().await;
+            204
+        }
+        status => status,
+    };
     (StatusCode::from_u16(status).unwrap(), [("location", "/elsewhere")])
 }
 
 impl Receiver {
     /// Starts listening; answers where.
-    async fn listen(&self) -> String {
+    pub(crate) async fn listen(&self) -> String {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         let app = Router::new().fallback(hear).with_state(self.clone());
@@ -69,23 +85,23 @@ impl Receiver {
         url
     }
 
-    fn told(&self) -> Vec<Told> {
+    pub(crate) fn told(&self) -> Vec<Told> {
         self.told.lock().unwrap().clone()
     }
 
-    fn answers(&self, answers: &[u16]) {
+    pub(crate) fn answers(&self, answers: &[u16]) {
         self.answers.lock().unwrap().extend(answers);
     }
 }
 
-async fn endpoint(client: &Client, url: &str, event_types: &[&str]) -> Value {
+pub(crate) async fn endpoint(client: &Client, url: &str, event_types: &[&str]) -> Value {
     let body = json!({"url": url, "event_types": event_types});
     let (status, made) = client.post("/v1/webhook-endpoints", body).await;
     assert_eq!(status, 201, "{made}");
     made
 }
 
-fn path_of(endpoint: &Value, rest: &str) -> String {
+pub(crate) fn path_of(endpoint: &Value, rest: &str) -> String {
     format!("/v1/webhook-endpoints/{}{rest}", endpoint["id"].as_str().unwrap())
 }
 
@@ -149,6 +165,54 @@ async fn what_happens_to_jobs_is_told_signed_and_again_until_it_gets_through() {
     // Telling is a job too, and nobody is told of that.
     let live = "select count(*) from webhook_message where data ->> 'kind' = 'webhook.deliver'";
     assert_eq!(world.database.number(live).await.unwrap(), 0);
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_hangs_is_given_up_after_its_time_and_told_again() {
+    let (world, receiver) = (World::new().await, Receiver::default());
+    let (client, stop) = serve(&world).await;
+    let made = endpoint(&client, &receiver.listen().await, &["none"]).await;
+    let _worker = world.start(&["--webhooks-loopback", "true"]);
+    receiver.answers(&[HANGS]);
+    let sent = try_out(&client, &made, "delivered").await;
+    assert_eq!((&sent["attempts"], &sent["tried"][0]["status"]), (&json!(2), &json!(204)), "{sent}");
+    let hung = &sent["tried"][1];
+    assert_eq!((&hung["status"], &hung["error"]), (&Value::Null, &json!("no answer came in time")), "{hung}");
+    let took_ms = hung["took_ms"].as_u64().unwrap();
+    assert!((20_000..30_000).contains(&took_ms), "20 s are borne: {took_ms}");
+    // The job itself was never out of time, nor was its worker taken for dead.
+    let job = job_of(&world, "webhook.deliver").await;
+    world.reaches(job, State::Completed).await;
+    assert_eq!(world.story(job).await, "1:retried 2:completed");
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_is_told_as_many_things_at_once_as_it_wants_to_be() {
+    let (world, receiver) = (World::new().await, Receiver::default());
+    let (client, stop) = serve(&world).await;
+    let body = json!({"url": receiver.listen().await, "event_types": ["none"], "concurrency": 2});
+    let (status, made) = client.post("/v1/webhook-endpoints", body).await;
+    assert_eq!(status, 201, "{made}");
+    let _workers = [(); 2].map(|()| world.start(&["--webhooks-loopback", "true"]));
+    receiver.answers(&[WAITS; 2]);
+    for _ in 0..5 {
+        assert_eq!(client.post(&path_of(&made, "/test"), json!({})).await.0, 202);
+    }
+    let told = async |count: usize| {
+        eventually(&format!("{count} to be told"), SOON, || async {
+            (receiver.told().len() == count).then_some(())
+        })
+        .await;
+    };
+    told(2).await;
+    // Other work goes on beside them, and the rest of theirs waits.
+    let beside = world.probe(ProbeWork::default()).await;
+    world.reaches(beside, State::Completed).await;
+    assert_eq!(receiver.told().len(), 2);
+    receiver.opened.cancel();
+    told(5).await;
     stop.cancel();
 }
 
@@ -234,6 +298,7 @@ async fn an_endpoint_that_fails_for_days_is_told_nothing_more_and_later_what_it_
     receiver.answers(&[503]);
     // The attempt switches it off, and the next one finds it so.
     let failed = try_out(&client, &made, "failed").await;
+    world.reaches(job_of(&world, "webhook.deliver").await, State::Cancelled).await;
     let off = client.get(&path_of(&made, "")).await;
     assert!(
         off["state"] == "disabled" && off["disabled_reason"].as_str().unwrap().contains("5 days"),

@@ -31,6 +31,7 @@ mod schedulers;
 mod sends;
 mod soak;
 mod stale_verdict;
+mod texts;
 mod workflows;
 
 /// What a row came to.
@@ -120,6 +121,8 @@ rows! {
         => "pick-up p99 of 5 s in 99.9 % of minutes; the memory of what is never killed does not grow";
     "F31" sends "A worker is killed at each named point of sending a mail, a thousand times"
         => "nobody is told twice, nobody is skipped in silence: what nobody knows is listed";
+    "F32" texts "A worker is killed at each named point of sending a text message, whose carrier can be asked"
+        => "everybody is told, and nobody twice: of no message does nobody know";
     "F29" model_check "The ledger's protocol with every fault in every place, as a model; and with a rule left out"
         => "no promise broken within the bound; every broken variant is caught; the model accepts what every row wrote";
 }

@@ -197,6 +197,35 @@ pub async fn attributed(db: &Db, provider: &str, names: &[String]) -> Result<Vec
     .or_failed("see which messages are known")
 }
 
+/// Whether what `provider` lists for the address of `message`, whose try began at `begun_at`, may be another message: one of
+/// which nobody knows yet what became of it, and which began before, or less than `lasts_s` seconds ago. Those that began at
+/// once are asked about one after the other, so that none is taken for another. For workers.
+///
+/// # Errors
+/// When the database fails.
+pub async fn is_disputed(
+    db: &Db,
+    provider: &str,
+    message: MessageId,
+    begun_at: DateTime<Utc>,
+    lasts_s: u32,
+) -> Result<bool, StoreError> {
+    sqlx::query_scalar(
+        "select exists (
+             select from message m join effect e on e.message_id = m.id join contact_point c on c.id = m.contact_point_id
+             where m.state = 'sending' and m.id <> $1 and e.state = 'begun' and e.provider = $2
+                 and c.address = (select c.address from message m join contact_point c on c.id = m.contact_point_id where m.id = $1)
+                 and ((e.begun_at, m.id) < ($3, $1) or e.begun_at > clock_timestamp() - make_interval(secs => $4)))",
+    )
+    .bind(message.as_uuid())
+    .bind(provider)
+    .bind(begun_at)
+    .bind(f64::from(lasts_s))
+    .fetch_one(db.pool())
+    .await
+    .or_failed("see which messages are being sent to an address")
+}
+
 /// Drops a message that waits: it is not wanted any more.
 ///
 /// # Errors

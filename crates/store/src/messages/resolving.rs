@@ -1,13 +1,13 @@
 //! A person says what became of a message of which nobody knows.
 
 use chrono::Utc;
-use jobs::{MessageId, TenantId};
+use jobs::{JobId, MessageId, TenantId};
 use sqlx::AssertSqlSafe;
 
 use super::{planning::sending, reading::ORPHANED};
 use crate::{
     db::{Db, Tx, commit},
-    enqueue,
+    enqueue::{self, Enqueued},
     error::{OrFailed, StoreError},
 };
 
@@ -29,6 +29,8 @@ pub enum Resolved {
     Done,
     /// What became of it is known, or being found out.
     NotUnknown,
+    /// It is not sent again yet: this job, which found that nobody knows, has not ended.
+    StillHeld(JobId),
     /// The tenant has no such message.
     NoMessage,
 }
@@ -67,7 +69,11 @@ pub async fn resolve(
     };
     write(&mut tx, tenant, id, (effect, state), by).await?;
     if resolution == Resolution::SendAgain {
-        enqueue::insert(db, &mut tx, tenant, &[sending(id, Utc::now())?]).await?;
+        let again = enqueue::insert(db, &mut tx, tenant, &[sending(id, Utc::now())?]).await?;
+        // That one may have looked at the message already, and would end without sending it. Nothing is changed then.
+        if let [Enqueued::Existing(job)] = again[..] {
+            return Ok(Resolved::StillHeld(job));
+        }
     }
     commit(tx, "resolve a message").await?;
     Ok(Resolved::Done)

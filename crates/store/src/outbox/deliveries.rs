@@ -1,7 +1,10 @@
 //! What endpoints were told, and telling them again.
 
 use chrono::{DateTime, Utc};
-use jobs::{TenantId, WebhookDeliveryId, WebhookEndpointId, WebhookMessageId};
+use jobs::{
+    Job, JobId, TenantId, WebhookDeliveryId, WebhookEndpointId, WebhookMessageId,
+    kinds::webhook_deliver::WebhookDeliver,
+};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, FromRow, types::Json};
 use uuid::Uuid;
@@ -9,6 +12,7 @@ use uuid::Uuid;
 use super::fan_out::deliver;
 use crate::{
     db::{Db, commit},
+    enqueue::Enqueued,
     error::{OrFailed, StoreError},
 };
 
@@ -139,7 +143,18 @@ pub async fn attempts(
     .or_failed("list attempts to tell an endpoint")
 }
 
-/// Tells `endpoint` once more, under the id of before. False when there is no such delivery.
+/// What became of the wish to tell something once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resent {
+    /// It is on its way, or was already.
+    Done,
+    /// Not yet: this job, which told it before, has not ended.
+    StillHeld(JobId),
+    /// There is no such delivery.
+    NoDelivery,
+}
+
+/// Tells `endpoint` once more, under the id of before.
 ///
 /// # Errors
 /// When the database fails.
@@ -148,10 +163,11 @@ pub async fn resend(
     tenant: TenantId,
     endpoint: WebhookEndpointId,
     delivery: WebhookDeliveryId,
-) -> Result<bool, StoreError> {
+) -> Result<Resent, StoreError> {
     let mut tx = db.tenant(tenant).await?;
-    let message: Option<Uuid> = sqlx::query_scalar(
-        "select message_id from webhook_delivery where tenant_id = $1 and endpoint_id = $2 and id = $3",
+    let found: Option<(Uuid, bool)> = sqlx::query_as(
+        "select message_id, state = 'pending' from webhook_delivery
+         where tenant_id = $1 and endpoint_id = $2 and id = $3 for update",
     )
     .bind(tenant.as_uuid())
     .bind(endpoint.as_uuid())
@@ -159,13 +175,18 @@ pub async fn resend(
     .fetch_optional(&mut *tx)
     .await
     .or_failed("find what to tell once more")?;
-    let Some(message) = message else { return Ok(false) };
-    deliver(db, &mut tx, tenant, &[(endpoint.as_uuid(), message)]).await?;
+    let Some((message, is_pending)) = found else { return Ok(Resent::NoDelivery) };
+    let made = deliver(db, &mut tx, tenant, &[(endpoint.as_uuid(), message)]).await?;
+    // One that has told it is about to end, and will not tell it again. Nothing is changed then.
+    if let ([(_, Enqueued::Existing(job))], false) = (&made[..], is_pending) {
+        return Ok(Resent::StillHeld(*job));
+    }
     commit(tx, "tell an endpoint once more").await?;
-    Ok(true)
+    Ok(Resent::Done)
 }
 
 /// Tells `endpoint` what did not get through of what happened from `since` on, oldest first, at most `max`; answers how many.
+/// Left out is what a job has in hand that is about to end.
 ///
 /// # Errors
 /// When the database fails.
@@ -180,12 +201,15 @@ pub async fn recover(
     let failed: Vec<Uuid> = sqlx::query_scalar(
         "select m.id from webhook_delivery d join webhook_message m on m.id = d.message_id
          where d.tenant_id = $1 and d.endpoint_id = $2 and d.state = 'failed' and m.created_at >= $3
+             and not exists (select from job j where j.tenant_id = $1 and j.kind = $5
+                 and j.unique_key = 'whd_' || replace(d.id::text, '-', ''))
          order by m.id limit $4",
     )
     .bind(tenant.as_uuid())
     .bind(endpoint.as_uuid())
     .bind(since)
     .bind(max)
+    .bind(WebhookDeliver::KIND)
     .fetch_all(&mut *tx)
     .await
     .or_failed("find what did not get through")?;
@@ -224,5 +248,5 @@ pub async fn test(
     }
     let made = deliver(db, &mut tx, tenant, &[(endpoint.as_uuid(), message.as_uuid())]).await?;
     commit(tx, "make a test for an endpoint").await?;
-    Ok(made.first().copied())
+    Ok(made.first().map(|(delivery, _)| *delivery))
 }

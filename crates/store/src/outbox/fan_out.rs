@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     db::{Db, Tx, commit},
-    enqueue::{self, NewJob},
+    enqueue::{self, Enqueued, NewJob},
     error::{OrFailed, StoreError},
 };
 
@@ -79,13 +79,14 @@ pub async fn fan_out(db: &Db, fits: impl Fn(&str, &str) -> bool) -> Result<usize
     Ok(messages.len())
 }
 
-/// Makes deliveries of pairs of endpoint and message, unless they are there, and has all of them sent.
+/// Makes deliveries of pairs of endpoint and message, unless they are there, and has all of them sent: by a new job, or by the
+/// one that has each in hand already.
 pub(super) async fn deliver(
     db: &Db,
     tx: &mut Tx,
     tenant: TenantId,
     pairs: &[(Uuid, Uuid)],
-) -> Result<Vec<WebhookDeliveryId>, StoreError> {
+) -> Result<Vec<(WebhookDeliveryId, Enqueued)>, StoreError> {
     if pairs.is_empty() {
         return Ok(Vec::new());
     }
@@ -111,8 +112,9 @@ pub(super) async fn deliver(
         };
         new.push(NewJob::of(&args).map_err(unreadable)?);
     }
-    enqueue::insert(db, tx, tenant, &new).await?;
-    Ok(rows.into_iter().map(|(delivery, _)| WebhookDeliveryId::from_uuid(delivery)).collect())
+    let enqueued = enqueue::insert(db, tx, tenant, &new).await?;
+    let deliveries = rows.into_iter().map(|(delivery, _)| WebhookDeliveryId::from_uuid(delivery));
+    Ok(deliveries.zip(enqueued).collect())
 }
 
 /// Forgets messages from before `keep_from` with their deliveries, up to 5,000; answers how many. For workers.

@@ -10,7 +10,7 @@ mod listeners;
 mod sending;
 mod telling;
 
-pub use deliveries::{Attempt, Delivery, attempts, deliveries, delivery, recover, resend, test};
+pub use deliveries::{Attempt, Delivery, Resent, attempts, deliveries, delivery, recover, resend, test};
 pub use endpoints::{Created, Endpoint, NewEndpoint, create, enable, get, keys, list, remove, rotate};
 pub use fan_out::{fan_out, prune};
 pub use listeners::Listening;

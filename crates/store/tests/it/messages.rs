@@ -14,7 +14,7 @@ use store::{
     submit::Answer,
 };
 
-use crate::world::World;
+use crate::world::{World, done};
 
 pub(crate) async fn somebody(world: &World) -> (PartyId, ContactPointId) {
     somebody_of(world, world.tenant).await
@@ -132,6 +132,38 @@ async fn what_was_begun_is_not_begun_again() {
 }
 
 #[tokio::test]
+async fn of_those_to_one_address_that_broke_off_the_first_is_asked_about_first() {
+    const LASTS_S: u32 = 60;
+    let world = World::new().await;
+    let (to, another) = (somebody(&world).await, somebody(&world).await);
+    let all = [new(to, "first"), new(to, "second"), new(another, "third")];
+    world.database.execute("update contact_point set address = id::text").await.unwrap();
+    let mut begun = Vec::new();
+    for message in &all {
+        plan(&world, message).await;
+        assert_eq!(begin(&world, message.id).await, Begun::Go(1));
+        let Begun::Broken { begun_at, .. } = begin(&world, message.id).await else { unreachable!() };
+        begun.push(begun_at);
+    }
+    let disputed = async |provider: &str, ago: TimeDelta| {
+        let mut disputed = Vec::new();
+        for (message, begun_at) in all.iter().zip(&begun) {
+            let asked = messages::is_disputed(&world.worker, provider, message.id, *begun_at - ago, LASTS_S);
+            disputed.push(asked.await.unwrap());
+        }
+        disputed
+    };
+    // The other may still be handed over at this moment, and be named by the provider before it is here.
+    assert_eq!(disputed("smtp", TimeDelta::zero()).await, [true, true, false]);
+    assert_eq!(disputed("twilio", TimeDelta::zero()).await, [false; 3]);
+    let ago = TimeDelta::minutes(2);
+    world.database.execute("update effect set begun_at = begun_at - interval '2 minutes'").await.unwrap();
+    assert_eq!(disputed("smtp", ago).await, [false, true, false]);
+    end(&world, all[0].id, 1, Ended::Done(None)).await;
+    assert_eq!(disputed("smtp", ago).await, [false; 3]);
+}
+
+#[tokio::test]
 async fn a_late_truth_counts_until_a_person_has_spoken() {
     let world = World::new().await;
     let to = somebody(&world).await;
@@ -155,6 +187,27 @@ async fn a_late_truth_counts_until_a_person_has_spoken() {
     let stranger = world.tenant("other").await;
     let theirs = messages::resolve(&world.api, stranger, late.id, Resolution::Sent, "key_2").await.unwrap();
     assert_eq!(theirs, Resolved::NoMessage);
+}
+
+#[tokio::test]
+async fn a_message_is_not_sent_again_before_the_job_that_sent_it_has_ended() {
+    let world = World::new().await;
+    let message = new(somebody(&world).await, "x");
+    plan(&world, &message).await;
+    let job = world.enqueue(NewJob::of(&NotifySend { message: message.id }).unwrap()).await;
+    let claimed = world.claim_one().await;
+    assert_eq!(begin(&world, message.id).await, Begun::Go(1));
+    end(&world, message.id, 1, Ended::Unknown("the line broke".into())).await;
+    let send_again = async || {
+        let again = Resolution::SendAgain;
+        messages::resolve(&world.api, world.tenant, message.id, again, "key_1").await.unwrap()
+    };
+    assert_eq!(send_again().await, Resolved::StillHeld(job));
+    assert_eq!(state(&world, message.id).await, "unknown", "nothing is changed");
+    assert!(world.settle(&claimed, done()).await);
+    assert_eq!(send_again().await, Resolved::Done);
+    assert_eq!(state(&world, message.id).await, "planned");
+    assert_ne!(world.claim_one().await.id, job, "by a job of its own");
 }
 
 #[tokio::test]
