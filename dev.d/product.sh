@@ -150,7 +150,7 @@ start_crewline() {
         --listen "127.0.0.1:$WORKERS_PORT" --scratch "$DEV/scratch"
     wait_for api 60 ready "$API_PORT"
     wait_for workers 60 ready "$WORKERS_PORT"
-    load_key
+    load_keys
     load_person
     write_env
 }
@@ -159,14 +159,26 @@ ready() {
     curl -fsS -m 2 "http://127.0.0.1:$1/readyz"
 }
 
-# The key of the last run, while it still opens the door; else a new one.
+# The keys of the last run, while they still open the door; else new ones.
+load_keys() {
+    load_key CREWLINE_API_KEY dev admin '/v1/jobs?limit=1'
+    load_key CREWLINE_INSTALLATION_KEY installation installation '/v1/tenants?limit=1'
+}
+
+# load_key VARIABLE NAME SCOPE PATH: sets the variable to a key of the tenant demo with the scope that PATH takes.
 load_key() {
-    CREWLINE_API_KEY=$(sed -n "s/^export CREWLINE_API_KEY=//p" "$DEV/env" 2>/dev/null) || true
-    [[ -z $CREWLINE_API_KEY ]] || ! key_works || return 0
-    CREWLINE_API_KEY=$("$BIN/api" key create --tenant demo --name dev --scope admin 2>>"$LOGS/migrate.log") ||
-        fail $FAILED "the API key could not be made" "$(tail -n 8 "$LOGS/migrate.log")"
-    key_works || fail $FAILED "the API does not take the key it was given a moment ago" "./dev logs api"
-    note "made an API key for the tenant demo"
+    local -n key=$1
+    key=$(sed -n "s/^export $1=//p" "$DEV/env" 2>/dev/null) || true
+    [[ -z $key ]] || ! opens "$key" "$4" || return 0
+    key=$("$BIN/api" key create --tenant demo --name "$2" --scope "$3" 2>>"$LOGS/migrate.log") ||
+        fail $FAILED "the API key '$2' could not be made" "$(tail -n 8 "$LOGS/migrate.log")"
+    opens "$key" "$4" || fail $FAILED "the API does not take the key it was given a moment ago" "./dev logs api"
+    note "made an API key with the scope $3 for the tenant demo"
+}
+
+# opens KEY PATH: whether the key may get it.
+opens() {
+    CREWLINE_API_KEY=$1 call GET "$2" >/dev/null 2>&1
 }
 
 # Somebody who may do everything at the dashboard. Their password is kept for whoever may read .dev/secrets.
@@ -187,16 +199,12 @@ load_person() {
     note "made a user for the dashboard"
 }
 
-key_works() {
-    call GET '/v1/jobs?limit=1' >/dev/null 2>&1
-}
-
 write_env() {
     local name
     rm -f "$DEV/env"
     (
         umask 077
-        for name in CREWLINE_URL CREWLINE_API_KEY DATABASE_URL REDIS_URL S3_ENDPOINT AWS_S3_BUCKET AWS_ACCESS_KEY_ID \
+        for name in CREWLINE_URL CREWLINE_API_KEY CREWLINE_INSTALLATION_KEY DATABASE_URL REDIS_URL S3_ENDPOINT AWS_S3_BUCKET AWS_ACCESS_KEY_ID \
             AWS_SECRET_ACCESS_KEY AWS_REGION S3_PATH_STYLE CREWLINE_CLAMD_ADDRESS CREWLINE_MASTER_KEY CREWLINE_DAV_URL CREWLINE_DAV_USER \
             CREWLINE_DAV_PASSWORD; do
             printf 'export %s=%s\n' "$name" "${!name}"

@@ -146,6 +146,8 @@ pub struct RunArgs {
 
 /// Slots of a queue whose jobs are small.
 const SMALL_SLOTS: usize = 256;
+/// Most slots of one queue in one process.
+const SLOTS_MAX: usize = 4_096;
 
 impl RunArgs {
     /// Slots of each queue listened to.
@@ -202,8 +204,8 @@ impl RunArgs {
 fn concurrency(text: &str) -> Result<(Queue, usize), String> {
     let (queue, slots) = text.split_once('=').ok_or("write queue=slots, such as media=2")?;
     let queue = queue.parse::<Queue>().map_err(|error| error.to_string())?;
-    let slots = slots.parse().ok().filter(|slots| (1..=4_096).contains(slots));
-    Ok((queue, slots.ok_or("slots are a number from 1 to 4096")?))
+    let slots = slots.parse().ok().filter(|slots| (1..=SLOTS_MAX).contains(slots));
+    Ok((queue, slots.ok_or_else(|| format!("slots are a number from 1 to {SLOTS_MAX}"))?))
 }
 
 fn version(text: &str) -> Result<(String, u16), String> {

@@ -188,7 +188,7 @@ mod tests {
     };
 
     use reqwest::dns::{Addrs, Name, Resolving};
-    use tokio::net::TcpListener;
+    use tokio::{io::AsyncWriteExt, net::TcpListener};
 
     use super::*;
     use crate::error::NotPublic;
@@ -223,5 +223,31 @@ mod tests {
             "{again:?}"
         );
         assert_eq!(ASKED.load(Ordering::SeqCst), 2);
+    }
+
+    /// Takes every connection, says `words`, and then nothing more.
+    async fn silent_after(words: &'static str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let mut held = Vec::new();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                stream.write_all(words.as_bytes()).await.unwrap();
+                held.push(stream);
+            }
+        });
+        url
+    }
+
+    #[tokio::test]
+    async fn who_stops_answering_is_given_up_in_time() {
+        // Another test of this binary may have been first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let (connect, whole) = (Duration::from_mins(1), Duration::from_millis(200));
+        let outbound = Outbound::new(Options { loopback: true, connect, whole });
+        for words in ["", "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhal"] {
+            let given_up = outbound.post(&silent_after(words).await, &[], Vec::new(), 100).await;
+            assert!(matches!(given_up, Err(OutboundError::Slow(_))), "{given_up:?}");
+        }
     }
 }

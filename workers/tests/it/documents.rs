@@ -6,7 +6,7 @@ use testkit::{Dav, DavServer, Page};
 
 use crate::{
     calendars::linkable,
-    journeys::serve,
+    journeys::{key, serve},
     world::{SOON, Worker, World},
 };
 
@@ -29,7 +29,10 @@ async fn holds_in(world: &World, worker: &Worker, page: &str, more: &[(&str, &st
 
 #[tokio::test(flavor = "multi_thread")]
 async fn queues() {
-    holds("queues.md").await;
+    let world = World::new().await;
+    let worker = world.start(&[]);
+    let root = key(&world, "installation").await;
+    holds_in(&world, &worker, "queues.md", &[("CREWLINE_INSTALLATION_KEY", &root)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -114,17 +114,18 @@ pub(crate) async fn serve(world: &World) -> (Client, CancellationToken) {
         async move { api::serve(listener, app, async move { told.cancelled().await }).await.unwrap() },
     );
     let http = reqwest::Client::builder().timeout(Duration::from_mins(1)).build().unwrap();
-    (Client { http, url, key: key(world).await }, stop)
+    (Client { http, url, key: key(world, "admin").await }, stop)
 }
 
-async fn key(world: &World) -> String {
+/// A key of the world's tenant with one scope.
+pub(crate) async fn key(world: &World, scope: &str) -> String {
     let minted = api::mint().unwrap();
     let new = keys::NewKey {
         id: jobs::ApiKeyId::new(),
         prefix: &minted.prefix,
         secret_sha256: minted.secret_sha256,
         name: "test",
-        scopes: &["admin".to_owned()],
+        scopes: &[scope.to_owned()],
     };
     keys::create_key(&world.database.db(Role::Owner).unwrap(), world.tenant, &new).await.unwrap();
     minted.text.expose_secret().to_owned()

@@ -3,7 +3,12 @@
 use std::time::{Duration, Instant};
 
 use jobs::State;
-use store::testing::TestDatabase;
+use store::{
+    Role,
+    enqueue::NewJob,
+    limits::{self, Algorithm, Limit, Rate},
+    testing::TestDatabase,
+};
 use testkit::{PostgresServer, RedisServer, eventually};
 
 use crate::world::{SOON, World, probes, working};
@@ -81,6 +86,44 @@ async fn postgres_restarted_under_load_loses_nothing() {
         postgres.begin().unwrap();
     }
     world.all_done(3_000, SOON).await;
+}
+
+#[tokio::test]
+async fn what_was_used_of_a_rate_stays_used_whatever_is_restarted() {
+    let postgres = PostgresServer::start().unwrap();
+    let mut world = World::on(TestDatabase::create_at(postgres.url()).await).await;
+    let rate = Rate { algorithm: Algorithm::Bucket, count: 3, period_s: 2_678_400.0, burst: 3 };
+    let limit = Limit {
+        name: "slowly".into(),
+        queue: None,
+        kind: None,
+        key: Some("slow".into()),
+        concurrency: None,
+        rate: Some(rate),
+    };
+    assert!(limits::set(&world.api, world.tenant, &limit, "tester", 100).await.unwrap());
+    let slow = || NewJob { concurrency_key: Some("slow".into()), ..NewJob::of(&working(0)).unwrap() };
+    world.enqueue(&[slow(), slow(), slow(), slow(), slow()]).await;
+    let worker = world.start(&[]);
+    let completed = "select count(*) from attempt where final_state = 'completed'";
+    eventually("the rate to be used up", SOON, || async {
+        (world.database.number(completed).await.unwrap() == 3).then_some(())
+    })
+    .await;
+    worker.kill();
+    world.redis.kill();
+    postgres.stop().unwrap();
+    postgres.begin().unwrap();
+    world.redis.begin().unwrap();
+    // Its connections are as dead as the server that they led to.
+    world.api = world.database.db(Role::Api).unwrap();
+    let _worker = world.start(&[]);
+    // Whoever claims this one would have claimed the others with it.
+    let other = world.probe(working(0)).await;
+    world.reaches(other, State::Completed).await;
+    assert_eq!(world.database.number(completed).await.unwrap(), 4);
+    assert!(limits::remove(&world.api, world.tenant, "slowly").await.unwrap());
+    world.all_done(6, SOON).await;
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use crate::{
 const INTAKE_MAX: Duration = Duration::from_millis(150);
 
 pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
-    let half = stage.pace.pick(1_000, 10_000, 100_000);
+    let half = stage.pace.pick(1_000, 100_000, 100_000);
     let world = World::open(stage).await?;
     let client = world.tenant("acme").await?;
     let book = Book::default();
@@ -25,7 +25,7 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
     stage.say(&format!("{half} jobs at once and {half} due together, nobody works"));
     let began = Instant::now();
     // Within what is left of the minutes this takes, so that the moment comes while all of them wait.
-    let due = Utc::now() + TimeDelta::seconds(stage.pace.pick(5, 20, 180));
+    let due = Utc::now() + TimeDelta::seconds(stage.pace.pick(5, 60, 180));
     submit_many(&client, &book, vec![working(0); half]).await?;
     submit_many(&client, &book, vec![due_at(due); half]).await?;
     let taken_in = began.elapsed();

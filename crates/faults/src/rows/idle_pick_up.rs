@@ -14,9 +14,11 @@ use crate::{
 const P50_MAX: Duration = Duration::from_millis(20);
 const P99_MAX: Duration = Duration::from_millis(100);
 const MAX: Duration = Duration::from_secs(1);
+/// Long enough for a job without work to be done and stored, so that every push meets an idle crew.
+const PAUSE: Duration = Duration::from_millis(15);
 
 pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
-    let pushes = stage.pace.pick(40, 1_000, 10_000);
+    let pushes = stage.pace.pick(40, 10_000, 10_000);
     let world = World::open(stage).await?;
     let client = world.tenant("acme").await?;
     let _workers = world.workers(2, &["--queues", "default"]).await?;
@@ -24,8 +26,7 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
     let book = Book::default();
     for _ in 0..pushes {
         submit(&client, &book, working(0)).await;
-        // Until the last one is long done: every push meets an idle crew.
-        tokio::time::sleep(Duration::from_millis(40)).await;
+        tokio::time::sleep(PAUSE).await;
     }
     let mut figures = world.audit(&book, Duration::from_secs(30)).await?;
     let mut waits = ledger::waits(&world.database, "true").await?;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::Ended;
 use crate::{
+    client::Client,
     figure::Figure,
     load::{self, Book, working},
     picture,
@@ -15,15 +16,19 @@ use crate::{
 
 /// The points, and what has to be worked on for each of them to be passed: a plain job; one that brings follow-up jobs
 /// with its verdict, which is settled on its own; a picture.
-const POINTS: [(&str, Work); 8] = [
+const POINTS: [(&str, Work); 12] = [
     ("before-claim", Work::Plain),
     ("after-claim", Work::Plain),
     ("before-settle", Work::Plain),
     ("after-settle", Work::Plain),
     ("before-settle", Work::WithFollowUps),
     ("after-settle", Work::WithFollowUps),
+    ("before-claim", Work::Picture),
+    ("after-claim", Work::Picture),
     ("before-put", Work::Picture),
     ("after-put", Work::Picture),
+    ("before-settle", Work::Picture),
+    ("after-settle", Work::Picture),
 ];
 /// Processes that die at a time.
 const AT_A_TIME: usize = 8;
@@ -35,6 +40,16 @@ enum Work {
     Plain,
     WithFollowUps,
     Picture,
+}
+
+impl Work {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::WithFollowUps => " with follow-ups",
+            Self::Picture => " with pictures",
+        }
+    }
 }
 
 pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
@@ -49,17 +64,16 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
         while deaths < wanted {
             let count = AT_A_TIME.min(wanted - deaths);
             stage.say(&format!("{point}: {deaths} of {wanted} died"));
-            for _ in 0..count {
-                let told = load::submit(&client, &book, body(work, &client).await?).await;
+            for body in bodies(&world, &client, work, count).await? {
+                let told = load::submit(&client, &book, body).await;
                 anyhow::ensure!(told.job().is_some(), "a job was not accepted: {told:?}");
             }
             deaths += world.die(&doomed_at(point, work), count).await?;
             let _heir = world.workers(1, &[]).await?;
             world.quiet(Duration::from_mins(1)).await?;
         }
-        let name =
-            if work == Work::WithFollowUps { format!("{point} with follow-ups") } else { point.to_owned() };
-        figures.push(Figure::at_least(format!("deaths {name}"), deaths, wanted));
+        let name = format!("deaths {point}{}", work.name());
+        figures.push(Figure::at_least(name, deaths, wanted));
     }
     let pictures = picture::verify(&world, &client).await?;
     let follow_ups = "select count(*) from attempt where final_state is not null and metadata is null and kind = 'probe.work'";
@@ -81,14 +95,24 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
     Ok(Ended::Seen(all))
 }
 
-async fn body(work: Work, client: &crate::client::Client) -> anyhow::Result<Value> {
-    Ok(match work {
-        Work::Plain => working(0),
-        Work::WithFollowUps => {
-            json!({ "kind": "probe.work", "args": { "follow_ups": 2 }, "max_attempts": 20 })
-        }
-        Work::Picture => picture::job(&picture::asset(client, picture::png(48)?).await?),
-    })
+/// What to submit. Pictures have been looked into by then, so that whoever dies does so at the job itself.
+async fn bodies(world: &World, client: &Client, work: Work, count: usize) -> anyhow::Result<Vec<Value>> {
+    let follow_ups = json!({ "kind": "probe.work", "args": { "follow_ups": 2 }, "max_attempts": 20 });
+    match work {
+        Work::Plain => return Ok(vec![working(0); count]),
+        Work::WithFollowUps => return Ok(vec![follow_ups; count]),
+        Work::Picture => {}
+    }
+    let _looking = world.workers(1, &["--queues", "media", "--concurrency", "media=2"]).await?;
+    let mut assets = Vec::with_capacity(count);
+    for _ in 0..count {
+        assets.push(picture::asset(client, picture::png(48)?).await?);
+    }
+    for asset in &assets {
+        picture::looked_into(client, asset).await?;
+    }
+    world.quiet(Duration::from_mins(1)).await?;
+    Ok(assets.iter().map(|asset| picture::job(asset)).collect())
 }
 
 /// A slot for one job, and an end at `point`. They do not sweep: what they leave is for the heir.
