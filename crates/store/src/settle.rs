@@ -230,8 +230,13 @@ async fn end(
     results: &[Option<Cow<'_, Payload>>],
 ) -> Result<Vec<JobId>, StoreError> {
     let Columns { tenants, jobs, fences, leases, distinct, outcomes, problems } = Columns::of(batch);
-    let results: Vec<Option<Json<&Payload>>> =
-        results.iter().map(|result| result.as_ref().map(|result| Json(&**result))).collect();
+    // As text: what a document costs to be read in, Postgres then gives back row by row and not at the end of the statement.
+    let results: Vec<Option<String>> = results
+        .iter()
+        .map(|result| result.as_deref().map(serde_json::to_string).transpose())
+        .collect::<Result<_, _>>()
+        .map_err(|error| sqlx::Error::Encode(error.into()))
+        .or_failed("write results")?;
     // One row of arrays, not a row for each job: that is cheaper on both sides.
     let ended: EndedJobs = sqlx::query_as(
         "with held as materialized (
@@ -242,7 +247,7 @@ async fn end(
              using held, (
                  select unnest($1::uuid[]) as tenant_id, unnest($2::uuid[]) as id, unnest($3::int[]) as fence,
                      unnest($4::uuid[]) as lease_id, unnest($5::text[]) as outcome, unnest($6::jsonb[]) as problem,
-                     unnest($7::jsonb[]) as result) x
+                     unnest($7::text[])::jsonb as result) x
              where j.tenant_id = x.tenant_id and j.id = x.id and j.fence = x.fence and held.id = x.lease_id
              returning j.lane_id, j.tenant_id, j.id, j.fence, j.attempt + 1 as attempt, j.kind_version, j.max_attempts,
                  j.created_at, j.scheduled_at, held.claimed_at, x.outcome, j.kind, j.due_at, held.worker, j.args,

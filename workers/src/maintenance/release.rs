@@ -20,7 +20,8 @@ use crate::claims::Claims;
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// Shortest pause between two rounds; what rings meanwhile is one round.
 const PAUSE_MIN: Duration = Duration::from_millis(2);
-/// So many times what a round took is the least pause after it: whoever is busy releases leaves the ledger to those who work.
+/// So many times what a round took is the least pause after it, where one round follows another: whoever is busy releasing
+/// leaves the ledger to those who work.
 const PAUSE_FOR_ROUND: u32 = 4;
 /// How often to look for jobs that a cursor passed by, and for those that change queues.
 const UNSTRAND_EVERY: Duration = Duration::from_millis(200);
@@ -53,7 +54,7 @@ impl Release {
     /// Runs until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         let mut sweeping = Sweeping { next: Instant::now(), fully: Instant::now() };
-        let mut redis_was_well = true;
+        let (mut redis_was_well, mut is_busy) = (true, false);
         while !stop.is_cancelled() {
             let began = Instant::now();
             let pause = match self.round(&mut sweeping, &mut redis_was_well).await {
@@ -63,13 +64,15 @@ impl Release {
                     PAUSE_MAX
                 }
             };
-            let least = (began.elapsed() * PAUSE_FOR_ROUND).clamp(PAUSE_MIN, PAUSE_MAX);
-            tokio::time::sleep(least).await;
+            let least = if is_busy { began.elapsed() * PAUSE_FOR_ROUND } else { PAUSE_MIN };
+            tokio::time::sleep(least.clamp(PAUSE_MIN, PAUSE_MAX)).await;
+            let rested = Instant::now();
             tokio::select! {
                 () = self.door.more.notified() => {}
                 () = tokio::time::sleep(pause) => {}
                 () = stop.cancelled() => {}
             }
+            is_busy = rested.elapsed() < PAUSE_MIN;
         }
     }
 
