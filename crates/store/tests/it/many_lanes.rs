@@ -1,6 +1,8 @@
 //! Thousands of lines at once. What a claim reads follows from how many lines there are, not from what stands in them, and it
 //! reads each of them a few times, whatever limits there are.
 
+use store::limits::{self, Algorithm, Limit, Rate};
+
 use crate::world::World;
 
 const LANES: i64 = 10_000;
@@ -23,6 +25,9 @@ const JOBS: &str = "
     insert into job (tenant_id, id, pos, created_at, scheduled_at, lane_id, kind_version, max_attempts, kind, args)
     select lane.tenant_id, gen_random_uuid(), nextval('job_pos'), now(), now(), lane.id, 1, 3, lane.kind, '{}'
     from generate_series(1, $jobs), lane;";
+
+const NONE: Limit =
+    Limit { name: String::new(), queue: None, kind: None, key: None, concurrency: None, rate: None };
 
 /// One claim as workers make it, who settle for plans that hold however full a table is; and the rows that it read.
 const CLAIM: &str = "
@@ -80,4 +85,64 @@ async fn of_thousands_of_keys_only_who_stands_first_is_looked_at() {
         assert!(read("lane") <= LANES * 2 + WANTED * MORE, "{} rows of lanes", read("lane"));
         assert!(read("job") <= LANES + WANTED * MORE, "{} rows of jobs", read("job"));
     }
+}
+
+#[tokio::test]
+async fn limits_and_pauses_of_others_are_not_looked_through() {
+    let world = World::new().await;
+    world.lanes(OF_TENANTS).await;
+    let of_everybody = "
+        insert into limit_rule (id, tenant_id, name, concurrency, updated_by)
+        select gen_random_uuid(), id, 'all', 50, 'tester' from tenant;
+        insert into pause (id, tenant_id, kind, reason, paused_by)
+        select gen_random_uuid(), id, 'media.scan', 'audit', 'tester' from tenant;
+        analyze;";
+    world.database.execute(of_everybody).await.unwrap();
+    for _ in 0..3 {
+        let (claimed, read) = world.read_by_a_claim().await;
+        assert_eq!(claimed, WANTED);
+        // Whether any of them is a rate is asked once; and each line is asked whether it is paused.
+        let (limits, pauses) = (read("limit_rule"), read("pause"));
+        assert!(read("lane") <= LANES + WANTED * MORE, "{} rows of lanes", read("lane"));
+        assert!(limits <= LANES + WANTED * MORE, "{limits} rows of limits");
+        assert!(pauses <= LANES + WANTED * MORE, "{pauses} rows of pauses");
+    }
+}
+
+#[tokio::test]
+async fn limits_count_once_and_not_for_every_line() {
+    let world = World::new().await;
+    world.lanes(OF_KEYS).await;
+    let most = Some(u32::try_from(WANTED * 2).unwrap());
+    let slow = Rate { algorithm: Algorithm::Bucket, count: 1, period_s: 2_678_400.0, burst: 1_000_000 };
+    for limit in [
+        Limit { name: "each".into(), key: Some("key/*".into()), concurrency: Some(1), ..NONE },
+        Limit { name: "all".into(), concurrency: most, ..NONE },
+        Limit { name: "slowly".into(), rate: Some(slow), ..NONE },
+    ] {
+        assert!(limits::set(&world.api, world.tenant, &limit, "tester", 100).await.unwrap());
+    }
+    // Twice there is room; then everything that waits is held back by the tenant's limit, then by its rate.
+    for wanted in [WANTED, WANTED, 0, 0] {
+        let (claimed, read) = world.read_by_a_claim().await;
+        assert_eq!(claimed, wanted);
+        assert!(read("lane") <= LANES * 3 + WANTED * MORE, "{} rows of lanes", read("lane"));
+        assert!(read("job") <= LANES * 2 + WANTED * MORE, "{} rows of jobs", read("job"));
+        if wanted == 0 {
+            limits::remove(&world.api, world.tenant, "all").await.unwrap();
+            world
+                .database
+                .execute("update bucket set tokens = 0, filled_at = clock_timestamp()")
+                .await
+                .unwrap();
+        }
+    }
+    // And where every key that has a turn has its one job already.
+    limits::remove(&world.api, world.tenant, "slowly").await.unwrap();
+    let full = "delete from job where pos > (select cursor from lane where lane.id = job.lane_id)
+                    and lane_id in (select id from lane where cursor = 0)";
+    world.database.execute(full).await.unwrap();
+    let (claimed, read) = world.read_by_a_claim().await;
+    assert_eq!(claimed, 0);
+    assert!(read("lane") <= LANES * 3 + WANTED * MORE, "{} rows of lanes", read("lane"));
 }
