@@ -70,7 +70,7 @@ begin
     select claims % 8 = 7 - claims / 8 % 8, pace.vtime into serve_the_oldest, now_at from pace where pace.queue = of_queue;
     is_limited := exists (select from limit_rule where limit_rule.queue is null or limit_rule.queue = of_queue);
     if is_limited then
-        select coalesce(sum(cardinality(lease.job_ids)), 0) into leased from lease;
+        select coalesce(sum(lease.jobs), 0) into leased from lease;
     end if;
     select array_agg(c.id order by c.rank), array_agg(c.rank order by c.rank), array_agg(c.start order by c.rank)
     into candidates, ranks, starts
