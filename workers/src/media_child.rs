@@ -14,7 +14,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    film_child::{FilmRequest, PartRequest},
+    film_child::{FilmRequest, JoinRequest, PartRequest},
     picture_child::{Ladders, PictureRequest, SheetRequest, Sheets},
 };
 
@@ -33,6 +33,8 @@ pub enum Request {
     Sheets(SheetRequest),
     /// The pictures of a part of a film.
     Part(PartRequest),
+    /// A ladder of streams, of parts that are made.
+    Join(JoinRequest),
     /// What a file is, and how and where it was taken.
     Inspect(PathBuf),
 }

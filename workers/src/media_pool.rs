@@ -20,7 +20,7 @@ use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
 use video::{FileMade, Made, PartMade};
 
 use crate::{
-    film_child::{FilmRequest, PartRequest},
+    film_child::PartRequest,
     media_child::{Answer, Request},
     picture_child::{Ladders, PictureRequest, SheetRequest, Sheets},
 };
@@ -147,10 +147,10 @@ impl MediaPool {
         self.converse(&Request::Pictures(request), hear).await
     }
 
-    /// Makes a film. Dropping the future kills the child: nothing of a cancelled job goes on.
-    pub async fn transcode(
+    /// Makes a film, in one go or of its parts. Dropping the future kills the child: nothing of a cancelled job goes on.
+    pub async fn make_film(
         &self,
-        request: FilmRequest,
+        request: &Request,
         mut say: impl FnMut(FilmWord),
     ) -> Result<Made, MediaFailure> {
         let hear = |answer| {
@@ -164,7 +164,7 @@ impl MediaPool {
             say(word);
             Heard::Word
         };
-        self.converse(&Request::Film(request), hear).await
+        self.converse(request, hear).await
     }
 
     /// Makes contact sheets. For children that make pictures.

@@ -73,6 +73,12 @@ pub enum VideoError {
         /// What libav said.
         detail: String,
     },
+    /// Parts of a film do not lie one behind the other, or were made by a version that made other ones.
+    #[error("The parts of the film cannot be joined ({detail}): they have to be made anew")]
+    Unjoinable {
+        /// What is wrong with them.
+        detail: String,
+    },
     /// A file of our own could not be written or read, most often because the disk is full.
     #[error("There was no room to work: {step} ({detail})")]
     Scratch {
@@ -87,6 +93,9 @@ pub enum VideoError {
 }
 
 impl VideoError {
+    /// The word for parts that have to be made anew.
+    pub const UNJOINABLE: &'static str = "parts_do_not_meet";
+
     /// A stable word for programs.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -100,6 +109,7 @@ impl VideoError {
             Self::OutOfBudget { .. } => "out_of_budget",
             Self::BadOrder { .. } => "bad_order",
             Self::Encode { .. } => "encode_failed",
+            Self::Unjoinable { .. } => Self::UNJOINABLE,
             Self::Scratch { .. } => "scratch",
             Self::Cancelled => "cancelled",
         }
@@ -108,7 +118,10 @@ impl VideoError {
     /// True where the same bytes would fail the same way again, so a retry is wasted.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
-        !matches!(self, Self::Cancelled | Self::Encode { .. } | Self::Scratch { .. })
+        !matches!(
+            self,
+            Self::Cancelled | Self::Encode { .. } | Self::Unjoinable { .. } | Self::Scratch { .. }
+        )
     }
 
     pub(crate) fn unsupported(detail: impl std::fmt::Display) -> Self {

@@ -78,8 +78,10 @@ async fn in_parts(studio: &Studio, source: &Path, parts: u32) -> anyhow::Result<
         std::fs::create_dir(folder).context("could not make a folder for a part")?;
     }
     let groups = PART_S / GROUP_S;
+    // The last one first, as in a worker: it has the sound to make besides.
     let requests: Vec<Value> = (0..parts)
         .zip(&folders)
+        .rev()
         .map(|(part, folder)| {
             let until = (part + 1 < parts).then(|| (part + 1) * groups);
             let part = json!({"from_group": part * groups, "until_group": until});
@@ -99,8 +101,7 @@ async fn in_parts(studio: &Studio, source: &Path, parts: u32) -> anyhow::Result<
     let began = Instant::now();
     futures::future::try_join_all((0..WORKERS).map(worker)).await?;
     let folder = studio.folder("film-joined")?;
-    let join =
-        json!({"film": {"source": source, "folder": folder, "order": film::order(), "parts": folders}});
+    let join = json!({"join": {"parts": folders, "folder": folder}});
     ask(studio, "join", &join, "{\"film\":").await?;
     made(began, source, &folder)
 }
