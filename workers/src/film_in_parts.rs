@@ -95,7 +95,7 @@ pub(crate) async fn ask(cx: &Cx<'_>, asset: &Asset, preset: &str, parts: &[Part]
         traceparent: cx.job.traceparent.clone(),
         steps: vec![step],
     };
-    film_parts::begin(&cx.deps.db, cx.tenant(), cx.job.id, &new).await?;
+    film_parts::begin(&cx.deps.db, cx.tenant(), cx.job.id, new).await?;
     cx.log(
         store::logs::Level::Info,
         format!("making {} parts of the film; their workflow is {workflow}", parts.len()),
