@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::Value;
-use video::{Limits, Made, Order, Part, VideoError, join, make_part, probe, transcode};
+use video::{Event, FileKind, Limits, Made, Order, Part, VideoError, join, make_part, probe, transcode};
 
 use crate::{
     clips::{Clip, Done, LIMITS, clip, ffmpeg_says, ffprobe, number, order},
@@ -36,7 +36,7 @@ fn make_parts(clip: &Clip, order: &Order, parts: &[Part], limits: &Limits) -> Ve
     folders
 }
 
-fn join_into_out(clip: &Clip, folders: &[PathBuf]) -> Result<(Made, Vec<video::Event>), VideoError> {
+fn join_into_out(clip: &Clip, folders: &[PathBuf]) -> Result<(Made, Vec<Event>), VideoError> {
     let out = clip.room.path().join("out");
     fs::create_dir(&out).unwrap();
     let (stop, mut events) = (AtomicBool::new(false), Vec::new());
@@ -105,6 +105,14 @@ fn a_film_in_three_parts_is_the_film_in_one() {
         names
     };
     assert_eq!(names(&done.made), names(&whole));
+    // The smallest can be played before the others are there.
+    let playable = done.events.iter().position(|event| matches!(event, Event::Playable { .. })).unwrap();
+    let ready = done.events[..playable].iter().filter_map(|event| match event {
+        Event::Ready(files) => Some(files.iter().filter(|file| file.kind == FileKind::Video)),
+        _ => None,
+    });
+    let ready: Vec<&str> = ready.flatten().map(|file| file.name.as_str()).collect();
+    assert_eq!(ready, ["144p.mp4"]);
     // The sound is made of the whole, by whoever makes the last part.
     assert_eq!(
         fs::read(done.path("audio.mp4")).unwrap(),
