@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use video::{Event, Limits, Made, Order, Part, VideoError};
 
-use crate::media_child::{Answer, Request, failed, not_mine, say};
+use crate::media_child::{Answer, Request, failed, is_short_of_memory, not_mine, say};
 
 /// Bounds on one source film.
 pub const LIMITS: Limits = Limits {
@@ -62,7 +62,7 @@ pub fn answer(request: Request, answers: &mut impl Write) -> Answer {
         Request::Join(request) => join(&request, answers),
         Request::Inspect(source) => match video::inspect(&source, &LIMITS) {
             Ok(inspected) => Answer::Recording(Box::new(inspected)),
-            Err(error) => failed(error.code(), error.to_string(), error.is_permanent()),
+            Err(error) => refused(error),
         },
         Request::Pictures(_) | Request::Sheets(_) => not_mine(),
     }
@@ -84,7 +84,7 @@ fn join(request: &JoinRequest, answers: &mut impl Write) -> Answer {
 fn film(made: Result<Made, VideoError>) -> Answer {
     match made {
         Ok(made) => Answer::Film(Box::new(made)),
-        Err(error) => failed(error.code(), error.to_string(), error.is_permanent()),
+        Err(error) => refused(error),
     }
 }
 
@@ -94,8 +94,17 @@ fn make_part(request: &PartRequest, answers: &mut impl Write) -> Answer {
     let PartRequest { source, folder, order, part } = request;
     match video::make_part(source, folder, (order, *part), &LIMITS, &parent_is_gone, tell) {
         Ok(made) => Answer::Part(made),
-        Err(error) => failed(error.code(), error.to_string(), error.is_permanent()),
+        Err(error) => refused(error),
     }
+}
+
+/// Encoders do not say that memory was what they lacked.
+fn refused(error: VideoError) -> Answer {
+    let error = match error {
+        VideoError::Encode { step, .. } if is_short_of_memory() => VideoError::out_of_memory(step),
+        other => other,
+    };
+    failed(error.code(), error.to_string(), error.is_permanent())
 }
 
 /// Says what happens; raises `parent_is_gone` when nobody hears it.

@@ -132,17 +132,25 @@ impl VideoError {
         Self::Damaged { detail: detail.to_string() }
     }
 
+    /// A step that had too little memory.
+    #[must_use]
+    pub fn out_of_memory(step: &str) -> Self {
+        Self::OutOfBudget { detail: format!("{step} ran out of memory") }
+    }
+
     pub(crate) fn scratch(step: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         move |error| Self::Scratch { step, detail: error.to_string() }
     }
 }
 
-/// What libav said, as a failure of one of our steps. A full disk is told apart, because another machine may have room.
+/// What libav said, as a failure of one of our steps. A full disk is told apart, because another machine may have room, and
+/// so is memory, because this film would have too little of it everywhere.
 pub(crate) fn failed(step: &'static str) -> impl FnOnce(ffmpeg::Error) -> VideoError {
     move |error| match error {
         ffmpeg::Error::Other {
             errno: ffmpeg::error::ENOSPC | ffmpeg::error::EACCES | ffmpeg::error::EIO | ffmpeg::error::EFBIG,
         } => VideoError::Scratch { step, detail: error.to_string() },
+        ffmpeg::Error::Other { errno: ffmpeg::error::ENOMEM } => VideoError::out_of_memory(step),
         _ => VideoError::Encode { step, detail: error.to_string() },
     }
 }
