@@ -119,9 +119,9 @@ pub(crate) fn ffmpeg_says(arguments: &str) -> String {
 /// The picture that is shown at a moment of a film, as bytes of pixels.
 pub(crate) fn picture(path: &Path, at_s: f64, output: &str) -> Vec<u8> {
     let done = Command::new("ffmpeg")
-        .args(["-v", "error", "-nostdin", "-ss", &at_s.to_string(), "-i"])
+        .args(["-v", "error", "-nostdin", "-i"])
         .arg(path)
-        .args(["-frames:v", "1"])
+        .args(["-ss", &at_s.to_string(), "-frames:v", "1"])
         .args(output.split_whitespace())
         .args(["-f", "rawvideo", "-"])
         .output()
