@@ -18,8 +18,7 @@ use utoipa::ToSchema;
 use crate::{
     AppState, intake,
     problem::{Code, FieldError, Problem},
-    routes::uploads::part_sizes,
-    sniff,
+    routes::uploads::{accepted, part_sizes},
 };
 
 const ETAG_BYTES_MAX: usize = 128;
@@ -181,8 +180,8 @@ async fn verify(
         let message = "the file is what a camera's sensor recorded, such as NEF, CR2 or DNG; develop it, and upload a JPEG or TIFF";
         return Ok(Err(Rejection::new("unknown_format", message.to_owned())));
     }
-    let Some(media_type) = sniff::media_type(&prefix) else {
-        let message = format!("the file is none of {}", sniff::ACCEPTED.join(", "));
+    let Some(kind) = sniff::kind(&prefix) else {
+        let message = format!("the file is none of {}", accepted().join(", "));
         return Ok(Err(Rejection::new("unknown_format", message)));
     };
     let original = Key::original(&tenant.to_string(), &sha256).map_err(Problem::internal)?;
@@ -190,7 +189,7 @@ async fn verify(
         id: AssetId::new(),
         sha256,
         bytes,
-        media_type,
+        media_type: kind.media_type(),
         filename: upload.filename.clone(),
         object_key: original.to_string(),
     }))

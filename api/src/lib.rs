@@ -30,7 +30,6 @@ mod request;
 mod resource;
 mod routes;
 mod server;
-mod sniff;
 mod state;
 mod static_files;
 mod submission;

@@ -7,9 +7,9 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use video::{Event, Limits, Order, Part};
+use video::{Event, Limits, Made, Order, Part, VideoError};
 
-use crate::media_child::{Answer, Request, failed, not_mine, say};
+use crate::media_child::{Answer, Request, failed, is_short_of_memory, not_mine, say};
 
 /// Bounds on one source film.
 pub const LIMITS: Limits = Limits {
@@ -30,9 +30,15 @@ pub struct FilmRequest {
     pub folder: PathBuf,
     /// What to make.
     pub order: Order,
-    /// Where its parts are, in order, if the pictures were made already.
-    #[serde(default)]
+}
+
+/// Parts of a film to join.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct JoinRequest {
+    /// Where they are, in order.
     pub parts: Vec<PathBuf>,
+    /// Where the files go.
+    pub folder: PathBuf,
 }
 
 /// A part of a film to make.
@@ -53,9 +59,10 @@ pub fn answer(request: Request, answers: &mut impl Write) -> Answer {
     match request {
         Request::Film(request) => transcode(&request, answers),
         Request::Part(request) => make_part(&request, answers),
+        Request::Join(request) => join(&request, answers),
         Request::Inspect(source) => match video::inspect(&source, &LIMITS) {
             Ok(inspected) => Answer::Recording(Box::new(inspected)),
-            Err(error) => failed(error.code(), error.to_string(), error.is_permanent()),
+            Err(error) => refused(error),
         },
         Request::Pictures(_) | Request::Sheets(_) => not_mine(),
     }
@@ -64,15 +71,20 @@ pub fn answer(request: Request, answers: &mut impl Write) -> Answer {
 fn transcode(request: &FilmRequest, answers: &mut impl Write) -> Answer {
     let parent_is_gone = AtomicBool::new(false);
     let tell = &mut tell_parent(answers, &parent_is_gone);
-    let FilmRequest { source, folder, order, parts } = request;
-    let made = if parts.is_empty() {
-        video::transcode(source, folder, order, &LIMITS, &parent_is_gone, tell)
-    } else {
-        video::join(source, parts, folder, order, &LIMITS, &parent_is_gone, tell)
-    };
+    let FilmRequest { source, folder, order } = request;
+    film(video::transcode(source, folder, order, &LIMITS, &parent_is_gone, tell))
+}
+
+fn join(request: &JoinRequest, answers: &mut impl Write) -> Answer {
+    let parent_is_gone = AtomicBool::new(false);
+    let tell = &mut tell_parent(answers, &parent_is_gone);
+    film(video::join(&request.parts, &request.folder, &parent_is_gone, tell))
+}
+
+fn film(made: Result<Made, VideoError>) -> Answer {
     match made {
         Ok(made) => Answer::Film(Box::new(made)),
-        Err(error) => failed(error.code(), error.to_string(), error.is_permanent()),
+        Err(error) => refused(error),
     }
 }
 
@@ -82,8 +94,17 @@ fn make_part(request: &PartRequest, answers: &mut impl Write) -> Answer {
     let PartRequest { source, folder, order, part } = request;
     match video::make_part(source, folder, (order, *part), &LIMITS, &parent_is_gone, tell) {
         Ok(made) => Answer::Part(made),
-        Err(error) => failed(error.code(), error.to_string(), error.is_permanent()),
+        Err(error) => refused(error),
     }
+}
+
+/// Encoders do not say that memory was what they lacked.
+fn refused(error: VideoError) -> Answer {
+    let error = match error {
+        VideoError::Encode { step, .. } if is_short_of_memory() => VideoError::out_of_memory(step),
+        other => other,
+    };
+    failed(error.code(), error.to_string(), error.is_permanent())
 }
 
 /// Says what happens; raises `parent_is_gone` when nobody hears it.

@@ -58,7 +58,8 @@ fn not_yet(made: i32, parts: i32) -> Failure {
 /// Asks for the parts of a film, and snoozes.
 pub(crate) async fn ask(cx: &Cx<'_>, asset: &Asset, preset: &str, parts: &[Part]) -> Outcome<Failure> {
     let workflow = WorkflowId::new();
-    let args = parts.iter().enumerate().map(|(index, part)| {
+    // The last one first: it has the sound to make besides, so it takes longest.
+    let args = parts.iter().enumerate().rev().map(|(index, part)| {
         serde_json::to_value(VideoChunk {
             asset: asset.id(),
             preset: preset.to_owned(),
@@ -94,7 +95,7 @@ pub(crate) async fn ask(cx: &Cx<'_>, asset: &Asset, preset: &str, parts: &[Part]
         traceparent: cx.job.traceparent.clone(),
         steps: vec![step],
     };
-    film_parts::begin(&cx.deps.db, cx.tenant(), cx.job.id, &new).await?;
+    film_parts::begin(&cx.deps.db, cx.tenant(), cx.job.id, new).await?;
     cx.log(
         store::logs::Level::Info,
         format!("making {} parts of the film; their workflow is {workflow}", parts.len()),

@@ -10,17 +10,21 @@ use std::{
 };
 
 use anyhow::Context;
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    film_child::{FilmRequest, PartRequest},
+    film_child::{FilmRequest, JoinRequest, PartRequest},
     huge_pages,
     picture_child::{Ladders, PictureRequest, SheetRequest, Sheets},
 };
 
 /// Bytes of one file that a child writes: more than a film of the largest kind comes to.
 const FILE_BYTES_MAX: u64 = 64 << 30;
+
+/// How many tenths of the address space that it may use a process has used when something it cannot explain failed for want
+/// of more.
+const NEAR_TENTHS: u64 = 8;
 
 /// What the parent asks for.
 #[derive(Debug, Serialize, Deserialize)]
@@ -34,6 +38,8 @@ pub enum Request {
     Sheets(SheetRequest),
     /// The pictures of a part of a film.
     Part(PartRequest),
+    /// A ladder of streams, of parts that are made.
+    Join(JoinRequest),
     /// What a file is, and how and where it was taken.
     Inspect(PathBuf),
 }
@@ -108,6 +114,14 @@ pub fn serve(
 fn limit(resource: Resource, value: u64) -> anyhow::Result<()> {
     setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })
         .with_context(|| format!("could not limit {resource:?} to {value}"))
+}
+
+/// Whether this process ever came near the address space that it may use.
+pub(crate) fn is_short_of_memory() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmPeak:")?.trim().strip_suffix(" kB"));
+    let peak_bytes = peak.and_then(|kib| kib.parse::<u64>().ok()).unwrap_or_default() * 1_024;
+    getrlimit(Resource::As).current.is_some_and(|limit| peak_bytes >= limit / 10 * NEAR_TENTHS)
 }
 
 /// The answer of a child to what another kind of child is for.

@@ -20,7 +20,7 @@ use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
 use video::{FileMade, Made, PartMade};
 
 use crate::{
-    film_child::{FilmRequest, PartRequest},
+    film_child::PartRequest,
     media_child::{Answer, Request},
     picture_child::{Ladders, PictureRequest, SheetRequest, Sheets},
 };
@@ -34,7 +34,7 @@ const IDLE_MAX: usize = 64;
 /// Longest line a child may say. An answer names a few dozen files.
 const LINE_BYTES_MAX: usize = 1024 * 1024;
 /// Longest time in which a child at work says nothing: it is stuck then. One that makes a film speaks twice a second while
-/// there are pictures to make, and does the rest in minutes.
+/// there are pictures or sound to make, and does the rest in minutes.
 pub const SILENCE_MAX: Duration = Duration::from_mins(15);
 /// How long a child may take to end once nobody talks to it any more.
 const END_MAX: Duration = Duration::from_secs(5);
@@ -147,10 +147,10 @@ impl MediaPool {
         self.converse(&Request::Pictures(request), hear).await
     }
 
-    /// Makes a film. Dropping the future kills the child: nothing of a cancelled job goes on.
-    pub async fn transcode(
+    /// Makes a film, in one go or of its parts. Dropping the future kills the child: nothing of a cancelled job goes on.
+    pub async fn make_film(
         &self,
-        request: FilmRequest,
+        request: &Request,
         mut say: impl FnMut(FilmWord),
     ) -> Result<Made, MediaFailure> {
         let hear = |answer| {
@@ -164,7 +164,7 @@ impl MediaPool {
             say(word);
             Heard::Word
         };
-        self.converse(&Request::Film(request), hear).await
+        self.converse(request, hear).await
     }
 
     /// Makes contact sheets. For children that make pictures.

@@ -114,7 +114,7 @@ pub fn answer(request: Request, answers: &mut impl Write) -> Answer {
         Request::Pictures(request) => render(&request, answers),
         Request::Sheets(request) => sheets(&request).unwrap_or_else(|answer| answer),
         Request::Inspect(source) => inspect(&source),
-        Request::Film(_) | Request::Part(_) => not_mine(),
+        Request::Film(_) | Request::Part(_) | Request::Join(_) => not_mine(),
     }
 }
 

@@ -28,7 +28,8 @@ use crate::{
     maintenance::{
         abandoned, alerts, bounces, bulk, calendars,
         door::Door,
-        fan_out, film_parts, forgotten_scans, graves, housekeeper, leases, parking, payloads, presence,
+        fan_out, film_parts, forgotten_scans, graves, housekeeper, leases, old_scans, parking, payloads,
+        presence,
         quarantine::{Parent, Quarantine},
         release::Release,
         rescuer, resealing, retention, scheduler, stranded, summing,
@@ -248,6 +249,7 @@ fn maintain(
     services.spawn(abandoned::run(core.deps.clone(), stop.clone()));
     services.spawn(graves::run(core.deps.clone(), stop.clone()));
     services.spawn(forgotten_scans::run(core.deps.db.clone(), stop.clone()));
+    services.spawn(old_scans::run(core.deps.clone(), stop.clone()));
     services.spawn(film_parts::run(core.deps.clone(), stop.clone()));
     services.spawn(payloads::run(core.deps.clone(), stop.clone()));
     services.spawn(resealing::run(core.deps.clone(), stop.clone()));

@@ -13,6 +13,7 @@ use blob::{Key, Presigned};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sniff::Kind;
 use store::uploads::{self, NewUpload, Upload};
 use utoipa::ToSchema;
 
@@ -27,7 +28,6 @@ use crate::{
     },
     problem::{FieldError, Problem, ProblemDocument},
     routes::assets::{self, AssetResource},
-    sniff,
 };
 
 const FILENAME_CHARS_MAX: usize = 255;
@@ -225,6 +225,11 @@ pub(crate) fn part_sizes(bytes: u64) -> impl Iterator<Item = u64> {
         .map(move |index| UPLOAD_PART_BYTES.min(bytes - index * UPLOAD_PART_BYTES))
 }
 
+/// Media types of pictures and films that may be uploaded.
+pub(crate) fn accepted() -> [&'static str; Kind::ALL.len()] {
+    Kind::ALL.map(Kind::media_type)
+}
+
 fn check(body: NewUploadBody) -> Result<NewUploadBody, Vec<FieldError>> {
     let mut errors = Vec::new();
     let content_type = body.content_type.trim().to_ascii_lowercase();
@@ -233,8 +238,8 @@ fn check(body: NewUploadBody) -> Result<NewUploadBody, Vec<FieldError>> {
         "image/heif" => "image/heic".to_owned(),
         _ => content_type,
     };
-    if !sniff::ACCEPTED.contains(&content_type.as_str()) {
-        errors.push(FieldError::new("/content_type", format!("one of {}", sniff::ACCEPTED.join(", "))));
+    if !accepted().contains(&content_type.as_str()) {
+        errors.push(FieldError::new("/content_type", format!("one of {}", accepted().join(", "))));
     }
     let is_film = content_type.starts_with("video/");
     let bytes_max = if is_film { UPLOAD_FILM_BYTES_MAX } else { UPLOAD_PICTURE_BYTES_MAX };

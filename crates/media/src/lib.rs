@@ -40,7 +40,7 @@ mod resize;
 mod rights;
 mod sheet;
 mod shot;
-mod sniff;
+mod source_kind;
 mod webp;
 
 pub use brand::{Brand, Corner};
@@ -52,4 +52,4 @@ pub use probe::{Inspected, Probe, inspect, probe};
 pub use render::{Output, Rendered, render};
 pub use sheet::{Cell, Layout, sheet};
 pub use shot::{Position, Shot};
-pub use sniff::{SourceKind, sniff};
+pub use source_kind::SourceKind;

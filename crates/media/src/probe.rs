@@ -10,7 +10,7 @@ use crate::orient::Turn;
 use crate::resize::Extent;
 use crate::rights::{Blocks, Mark};
 use crate::shot::{self, Position, Shot};
-use crate::{Limits, MediaError, SourceKind, exif, heif, jpeg, raster, sniff};
+use crate::{Limits, MediaError, SourceKind, exif, heif, jpeg, raster};
 
 /// What a source is and how it is displayed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,7 +94,7 @@ impl<'a> Opened<'a> {
                 "it is what a camera's sensor recorded, to be developed first",
             ));
         }
-        let kind = sniff(source).ok_or_else(|| MediaError::unsupported(describe(source)))?;
+        let kind = SourceKind::of(source).ok_or_else(|| MediaError::unsupported(describe(source)))?;
         let facts = match kind {
             SourceKind::Jpeg => jpeg_facts(source, limits)?,
             SourceKind::Heic | SourceKind::Avif => {

@@ -1,6 +1,6 @@
 //! Films that are made in parts: which workflow makes the parts of which job, how far it is, and what is left to remove.
 
-use jobs::{JobId, Queue, State, TenantId, WorkflowId, failure::Problem};
+use jobs::{JobId, Priority, Queue, State, TenantId, WorkflowId, failure::Problem};
 use sqlx::{FromRow, types::Json};
 use uuid::Uuid;
 
@@ -61,22 +61,25 @@ pub async fn of_job(db: &Db, tenant: TenantId, job: JobId) -> Result<Option<Film
     .or_failed("read how far the parts of a film are")
 }
 
-/// Makes the workflow that makes the parts of `job`; false when there is one already.
-pub async fn begin(db: &Db, tenant: TenantId, job: JobId, new: &NewWorkflow) -> Result<bool, StoreError> {
+/// Makes the workflow that makes the parts of `job`, which are as urgent as the job; false when there is one already.
+pub async fn begin(db: &Db, tenant: TenantId, job: JobId, mut new: NewWorkflow) -> Result<bool, StoreError> {
     let mut tx = db.tenant(tenant).await?;
-    let begun = sqlx::query(
-        "insert into film_parts (workflow_id, tenant_id, job_id) values ($1, $2, $3) on conflict do nothing",
+    let begun: Option<Option<i16>> = sqlx::query_scalar(
+        "insert into film_parts (workflow_id, tenant_id, job_id) values ($1, $2, $3) on conflict do nothing
+         returning (select lane.priority from job join lane on lane.id = job.lane_id
+                    where job.tenant_id = $2 and job.id = $3)",
     )
     .bind(new.id.as_uuid())
     .bind(tenant.as_uuid())
     .bind(job.as_uuid())
-    .execute(&mut *tx)
+    .fetch_optional(&mut *tx)
     .await
     .or_failed("begin the parts of a film")?;
-    if begun.rows_affected() == 0 {
-        return Ok(false);
+    let Some(priority) = begun else { return Ok(false) };
+    if let Some(priority) = priority.and_then(|priority| Priority::new(u8::try_from(priority).ok()?)) {
+        new.steps.iter_mut().for_each(|step| step.spec.priority = priority);
     }
-    workflows::insert(db, &mut tx, tenant, new).await?;
+    workflows::insert(db, &mut tx, tenant, &new).await?;
     commit(tx, "begin the parts of a film").await?;
     Ok(true)
 }
@@ -153,25 +156,54 @@ async fn stop(tx: &mut Tx, workflows: &[Uuid]) -> Result<(), StoreError> {
     ring(tx, Queue::ALL.into_iter()).await
 }
 
-/// Tells the job of a film that one of its parts is made, and how long the others will take if they take as long as those
-/// that are, in the transaction that ends the part's own; wakes it when that was the last.
+/// Tells the job of a film how far its parts are that are still being made, if that is further than it was told.
+pub async fn tell_on_the_way(db: &Db, tenant: TenantId, part: FilmPart) -> Result<(), StoreError> {
+    let mut tx = db.tenant(tenant).await?;
+    tell_how_far(&mut tx, tenant, part, false).await?;
+    commit(tx, "tell a film of its parts").await
+}
+
+/// Tells the job of a film that one of its parts is made, in the transaction that ends the part's own; wakes it when that
+/// was the last.
 pub(crate) async fn tell(tx: &mut Tx, tenant: TenantId, part: FilmPart) -> Result<(), StoreError> {
+    if tell_how_far(tx, tenant, part, true).await? == Some(true) {
+        retry::hurry(tx, tenant, &[part.film]).await?;
+        ring(tx, Queue::ALL.into_iter()).await?;
+    }
+    Ok(())
+}
+
+/// Tells the job of a film how far all parts are, those that are being made as far as they say, and how long the rest will
+/// take if it goes on like that. Answers whether all are made. Unless one of them `is_made` it is told of progress only.
+async fn tell_how_far(
+    tx: &mut Tx,
+    tenant: TenantId,
+    part: FilmPart,
+    is_made: bool,
+) -> Result<Option<bool>, StoreError> {
     let (begun, ended) = PARTS_PERCENT;
-    let is_last: Option<bool> = sqlx::query_scalar(
+    sqlx::query_scalar(
         "with step as (
-             select s.completed, s.jobs_total, ceil(extract(epoch from clock_timestamp() - p.begun_at)
-                 * (s.jobs_total - s.completed) / greatest(s.completed, 1))::bigint as left_s
+             select s.completed, s.jobs_total, extract(epoch from clock_timestamp() - p.begun_at) as spent_s,
+                 least((s.completed + coalesce((
+                     select sum(made.progress_percent) from job made
+                     where made.tenant_id = $1 and made.workflow_id = s.workflow_id), 0) / 100.0) / s.jobs_total, 1) as share
              from workflow_step s join film_parts p on p.workflow_id = s.workflow_id
              where s.workflow_id = $3 and s.ordinal = 0 and p.tenant_id = $1 and p.job_id = $2
          ),
+         far as (
+             select *, floor($4 + ($5 - $4) * share)::smallint as percent,
+                 ceil(spent_s * (1 - share) / greatest(share, 0.01))::bigint as left_s from step
+         ),
          told as (
-             update job set progress_percent = $4 + ($5 - $4) * step.completed / step.jobs_total,
-                 progress_message = step.completed || ' of ' || step.jobs_total || ' parts are made' || case
-                     when step.left_s = 0 then '' when step.left_s < 120 then ', ' || step.left_s || ' s left'
-                     else ', ' || ceil(step.left_s / 60.0)::bigint || ' min left' end
-             from step where job.tenant_id = $1 and job.id = $2 returning job.id
+             update job set progress_percent = greatest(job.progress_percent, far.percent),
+                 progress_message = far.completed || ' of ' || far.jobs_total || ' parts are made' || case
+                     when far.left_s = 0 then '' when far.left_s < 120 then ', ' || far.left_s || ' s left'
+                     else ', ' || ceil(far.left_s / 60.0)::bigint || ' min left' end
+             from far where job.tenant_id = $1 and job.id = $2 and ($7 or coalesce(job.progress_percent, 0) < far.percent)
+             returning job.id
          )
-         select step.completed >= step.jobs_total, pg_notify('crewline_moved', $6) from step, told",
+         select far.completed >= far.jobs_total, pg_notify('crewline_moved', $6) from far, told",
     )
     .bind(tenant.as_uuid())
     .bind(part.film.as_uuid())
@@ -179,14 +211,10 @@ pub(crate) async fn tell(tx: &mut Tx, tenant: TenantId, part: FilmPart) -> Resul
     .bind(begun)
     .bind(ended)
     .bind(part.film.to_string())
+    .bind(is_made)
     .fetch_optional(&mut **tx)
     .await
-    .or_failed("tell a film of its part")?;
-    if is_last == Some(true) {
-        retry::hurry(tx, tenant, &[part.film]).await?;
-        ring(tx, Queue::ALL.into_iter()).await?;
-    }
-    Ok(())
+    .or_failed("tell a film of its parts")
 }
 
 /// Abandons the parts of jobs that ended in another way than by themselves, of all tenants; answers how many. For workers.

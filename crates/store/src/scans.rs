@@ -1,6 +1,6 @@
 //! What the virus scanner thinks of originals, and what operators think of that.
 
-use jobs::{AssetId, AssetState, TenantId, kinds::media_scan::MediaScan};
+use jobs::{AssetId, AssetState, Priority, Queue, TenantId, kinds::media_scan::MediaScan};
 use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -19,6 +19,10 @@ const SAID_CHARS_MAX: i32 = 500;
 const WAITING_MIN_LEAST: i32 = 60;
 /// Originals in quarantine that are looked at in a round.
 const WAITING_MAX: i64 = 500;
+/// How long after its scan an original may be shown to a scanner that knows more, in days.
+const OLD_DAYS_LEAST: i32 = 7;
+/// Originals that are shown to it again in a round.
+const OLD_MAX: i64 = 200;
 
 /// What a scanner thinks of an original, to be stored with the job's result.
 #[derive(Debug, Clone)]
@@ -77,13 +81,53 @@ pub async fn waiting(db: &Db, after: Option<AssetId>) -> Result<Vec<(TenantId, A
     Ok(waiting.into_iter().map(named).collect())
 }
 
+/// Clean originals that another scanner than `scanner`, or the same with other signatures, saw more than a week ago: of the
+/// 200 of all tenants that were seen longest ago.
+///
+/// # Errors
+/// When the database fails.
+pub async fn outdated(db: &Db, scanner: &str) -> Result<Vec<(TenantId, AssetId)>, StoreError> {
+    let old: Vec<(Uuid, Uuid)> = sqlx::query_as(
+        "select tenant_id, id from (
+             select tenant_id, id, scanner from asset
+             where state = 'clean' and scanned_at < now() - make_interval(days => $2) order by scanned_at limit $3
+         ) oldest
+         where scanner is distinct from left($1, $4)",
+    )
+    .bind(scanner)
+    .bind(OLD_DAYS_LEAST)
+    .bind(OLD_MAX)
+    .bind(SAID_CHARS_MAX)
+    .fetch_all(db.pool())
+    .await
+    .or_failed("look for assets that were scanned long ago")?;
+    let named = |(tenant, asset)| (TenantId::from_uuid(tenant), AssetId::from_uuid(asset));
+    Ok(old.into_iter().map(named).collect())
+}
+
 /// Has an original scanned, unless it will be anyway. Answers whether nobody would have.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn scan_again(db: &Db, tenant: TenantId, asset: AssetId) -> Result<bool, StoreError> {
-    let scan = NewJob::of(&MediaScan { asset })
-        .map_err(|error| StoreError::Unreadable { table: "job", found: error.to_string() })?;
+    insert(db, tenant, scan_of(asset)?).await
+}
+
+/// As [`scan_again`], where it delays nobody.
+///
+/// # Errors
+/// When the database fails.
+pub async fn scan_when_idle(db: &Db, tenant: TenantId, asset: AssetId) -> Result<bool, StoreError> {
+    let scan = NewJob { queue: Queue::MediaBulk, priority: Priority::LOW, ..scan_of(asset)? };
+    insert(db, tenant, scan).await
+}
+
+fn scan_of(asset: AssetId) -> Result<NewJob, StoreError> {
+    NewJob::of(&MediaScan { asset })
+        .map_err(|error| StoreError::Unreadable { table: "job", found: error.to_string() })
+}
+
+async fn insert(db: &Db, tenant: TenantId, scan: NewJob) -> Result<bool, StoreError> {
     let mut tx = db.tenant(tenant).await?;
     let enqueued = enqueue::insert(db, &mut tx, tenant, &[scan]).await?;
     commit(tx, "scan an asset again").await?;

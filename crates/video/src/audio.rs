@@ -4,6 +4,7 @@ use std::{path::Path, sync::mpsc::Receiver};
 
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::{ChannelLayout, Dictionary, Packet, codec, encoder, format::sample, frame::Audio};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Limits, Loudness, Order, VideoError,
@@ -18,6 +19,10 @@ use crate::{
     timeline::{SEGMENT_S, TimeBase},
 };
 
+/// The file of the sound.
+pub(crate) const FILE: &str = "audio.mp4";
+/// Part of the work that is listening.
+const LISTENING: f64 = 0.3;
 /// Samples a second of what is made.
 const RATE: u32 = 48_000;
 /// Channels of what is made: everything is mixed to stereo, which every player has.
@@ -29,14 +34,18 @@ const AHEAD_S: f64 = 2.0;
 /// Everything becomes this before anybody listens.
 const FORMAT: &str = "aformat=sample_fmts=fltp:sample_rates=48000:channel_layouts=stereo";
 
-/// When the picture begins and ends, in seconds of the file's clock, as soon as that is known.
-pub(crate) struct Cues {
+/// What the sound has to hear of the picture, and what is to be heard of the sound.
+pub(crate) struct Cues<'a> {
+    /// When the picture begins, in seconds of the file's clock, as soon as that is known.
     pub(crate) begins: Receiver<f64>,
+    /// When it ends.
     pub(crate) ends: Receiver<f64>,
+    /// Hears how much is done, from 0 to 1.
+    pub(crate) told: &'a mut dyn FnMut(f64),
 }
 
 /// What the sound became.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Sound {
     pub(crate) track: Track,
     pub(crate) loudness: Loudness,
@@ -51,14 +60,17 @@ pub(crate) fn make(
     order: &Order,
     limits: &Limits,
     path: &Path,
-    cues: &Cues,
+    cues: Cues<'_>,
     halt: &Halt<'_>,
 ) -> Result<Sound, VideoError> {
-    let loudness = listen(film, stream, order, limits, halt)?;
-    let gain = Gain::to(order.loudness_lufs, loudness);
-    let begins = cues.begins.recv().map_err(|_| VideoError::Cancelled)?;
+    let Cues { begins, ends, told } = cues;
     let announced = source.probe.duration_ms.unwrap_or_default() as f64 / 1_000.0;
     let announced = order.span.map_or(announced, |span| span.end_s.min(announced));
+    let share = |seconds: f64| (seconds / announced.max(1.0)).clamp(0.0, 1.0);
+    let mut heard = |seconds| told(LISTENING * share(seconds));
+    let loudness = listen(film, stream, order, limits, (halt, &mut heard))?;
+    let gain = Gain::to(order.loudness_lufs, loudness);
+    let begins = begins.recv().map_err(|_| VideoError::Cancelled)?;
     let mut film = Frames::open(film, stream, 1, limits)?;
     if let Some(span) = order.span {
         film.seek(span.start_s)?;
@@ -71,7 +83,7 @@ pub(crate) fn make(
         samples: 0,
         end: None,
         announced: ((announced - begins.max(0.0) - AHEAD_S).max(0.0) * f64::from(RATE)) as i64,
-        cues,
+        ends: &ends,
         begins,
         segment: None,
     };
@@ -91,6 +103,7 @@ pub(crate) fn make(
         if !work.drain(graph, halt)? {
             break;
         }
+        told(LISTENING + (1.0 - LISTENING) * share(work.samples as f64 / f64::from(RATE)));
     }
     let mut graph = graph.ok_or_else(|| VideoError::damaged("there is no sound in it"))?;
     if work.end.is_none_or(|end| work.samples < end) {
@@ -100,13 +113,13 @@ pub(crate) fn make(
     Ok(Sound { track: work.finish()?, loudness, gain_db: gain.db, damaged: film.damaged() + like.others })
 }
 
-/// The first pass: how loud it all is.
+/// The first pass: how loud it all is. `heard_until` hears how far it is, in seconds.
 fn listen(
     film: &Path,
     stream: usize,
     order: &Order,
     limits: &Limits,
-    halt: &Halt<'_>,
+    (halt, heard_until): (&Halt<'_>, &mut dyn FnMut(f64)),
 ) -> Result<Loudness, VideoError> {
     let mut film = Frames::open(film, stream, 1, limits)?;
     let base = film.base();
@@ -135,6 +148,7 @@ fn listen(
         while graph.pull(0, &mut heard)? {
             meter.hear(&[heard.plane(0), heard.plane(1)])?;
         }
+        heard_until(at);
     }
     meter.loudness()
 }
@@ -165,7 +179,8 @@ struct Work<'a> {
     end: Option<i64>,
     /// Samples that can be made before asking when the picture ends.
     announced: i64,
-    cues: &'a Cues,
+    /// Says when the picture ends.
+    ends: &'a Receiver<f64>,
     begins: f64,
     /// The segment that is being written.
     segment: Option<i64>,
@@ -184,7 +199,7 @@ impl Work<'_> {
         while graph.pull(0, &mut frame)? {
             halt.check()?;
             if self.end.is_none() && self.samples + frame.samples() as i64 > self.announced {
-                let ends = self.cues.ends.recv().map_err(|_| VideoError::Cancelled)?;
+                let ends = self.ends.recv().map_err(|_| VideoError::Cancelled)?;
                 self.end = Some(((ends - self.begins) * f64::from(RATE)).round() as i64);
             }
             let left = self.end.map_or(i64::MAX, |end| end - self.samples);

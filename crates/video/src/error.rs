@@ -73,6 +73,12 @@ pub enum VideoError {
         /// What libav said.
         detail: String,
     },
+    /// Parts of a film do not lie one behind the other, or were made by a version that made other ones.
+    #[error("The parts of the film cannot be joined ({detail}): they have to be made anew")]
+    Unjoinable {
+        /// What is wrong with them.
+        detail: String,
+    },
     /// A file of our own could not be written or read, most often because the disk is full.
     #[error("There was no room to work: {step} ({detail})")]
     Scratch {
@@ -87,6 +93,9 @@ pub enum VideoError {
 }
 
 impl VideoError {
+    /// The word for parts that have to be made anew.
+    pub const UNJOINABLE: &'static str = "parts_do_not_meet";
+
     /// A stable word for programs.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -100,6 +109,7 @@ impl VideoError {
             Self::OutOfBudget { .. } => "out_of_budget",
             Self::BadOrder { .. } => "bad_order",
             Self::Encode { .. } => "encode_failed",
+            Self::Unjoinable { .. } => Self::UNJOINABLE,
             Self::Scratch { .. } => "scratch",
             Self::Cancelled => "cancelled",
         }
@@ -108,7 +118,10 @@ impl VideoError {
     /// True where the same bytes would fail the same way again, so a retry is wasted.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
-        !matches!(self, Self::Cancelled | Self::Encode { .. } | Self::Scratch { .. })
+        !matches!(
+            self,
+            Self::Cancelled | Self::Encode { .. } | Self::Unjoinable { .. } | Self::Scratch { .. }
+        )
     }
 
     pub(crate) fn unsupported(detail: impl std::fmt::Display) -> Self {
@@ -119,17 +132,25 @@ impl VideoError {
         Self::Damaged { detail: detail.to_string() }
     }
 
+    /// A step that had too little memory.
+    #[must_use]
+    pub fn out_of_memory(step: &str) -> Self {
+        Self::OutOfBudget { detail: format!("{step} ran out of memory") }
+    }
+
     pub(crate) fn scratch(step: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         move |error| Self::Scratch { step, detail: error.to_string() }
     }
 }
 
-/// What libav said, as a failure of one of our steps. A full disk is told apart, because another machine may have room.
+/// What libav said, as a failure of one of our steps. A full disk is told apart, because another machine may have room, and
+/// so is memory, because this film would have too little of it everywhere.
 pub(crate) fn failed(step: &'static str) -> impl FnOnce(ffmpeg::Error) -> VideoError {
     move |error| match error {
         ffmpeg::Error::Other {
             errno: ffmpeg::error::ENOSPC | ffmpeg::error::EACCES | ffmpeg::error::EIO | ffmpeg::error::EFBIG,
         } => VideoError::Scratch { step, detail: error.to_string() },
+        ffmpeg::Error::Other { errno: ffmpeg::error::ENOMEM } => VideoError::out_of_memory(step),
         _ => VideoError::Encode { step, detail: error.to_string() },
     }
 }

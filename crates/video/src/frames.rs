@@ -112,7 +112,7 @@ impl Frames {
 
     fn count(&mut self, error: ffmpeg::Error) -> Result<(), VideoError> {
         if error == (ffmpeg::Error::Other { errno: ffmpeg::error::ENOMEM }) {
-            return Err(VideoError::OutOfBudget { detail: "the decoder ran out of memory".to_owned() });
+            return Err(VideoError::out_of_memory("the decoder"));
         }
         self.damaged += 1;
         self.damaged_in_a_row += 1;

@@ -3,13 +3,12 @@
 use std::{fs, path::Path};
 
 use crate::{
-    AudioMade, Event, FileKind, FileMade, Made, Plan, RungMade, VideoError,
+    AudioMade, Event, FileKind, FileMade, Made, Plan, Probe, RungMade, VideoError,
     audio::Sound,
     fragments::Track,
     halt::Halt,
     picture::{Chosen, Seen},
     playlist::{self, Rate, Variant},
-    probe::Source,
     progressive,
     rung::Encoded,
     still::{Stills, jpeg},
@@ -22,7 +21,7 @@ const ENCODED_PERCENT: u8 = 97;
 /// Everything known until now.
 pub(crate) struct Gather<'a> {
     folder: &'a Path,
-    source: &'a Source,
+    probe: &'a Probe,
     plan: &'a Plan,
     tell: &'a mut dyn FnMut(Event),
     rungs: Vec<Option<(Encoded, Variant)>>,
@@ -38,18 +37,18 @@ pub(crate) struct Gather<'a> {
 impl<'a> Gather<'a> {
     pub(crate) fn new(
         folder: &'a Path,
-        source: &'a Source,
+        probe: &'a Probe,
         plan: &'a Plan,
         tell: &'a mut dyn FnMut(Event),
     ) -> Self {
         Self {
             folder,
-            source,
+            probe,
             plan,
             tell,
             rungs: vec![None; plan.rungs.len()],
             sound: None,
-            sound_is_settled: source.audio.is_none(),
+            sound_is_settled: probe.audio.is_none(),
             seen: None,
             announced: false,
             files: Vec::new(),
@@ -109,7 +108,7 @@ impl<'a> Gather<'a> {
             average_bandwidth: variant.rate.mean,
         };
         Ok(Made {
-            probe: self.source.probe.clone(),
+            probe: self.probe.clone(),
             duration_ms: (seen.seconds * 1_000.0).round() as u64,
             rungs: rungs.iter().zip(&self.plan.rungs).map(rung).collect(),
             audio: self.sound.as_ref().map(|(sound, rate)| AudioMade {
@@ -155,6 +154,13 @@ impl<'a> Gather<'a> {
         let ready = vec![known(name, FileKind::Progressive, bytes, shown)];
         self.ready(ready);
         Ok(())
+    }
+
+    /// There is sound, and it could not be made: a film whose sound is damaged is still a film.
+    pub(crate) fn without_sound(&mut self, why: &str) -> Result<(), VideoError> {
+        self.sound_is_settled = true;
+        self.faults.push(format!("the sound could not be decoded ({why})"));
+        self.announce()
     }
 
     fn ready(&mut self, files: Vec<FileMade>) {
@@ -213,28 +219,25 @@ impl Taker for Gather<'_> {
         self.announce()
     }
 
-    /// The sound is done, or could not be made. A film whose sound is damaged is still a film.
+    /// The sound is done, or could not be made.
     fn sound(&mut self, sound: Result<Sound, VideoError>) -> Result<(), VideoError> {
-        self.sound_is_settled = true;
-        match sound {
-            Ok(sound) => {
-                if sound.damaged > 0 {
-                    self.faults.push(format!("{} pieces of the sound could not be decoded", sound.damaged));
-                }
-                let text = playlist::media(&sound.track)?;
-                let ready = vec![
-                    known(&sound.track.name(), FileKind::Audio, sound.track.bytes, None),
-                    self.write("audio.m3u8", FileKind::AudioPlaylist, text.as_bytes(), None)?,
-                ];
-                self.ready(ready);
-                let rate = playlist::rate(&sound.track);
-                self.sound = Some((sound, rate));
-            }
-            Err(error) if error.is_permanent() => {
-                self.faults.push(format!("the sound could not be decoded ({error})"));
-            }
+        let sound = match sound {
+            Ok(sound) => sound,
+            Err(error) if error.is_permanent() => return self.without_sound(&error.to_string()),
             Err(error) => return Err(error),
+        };
+        self.sound_is_settled = true;
+        if sound.damaged > 0 {
+            self.faults.push(format!("{} pieces of the sound could not be decoded", sound.damaged));
         }
+        let text = playlist::media(&sound.track)?;
+        let ready = vec![
+            known(&sound.track.name(), FileKind::Audio, sound.track.bytes, None),
+            self.write("audio.m3u8", FileKind::AudioPlaylist, text.as_bytes(), None)?,
+        ];
+        self.ready(ready);
+        let rate = playlist::rate(&sound.track);
+        self.sound = Some((sound, rate));
         self.announce()
     }
 
@@ -243,7 +246,7 @@ impl Taker for Gather<'_> {
         if seen.damaged > 0 {
             self.faults.push(format!("{} pieces of the picture could not be decoded", seen.damaged));
         }
-        let announced = self.source.probe.duration_ms.unwrap_or_default();
+        let announced = self.probe.duration_ms.unwrap_or_default();
         let made = (seen.seconds * 1_000.0) as u64;
         if self.plan.whole && made + announced / 20 + 1_000 < announced {
             self.faults.push(format!("the film ends after {made} ms and said it had {announced} ms"));

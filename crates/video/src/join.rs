@@ -1,19 +1,16 @@
-//! Parts that were made apart become one film: their fragments are put one behind the other, the sound is made once, and
-//! everything else as for a film that was made in one go.
+//! Parts that were made apart become one film: their fragments are put one behind the other, the sound comes from whoever
+//! made the last part, and everything else is as for a film that was made in one go. The film itself is not looked at.
 
 use std::{
     fs::{self, File},
     io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write, copy},
     path::{Path, PathBuf},
-    sync::{atomic::AtomicBool, mpsc::channel},
-    thread,
+    sync::atomic::AtomicBool,
     time::{Duration, Instant},
 };
 
 use crate::{
-    Event, Limits, Made, Order, Plan, Rung, VideoError,
-    audio::{self, Cues, Sound},
-    boxes,
+    Event, Made, Plan, Rung, VideoError, audio, boxes,
     fragments::{Fragment, MOOF_BYTES_MAX, Track},
     gather::Gather,
     halt::Halt,
@@ -21,14 +18,13 @@ use crate::{
     picture::{Chosen, Seen},
     piece::{REPORT, Report},
     poster::Poster,
-    probe::Source,
     rung::Encoded,
     storyboard::Storyboard,
     transcode::{Taker, ordinary},
 };
 
-/// Part of the work that is joining; the rest is the sound, and writing down.
-const JOINED_PERCENT: usize = 50;
+/// Part of the work that is joining the streams; the rest is the pictures that stand for the film, and writing down.
+const JOINED_PERCENT: usize = 60;
 
 /// Joins the parts in the folders `parts`, in this order, and makes what was not made of them. `folder` has to be there,
 /// and be empty.
@@ -36,57 +32,29 @@ const JOINED_PERCENT: usize = 50;
 /// # Errors
 /// As [`crate::transcode()`]; and when the parts do not meet exactly.
 pub fn join(
-    source: &Path,
     parts: &[PathBuf],
     folder: &Path,
-    order: &Order,
-    limits: &Limits,
     stop: &AtomicBool,
     tell: &mut dyn FnMut(Event),
 ) -> Result<Made, VideoError> {
     let halt = Halt::new(stop);
     let begun = Instant::now();
-    let path = source;
-    let source = Source::read(path, limits)?;
-    let plan = Plan::of(&source, order)?;
-    let pieces = read(parts, &plan)?;
-    let begins_s = pieces.first().map_or(0.0, |(_, report)| report.begins_s);
-    let mut gather = Gather::new(folder, &source, &plan, tell);
-    let joined = thread::scope(|scope| {
-        let mut rungs: Vec<Encoded> = Vec::new();
-        let (ends, hears_end) = channel();
-        let sound = source.audio.map(|stream| {
-            let (begins, hears_begin) = channel();
-            // The thread that hears it is about to begin.
-            let _ = begins.send(begins_s);
-            let (source, halt) = (&source, &halt);
-            scope.spawn(move || {
-                let cues = Cues { begins: hears_begin, ends: hears_end };
-                let path_of_sound = folder.join("audio.mp4");
-                audio::make(path, (source, stream), order, limits, &path_of_sound, &cues, halt)
-            })
-        });
-        let pictures = || {
-            for (index, rung) in plan.rungs.iter().enumerate() {
-                let encoded = join_rung(rung, index, &pieces, folder, &halt)?;
-                // A film without sound has nobody who waits for it.
-                let _ = ends.send(begins_s + encoded.track.seconds());
-                gather.rung(index, Some(encoded.clone()))?;
-                let percent = JOINED_PERCENT * (index + 1) / plan.rungs.len();
-                gather.progress(percent as u8, left_s(begun.elapsed(), percent));
-                rungs.push(encoded);
-            }
-            Ok(rungs)
-        };
-        let pictures = attempt(pictures, &halt);
-        drop(ends);
-        let sound =
-            sound.map(|sound| sound.join().unwrap_or_else(|_| Err(broken("the sound's thread died"))));
-        settle(pictures, sound, &mut gather)
-    });
-    let rungs = joined?;
-    let poster = ordinary(&plan);
-    gather.picture(look(&rungs, &plan, poster, &pieces, &halt)?);
+    let pieces = read(parts)?;
+    let (_, first) = pieces.first().ok_or_else(|| unjoinable("there is none"))?;
+    let plan = &first.plan;
+    let mut gather = Gather::new(folder, &first.probe, plan, tell);
+    sound(&pieces, folder, &mut gather)?;
+    let mut rungs: Vec<Encoded> = Vec::new();
+    // The smallest is joined soonest, and then there is something to play.
+    for (index, rung) in plan.rungs.iter().enumerate().rev() {
+        let encoded = join_rung(rung, index, &pieces, folder, &halt)?;
+        gather.rung(index, Some(encoded.clone()))?;
+        rungs.insert(0, encoded);
+        let percent = JOINED_PERCENT * rungs.len() / plan.rungs.len();
+        gather.progress(percent as u8, left_s(begun.elapsed(), percent));
+    }
+    let poster = ordinary(plan);
+    gather.picture(look(&rungs, plan, poster, &pieces, &halt)?);
     halt.check()?;
     gather.finish(poster, &halt)
 }
@@ -99,47 +67,46 @@ fn left_s(spent: Duration, percent: usize) -> Option<u64> {
 
 type Pieces = Vec<(PathBuf, Report)>;
 
-fn broken(detail: impl Into<String>) -> VideoError {
-    VideoError::Encode { step: "joining the parts", detail: detail.into() }
-}
-
-/// Does what may fail; then the sound ends too.
-fn attempt<T>(work: impl FnOnce() -> Result<T, VideoError>, halt: &Halt<'_>) -> Result<T, VideoError> {
-    work().inspect_err(|_| halt.raise())
-}
-
-/// The failure of the pictures counts first: that of the sound may be its echo.
-fn settle<T>(
-    pictures: Result<T, VideoError>,
-    sound: Option<Result<Sound, VideoError>>,
-    gather: &mut Gather<'_>,
-) -> Result<T, VideoError> {
-    let pictures = pictures?;
-    if let Some(sound) = sound {
-        gather.sound(sound)?;
-    }
-    Ok(pictures)
+fn unjoinable(detail: impl Into<String>) -> VideoError {
+    VideoError::Unjoinable { detail: detail.into() }
 }
 
 /// What the parts say of themselves: all of one film, none missing, none twice.
-fn read(parts: &[PathBuf], plan: &Plan) -> Result<Pieces, VideoError> {
+fn read(parts: &[PathBuf]) -> Result<Pieces, VideoError> {
     let mut pieces: Pieces = Vec::with_capacity(parts.len());
     for folder in parts {
         let text = fs::read(folder.join(REPORT)).map_err(VideoError::scratch("reading a part"))?;
-        let report: Report = serde_json::from_slice(&text).map_err(|error| broken(error.to_string()))?;
+        let report: Report = serde_json::from_slice(&text).map_err(|error| unjoinable(error.to_string()))?;
         let before = pieces.last().map_or(Some(0), |(_, before)| before.part.until_group);
         if before != Some(report.part.from_group) {
-            return Err(broken(format!("{:?} does not follow on {before:?}", report.part)));
+            return Err(unjoinable(format!("{:?} does not follow on {before:?}", report.part)));
         }
-        if !report.rungs.iter().map(|rung| &rung.name).eq(plan.rungs.iter().map(|rung| &rung.name)) {
-            return Err(broken("a part has other rungs"));
+        if pieces.first().is_some_and(|(_, first)| first.plan != report.plan) {
+            return Err(unjoinable("a part was made by another plan"));
         }
         pieces.push((folder.clone(), report));
     }
-    if pieces.last().is_none_or(|(_, last)| last.part.until_group.is_some()) {
-        return Err(broken("the last part is missing"));
+    let last = pieces.last().map(|(_, last)| last).filter(|last| last.part.until_group.is_none());
+    let last = last.ok_or_else(|| unjoinable("the last one is missing"))?;
+    if last.probe.audio.is_some() != last.sound.is_some() {
+        return Err(unjoinable("the sound is missing"));
     }
     Ok(pieces)
+}
+
+/// The sound of the film, which came with the last part.
+fn sound(pieces: &Pieces, folder: &Path, gather: &mut Gather<'_>) -> Result<(), VideoError> {
+    match pieces.last().and_then(|(part, last)| Some((part, last.sound.as_ref()?))) {
+        None => Ok(()),
+        Some((_, Err(why))) => gather.without_sound(why),
+        Some((part, Ok(sound))) => {
+            let mut sound = sound.clone();
+            sound.track.path = folder.join(audio::FILE);
+            fs::copy(part.join(audio::FILE), &sound.track.path)
+                .map_err(VideoError::scratch("joining the parts"))?;
+            gather.sound(Ok(sound))
+        }
+    }
 }
 
 /// One rung of all parts in one file.
@@ -162,7 +129,7 @@ fn join_rung(
     for encoded in &tracks {
         halt.check()?;
         if encoded.codec != first.codec {
-            return Err(broken(format!("{name}: a part is coded as {}", encoded.codec)));
+            return Err(unjoinable(format!("{name}: a part is coded as {}", encoded.codec)));
         }
         seam.add(&encoded.track)?;
     }
@@ -187,9 +154,9 @@ impl Seam {
         let mut file = BufWriter::new(File::create(path).map_err(unwritten)?);
         let init = bytes_of(first, 0, first.init_bytes)?;
         file.write_all(&init).map_err(VideoError::scratch("joining the parts"))?;
-        let at = first.fragments.first().ok_or_else(|| broken("a part without a fragment"))?;
+        let at = first.fragments.first().ok_or_else(|| unjoinable("a part without a fragment"))?;
         let origin =
-            boxes::decode_time(&moof(first, at)?).ok_or_else(|| broken("a fragment without a time"))?;
+            boxes::decode_time(&moof(first, at)?).ok_or_else(|| unjoinable("a fragment without a time"))?;
         let track = Track {
             path: path.to_path_buf(),
             fragments: Vec::new(),
@@ -198,7 +165,8 @@ impl Seam {
             end: 0,
             ..first.clone()
         };
-        let parameter_sets = boxes::parameter_sets(&init).ok_or_else(|| broken("no parameter set"))?.to_vec();
+        let parameter_sets =
+            boxes::parameter_sets(&init).ok_or_else(|| unjoinable("no parameter set"))?.to_vec();
         Ok(Self { file, track, parameter_sets, origin, decoded: None })
     }
 
@@ -208,23 +176,24 @@ impl Seam {
         if (part.base, part.timescale) != (self.track.base, self.track.timescale)
             || boxes::parameter_sets(&bytes_of(part, 0, part.init_bytes)?) != Some(&self.parameter_sets)
         {
-            return Err(broken(format!("{name} is coded in another way")));
+            return Err(unjoinable(format!("{name} is coded in another way")));
         }
         if !self.track.fragments.is_empty() && self.track.end != first.start {
-            return Err(broken(format!("{name} begins at {}, not at {}", first.start, self.track.end)));
+            return Err(unjoinable(format!("{name} begins at {}, not at {}", first.start, self.track.end)));
         }
         let begins =
-            boxes::decode_time(&moof(part, first)?).ok_or_else(|| broken("a fragment without a time"))?;
+            boxes::decode_time(&moof(part, first)?).ok_or_else(|| unjoinable("a fragment without a time"))?;
         let ahead = part.base.rescaled(part.first_dts - self.track.first_dts, part.timescale);
         for fragment in &part.fragments {
             let mut moof = moof(part, fragment)?;
             let time = boxes::decode_time(&moof)
                 .and_then(|time| (self.origin + (time - begins)).checked_add_signed(ahead))
                 .filter(|time| self.decoded.is_none_or(|last| last < *time))
-                .ok_or_else(|| broken(format!("{name} goes back in time")))?;
+                .ok_or_else(|| unjoinable(format!("{name} goes back in time")))?;
             self.decoded = Some(time);
             let number = self.track.fragments.len() as u32 + 1;
-            boxes::renumber(&mut moof, number, time).ok_or_else(|| broken("a fragment without a number"))?;
+            boxes::renumber(&mut moof, number, time)
+                .ok_or_else(|| unjoinable("a fragment without a number"))?;
             self.append(part, fragment, &moof)?;
         }
         self.track.end = part.end;
@@ -241,7 +210,7 @@ impl Seam {
         let copied = copy(&mut BufReader::new(file).take(rest), &mut self.file)
             .map_err(scratch("joining the parts"))?;
         if copied != rest {
-            return Err(broken(format!("{} ends too early", part.path.display())));
+            return Err(unjoinable(format!("{} ends too early", part.path.display())));
         }
         self.track.fragments.push(Fragment { offset: self.track.bytes, ..*fragment });
         self.track.bytes += fragment.bytes;
@@ -258,7 +227,7 @@ impl Seam {
 fn moof(track: &Track, fragment: &Fragment) -> Result<Vec<u8>, VideoError> {
     let size = boxes::box_bytes(&bytes_of(track, fragment.offset, 4)?);
     let size = size.filter(|size| (8..=MOOF_BYTES_MAX).contains(size));
-    bytes_of(track, fragment.offset, size.ok_or_else(|| broken("no fragment"))?.into())
+    bytes_of(track, fragment.offset, size.ok_or_else(|| unjoinable("no fragment"))?.into())
 }
 
 fn bytes_of(track: &Track, offset: u64, length: u64) -> Result<Vec<u8>, VideoError> {
@@ -282,7 +251,7 @@ fn look(
 ) -> Result<Seen, VideoError> {
     let (Some(ordinary), Some(smallest), Some(rung)) = (rungs.get(poster), rungs.last(), plan.rungs.last())
     else {
-        return Err(broken("there is no rung"));
+        return Err(unjoinable("there is no rung"));
     };
     let seconds = ordinary.track.seconds();
     let mut chosen =

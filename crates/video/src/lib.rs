@@ -12,8 +12,9 @@
 //! 4. Playlists are written from what was measured: where each fragment lies, how long it plays, how large it is.
 //! 5. The progressive file is the best ordinary rung, put into another box without encoding it again.
 //!
-//! A long film can be made by many: [`Part::cut`] says where, [`make_part`] makes the pictures of one part, and [`join`]
-//! makes of all parts what [`transcode()`] would have made, picture for picture and tick for tick.
+//! A long film can be made by many: [`Part::cut`] says where, [`make_part`] makes the pictures of one part, and with the
+//! last one the sound, and [`join`] makes of all parts what [`transcode()`] would have made, picture for picture and tick
+//! for tick.
 //!
 //! Every rung is one fragmented MP4, and the playlists name byte ranges in it: a film is a handful of objects, not
 //! thousands, and each of them can be addressed with a single signed URL. Metadata does not survive, on purpose:

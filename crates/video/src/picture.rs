@@ -90,8 +90,8 @@ impl Film<'_> {
     }
 
     /// Finds out how the film begins, which a part of it has to know: the time stamp of its first picture, and the times
-    /// of the first few. Answers when the first comes, in seconds of the film's clock.
-    pub(crate) fn learn_beginning(&mut self, halt: &Halt<'_>) -> Result<f64, VideoError> {
+    /// of the first few.
+    pub(crate) fn learn_beginning(&mut self, halt: &Halt<'_>) -> Result<(), VideoError> {
         let mut frames = self.open()?;
         let mut graph: Option<Graph> = None;
         let (mut pace, mut firsts) = (Pace::default(), Vec::new());
@@ -120,7 +120,7 @@ impl Film<'_> {
         let first = pace.first().ok_or_else(nothing)?;
         let begins_s = graph.ok_or_else(nothing)?.base(0)?.seconds(first);
         self.window = Window { first: Some(first), firsts, begins_s: Some(begins_s), ..self.window.clone() };
-        Ok(begins_s)
+        Ok(())
     }
 
     /// Opens the film where its part begins. Answers also the pictures that were decoded on the way and are needed.
@@ -232,6 +232,10 @@ impl<'a> Show<'a> {
             storyboard: Storyboard::new(smallest, announced),
         });
         let pace = Pace::since(film.window.first);
+        if let Some(begins_s) = film.window.begins_s {
+            // Whoever makes no sound has nobody who waits for it.
+            let _ = outlets.begins.send(begins_s);
+        }
         Ok(Self { film, outlets, graph: None, input, base: input, pace, stills, is_over: false })
     }
 

@@ -1,12 +1,13 @@
-//! One part of a film: its pictures in every rung, and a report for whoever joins it with the others.
+//! One part of a film: its pictures in every rung, and a report for whoever joins it with the others. Who makes the last
+//! part makes the sound of the whole film besides: nobody else sees when the picture ends.
 
 use std::{fs, path::Path, sync::atomic::AtomicBool};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Event, Limits, Order, Part, Plan, VideoError,
-    audio::Sound,
+    Event, Limits, Order, Part, Plan, Probe, VideoError,
+    audio::{self, Sound},
     halt::Halt,
     part::Window,
     picture::{Film, Seen},
@@ -31,10 +32,13 @@ pub struct PartMade {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Report {
     pub(crate) part: Part,
-    /// When the first picture of the film comes, in seconds of its clock.
-    pub(crate) begins_s: f64,
+    /// What the film is, and what becomes of it: whoever joins the parts does not see the film.
+    pub(crate) probe: Probe,
+    pub(crate) plan: Plan,
     pub(crate) damaged: u32,
     pub(crate) rungs: Vec<RungReport>,
+    /// The sound, or why there is none; nothing where there was none to make.
+    pub(crate) sound: Option<Result<Sound, String>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -44,7 +48,8 @@ pub(crate) struct RungReport {
     pub(crate) encoded: Option<Encoded>,
 }
 
-/// Makes the pictures of one part of a film: no sound, no playlists. The folder has to be there, and be empty.
+/// Makes the pictures of one part of a film, and with the last part the sound of all. No playlists. The folder has to be
+/// there, and be empty.
 ///
 /// # Errors
 /// As [`crate::transcode()`].
@@ -63,18 +68,20 @@ pub fn make_part(
     let window = Window { part, ..Window::whole() };
     let mut film =
         Film { path, source: &source, plan: &plan, order, limits, poster: ordinary(&plan), window };
-    let begins_s = film.learn_beginning(&halt)?;
-    let mut piece = Piece { rungs: plan.rungs.iter().map(|_| None).collect(), damaged: 0, tell };
-    transcode::run(&film, folder, None, &halt, &mut piece)?;
+    film.learn_beginning(&halt)?;
+    let sound = source.audio.filter(|_| part.until_group.is_none());
+    let mut piece = Piece { rungs: plan.rungs.iter().map(|_| None).collect(), sound: None, damaged: 0, tell };
+    transcode::run(&film, folder, sound, &halt, &mut piece)?;
     halt.check()?;
-    let Piece { rungs, damaged, .. } = piece;
+    let Piece { rungs, sound, damaged, .. } = piece;
     let frames = rungs.iter().flatten().map(|encoded| encoded.track.packets).max().unwrap_or_default();
     let names = plan.rungs.iter().map(|rung| rung.name.clone());
     let rungs: Vec<RungReport> =
         names.zip(rungs).map(|(name, encoded)| RungReport { name, encoded }).collect();
     let made = rungs.iter().filter_map(|rung| rung.encoded.as_ref());
-    let files = made.map(|encoded| encoded.track.name()).chain([REPORT.to_owned()]).collect();
-    let report = Report { part, begins_s, damaged, rungs };
+    let heard = matches!(sound, Some(Ok(_))).then(|| audio::FILE.to_owned());
+    let files = made.map(|encoded| encoded.track.name()).chain(heard).chain([REPORT.to_owned()]).collect();
+    let report = Report { part, probe: source.probe.clone(), plan: plan.clone(), damaged, rungs, sound };
     let text = serde_json::to_vec(&report)
         .map_err(|error| VideoError::Encode { step: "reporting a part", detail: error.to_string() })?;
     fs::write(folder.join(REPORT), text).map_err(VideoError::scratch("reporting a part"))?;
@@ -83,6 +90,7 @@ pub fn make_part(
 
 struct Piece<'a> {
     rungs: Vec<Option<Encoded>>,
+    sound: Option<Result<Sound, String>>,
     damaged: u32,
     tell: &'a mut dyn FnMut(Event),
 }
@@ -99,7 +107,12 @@ impl Taker for Piece<'_> {
         Ok(())
     }
 
-    fn sound(&mut self, _sound: Result<Sound, VideoError>) -> Result<(), VideoError> {
+    fn sound(&mut self, sound: Result<Sound, VideoError>) -> Result<(), VideoError> {
+        self.sound = Some(match sound {
+            Ok(sound) => Ok(sound),
+            Err(error) if error.is_permanent() => Err(error.to_string()),
+            Err(error) => return Err(error),
+        });
         Ok(())
     }
 

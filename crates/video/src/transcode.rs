@@ -69,7 +69,7 @@ pub fn transcode(
     let plan = Plan::of(&source, order)?;
     let poster = ordinary(&plan);
     let film = Film { path, source: &source, plan: &plan, order, limits, poster, window: Window::whole() };
-    let mut gather = Gather::new(folder, &source, &plan, tell);
+    let mut gather = Gather::new(folder, &source.probe, &plan, tell);
     run(&film, folder, source.audio, &halt, &mut gather)?;
     halt.check()?;
     gather.finish(film.poster, &halt)
@@ -98,7 +98,7 @@ pub(crate) fn run(
         let (words, heard) = channel();
         let outlets = start(scope, film, folder, sound, halt, &words);
         scope.spawn(move || {
-            let mut clock = Clock::new(&words);
+            let mut clock = Clock::new(&words, Teller::Picture);
             let seen = film.show(outlets, halt, &mut |part| clock.tell(part));
             say(&words, halt, Word::Picture(seen.map(Box::new)));
         });
@@ -112,9 +112,16 @@ pub(crate) fn ordinary(plan: &Plan) -> usize {
     plan.rungs.iter().position(small).unwrap_or(plan.rungs.len().saturating_sub(1))
 }
 
+/// Who tells how far it is.
+#[derive(Debug, Clone, Copy)]
+enum Teller {
+    Picture,
+    Sound,
+}
+
 /// What a thread has to say.
 enum Word {
-    Progress { percent: u8, eta_s: Option<u64> },
+    Progress { who: Teller, percent: u8, eta_s: Option<u64> },
     Rung(usize, Result<Option<Box<Encoded>>, VideoError>),
     Sound(Result<Box<Sound>, VideoError>),
     Picture(Result<Box<Seen>, VideoError>),
@@ -144,10 +151,12 @@ fn start<'scope, 'env: 'scope>(
     if let Some(stream) = sound {
         let words = words.clone();
         scope.spawn(move || {
-            let cues = Cues { begins: hears_begin, ends: hears_end };
-            let path = folder.join("audio.mp4");
+            let mut clock = Clock::new(&words, Teller::Sound);
+            let told = &mut |part| clock.tell(part);
+            let cues = Cues { begins: hears_begin, ends: hears_end, told };
+            let path = folder.join(audio::FILE);
             let (source, order, limits) = ((film.source, stream), film.order, film.limits);
-            let sound = audio::make(film.path, source, order, limits, &path, &cues, halt);
+            let sound = audio::make(film.path, source, order, limits, &path, cues, halt);
             say(&words, halt, Word::Sound(sound.map(Box::new)));
         });
     }
@@ -171,17 +180,24 @@ fn say(words: &Sender<Word>, halt: &Halt<'_>, word: Word) {
 /// Hears all threads out. The first failure that is not the echo of another is the one that counts.
 fn listen(words: &Receiver<Word>, taker: &mut impl Taker) -> Result<(), VideoError> {
     let mut failed: Option<VideoError> = None;
+    let (mut reached, mut is_seen) = (0, false);
     for word in words {
         let heard = match word {
-            Word::Progress { percent, eta_s } => {
-                taker.progress(percent, eta_s);
+            // Most of the work is the picture; the sound is told of when it is all that is left.
+            Word::Progress { who: Teller::Sound, .. } if !is_seen => Ok(()),
+            Word::Progress { percent, eta_s, .. } => {
+                reached = percent.max(reached);
+                taker.progress(reached, eta_s);
                 Ok(())
             }
             Word::Rung(index, encoded) => {
                 encoded.and_then(|encoded| taker.rung(index, encoded.map(|encoded| *encoded)))
             }
             Word::Sound(sound) => taker.sound(sound.map(|sound| *sound)),
-            Word::Picture(seen) => seen.map(|seen| taker.picture(*seen)),
+            Word::Picture(seen) => {
+                is_seen = true;
+                seen.map(|seen| taker.picture(*seen))
+            }
         };
         if let Err(error) = heard
             && failed.as_ref().is_none_or(|known| *known == VideoError::Cancelled)
@@ -192,17 +208,18 @@ fn listen(words: &Receiver<Word>, taker: &mut impl Taker) -> Result<(), VideoErr
     failed.map_or(Ok(()), Err)
 }
 
-/// Tells how far the decode is, not too often.
+/// Tells how far a thread is, not too often.
 struct Clock<'a> {
     words: &'a Sender<Word>,
+    who: Teller,
     began: Instant,
     told: Option<Instant>,
     percent: u8,
 }
 
 impl<'a> Clock<'a> {
-    fn new(words: &'a Sender<Word>) -> Self {
-        Self { words, began: Instant::now(), told: None, percent: 0 }
+    fn new(words: &'a Sender<Word>, who: Teller) -> Self {
+        Self { words, who, began: Instant::now(), told: None, percent: 0 }
     }
 
     fn tell(&mut self, part: f64) {
@@ -214,6 +231,6 @@ impl<'a> Clock<'a> {
         let elapsed = self.began.elapsed().as_secs_f64();
         let eta_s = (part > 0.02).then(|| (elapsed * (1.0 - part) / part).ceil() as u64);
         // The one who listens goes last.
-        let _ = self.words.send(Word::Progress { percent: self.percent, eta_s });
+        let _ = self.words.send(Word::Progress { who: self.who, percent: self.percent, eta_s });
     }
 }

@@ -1,12 +1,14 @@
-//! `video.chunk`: the pictures of one part of a long film. `video.transcode` asks for these itself.
+//! `video.chunk`: the pictures of one part of a long film, and with the last one the sound of all. `video.transcode` asks
+//! for these itself.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{AssetId, Backoff, Invalid, Job, JobId, Policy, Priority, Queue, WorkflowId, video_preset};
 
-/// Makes the pictures of one part of a film, in every size. A long film asks for its parts by itself, so that several
-/// workers make it at once, and joins them when all are there; there is no reason to ask for one.
+/// Makes the pictures of one part of a film, in every size, and with the last part the sound of the whole. A long film asks
+/// for its parts by itself, so that several workers make it at once, and joins them when all are there; there is no reason
+/// to ask for one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VideoChunk {

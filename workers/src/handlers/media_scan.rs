@@ -45,7 +45,8 @@ impl Handle for MediaScan {
             }
             Err(error) => return Err(put_off(cx, &error)),
         };
-        if verdict == AssetState::Clean {
+        // What was clean before has been looked into.
+        if verdict == AssetState::Clean && asset.state()? != AssetState::Clean {
             cx.then(&MediaProbe { asset: asset.id() })?;
         }
         tell(cx, &asset, verdict, finding.as_deref());

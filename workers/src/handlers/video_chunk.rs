@@ -1,6 +1,8 @@
 //! Does `video.chunk`: fetch the film, let a child make the pictures of one part, put them where the job that joins the
 //! parts looks for them.
 
+use std::{pin::pin, time::Duration};
+
 use blob::Key;
 use jobs::{
     Classify, Failure, Outcome,
@@ -10,7 +12,8 @@ use store::{
     film_parts, media,
     verdict::{FilmPart, Write},
 };
-use video::Part;
+use tokio::time::timeout;
+use video::{Part, PartMade};
 
 use crate::{
     cx::Cx,
@@ -24,6 +27,8 @@ use crate::{
 
 /// Part of the work that is done when the film is fetched.
 const FETCHED_PERCENT: u8 = 5;
+/// How often the film is told how far its parts are.
+const TELL_EVERY: Duration = Duration::from_secs(2);
 /// What parts are: nobody looks at them but us.
 const PART_TYPE: &str = "application/octet-stream";
 /// They are gone soon.
@@ -49,12 +54,8 @@ impl Handle for VideoChunk {
             order: film_orders::order(&self.preset)?,
             part: Part { from_group: self.from_group, until_group: self.until_group },
         };
-        let made = cx.deps.films.make_part(request, |word| {
-            if let FilmWord::Progress(percent, message) = word {
-                cx.progress(percent.max(FETCHED_PERCENT), message);
-            }
-        });
-        let made = made.await.map_err(MediaFailure::into_failure)?;
+        let part = FilmPart { film: self.film, workflow: self.parts };
+        let made = make(cx, request, part).await?;
         // The last of them says what the others are: where it is, everything is.
         for name in &made.files {
             cx.reach(Point::BeforePut);
@@ -63,7 +64,23 @@ impl Handle for VideoChunk {
             cx.deps.blobs.put_file(&key, &folder.join(name), PART_TYPE, NOT_KEPT).await.map_err(stored)?;
             cx.reach(Point::AfterPut);
         }
-        cx.write(Write::FilmPart(FilmPart { film: self.film, workflow: self.parts }));
+        cx.write(Write::FilmPart(part));
         Ok(Chunk { asset: self.asset, index: self.index, frames: made.frames })
+    }
+}
+
+/// Has the part made, and tells the film about it now and then.
+async fn make(cx: &Cx<'_>, request: PartRequest, part: FilmPart) -> Outcome<PartMade> {
+    let mut making = pin!(cx.deps.films.make_part(request, |word| {
+        if let FilmWord::Progress(percent, message) = word {
+            cx.progress(percent.max(FETCHED_PERCENT), message);
+        }
+    }));
+    loop {
+        if let Ok(made) = timeout(TELL_EVERY, making.as_mut()).await {
+            return made.map_err(MediaFailure::into_failure);
+        }
+        // What it is not told now it is told in two seconds.
+        let _ = film_parts::tell_on_the_way(&cx.deps.db, cx.tenant(), part).await;
     }
 }

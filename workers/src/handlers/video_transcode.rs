@@ -2,7 +2,7 @@
 //! with the result.
 
 use std::{
-    path::PathBuf,
+    path::Path,
     sync::atomic::{AtomicU8, Ordering},
 };
 
@@ -19,14 +19,15 @@ use store::{
     verdict::Write,
 };
 use tokio::sync::mpsc;
-use video::{FileMade, Made};
+use video::{FileMade, Made, VideoError};
 
 use crate::{
     cx::Cx,
     faults::Point,
-    film_child::{FilmRequest, LIMITS},
+    film_child::{FilmRequest, JoinRequest, LIMITS},
     film_in_parts::{self, Standing},
     film_orders,
+    media_child::Request,
     media_pool::{FilmWord, MediaFailure},
     originals::{IMMUTABLE, fetch, need_clean, stored},
     registry::Handle,
@@ -40,8 +41,13 @@ const PARTS_MADE_PERCENT: u8 = 92;
 impl Handle for VideoTranscode {
     async fn run(self, cx: &Cx<'_>) -> Outcome<Film> {
         let made = make(self, cx).await;
-        if matches!(made, Err(Failure::Discard { .. } | Failure::Cancel { .. })) {
-            // Whoever tries this film again begins anew.
+        let begins_anew = match &made {
+            Err(Failure::Retry { problem, .. }) => problem.code == VideoError::UNJOINABLE,
+            Err(Failure::Discard { .. } | Failure::Cancel { .. }) => true,
+            _ => false,
+        };
+        if begins_anew {
+            // Whoever tries this film again has other parts made.
             film_parts::abandon(&cx.deps.db, cx.tenant(), cx.job.id).await?;
         }
         made
@@ -60,34 +66,29 @@ async fn make(asked: VideoTranscode, cx: &Cx<'_>) -> Outcome<Film> {
     }
     let standing = film_in_parts::standing(cx).await?;
     let room = cx.deps.scratch.room().retry("scratch")?;
-    let (source, folder) = (room.path().join("source"), room.path().join("film"));
+    let folder = room.path().join("film");
     tokio::fs::create_dir(&folder).await.retry("scratch")?;
-    let parts = match &standing {
-        Standing::None => Vec::new(),
+    let (request, fetched_percent) = match &standing {
+        Standing::None => {
+            cx.progress(1, "fetching the film");
+            let source = room.path().join("source");
+            fetch(cx, &asset, &source, LIMITS.bytes_max).await?;
+            cx.progress(FETCHED_PERCENT, "looking at the film");
+            let inspected = cx.deps.films.inspect_film(source.clone()).await;
+            let cut = cx.deps.cut.parts(&inspected.map_err(MediaFailure::into_failure)?.probe);
+            if cut.len() > 1 {
+                return Err(film_in_parts::ask(cx, &asset, &asked.preset, &cut).await?);
+            }
+            (Request::Film(FilmRequest { source, folder: folder.clone(), order }), FETCHED_PERCENT)
+        }
         Standing::Made(parts) => {
-            cx.progress(PARTS_MADE_PERCENT, "fetching the parts of the film");
-            film_in_parts::fetch_all(cx, parts, room.path().join("parts")).await?
+            cx.progress(PARTS_MADE_PERCENT - 2, "fetching the parts of the film");
+            let parts = film_in_parts::fetch_all(cx, parts, room.path().join("parts")).await?;
+            (Request::Join(JoinRequest { parts, folder: folder.clone() }), PARTS_MADE_PERCENT)
         }
     };
-    let fetched_percent = if parts.is_empty() { FETCHED_PERCENT } else { PARTS_MADE_PERCENT };
-    cx.progress(fetched_percent - 2, "fetching the film");
-    fetch(cx, &asset, &source, LIMITS.bytes_max).await?;
-    cx.progress(fetched_percent, "looking at the film");
-    if parts.is_empty() {
-        let inspected = cx.deps.films.inspect_film(source.clone()).await;
-        let cut = cx.deps.cut.parts(&inspected.map_err(MediaFailure::into_failure)?.probe);
-        if cut.len() > 1 {
-            return Err(film_in_parts::ask(cx, &asset, &asked.preset, &cut).await?);
-        }
-    }
-    let request = FilmRequest { source, folder, order, parts };
-    let place = Place {
-        sha256: &asset.sha256,
-        preset: &asked.preset,
-        folder: request.folder.clone(),
-        fetched_percent,
-    };
-    let (made, keys) = make_and_put(cx, request, &place).await?;
+    let place = Place { sha256: &asset.sha256, preset: &asked.preset, folder: &folder, fetched_percent };
+    let (made, keys) = make_and_put(cx, &request, &place).await?;
     finish(cx, &asset, &asked.preset, made, keys)
 }
 
@@ -95,7 +96,7 @@ async fn make(asked: VideoTranscode, cx: &Cx<'_>) -> Outcome<Film> {
 struct Place<'a> {
     sha256: &'a str,
     preset: &'a str,
-    folder: PathBuf,
+    folder: &'a Path,
     /// Part of the work that was done before.
     fetched_percent: u8,
 }
@@ -112,14 +113,14 @@ impl Place<'_> {
 /// before it. Answers the files and their keys.
 async fn make_and_put(
     cx: &Cx<'_>,
-    request: FilmRequest,
+    request: &Request,
     place: &Place<'_>,
 ) -> Outcome<(Made, Vec<(FileMade, Key)>)> {
     // Bounded by what one film has: some files for each of a few rungs.
     let (ready, mut to_put) = mpsc::unbounded_channel();
     let reached = AtomicU8::new(place.fetched_percent);
     let make = async {
-        let made = cx.deps.films.transcode(request, |word| match word {
+        let made = cx.deps.films.make_film(request, |word| match word {
             FilmWord::Progress(percent, message) => {
                 let percent = place.of_all(percent);
                 reached.store(percent, Ordering::Relaxed);

@@ -13,6 +13,7 @@ pub mod forgotten_scans;
 pub mod graves;
 pub mod housekeeper;
 pub mod leases;
+pub mod old_scans;
 pub mod parking;
 pub mod payloads;
 pub mod presence;

@@ -5,6 +5,7 @@ use jobs::{
     kinds::{
         media_backfill::{Backfilled, MediaBackfill},
         media_rendition::MediaRendition,
+        video_transcode::VideoTranscode,
     },
 };
 use store::{backfill, enqueue::NewJob, media};
@@ -53,6 +54,33 @@ async fn every_photograph_that_lacks_a_ladder_gets_it() {
     assert_eq!(world.database.number(apart).await.unwrap(), 1, "it goes where nothing new waits for it");
     let (_, again) = run(&world, &print()).await;
     assert_eq!(again.submitted, 0, "what is there is not asked for again");
+}
+
+#[tokio::test]
+async fn a_film_of_today_goes_before_those_of_the_library() {
+    let world = World::new().await;
+    for seconds in [1, 2] {
+        world.asset(film("64x36", seconds)).await;
+    }
+    let searcher = world.start(&["--queues", "default"]);
+    let preset = VideoTranscode::default_preset();
+    let (_, done) = run(&world, &MediaBackfill { preset: preset.clone(), ..print() }).await;
+    assert_eq!((done.submitted, done.next), (2, None));
+    drop(searcher);
+    let asset = world.asset(film("64x36", 3)).await;
+    let today = world.enqueue(&[NewJob::of(&VideoTranscode { asset, preset }).unwrap()]).await[0];
+    let _worker = world.start(&["--concurrency", "media_bulk=1"]);
+    let ended = "select count(*) from attempt where kind = 'video.transcode' and final_state = 'completed'";
+    eventually("all films to be made", SOON, || async {
+        (world.database.number(ended).await.unwrap() == 3).then_some(())
+    })
+    .await;
+    let later = format!(
+        "{ended} and priority = 4 and queue = 'media_bulk'
+         and started_at > (select started_at from attempt where job_id = '{}')",
+        today.as_uuid()
+    );
+    assert_eq!(world.database.number(&later).await.unwrap(), 2, "those of the library begin after it");
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ pub(crate) async fn deliver(client: &Client, body: &Value) -> Value {
 }
 
 /// What `program` answers about `archive`, once it finds nothing wrong with it.
-fn told(program: &str, arguments: &[&str], archive: &[u8]) -> String {
+pub(crate) fn told(program: &str, arguments: &[&str], archive: &[u8]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("archive.zip");
     std::fs::write(&path, archive).unwrap();
@@ -353,6 +353,10 @@ async fn a_missing_file_leaves_no_archive_behind() {
     let changed = pack(&[entry(&there, 19_999_999)]).await.unwrap_err();
     assert!(matches!(changed, ArchiveError::Changed { bytes: 20_000_000, .. }), "{changed:?}");
     assert_eq!(world.blobs.head(&target).await.unwrap(), None);
+    eventually("what was begun to be taken back", SOON, || async {
+        world.blobs.multipart_list(target.as_str(), 10).await.unwrap().is_empty().then_some(())
+    })
+    .await;
 
     let made = pack(&[entry(&there, 20_000_000), entry(&there, 20_000_000)]).await.unwrap();
     let again = pack(&[entry(&there, 20_000_000), entry(&there, 20_000_000)]).await.unwrap();

@@ -4,7 +4,7 @@ use std::{process::Command, time::Duration};
 
 use blob::Key;
 use jobs::{
-    JobId, State,
+    JobId, Priority, State,
     failure::Problem,
     kinds::video_transcode::{Film, VideoTranscode},
 };
@@ -21,7 +21,8 @@ fn start(world: &World) -> Worker {
 async fn transcode(world: &World, size: &str, seconds: u32) -> JobId {
     let asset = world.asset(film(size, seconds)).await;
     let args = VideoTranscode { asset, preset: VideoTranscode::default_preset() };
-    world.enqueue(&[NewJob::of(&args).unwrap()]).await[0]
+    let urgent = NewJob { priority: Priority::URGENT, ..NewJob::of(&args).unwrap() };
+    world.enqueue(&[urgent]).await[0]
 }
 
 async fn number(world: &World, sql: &str) -> i64 {
@@ -31,6 +32,8 @@ async fn number(world: &World, sql: &str) -> i64 {
 const PARTS_ENDED: &str =
     "select count(*) from attempt where kind = 'video.chunk' and final_state = 'completed'";
 const PARTS_LEFT: &str = "select count(*) from job where kind = 'video.chunk'";
+const NONE_IS_MADE_AND_SOME_OF_IT: &str = "select count(*) from job
+    where kind = 'video.transcode' and progress_message like '0 of 4 parts are made, % left' and progress_percent > 5";
 const TIME_IS_TOLD: &str = "select count(*) from job
     where kind = 'video.transcode' and progress_message like '_ of 4 parts are made, % s left'";
 
@@ -81,6 +84,8 @@ async fn a_long_film_is_made_in_parts_and_is_one_film() {
         assert!(made.files.iter().any(|file| file.kind == kind), "{kind}");
     }
     assert_eq!(number(&world, PARTS_ENDED).await, 4);
+    let as_urgent = "select count(*) from attempt where kind = 'video.chunk' and priority = 1";
+    assert_eq!(number(&world, as_urgent).await, 4, "parts are as urgent as their film");
     let told = logs::lines(&world.api, world.tenant, job, 0, 100).await.unwrap();
     assert!(told.iter().any(|line| line.message.starts_with("making 4 parts")), "{told:?}");
     assert!(world.story(job).await.ends_with("completed"));
@@ -111,11 +116,12 @@ async fn a_cancelled_film_takes_its_parts_with_it() {
     let world = World::new().await;
     let worker = start(&world);
     let job = transcode(&world, "1280x720", 50).await;
-    eventually("a part at work", SOON, || async {
-        let waits = world.state(job).await == State::Scheduled;
-        (waits && !worker.children().is_empty()).then_some(())
+    eventually("a part at work, and its film to hear how far it is", SOON, || async {
+        let hears = number(&world, NONE_IS_MADE_AND_SOME_OF_IT).await == 1;
+        (hears && !worker.children().is_empty()).then_some(())
     })
     .await;
+    assert_eq!(world.state(job).await, State::Scheduled);
     cancel::cancel(&world.api, world.tenant, job, &Problem::new("cancelled", "enough")).await.unwrap();
     world.reaches(job, State::Cancelled).await;
     eventually("no part and no child", Duration::from_secs(20), || async {

@@ -27,6 +27,7 @@ mod invitations;
 mod journeys;
 mod mail_doors;
 mod matching;
+mod media_faults;
 mod notifying;
 mod notifying_crashes;
 mod ops;

@@ -186,6 +186,31 @@ async fn new_signatures_find_what_old_ones_did_not() {
     assert_eq!((&shown["url"], &shown["renditions"]), (&Value::Null, &json!([])), "nor what was made of it");
 }
 
+#[tokio::test]
+async fn what_was_scanned_long_ago_is_scanned_again_when_the_scanner_knows_more() {
+    let world = World::scanned().await;
+    let _worker = world.start(&[]);
+    let (seen, scan) = world.uploaded(photo("Garden.jpg")).await;
+    world.reaches(scan, State::Completed).await;
+    let virus = |more: &[u8]| [&with(VIRUS), more].concat();
+    let young = world.asset(virus(b"1")).await;
+    let (same, old) = (world.asset(virus(b"2")).await, world.asset(virus(b"3")).await);
+    let scanner = format!("(select scanner from asset where id = '{}')", seen.as_uuid());
+    for (asset, scanner) in [(same, scanner.as_str()), (old, "'ClamAV of last year'")] {
+        let aged = "update asset set scanned_at = now() - interval '8 days', scanner";
+        let aged = format!("{aged} = {scanner} where id = '{}'", asset.as_uuid());
+        world.database.execute(&aged).await.unwrap();
+    }
+    // A worker looks when it starts.
+    let _other = world.start(&[]);
+    becomes(&world, old, AssetState::Infected).await;
+    let apart =
+        "select count(*) from attempt where kind = 'media.scan' and queue = 'media_bulk' and priority = 4";
+    assert_eq!(world.database.number(apart).await.unwrap(), 1);
+    assert_eq!(state(&world, young).await, AssetState::Clean, "it was seen today");
+    assert_eq!(state(&world, same).await, AssetState::Clean, "the scanner knows no more than it did");
+}
+
 /// What is scanned is what was verified, or nothing.
 #[tokio::test]
 async fn other_bytes_than_those_verified_stay_in_quarantine() {

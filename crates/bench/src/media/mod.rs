@@ -15,6 +15,7 @@ mod single;
 mod steady;
 mod studio;
 mod task;
+mod turns;
 
 use std::process::ExitCode;
 

@@ -1,7 +1,7 @@
 //! Every kind of file goes in; every format comes out.
 
 use image::ImageFormat;
-use media::{Format, SourceKind, probe, sniff};
+use media::{Format, SourceKind, probe};
 use turbojpeg::Subsamp;
 
 use crate::fixtures::{
@@ -26,7 +26,7 @@ fn every_kind_in_and_every_format_out() {
         (SourceKind::Avif, heif(&rgba, true)),
     ];
     for (kind, source) in sources {
-        assert_eq!(sniff(&source[..64]), Some(kind));
+        assert_eq!(SourceKind::of(&source[..64]), Some(kind));
         let seen = probe(&source, &LIMITS).unwrap();
         assert_eq!((seen.kind, seen.width, seen.height), (kind, 160, 120));
         let rendered = make(&source, &ladder(&[160, 81], &ALL)).unwrap();
@@ -42,7 +42,7 @@ fn outputs_are_what_they_say() {
     let source = jpeg(&quadrants(64, 64), Subsamp::Sub2x2);
     for (format, kind) in ALL.into_iter().zip([SourceKind::Jpeg, SourceKind::WebP, SourceKind::Avif]) {
         let output = one(&source, 32, format);
-        assert_eq!(sniff(&output.bytes), Some(kind));
+        assert_eq!(SourceKind::of(&output.bytes), Some(kind));
         assert!(format.mime().ends_with(if format == Format::Jpeg { "jpeg" } else { format.extension() }));
     }
 }

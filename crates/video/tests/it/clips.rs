@@ -116,6 +116,20 @@ pub(crate) fn ffmpeg_says(arguments: &str) -> String {
     String::from_utf8_lossy(&done.expect("ffmpeg runs").stderr).into_owned()
 }
 
+/// The picture that is shown at a moment of a film, as bytes of pixels.
+pub(crate) fn picture(path: &Path, at_s: f64, output: &str) -> Vec<u8> {
+    let done = Command::new("ffmpeg")
+        .args(["-v", "error", "-nostdin", "-i"])
+        .arg(path)
+        .args(["-ss", &at_s.to_string(), "-frames:v", "1"])
+        .args(output.split_whitespace())
+        .args(["-f", "rawvideo", "-"])
+        .output()
+        .expect("ffmpeg runs; packages.txt names it");
+    assert!(done.status.success() && !done.stdout.is_empty(), "{}: {done:?}", path.display());
+    done.stdout
+}
+
 /// As [`ffprobe`], for files that end in the middle on purpose.
 pub(crate) fn ffprobe_quietly(path: &Path, arguments: &str) -> Value {
     let done = Command::new("ffprobe")

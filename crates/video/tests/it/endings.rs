@@ -2,10 +2,11 @@
 
 use std::{
     fs,
+    os::unix::fs::symlink,
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use video::{Event, VideoError, transcode};
+use video::{Event, Order, Span, VideoError, transcode};
 
 use crate::clips::{LIMITS, clip, order};
 
@@ -28,6 +29,22 @@ fn a_raised_flag_ends_the_work_at_the_next_picture() {
     assert_eq!(outcome.unwrap_err(), VideoError::Cancelled);
     assert!(percents.iter().all(|percent| *percent < 97), "{percents:?}");
     assert!(!folder.join("master.m3u8").exists());
+}
+
+/// A file that leads to `/dev/full` has no room for a single byte.
+#[test]
+fn a_full_disk_is_not_the_films_fault() {
+    for full in ["360p.mp4", "144p.mp4", "audio.mp4", "film.mp4", "master.m3u8"] {
+        let clip = clip("film.mp4", FILM);
+        let folder = clip.room.path().join("out");
+        fs::create_dir(&folder).unwrap();
+        symlink("/dev/full", folder.join(full)).unwrap();
+        let stop = AtomicBool::new(false);
+        let order = Order { span: Some(Span { start_s: 0.0, end_s: 4.0 }), ..order(&[360, 144]) };
+        let refused = transcode(&clip.path, &folder, &order, &LIMITS, &stop, &mut |_| {}).unwrap_err();
+        assert!(!refused.is_permanent(), "{full}: {refused}");
+        assert_eq!(refused.code(), "scratch", "{full}: {refused}");
+    }
 }
 
 #[test]

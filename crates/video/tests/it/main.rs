@@ -10,6 +10,7 @@ mod clips;
 mod endings;
 mod hostile;
 mod kinds;
+mod looks;
 mod output;
 mod parts;
 mod sound;

@@ -5,7 +5,7 @@ use std::fs;
 use hls_m3u8::{MasterPlaylist, MediaPlaylist};
 use video::FileKind;
 
-use crate::clips::{Done, ffprobe, number};
+use crate::clips::{Done, ffprobe, ffprobe_quietly, number};
 
 /// A segment of a playlist: where its bytes lie, and how long they play.
 struct Segment {
@@ -48,6 +48,11 @@ pub(crate) fn check(done: &Done) {
         assert_eq!(rung.frames, done.made.rungs[0].frames, "every rung has all pictures");
         let segments = check_rung(done, &rung.name);
         let seconds: Vec<f64> = segments.iter().map(|segment| segment.seconds).collect();
+        let longest = seconds.iter().copied().fold(0.0, f64::max);
+        for segment in segments.iter().filter(|segment| segment.seconds >= longest / 2.0) {
+            let measured = (segment.end - segment.start) as f64 * 8.0 / segment.seconds;
+            assert!(measured <= rung.bandwidth as f64 * 1.001, "{}: {measured} b/s", rung.name);
+        }
         let sum: f64 = seconds.iter().sum();
         assert!((sum - done.seconds()).abs() <= beat, "{}: {sum} s of {}", rung.name, done.seconds());
         assert_eq!(
@@ -80,11 +85,14 @@ fn check_rung(done: &Done, name: &str) -> Vec<Segment> {
             packets["packets"][0]["flags"].as_str().unwrap().starts_with('K'),
             "{name} begins with a key frame"
         );
+        // Nothing in it leans on what comes before: by itself it shows every picture that it has.
+        let stream = &ffprobe_quietly(&piece, "-count_frames -count_packets -show_streams")["streams"][0];
+        assert_eq!(stream["nb_read_frames"], stream["nb_read_packets"], "{name}: groups are closed");
     }
     assert!(last <= bytes.len());
     for key in self::segments(done, &format!("{name}.keyframes.m3u8")) {
         fs::write(&piece, [&bytes[..init], &bytes[key.start..key.end]].concat()).unwrap();
-        let first = crate::clips::ffprobe_quietly(&piece, "-show_frames -read_intervals %+#1");
+        let first = ffprobe_quietly(&piece, "-show_frames -read_intervals %+#1");
         assert_eq!(first["frames"][0]["pict_type"], "I", "{name}: an entry for scrubbing is a picture");
     }
     segments

@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::Value;
-use video::{Limits, Made, Order, Part, VideoError, join, make_part, probe, transcode};
+use video::{Event, FileKind, Limits, Made, Order, Part, VideoError, join, make_part, probe, transcode};
 
 use crate::{
     clips::{Clip, Done, LIMITS, clip, ffmpeg_says, ffprobe, number, order},
@@ -36,16 +36,11 @@ fn make_parts(clip: &Clip, order: &Order, parts: &[Part], limits: &Limits) -> Ve
     folders
 }
 
-fn join_into_out(
-    clip: &Clip,
-    order: &Order,
-    folders: &[PathBuf],
-    limits: &Limits,
-) -> Result<(Made, Vec<video::Event>), VideoError> {
+fn join_into_out(clip: &Clip, folders: &[PathBuf]) -> Result<(Made, Vec<Event>), VideoError> {
     let out = clip.room.path().join("out");
     fs::create_dir(&out).unwrap();
     let (stop, mut events) = (AtomicBool::new(false), Vec::new());
-    let made = join(&clip.path, folders, &out, order, limits, &stop, &mut |event| events.push(event))?;
+    let made = join(folders, &out, &stop, &mut |event| events.push(event))?;
     Ok((made, events))
 }
 
@@ -56,7 +51,7 @@ fn alike(clip: Clip, short_sides_px: &[u32], part_s: u32) -> (Made, Done) {
     let cuts = Part::cut(&probe(&clip.path, &LIMITS).unwrap(), part_s);
     assert!(cuts.len() >= 3, "{cuts:?}");
     let folders = make_parts(&clip, &order, &cuts, &LIMITS);
-    let (made, events) = join_into_out(&clip, &order, &folders, &LIMITS).unwrap();
+    let (made, events) = join_into_out(&clip, &folders).unwrap();
     let done = Done { room: clip.room, made, events };
     assert_eq!(done.made.duration_ms, whole.duration_ms);
     assert_eq!(done.made.audio, whole.audio);
@@ -110,7 +105,15 @@ fn a_film_in_three_parts_is_the_film_in_one() {
         names
     };
     assert_eq!(names(&done.made), names(&whole));
-    // The sound is made of the whole, whoever makes the pictures.
+    // The smallest can be played before the others are there.
+    let playable = done.events.iter().position(|event| matches!(event, Event::Playable { .. })).unwrap();
+    let ready = done.events[..playable].iter().filter_map(|event| match event {
+        Event::Ready(files) => Some(files.iter().filter(|file| file.kind == FileKind::Video)),
+        _ => None,
+    });
+    let ready: Vec<&str> = ready.flatten().map(|file| file.name.as_str()).collect();
+    assert_eq!(ready, ["144p.mp4"]);
+    // The sound is made of the whole, by whoever makes the last part.
     assert_eq!(
         fs::read(done.path("audio.mp4")).unwrap(),
         fs::read(done.room.path().join("whole/audio.mp4")).unwrap()
@@ -156,7 +159,7 @@ fn a_film_that_ends_before_its_last_part_is_joined_as_far_as_it_goes() {
         .map(|(from, until)| Part { from_group: *from, until_group: until })
         .collect();
     let folders = make_parts(&clip, &order, &parts, &LIMITS);
-    let (made, events) = join_into_out(&clip, &order, &folders, &LIMITS).unwrap();
+    let (made, events) = join_into_out(&clip, &folders).unwrap();
     assert_eq!((made.rungs[0].frames, made.duration_ms), (350, 14_000));
     check(&Done { room: clip.room, made, events });
 }
@@ -171,8 +174,9 @@ fn parts_that_do_not_meet_are_not_joined() {
     let parts = Part::cut(&probe(&clip.path, &LIMITS).unwrap(), 6);
     let mut folders = make_parts(&clip, &order, &parts, &LIMITS);
     folders.remove(1);
-    let refused = join_into_out(&clip, &order, &folders, &LIMITS).unwrap_err();
+    let refused = join_into_out(&clip, &folders).unwrap_err();
     assert!(!refused.is_permanent() && refused.to_string().contains("does not follow"), "{refused}");
+    assert_eq!(refused.code(), VideoError::UNJOINABLE);
 }
 
 #[test]
@@ -219,7 +223,7 @@ fn after_ten_minutes_the_sound_is_where_its_picture_is() {
     let cuts = Part::cut(&probe(&clip.path, &limits).unwrap(), 240);
     assert!(cuts.len() >= 2, "{cuts:?}");
     let folders = make_parts(&clip, &order, &cuts, &limits);
-    let (made, _) = join_into_out(&clip, &order, &folders, &limits).unwrap();
+    let (made, _) = join_into_out(&clip, &folders).unwrap();
     assert_eq!(made.rungs[0].frames, 15_000);
     make_whole(&clip, &order, &limits);
     for folder in ["out", "whole"] {

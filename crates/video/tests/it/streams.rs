@@ -46,6 +46,19 @@ fn another_player_finds_every_stream_and_every_picture() {
 }
 
 #[test]
+fn key_frames_come_every_two_seconds_at_the_same_pictures_in_every_rung() {
+    let done = clip("film.mp4", FILM).run(&[360, 144]);
+    for name in ["360p.mp4", "144p.mp4"] {
+        let said = ffprobe(&done.path(name), "-show_packets -show_entries packet=pts_time,flags");
+        let packets = said["packets"].as_array().unwrap();
+        let keys = packets.iter().filter(|packet| packet["flags"].as_str().unwrap().starts_with('K'));
+        let keys: Vec<f64> = keys.map(|packet| number(&packet["pts_time"])).collect();
+        let off = |(nth, at): (usize, &f64)| (at - 2.0 * nth as f64).abs();
+        assert!(keys.len() == 4 && keys.iter().enumerate().all(|key| off(key) < 0.001), "{name}: {keys:?}");
+    }
+}
+
+#[test]
 fn what_can_be_played_is_announced_before_the_end() {
     let done = clip("film.mp4", FILM).run(&[360, 144]);
     let at = |wanted: fn(&Event) -> bool| done.events.iter().position(wanted).expect("it is said");

@@ -1,0 +1,148 @@
+//! Films, contact sheets and archives while S3 fails, while memory is short, and when they are stopped.
+
+use std::time::Duration;
+
+use jobs::{
+    JobId, State, Variant,
+    failure::Problem,
+    kinds::{
+        delivery_zip::DeliveryZip,
+        media_contact_sheet::{ContactSheet, MediaContactSheet},
+        video_transcode::{Film, VideoTranscode},
+    },
+};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use store::{cancel, enqueue::NewJob};
+use testkit::{HttpProxy, Service, eventually};
+
+use crate::{
+    deliveries::{deliver, told},
+    journeys::serve,
+    world::{SOON, World, film, photo},
+};
+
+/// A world whose workers reach S3 by a proxy, and nobody else does.
+async fn behind_a_proxy() -> (World, HttpProxy) {
+    let mut world = World::new().await;
+    let server = world.s3.endpoint.take().unwrap();
+    let proxy = HttpProxy::before(server.trim_start_matches("http://").parse().unwrap()).await.unwrap();
+    world.s3.endpoint = Some(format!("http://{}", proxy.address()));
+    (world, proxy)
+}
+
+async fn transcode(world: &World, bytes: Vec<u8>) -> NewJob {
+    let asset = world.asset(bytes).await;
+    NewJob::of(&VideoTranscode { asset, preset: VideoTranscode::default_preset() }).unwrap()
+}
+
+async fn result<T: DeserializeOwned>(world: &World, job: JobId) -> T {
+    let done = world.reaches(job, State::Completed).await;
+    serde_json::from_value(done.result.unwrap().0.inline().unwrap().clone()).unwrap()
+}
+
+/// What lies at `key` has so many bytes, and they are those that were sent.
+async fn is_whole(world: &World, key: &str, bytes: u64) {
+    let key = key.parse().unwrap();
+    let head = world.blobs.head(&key).await.unwrap().expect("what is done is there");
+    let (sha256, read) = world.blobs.sha256(&key, u64::MAX).await.unwrap();
+    assert_eq!((head.size, read), (bytes, bytes), "{key}");
+    assert!(head.checksum_sha256.is_none_or(|checksum| checksum == sha256), "{key}");
+}
+
+async fn number(world: &World, sql: &str) -> i64 {
+    world.database.number(sql).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_done_that_s3_does_not_have() {
+    let (world, proxy) = behind_a_proxy().await;
+    let _worker = world.start(&[]);
+    let (client, stop) = serve(&world).await;
+    let photos = [world.asset(photo("LadyBird.jpg")).await, world.asset(photo("TwoWings.jpg")).await];
+    let faults = [
+        ("down", Service { refused: 1.0, ..Service::default() }),
+        ("refusing", Service { refused: 0.6, ..Service::default() }),
+        ("breaking off", Service { truncated: 0.8, ..Service::default() }),
+        ("slow", Service { delay: Duration::from_millis(400), ..Service::default() }),
+    ];
+    for (seconds, (name, service)) in (1..).zip(faults) {
+        proxy.set(service);
+        let sheet = MediaContactSheet { assets: photos.to_vec(), title: name.to_owned(), columns: 2 };
+        let new = [transcode(&world, film("64x36", seconds)).await, NewJob::of(&sheet).unwrap()];
+        let [film, sheet]: [JobId; 2] = world.enqueue(&new).await.try_into().unwrap();
+        let files = json!([{"asset": photos[0], "name": "a.jpg"}, {"asset": photos[1], "name": "b.jpg"}]);
+        let (status, delivery) = client.post("/v1/deliveries", json!({"title": name, "files": files})).await;
+        assert_eq!(status, 201, "{delivery}");
+        let tried = format!(
+            "select count(distinct job_id) from attempt where job_id in ('{}', '{}')",
+            film.as_uuid(),
+            sheet.as_uuid()
+        );
+        eventually("both to be tried", SOON, || async { (number(&world, &tried).await == 2).then_some(()) })
+            .await;
+        if name == "down" {
+            assert_eq!(number(&world, "select count(*) from film").await, 0);
+            assert_eq!(number(&world, "select count(*) from delivery_archive").await, 0);
+        }
+        proxy.set(Service::default());
+        for file in result::<Film>(&world, film).await.files {
+            is_whole(&world, &file.key, file.bytes).await;
+        }
+        for page in result::<ContactSheet>(&world, sheet).await.pages {
+            is_whole(&world, &page.key, page.bytes).await;
+        }
+        let path = format!("/v1/deliveries/{}", delivery["id"].as_str().unwrap());
+        let packed = eventually("the delivery to be packed", SOON, || async {
+            let delivery = client.get(&path).await;
+            (delivery["archives"].as_array().unwrap().len() == 2).then_some(delivery)
+        })
+        .await;
+        for archive in packed["archives"].as_array().unwrap() {
+            let variant = archive["variant"].as_str().unwrap();
+            let url = format!("{}/archive/{variant}", packed["link"].as_str().unwrap());
+            told("unzip", &["-tqq"], &client.http.get(url).send().await.unwrap().bytes().await.unwrap());
+        }
+    }
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn a_film_that_needs_more_memory_than_it_may_use_is_given_up_and_nobody_else_minds() {
+    let world = World::new().await;
+    let worker = world.start(&["--video-memory-mib", "768"]);
+    let large = NewJob { max_attempts: 1, ..transcode(&world, film("3840x2160", 1)).await };
+    let small = transcode(&world, film("64x36", 1)).await;
+    let [large, small]: [JobId; 2] = world.enqueue(&[large, small]).await.try_into().unwrap();
+    let given_up = world.reaches(large, State::Discarded).await;
+    let problem: Problem = serde_json::from_value(given_up.error.unwrap().0).unwrap();
+    assert!(["out_of_budget", "decoder_crashed"].contains(&problem.code.as_str()), "{problem:?}");
+    result::<Film>(&world, small).await;
+    assert!(!worker.is_dead());
+    worker.ready().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_that_is_cancelled_leaves_nothing_behind() {
+    let (world, proxy) = behind_a_proxy().await;
+    let _worker = world.start(&[]);
+    let (client, stop) = serve(&world).await;
+    let asset = world.asset(photo("LadyBird.jpg")).await;
+    let files = json!([{"asset": asset, "name": "a.jpg"}]);
+    let body = json!({"title": "12 Elm Street", "files": files, "archives": ["mls"]});
+    let delivery = deliver(&client, &body).await["id"].as_str().unwrap().parse().unwrap();
+    // Long enough to be met at work.
+    proxy.set(Service { delay: Duration::from_secs(2), ..Service::default() });
+    let zip = DeliveryZip { delivery, variant: Variant::Original, manifest_sha256: None };
+    let zip = world.enqueue(&[NewJob::of(&zip).unwrap()]).await[0];
+    let begun = || async { world.blobs.multipart_list("", 10).await.unwrap().len() };
+    eventually("the archive to be begun", SOON, || async { (begun().await == 1).then_some(()) }).await;
+    cancel::cancel(&world.api, world.tenant, zip, &Problem::new("cancelled", "enough")).await.unwrap();
+    world.reaches(zip, State::Cancelled).await;
+    eventually("what was begun to be taken back", SOON, || async { (begun().await == 0).then_some(()) })
+        .await;
+    let objects = world.blobs.list("", 1_000).await.unwrap().objects;
+    let archives = objects.iter().filter(|object| object.key.as_str().ends_with(".zip")).count();
+    assert_eq!(archives, 1, "that of before");
+    stop.cancel();
+}
