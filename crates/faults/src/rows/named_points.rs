@@ -80,6 +80,8 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
     let parents =
         "select count(*) from attempt where final_state is not null and (args ->> 'follow_ups')::int = 2";
     let (follow_ups, parents) = (world.number(follow_ups).await?, world.number(parents).await?);
+    // What died after its verdict left a lease with nothing under it, which goes with a sweep.
+    let _heir = world.workers(1, &[]).await?;
     let mut all = world.audit(&book, Duration::from_secs(30)).await?;
     all.extend(figures);
     all.extend([
