@@ -12,6 +12,8 @@ const GLOBAL: &[(&str, &str)] = &[
     ("worker", "processes belong to no tenant"),
     ("user_account", "people belong to no tenant; reached by functions only"),
     ("user_session", "as people do; reached by functions only"),
+    ("user_identity", "as people do; reached by functions only"),
+    ("sign_in_trip", "nobody has signed in yet; reached by functions only"),
     ("sign_in_try", "nobody has signed in yet; reached by functions only"),
     ("audit_head", "where chains end; the function that appends keeps it"),
     ("turn", "chores are of the whole installation; only workers take them"),
