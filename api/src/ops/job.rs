@@ -67,7 +67,7 @@ pub(super) async fn show(
         }
         @if visit.sees_payloads { div #log data-live { h2 { "Log" } (log(&lines)) } }
         @if let Some(preview) = &preview { h2 { "What came of it" } (preview.shown) }
-        @if let Some(relatives) = relatives { (relatives) }
+        (relatives)
         (facts_of(&record, &slug))
         @if let Some(changed) = changed { (changed) }
         (payloads(&record, visit.sees_payloads))
