@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# One image with both programs; which one a container runs is its command. packages.txt lists what is installed.
+# One image with both programs, and with the command line; which one a container runs is its command. packages.txt lists what is installed.
 
 ARG RUST_VERSION=1.95.0
 ARG DEBIAN_RELEASE=bookworm
@@ -29,12 +29,12 @@ RUN find . -name Cargo.toml -not -path ./Cargo.toml -printf '%h\n' | while read 
             mkdir -p "$crate/$(dirname "$bin")" && echo 'fn main() {}' >"$crate/$bin"; \
         done; \
     done \
-    && cargo build --release --locked -p api -p workers
+    && cargo build --release --locked -p api -p workers -p cli
 COPY . .
 # Cargo goes by time stamps, and the sources may be older than the empty crates compiled above.
 RUN find . -name '*.rs' -exec touch {} + \
-    && cargo build --release --locked -p api -p workers \
-    && install -D -t /out target/release/api target/release/workers target/release/films
+    && cargo build --release --locked -p api -p workers -p cli \
+    && install -D -t /out target/release/api target/release/workers target/release/films target/release/crewline
 
 FROM debian:${DEBIAN_RELEASE}-slim AS runtime
 COPY packages.txt /tmp/packages.txt

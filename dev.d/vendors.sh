@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fetches the libraries of those who send webhooks, axe-core, which judges pages, and schemathesis, which asks an API whether it is
+# Fetches the libraries of those who send webhooks, oidc-provider, at which people sign in, axe-core, which judges pages, and schemathesis, which asks an API whether it is
 # what it says it is: the tests hold us against them. Exactly the versions that are written down, with their hashes. They lie in the cache of whoever calls this, for every clone of theirs; .dev/vendors leads there.
 # Does nothing when they are there. ./dev test calls it, and so do the tests.
 set -euo pipefail
@@ -19,7 +19,7 @@ fetched() {
 }
 
 if ! fetched node package-lock.json; then
-    echo "npm fetches axe-core and the libraries of Stripe, Twilio, Svix, Standard Webhooks, SNS and Web Push (a minute or two)"
+    echo "npm fetches axe-core, oidc-provider and the libraries of Stripe, Twilio, Svix, Standard Webhooks, SNS and Web Push (a minute or two)"
     mkdir -p "$TO/node"
     cp "$FROM/node/package.json" "$FROM/node/package-lock.json" "$FROM/node/.npmrc" "$TO/node/"
     (cd "$TO/node" && npm ci --ignore-scripts --prefer-offline --no-audit --no-fund 8>&-)

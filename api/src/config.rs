@@ -1,5 +1,6 @@
 //! The command line and the environment: every setting of this program, and nothing else reads them.
 
+pub(crate) mod oidc;
 pub(crate) mod people;
 
 use std::net::SocketAddr;
@@ -63,6 +64,8 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) http: HttpArgs,
     #[command(flatten)]
+    pub(crate) oidc: oidc::OidcArgs,
+    #[command(flatten)]
     pub(crate) database: DatabaseArgs,
     #[command(flatten)]
     pub(crate) s3: S3Args,
@@ -118,9 +121,10 @@ pub(crate) struct HttpArgs {
 
 impl HttpArgs {
     /// The settings of the server.
-    pub(crate) fn settings(&self, webhooks: &WebhookArgs) -> Settings {
+    pub(crate) fn settings(&self, webhooks: &WebhookArgs, oidc: &oidc::OidcArgs) -> Settings {
         let public_url = self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.listen));
         Settings {
+            oidc: oidc.settings(),
             public_url: public_url.trim_end_matches('/').to_owned(),
             idempotency_required: self.idempotency_required,
             requests_max: self.requests_max,

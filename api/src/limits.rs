@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use crate::ops::OidcSettings;
+
 /// Body of a request.
 pub(crate) const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Batches that this process reads and takes in at once; with their size this bounds the memory they take.
@@ -294,6 +296,8 @@ pub(crate) const SIGN_IN_TRIES_MAX: i32 = 5;
 pub(crate) const SIGN_IN_KNOWN_TRIES_MAX: i32 = 10;
 /// Tries from one address, as whomever.
 pub(crate) const SIGN_IN_ADDRESS_TRIES_MAX: i32 = 50;
+/// How long somebody may take to sign in at an issuer.
+pub(crate) const SIGN_IN_TRIP_TTL: Duration = Duration::from_mins(10);
 /// Passwords that are tried at once: each takes 19 MiB and a core.
 pub(crate) const PASSWORDS_AT_ONCE_MAX: usize = 2;
 /// Longest wait for that.
@@ -357,6 +361,8 @@ pub struct Settings {
     pub webhooks_loopback: bool,
     /// The secret of our client at Cronofy, which signs what it says with it.
     pub cronofy_secret: Option<SecretString>,
+    /// Where people may sign in besides here.
+    pub oidc: Option<OidcSettings>,
     /// Proxies in front of us that add to `X-Forwarded-For`.
     pub proxies: u8,
     /// Event streams a tenant may hold open.

@@ -19,6 +19,7 @@ use crate::{
         BATCHES_MAX, COMPLETING_MAX, LARGE_READS_MAX, OPS_REFUSALS_MAX, OPS_REQUESTS_MAX, OPS_STREAMS_MAX,
         OPS_WINDOW_S, PASSWORDS_AT_ONCE_MAX, Settings, WEBHOOKS_WINDOW_S,
     },
+    ops::Issuer,
     rate::Rates,
     routes::health::Ready,
 };
@@ -39,6 +40,7 @@ pub struct App {
     pub(crate) people: Rates<UserId>,
     pub(crate) refusals: Rates<UserId>,
     pub(crate) passwords: Arc<Semaphore>,
+    pub(crate) issuer: Option<Issuer>,
     pub(crate) intake: Intake,
     pub(crate) in_flight: InFlight,
     pub(crate) hub: Hub,
@@ -61,6 +63,7 @@ impl AppState {
             hooks: Rates::new(settings.webhooks_per_source_max, WEBHOOKS_WINDOW_S),
             people: Rates::new(OPS_REQUESTS_MAX, OPS_WINDOW_S),
             refusals: Rates::new(OPS_REFUSALS_MAX, OPS_WINDOW_S),
+            issuer: settings.oidc.clone().map(|oidc| Issuer::new(oidc, &settings.public_url)),
             passwords: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE_MAX)),
             intake: Intake::new(db.clone()),
             in_flight: InFlight::default(),

@@ -15,7 +15,8 @@ pub(crate) async fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let db = args.masters.give(Db::connect(&args.database.options(Role::Api))?)?;
     settings::check_keys(&db).await?;
     let blobs = Blobs::connect(&args.s3.options())?;
-    let app = AppState::new(db.clone(), blobs, args.http.settings(&args.webhooks), Some(metrics));
+    let settings = args.http.settings(&args.webhooks, &args.oidc);
+    let app = AppState::new(db.clone(), blobs, settings, Some(metrics));
     let listen = args.http.listen;
     let listener =
         TcpListener::bind(listen).await.with_context(|| format!("could not listen on {listen}"))?;

@@ -6,7 +6,11 @@ use anyhow::Context;
 use api::{UserRole, ops};
 use jobs::{TenantId, UserId};
 use serde_json::{Value, json};
-use store::{Db, Tx, audit, keys, users};
+use store::{
+    Db, Tx, audit,
+    identities::{self, Identity},
+    keys, users,
+};
 
 use super::{owner, say};
 use crate::config::people::{PlaceArgs, UserArgs, UserCommand};
@@ -44,6 +48,18 @@ pub(crate) async fn run(args: &UserArgs) -> anyhow::Result<()> {
         UserCommand::Totp { email, off } => totp(&db, email, *off).await?,
         UserCommand::Disable { email } => set_disabled(&db, email, true).await?,
         UserCommand::Enable { email } => set_disabled(&db, email, false).await?,
+        UserCommand::Link { email, issuer, subject } => {
+            link(&db, email, Identity { issuer, subject }).await?;
+        }
+        UserCommand::Unlink { email } => {
+            let (user, said) = (users::by_email(&db, email).await?, note("user.unlink", email, &Value::Null));
+            change(&db, None, &said, async |tx| {
+                anyhow::ensure!(identities::unlink(tx, user).await? > 0, "no issuer knows {email}");
+                Ok(())
+            })
+            .await?;
+            say("Unlinked.")?;
+        }
         UserCommand::Seal => {
             let said = note("user.seal", "*", &Value::Null);
             let sealed = change(&db, None, &said, async |tx| Ok(users::seal(&db, tx).await?)).await?;
@@ -123,6 +139,21 @@ async fn totp(db: &Db, email: &str, off: bool) -> anyhow::Result<()> {
         Some(secret) => say(&ops::totp_address(&secret, email)),
         None => say("No code is asked for any more."),
     }
+}
+
+async fn link(db: &Db, email: &str, identity: Identity<'_>) -> anyhow::Result<()> {
+    users::by_email(db, email).await?;
+    let said = note("user.link", email, &json!({ "issuer": identity.issuer, "subject": identity.subject }));
+    change(db, None, &said, async |tx| {
+        let is_linked = identities::link(tx, identity, &email.to_lowercase()).await?;
+        anyhow::ensure!(
+            is_linked,
+            "{email} is disabled or has another subject there, or the subject is somebody else's; see api user unlink"
+        );
+        Ok(())
+    })
+    .await?;
+    say("Linked.")
 }
 
 async fn set_disabled(db: &Db, email: &str, is_disabled: bool) -> anyhow::Result<()> {

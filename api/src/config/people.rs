@@ -81,6 +81,22 @@ pub(crate) enum UserCommand {
         /// What they sign in with
         email: String,
     },
+    /// Take an issuer's word for somebody, whom it calls by this subject: where it does not say that addresses are verified
+    Link {
+        /// What they sign in with here
+        email: String,
+        /// The issuer, as CREWLINE_OIDC_ISSUER says
+        #[arg(long)]
+        issuer: String,
+        /// What it calls them; the log of who was refused says it
+        #[arg(long)]
+        subject: String,
+    },
+    /// Forget who somebody is at issuers; their sessions end
+    Unlink {
+        /// What they sign in with here
+        email: String,
+    },
     /// Seal the secrets of code generators that were made when there was no master key, or by a version that sealed them otherwise
     Seal,
 }

@@ -74,7 +74,7 @@ fn line(entry: &Entry, said: &Value) -> Markup {
             }
             td { (state(text("outcome"))) }
             td.wide {
-                @for name in ["asked", "before", "after", "from"] {
+                @for name in ["asked", "before", "after", "from", "issuer", "subject", "why"] {
                     @if said.get(name).is_some_and(|value| !value.is_null()) { div { span.soft { (name) " " } code { (said[name]) } } }
                 }
             }

@@ -7,7 +7,7 @@ use axum::{
 };
 use chrono::{TimeDelta, Utc};
 use maud::{Markup, html};
-use serde_json::Value;
+use serde_json::{Value, json};
 use store::{
     attempts::{self, Attempt},
     logs::{self, Line},
@@ -67,10 +67,11 @@ pub(super) async fn show(
         }
         @if visit.sees_payloads { div #log data-live { h2 { "Log" } (log(&lines)) } }
         @if let Some(preview) = &preview { h2 { "What came of it" } (preview.shown) }
-        @if let Some(relatives) = relatives { (relatives) }
+        (relatives)
         (facts_of(&record, &slug))
         @if let Some(changed) = changed { (changed) }
         (payloads(&record, visit.sees_payloads))
+        @if visit.sees_payloads { (request(&record, &app.settings.public_url)) }
     };
     let live = (!is.is_final()).then(|| format!("{base}/{id}/live"));
     let origin = preview.and_then(|preview| preview.origin);
@@ -152,7 +153,7 @@ fn timeline(record: &JobRecord, tried: &[Attempt]) -> Markup {
                     @if let Some(at) = attempt.started_at.or(attempt.finished_at) { (words::when(at)) }
                     " attempt " (attempt.attempt) " " (state(&attempt.outcome))
                     @if let (Some(from), Some(to)) = (attempt.started_at, attempt.finished_at) { " after " (words::span(to - from)) }
-                    @if let Some(worker) = &attempt.worker { span.soft { " on " (worker) } }
+                    @if let Some(worker) = &attempt.worker { span.soft { " on " (worker) ", fence " (attempt.fence) } }
                     @if let Some(error) = &attempt.error { div.wrong { (error.0["message"].as_str().unwrap_or_default()) } }
                 }
             }
@@ -180,6 +181,7 @@ fn facts_of(record: &JobRecord, slug: &str) -> Markup {
     html! {
         h2 { "Facts" }
         dl.facts {
+            div { dt { "Kind" } dd { a href={ "/docs#" (record.kind) } { (record.kind) } } }
             div { dt { "Queue" } dd { a href={ "/ops/t/" (slug) "/queues#" (record.queue) } { (record.queue) } } }
             div { dt { "Priority" } dd { (record.priority) } }
             div { dt { "Attempts" } dd { (record.attempt) " of " (record.max_attempts) } }
@@ -200,15 +202,30 @@ fn payloads(record: &JobRecord, sees_payloads: bool) -> Markup {
     html! {
         h2 { "Arguments" } (payload(&record.args.0))
         @if let Some(result) = result { h2 { "Result" } (payload(result)) }
-        @if let Some(metadata) = &record.metadata { h2 { "Metadata" } (json(&metadata.0)) }
+        @if let Some(metadata) = &record.metadata { h2 { "Metadata" } (pretty(&metadata.0)) }
+    }
+}
+
+/// How the same is asked for once more, from a terminal.
+fn request(record: &JobRecord, public_url: &str) -> Markup {
+    let Some(args) = record.args.0.inline() else { return html! {} };
+    let body = json!({ "kind": record.kind, "args": args }).to_string().replace('\'', r"'\''");
+    html! {
+        details.form {
+            summary { "As a request" }
+            pre tabindex="0" {
+                "curl -H \"Authorization: Bearer $CREWLINE_KEY\" -H \"Idempotency-Key: $(uuidgen)\" \\\n  --json '" (body) "' "
+                (public_url) "/v1/jobs"
+            }
+        }
     }
 }
 
 fn payload(payload: &Payload) -> Markup {
     let large = || html! { p.soft { "It is large and lies in the object store; the API leads to it." } };
-    payload.inline().map_or_else(large, json)
+    payload.inline().map_or_else(large, pretty)
 }
 
-fn json(value: &Value) -> Markup {
+fn pretty(value: &Value) -> Markup {
     html! { pre tabindex="0" { (format!("{value:#}")) } }
 }

@@ -78,7 +78,7 @@ if (badge) {
   show();
 }
 
-// Keys that lead somewhere: g and the first letter of a section, the next one that has it; / to search; l to pause.
+// Keys that lead somewhere: g and the first letter of a section, the next one that has it; / to search; l to pause; ? names them.
 let led = false;
 addEventListener("keydown", (event) => {
   if (event.altKey || event.ctrlKey || event.metaKey || event.target.closest("input, select, textarea")) return;
@@ -96,5 +96,7 @@ addEventListener("keydown", (event) => {
     if (field) { event.preventDefault(); field.focus(); }
   } else if (event.key === "l") {
     badge?.click();
+  } else if (event.key === "?") {
+    say("Keys: g and the first letter of a section, / to search, l to pause what is live.");
   }
 });

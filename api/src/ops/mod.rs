@@ -15,11 +15,13 @@ mod cloning;
 mod errors;
 mod guard;
 mod home;
+mod issuer;
 mod job;
 mod jobs;
 mod layout;
 mod live;
 mod messages;
+mod oidc;
 mod origin;
 mod passwords;
 mod preview;
@@ -37,18 +39,23 @@ mod weights;
 mod words;
 mod workers;
 
-pub(crate) use self::routes::router;
 pub use self::{
     access::Right,
+    issuer::OidcSettings,
     passwords::{
         hash_password, is_email, is_password, new_password, new_totp_secret, totp_address, totp_code,
     },
     routes::{Listed, list},
 };
+pub(crate) use self::{issuer::Issuer, routes::router};
 
 /// How the whole installation stands.
 const ROOT: &str = "/ops";
 /// Where people sign in.
 const SIGN_IN: &str = "/ops/sign-in";
+/// Where they leave for an issuer, and come back to.
+const OIDC: &str = "/ops/sign-in/oidc";
+/// Where they give a code after that.
+const OIDC_CODE: &str = "/ops/sign-in/oidc/code";
 /// The tenants that somebody may look at.
 const TENANTS_OF_MINE: &str = "/ops/mine";

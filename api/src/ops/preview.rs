@@ -1,7 +1,7 @@
 //! What came of a job, as people see it: pictures, a film that plays, words that were sent, who was ranked, how telling went.
 
 use ::jobs::{
-    AssetId, AssetState, Job, MessageId, TenantId,
+    AssetId, AssetState, Job, MessageId, PartyId, TenantId,
     kinds::{
         match_rank::MatchRank,
         media_rendition::{MediaRendition, Renditions},
@@ -20,6 +20,7 @@ use store::{
     media::{self, Rendition},
     messages,
     outbox::{self, Attempt},
+    parties,
     payload::Payload,
     reads::JobRecord,
 };
@@ -183,12 +184,15 @@ fn told(base: &str, planned: &Planned) -> Markup {
 async fn ranked(app: &AppState, tenant: TenantId, args: &MatchRank) -> Result<Option<Preview>, Problem> {
     let receipt = matches::receipt(&app.db, tenant, args.request, args.round).await?;
     let Some(ranking) = receipt.map(|receipt| receipt.receipt.0) else { return Ok(None) };
+    let first = ranking.ranked.get(..PREVIEW_ROWS_MAX).unwrap_or(&ranking.ranked);
+    let ids: Vec<PartyId> = first.iter().map(|one| one.party).collect();
+    let names = parties::names(&app.db, tenant, &ids).await?;
     Ok(Some(Preview::of(html! {
         table {
             thead { tr { th.number { "Place" } th { "Who" } th.number { "Score" } th.number.wide { "Metres" } th.number.wide { "Minutes of the way" } } }
-            tbody { @for (place, one) in (1..).zip(ranking.ranked.iter().take(PREVIEW_ROWS_MAX)) { tr {
+            tbody { @for (place, one) in (1..).zip(first) { tr {
                 td.number { (place) }
-                td { code { (one.party) } }
+                td { @if let Some(name) = names.get(&one.party) { (name) " " } code.soft { (one.party) } }
                 td.number { (words::count(one.score.into())) }
                 td.number.wide { @match one.metres { Some(metres) => (words::count(metres.into())), None => "–" } }
                 td.number.wide { (one.travel_minutes) }

@@ -1,4 +1,6 @@
-//! The queues: how each stands and went, and pauses.
+//! The queues and kinds: how each stands and went, and pauses.
+
+use std::collections::BTreeMap;
 
 use axum::{
     Form,
@@ -32,6 +34,8 @@ use crate::{
     routes::{self, pauses},
 };
 
+/// Minutes that say at which pace a queue is worked off.
+const PACE_MINUTES: i64 = 10;
 /// The time that is offered for it.
 const OFFERED: TimeDelta = TimeDelta::hours(1);
 
@@ -44,6 +48,7 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
         div #queues data-live {
             @for queue in &hour.queues { (section(&hour, queue)) }
             @if hour.queues.is_empty() { p { "No job has been submitted yet." } }
+            @if !hour.minutes.is_empty() { (kinds(&hour, &place.slug)) }
             @if !hour.pauses.is_empty() {
                 h2 { "Pauses" }
                 (pauses_table(&visit, &place.slug, &hour.pauses))
@@ -86,6 +91,7 @@ fn section(hour: &Hour, queue: &Standing) -> Markup {
             dl.facts {
                 div { dt { "Waiting" } dd { (words::up_to(queue.waiting, WAITING_COUNTED_MAX.into())) } }
                 div { dt { "Oldest" } dd { @match queue.oldest_at { Some(at) => (words::span(hour.now - at)), None => "–" } } }
+                @if let Some(left) = left(hour, queue, &of_queue) { div { dt { "Worked off in" } dd { "about " (words::span(left)) } } }
                 div { dt { "Running" } dd { (words::count(queue.running)) " of " (words::many(slots, "slot", "slots")) } }
                 div { dt { "Workers" } dd { (words::count(workers)) } }
                 div { dt { "Wait" } dd { (charts::said(waits)) } }
@@ -93,6 +99,39 @@ fn section(hour: &Hour, queue: &Standing) -> Markup {
                 div { dt { "Completed" } dd { (charts::sparkline(&per_minute(|minute| minute.completed), "completed")) } }
                 div.bad { dt { "Failed" } dd { (charts::sparkline(&per_minute(|minute| minute.failed), "failed")) } }
             }
+        }
+    }
+}
+
+/// How long what waits takes at the pace of the last minutes, if nothing more comes; none where that cannot be told.
+fn left(hour: &Hour, queue: &Standing, of_queue: &[&Minute]) -> Option<TimeDelta> {
+    let since = hour.now - TimeDelta::minutes(PACE_MINUTES);
+    let lately = of_queue.iter().filter(|minute| minute.minute >= since);
+    let ended: i64 = lately.map(|minute| i64::from(minute.completed + minute.discarded)).sum();
+    let is_known = (1..=i64::from(WAITING_COUNTED_MAX)).contains(&queue.waiting) && ended > 0;
+    is_known.then(|| TimeDelta::seconds((queue.waiting * PACE_MINUTES * 60 / ended).max(1)))
+}
+
+/// How each kind went in the last hour.
+fn kinds(hour: &Hour, slug: &str) -> Markup {
+    let mut by_kind: BTreeMap<&str, Vec<&Minute>> = BTreeMap::new();
+    for minute in &hour.minutes {
+        by_kind.entry(&minute.kind).or_default().push(minute);
+    }
+    let sum = |minutes: &[&Minute], of: fn(&Minute) -> i32| -> i64 {
+        minutes.iter().map(|minute| i64::from(of(minute))).sum()
+    };
+    html! {
+        h2 { "Kinds in the last hour" }
+        table {
+            thead { tr { th { "Kind" } th.number { "Completed" } th.number { "Failed" } th.wide { "Wait" } th.wide { "Run" } } }
+            tbody { @for (kind, minutes) in &by_kind { tr {
+                td { a href={ "/ops/t/" (slug) "/jobs?kind=" (kind) } { (kind) } }
+                td.number { (words::count(sum(minutes, |minute| minute.completed))) }
+                td.number { (words::count(sum(minutes, |minute| minute.failed))) }
+                td.wide { (charts::said(charts::percentiles(minutes.iter().map(|minute| &minute.wait_ms)))) }
+                td.wide { (charts::said(charts::percentiles(minutes.iter().map(|minute| &minute.run_ms)))) }
+            } } }
         }
     }
 }

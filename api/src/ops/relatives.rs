@@ -1,18 +1,55 @@
-//! What a job of a workflow waited for, and what waits for it.
+//! What led to a job and what followed from it; of a job of a workflow also what it waited for, and what waits for it.
 
 use ::jobs::JobId;
 use maud::{Markup, html};
 use store::{
     reads::JobRecord,
-    relatives,
+    relatives::{self, Relative},
     workflows::{self, Step},
 };
 
 use super::{guard::Visit, layout::state, words};
 use crate::{AppState, limits::PREVIEW_ROWS_MAX, problem::Problem};
 
+/// All of it; nothing for a job that stands alone.
+pub(super) async fn of(app: &AppState, visit: &Visit, record: &JobRecord) -> Result<Markup, Problem> {
+    let (steps, family) = (steps(app, visit, record).await?, family(app, visit, record).await?);
+    Ok(html! { @for part in steps.iter().chain(&family) { (part) } })
+}
+
+/// The jobs whose end brought this one about, and those that its own end brought about.
+async fn family(app: &AppState, visit: &Visit, record: &JobRecord) -> Result<Option<Markup>, Problem> {
+    let place = visit.here()?;
+    let found = relatives::of_job(&app.db, place.id, record.id(), PREVIEW_ROWS_MAX as i64 + 1).await?;
+    if found.is_empty() {
+        return Ok(None);
+    }
+    let (parents, children): (Vec<&Relative>, Vec<&Relative>) = found.iter().partition(|one| one.is_parent);
+    let line = |word: &str, one: &Relative| {
+        html! {
+            tr {
+                td { (word) }
+                td { a href={ "/ops/t/" (place.slug) "/jobs/" (one.id()) } { (one.kind) } div.soft { code { (one.id()) } } }
+                td { (state(&one.state)) }
+            }
+        }
+    };
+    let is_more = [&parents, &children].iter().any(|all| all.len() > PREVIEW_ROWS_MAX);
+    Ok(Some(html! {
+        h2 { "What led to it, and what followed" }
+        table {
+            thead { tr { th { "How" } th { "Job" } th { "State" } } }
+            tbody {
+                @for one in parents.iter().take(PREVIEW_ROWS_MAX) { (line("led to it", one)) }
+                @for one in children.iter().take(PREVIEW_ROWS_MAX) { (line("followed", one)) }
+            }
+        }
+        @if is_more { p.soft { "There are more." } }
+    }))
+}
+
 /// The steps before and after the job's own, with their jobs; none for a job that is in no workflow.
-pub(super) async fn of(app: &AppState, visit: &Visit, record: &JobRecord) -> Result<Option<Markup>, Problem> {
+async fn steps(app: &AppState, visit: &Visit, record: &JobRecord) -> Result<Option<Markup>, Problem> {
     let Some(member) = record.member_of() else { return Ok(None) };
     let place = visit.here()?;
     let Some((workflow, steps)) = workflows::get(&app.db, place.id, member.workflow).await? else {

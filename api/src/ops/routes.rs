@@ -12,7 +12,7 @@ use super::{
     access::Right,
     alerts, audit, bulk, cloning, errors,
     guard::{self, Gate},
-    home, job, jobs, live, messages, queues, schedules, sign_in,
+    home, job, jobs, live, messages, oidc, queues, schedules, sign_in,
     subject::Subject,
     tenants, views, webhooks, weights, workers,
 };
@@ -65,6 +65,8 @@ pub fn list() -> Vec<Listed> {
 pub(crate) fn router(app: &AppState) -> Router<AppState> {
     let open = Router::new()
         .route(super::SIGN_IN, get(sign_in::show).post(sign_in::sign_in))
+        .route(super::OIDC, get(oidc::back).post(oidc::leave))
+        .route(super::OIDC_CODE, post(oidc::code))
         .route("/ops/style.css", get(async || static_files::style(include_str!("style.css"))))
         .route("/ops/live.js", get(async || static_files::script(include_str!("live.js"))));
     let guarded = table().into_iter().fold(Router::new(), |router, (route, handler)| {

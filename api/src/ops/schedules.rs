@@ -71,6 +71,10 @@ pub(super) async fn show(
             p.alarm { "■ Paused " (words::when(at)) " by " (schedule.paused_by.as_deref().unwrap_or_default()) ": " (schedule.pause_reason.as_deref().unwrap_or_default()) }
         }
         @if visit.may(Right::Operate) { (steering(&visit, &base, &schedule)) }
+        dl.facts {
+            div { dt { "While a job of it runs" } dd { (schedule.overlap.replace('_', " ")) } }
+            div { dt { "Slots that were missed" } dd { (schedule.catch_up) } }
+        }
         h2 { "Next" }
         ol.plain { @for slot in timetable::next_fires(&cron, zone, schedule.read_at) { li { (slot.local) " " span.soft { (words::when(slot.at)) } } } }
         h2 { "What came of it" }

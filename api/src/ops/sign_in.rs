@@ -12,7 +12,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
-use maud::html;
+use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::json;
 use store::{
@@ -34,11 +34,14 @@ use crate::{
     server::Peer,
 };
 
+/// Bytes of where to go afterwards.
+const NEXT_BYTES_MAX: usize = 8_000;
+
 /// Where to go afterwards.
 #[derive(Debug, Deserialize)]
 pub(super) struct Next {
     #[serde(default)]
-    next: String,
+    pub(super) next: String,
 }
 
 /// What the form sends.
@@ -53,8 +56,8 @@ pub(super) struct Credentials {
 }
 
 /// The form.
-pub(super) async fn show(Query(Next { next }): Query<Next>) -> Response {
-    page(StatusCode::OK, "", &next, None)
+pub(super) async fn show(State(app): State<AppState>, Query(Next { next }): Query<Next>) -> Response {
+    page(&app, StatusCode::OK, "", &next, None)
 }
 
 /// Begins a session for whoever proves who they are.
@@ -70,18 +73,21 @@ pub(super) async fn sign_in(
             let cookie = session::keep(&token, &app.settings.public_url);
             ([(header::SET_COOKIE, cookie)], Redirect::to(inside(&form.next))).into_response()
         }
-        Err(problem) if problem.code().status().is_client_error() => {
-            let mut response = page(problem.code().status(), &form.email, &form.next, Some(problem.detail()));
-            if problem.code() == Code::RateLimited {
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(SIGN_IN_SPAN.as_secs()));
-            }
-            response
-        }
-        Err(problem) => {
-            tracing::error!(error = problem.chain(), "Nobody can sign in");
-            layout::problem(&problem, super::SIGN_IN)
-        }
+        Err(problem) => turned_away(&app, &form.email, &form.next, &problem),
     }
+}
+
+/// The form again, or a page that says that nobody can sign in.
+pub(super) fn turned_away(app: &AppState, email: &str, next: &str, problem: &Problem) -> Response {
+    if !problem.code().status().is_client_error() {
+        tracing::error!(error = problem.chain(), "Nobody can sign in");
+        return layout::problem(problem, super::SIGN_IN);
+    }
+    let mut response = page(app, problem.code().status(), email, next, Some(problem.detail()));
+    if problem.code() == Code::RateLimited {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(SIGN_IN_SPAN.as_secs()));
+    }
+    response
 }
 
 async fn try_it(
@@ -108,8 +114,7 @@ async fn try_it(
         ],
     };
     if !sessions::count_try(&app.db, &counted, SIGN_IN_SPAN).await? {
-        let detail = format!("too many tries; wait {} minutes", SIGN_IN_SPAN.as_secs() / 60);
-        return Err(Problem::new(Code::RateLimited, detail));
+        return Err(too_many());
     }
     let of_codes = digest(&["code", &email]);
     let proved = prove(app, found.as_ref(), form, browser.is_none().then_some(of_codes)).await?;
@@ -158,14 +163,24 @@ async fn prove(
         return Ok(None);
     }
     let Some(secret) = user.and_then(|user| user.totp_secret.as_deref()) else { return Ok(Some(0)) };
+    step_of(app, secret, &form.code, counted).await
+}
+
+/// The time step of a code; none when it is not right, or was tried too often as `counted`. Whoever tries too often hears what
+/// somebody with a wrong one hears: nobody learns that all else was right.
+pub(super) async fn step_of(
+    app: &AppState,
+    secret: &[u8],
+    code: &str,
+    counted: Option<[u8; 32]>,
+) -> Result<Option<i64>, Problem> {
     if let Some(key) = counted
         && !sessions::count_try(&app.db, &[(key, SIGN_IN_TRIES_MAX)], SIGN_IN_SPAN).await?
     {
-        // In the words of a wrong password: nobody learns that theirs was right.
         return Ok(None);
     }
     let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    Ok(passwords::totp_step(secret, form.code.trim(), now_s))
+    Ok(passwords::totp_step(secret, code.trim(), now_s))
 }
 
 /// Writes down that somebody did not prove who they are.
@@ -179,11 +194,17 @@ fn wrong() -> Problem {
     Problem::new(Code::SignedOut, "the address, the password or the code is not right")
 }
 
+/// What whoever tries too often is told.
+pub(super) fn too_many() -> Problem {
+    let detail = format!("too many tries; wait {} minutes", SIGN_IN_SPAN.as_secs() / 60);
+    Problem::new(Code::RateLimited, detail)
+}
+
 /// A path of ours, whatever was asked for.
-fn inside(next: &str) -> &str {
+pub(super) fn inside(next: &str) -> &str {
     let is_ours =
         (next == super::ROOT || next.starts_with("/ops/")) && next.bytes().all(|b| b.is_ascii_graphic());
-    if is_ours && !next.contains('\\') { next } else { super::ROOT }
+    if is_ours && !next.contains('\\') && next.len() <= NEXT_BYTES_MAX { next } else { super::ROOT }
 }
 
 /// Ends the session.
@@ -198,16 +219,26 @@ pub(super) async fn sign_out(
     Ok(Redirect::to(super::SIGN_IN))
 }
 
-fn page(status: StatusCode, email: &str, next: &str, wrong: Option<&str>) -> Response {
+/// Where a code is typed.
+pub(super) fn code_field() -> Markup {
+    html! { input name="code" inputmode="numeric" autocomplete="one-time-code" maxlength="6" pattern="[0-9]*"; }
+}
+
+fn page(app: &AppState, status: StatusCode, email: &str, next: &str, wrong: Option<&str>) -> Response {
     let body = html! {
         form.sign-in method="post" action=(super::SIGN_IN) {
             @if let Some(wrong) = wrong { p.wrong role="alert" { (wrong) } }
             input type="hidden" name="next" value=(next);
             label { "E-mail" input type="email" name="email" value=(email) required autocomplete="username" autofocus[email.is_empty()]; }
             label { "Password" input type="password" name="password" required autocomplete="current-password" maxlength=(PASSWORD_BYTES_MAX); }
-            label { "Code" span.soft { " if you use a generator" }
-                input name="code" inputmode="numeric" autocomplete="one-time-code" maxlength="6" pattern="[0-9]*"; }
+            label { "Code" span.soft { " if you use a generator" } (code_field()) }
             button { "Sign in" }
+        }
+        @if let Some(issuer) = &app.issuer {
+            form.sign-in.elsewhere method="post" action=(super::OIDC) {
+                input type="hidden" name="next" value=(next);
+                button { (issuer.settings.button) }
+            }
         }
     };
     layout::alone(status, "Sign in", &body)
@@ -225,5 +256,6 @@ mod tests {
         {
             assert_eq!(inside(outside), "/ops", "{outside:?}");
         }
+        assert_eq!(inside(&format!("/ops/{}", "x".repeat(8_000))), "/ops");
     }
 }

@@ -1,5 +1,7 @@
 //! The worker processes.
 
+use std::collections::BTreeMap;
+
 use axum::{
     extract::{Path, State},
     response::{IntoResponse, Redirect, Response},
@@ -26,10 +28,17 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
     let is_silent = |worker: &Worker| now - worker.seen_at > SILENT;
     let silent = workers.iter().filter(|worker| is_silent(worker)).count();
     let here = workers.len() - silent;
+    let mut versions: BTreeMap<&str, i64> = BTreeMap::new();
+    for worker in workers.iter().filter(|worker| !is_silent(worker)) {
+        *versions.entry(&worker.version).or_default() += 1;
+    }
     let body = html! {
         p.calm[here > 0].alarm[here == 0] {
             (words::many(here as i64, "worker is there", "workers are there"))
             @if silent > 0 { ", " (words::many(silent as i64, "has", "have")) " said nothing for half a minute" } "."
+        }
+        @if versions.len() > 1 {
+            p.alarm { "They are of " (versions.len()) " versions: " @for (version, of_it) in &versions { span.tag { (version) " × " (of_it) } " " } }
         }
         table {
             thead { tr { th { "Worker" } th.wide { "Version" } th { "Queues and slots" } th.number { "Running" } th.number.wide { "Memory" } th { "Last beat" } th.wide { "Since" } th { "" } } }

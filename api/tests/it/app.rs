@@ -48,6 +48,7 @@ pub(crate) fn settings() -> Settings {
         webhooks_per_source_max: 100_000,
         webhooks_loopback: true,
         cronofy_secret: None,
+        oidc: None,
         proxies: 0,
         streams_max: 20,
         connections_max: 1_000,

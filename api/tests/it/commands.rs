@@ -67,12 +67,20 @@ async fn somebody_is_let_in_and_taken_out_and_the_log_is_verified() {
     let listed = printed(&api(&app, &["user", "list"]));
     assert_eq!(listed, "ann@acme.test\tactive\tcode\tacme:tenant_operator+payloads\tAnn");
     assert_eq!(printed(&api(&app, &["user", "withdraw", "ann@acme.test", "--tenant", "acme"])), "Withdrawn.");
+    let link = |subject| {
+        let at = ["--issuer", "https://sso.acme.test", "--subject", subject];
+        api(&app, &[&["user", "link", "Ann@acme.test"], at.as_slice()].concat())
+    };
+    assert_eq!(printed(&link("7")), "Linked.");
+    assert!(!link("8").status.success(), "one subject at one issuer");
+    assert_eq!(printed(&api(&app, &["user", "unlink", "ann@acme.test"])), "Unlinked.");
+    assert!(!api(&app, &["user", "unlink", "ann@acme.test"]).status.success());
     assert_eq!(printed(&api(&app, &["user", "disable", "ann@acme.test"])), "Disabled.");
     assert_ne!(printed(&api(&app, &["user", "password", "ann@acme.test"])), password);
 
     let verified = printed(&api(&app, &["audit", "verify"]));
     let chains: Vec<_> = verified.lines().map(|line| line.rsplit_once('\t').unwrap().0).collect();
-    assert_eq!(chains, ["*\twhole\t4", "acme\twhole\t2"]);
+    assert_eq!(chains, ["*\twhole\t6", "acme\twhole\t2"]);
     app.execute(
         "update audit_entry set entry = replace(entry, 'payloads', 'Payloads') where tenant_id is not null",
     )

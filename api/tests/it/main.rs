@@ -25,6 +25,7 @@ mod idempotency;
 mod inbox_events;
 mod intake;
 mod notifications;
+mod oidc;
 mod ops;
 mod ops_bounds;
 mod ops_home;

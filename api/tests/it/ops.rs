@@ -317,6 +317,7 @@ async fn payloads_are_for_those_who_may_see_them() {
         page.contains("a &lt;secret&gt; word") && page.contains("&lt;b&gt;") && !page.contains("<secret>"),
         "{page}"
     );
+    assert!(page.contains("As a request") && page.contains("http://crewline.test/v1/jobs"), "{page}");
     assert!(!page.contains("/retry\""), "a viewer is offered nothing to do");
 }
 

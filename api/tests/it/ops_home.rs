@@ -1,4 +1,4 @@
-//! What the dashboard's home says is wrong.
+//! What the dashboard says of how things stand: at home, of workers, of queues and kinds.
 
 use api::UserRole;
 use reqwest::StatusCode;
@@ -23,5 +23,44 @@ async fn an_endpoint_that_was_switched_off_is_an_alarm() {
     let link = format!("/ops/t/acme/webhooks/out/{}", made.body["id"].as_str().unwrap());
     for said in ["Switched off", &link, "nothing got through for 5 days"] {
         assert!(home.contains(said), "{said}: {home}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_of_several_versions_are_told() {
+    let app = TestApp::start().await;
+    let ann = Person::signed_in(&app, "ann", &[(None, UserRole::Viewer, false)]).await;
+    for name in ["one", "other"] {
+        app.execute(&format!(
+            "insert into worker (name, version, queues, slots) values ('{name}', '1.0', '{{default}}', '{{1}}')"
+        ))
+        .await;
+    }
+    let (status, page) = ann.page("/ops/workers").await;
+    assert!(status.is_success() && !page.contains("They are of"), "{page}");
+    app.execute("update worker set version = '1.1' where name = 'other'").await;
+    let (_, page) = ann.page("/ops/workers").await;
+    assert!(page.contains("They are of 2 versions") && page.contains("1.1 × 1"), "{page}");
+    app.execute("update worker set seen_at = now() - interval '1 hour' where name = 'other'").await;
+    assert!(!ann.page("/ops/workers").await.1.contains("They are of"), "one of them is gone");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_kind_says_how_it_went_and_a_queue_how_long_it_takes() {
+    let app = TestApp::start().await;
+    let ann = Person::signed_in(&app, "ann", &[(Some(app.tenant), UserRole::Viewer, false)]).await;
+    app.submit(json!({})).await;
+    let (_, page) = ann.page("/ops/t/acme/queues").await;
+    assert!(!page.contains("Kinds in the last hour") && !page.contains("Worked off in"), "{page}");
+    let none = ["0"; 16].join(",");
+    app.execute(&format!(
+        "insert into work_minute (tenant_id, minute, queue, kind, completed, failed, discarded, wait_ms, run_ms)
+         values ('{}', now() - interval '2 min', 'default', 'probe.work', 1234, 5, 0, '{{{none}}}', '{{{none}}}')",
+        app.tenant.as_uuid()
+    ))
+    .await;
+    let (_, page) = ann.page("/ops/t/acme/queues").await;
+    for said in ["Kinds in the last hour", "jobs?kind=probe.work", "1,234", "Worked off in", "about 1 s"] {
+        assert!(page.contains(said), "{said}: {page}");
     }
 }

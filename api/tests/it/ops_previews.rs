@@ -3,18 +3,26 @@
 use api::UserRole;
 use blob::Key;
 use jobs::{
-    AssetId, Job, MessageId, Queue, WebhookDeliveryId, WebhookEndpointId,
-    kinds::{media_rendition::MediaRendition, notify_send::NotifySend, webhook_deliver::WebhookDeliver},
+    AssetId, Job, MatchRequestId, MessageId, PartyId, Queue, WebhookDeliveryId, WebhookEndpointId,
+    kinds::{
+        match_rank::MatchRank, media_rendition::MediaRendition, notify_send::NotifySend,
+        probe_work::ProbeWork, webhook_deliver::WebhookDeliver,
+    },
 };
+use matching::{Factors, Past, Preferred, Ranked, Ranking, Terms};
 use reqwest::Method;
 use serde_json::{Value, json};
 use store::{
     StoreError,
     enqueue::{self, NewJob},
-    verdict::Verdict,
+    settle,
+    verdict::{Settle, Verdict},
 };
 
-use crate::{app::TestApp, ops::Person};
+use crate::{
+    app::{TestApp, completed},
+    ops::Person,
+};
 
 /// The path of a job that was done with this result.
 async fn done(app: &TestApp, args: &impl Job, result: Value) -> String {
@@ -120,4 +128,74 @@ async fn messages_are_read_and_attempts_to_tell_are_listed() {
         "{page}"
     );
     assert!(page.contains(&format!("/webhooks/out/{endpoint}")), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_ranked_is_called_by_name_and_others_names_stay_theirs() {
+    let app = TestApp::start().await;
+    let roles = |sees| [(Some(app.tenant), UserRole::Viewer, sees)];
+    let ann = Person::signed_in(&app, "ann", &roles(true)).await;
+    let bob = Person::signed_in(&app, "bob", &roles(false)).await;
+    let (request, ours, theirs) = (MatchRequestId::new(), PartyId::new(), PartyId::new());
+    let other = store::keys::create_tenant(&app.owner, "other", "Other").await.unwrap();
+    for (party, tenant, name) in [(ours, app.tenant, "Ada <b>"), (theirs, other, "Grace")] {
+        app.execute(&format!(
+            "insert into party (id, tenant_id, name, locale) values ('{}', '{}', '{name}', 'en')",
+            party.as_uuid(),
+            tenant.as_uuid()
+        ))
+        .await;
+    }
+    let one = |party| Ranked {
+        party,
+        version: 1,
+        score: 9_876,
+        factors: Factors { availability: 1, preferred: 1, reliability: 1, distance: 1, skill: 1 },
+        preferred: Preferred::No,
+        past: Past::default(),
+        metres: None,
+        radius_m: 1,
+        travel_minutes: 1,
+        week_minutes: 1,
+        last_offered_at: None,
+        flags: Vec::new(),
+    };
+    let ranked = vec![one(ours), one(theirs)];
+    let ranking = Ranking { terms: Terms::VREM, ranked, excluded: Vec::new(), is_cut: false };
+    let (id, tenant) = (request.as_uuid(), app.tenant.as_uuid());
+    app.execute(&format!(
+        "insert into match_request (id, tenant_id, reference, visit, terms, in_batch, state, created_by)
+             values ('{id}', '{tenant}', 'x', '{{}}', '{{}}', false, 'offered', 'x');
+         insert into match_receipt (tenant_id, request_id, round, receipt) values ('{tenant}', '{id}', 1, '{}')",
+        serde_json::to_string(&ranking).unwrap()
+    ))
+    .await;
+    let result = json!({ "request": request, "round": 1, "ranked": 2, "excluded": 0, "offer": null });
+    let path = done(&app, &MatchRank { request, round: 1 }, result).await;
+    let page = ann.page(&path).await.1;
+    assert!(page.contains("Ada &lt;b&gt;") && page.contains(&ours.to_string()), "{page}");
+    assert!(!page.contains("Grace") && page.contains(&theirs.to_string()), "{page}");
+    let page = bob.page(&path).await.1;
+    assert!(!page.contains("Ada") && !page.contains(&ours.to_string()), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_followed_from_a_job_is_found_from_both_ends() {
+    let app = TestApp::start().await;
+    let ann = Person::signed_in(&app, "ann", &[(Some(app.tenant), UserRole::Viewer, false)]).await;
+    let parent = app.submit(json!({})).await;
+    let claimed = app.claim().await;
+    let follow = NewJob { queue: Queue::Default, ..NewJob::of(&ProbeWork::example()).unwrap() };
+    let settled = Settle::of(&claimed[0], completed());
+    let follow_ups = std::slice::from_ref(&follow);
+    assert!(settle::settle_with(&app.worker, &settled, follow_ups, &[]).await.unwrap());
+    settle::drop_done(&app.worker, &[claimed[0].lease]).await.unwrap();
+    let page = ann.page(&format!("/ops/t/acme/jobs/{parent}")).await.1;
+    assert!(page.contains("followed") && page.contains(&format!("/jobs/{}", follow.id)), "{page}");
+    assert!(page.contains("available"), "{page}");
+    let page = ann.page(&format!("/ops/t/acme/jobs/{}", follow.id)).await.1;
+    assert!(page.contains("led to it") && page.contains(&format!("/jobs/{parent}")), "{page}");
+    let alone = app.submit(json!({})).await;
+    let page = ann.page(&format!("/ops/t/acme/jobs/{alone}")).await.1;
+    assert!(!page.contains("led to it"), "{page}");
 }

@@ -4,8 +4,9 @@
 //! another when it is called. Redirects are not followed, answers are bounded, and everything has an end.
 //!
 //! **Invariant:** nothing in this crate connects to an address that is not of the internet at large, unless a test asked for
-//! loopback.
+//! loopback, or an operator configured the address and the caller says so by [`Configured`].
 
+mod configured;
 mod error;
 mod resolver;
 mod target;
@@ -13,12 +14,13 @@ mod target;
 use std::{sync::Arc, time::Duration};
 
 use reqwest::{
-    Client, Method, RequestBuilder, Response,
-    header::{ETAG, HeaderMap, HeaderName, LOCATION, RETRY_AFTER},
+    Client, ClientBuilder, Method, RequestBuilder, Response, Url,
+    header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName, LOCATION, RETRY_AFTER},
     redirect::Policy,
 };
 use tokio::sync::OnceCell;
 
+pub use configured::{Configured, may_be_configured};
 pub use error::OutboundError;
 pub use target::{BadTarget, URL_BYTES_MAX, check};
 
@@ -60,6 +62,8 @@ pub struct Answer {
     pub etag: Option<String>,
     /// Where it is instead.
     pub location: Option<String>,
+    /// What the body is, as the other side says.
+    pub media_type: Option<String>,
     /// The beginning of the body.
     pub body: Vec<u8>,
     /// There was more of it.
@@ -70,13 +74,13 @@ pub struct Answer {
 #[derive(Debug, Clone)]
 pub struct Asked<'a> {
     /// The method.
-    pub method: &'static str,
+    pub method: &'a str,
     /// The address.
     pub url: &'a str,
     /// Who asks, and their password.
     pub user: Option<(&'a str, &'a str)>,
     /// Further headers.
-    pub headers: &'a [(&'static str, &'a str)],
+    pub headers: &'a [(&'a str, &'a str)],
     /// The body.
     pub body: Vec<u8>,
 }
@@ -93,18 +97,9 @@ impl Outbound {
     }
 
     fn build(&self) -> Result<Client, OutboundError> {
-        let options = self.options;
-        Client::builder()
-            .dns_resolver(Guarded { loopback: options.loopback, names: self.names })
-            .redirect(Policy::none())
-            // A proxy would resolve names by itself.
-            .no_proxy()
-            .referer(false)
+        bounded(self.options.connect, self.options.whole)
+            .dns_resolver(Guarded { loopback: self.options.loopback, names: self.names })
             .user_agent("Crewline/1 (webhooks)")
-            .connect_timeout(options.connect)
-            .timeout(options.whole)
-            .pool_idle_timeout(IDLE_MAX)
-            .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
             .build()
             .map_err(OutboundError::SetUp)
     }
@@ -122,7 +117,7 @@ impl Outbound {
     ) -> Result<Answer, OutboundError> {
         let request = self.request(Method::POST, url).await?.body(body);
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-        answer(request.send().await.map_err(OutboundError::of)?, bytes_max).await
+        read(request, bytes_max).await
     }
 
     /// Gets `url`, and reads up to `bytes_max` of the answer.
@@ -130,8 +125,7 @@ impl Outbound {
     /// # Errors
     /// When the address may not be spoken to, or does not answer in time.
     pub async fn get(&self, url: &str, bytes_max: usize) -> Result<Answer, OutboundError> {
-        let response = self.request(Method::GET, url).await?.send().await.map_err(OutboundError::of)?;
-        answer(response, bytes_max).await
+        read(self.request(Method::GET, url).await?, bytes_max).await
     }
 
     /// Makes a request that is neither, such as those that calendar servers take, and reads up to `bytes_max` of the answer.
@@ -139,29 +133,58 @@ impl Outbound {
     /// # Errors
     /// When the address may not be spoken to, or does not answer in time.
     pub async fn send(&self, asked: Asked<'_>, bytes_max: usize) -> Result<Answer, OutboundError> {
-        let method = Method::from_bytes(asked.method.as_bytes())
-            .map_err(|_| OutboundError::Target(BadTarget::NoUrl))?;
-        let mut request = self.request(method, asked.url).await?;
-        if let Some((user, password)) = asked.user {
-            request = request.basic_auth(user, Some(password));
-        }
-        let request =
-            asked.headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-        let response = request.body(asked.body).send().await.map_err(OutboundError::of)?;
-        answer(response, bytes_max).await
+        let url = self.check(asked.url)?;
+        read(request(self.client().await?, url, asked)?, bytes_max).await
     }
 
     async fn request(&self, method: Method, url: &str) -> Result<RequestBuilder, OutboundError> {
-        let url = check(url, self.options.loopback).map_err(OutboundError::Target)?;
-        let client = self.client.get_or_try_init(async || self.build()).await?;
-        Ok(client.request(method, url))
+        let url = self.check(url)?;
+        Ok(self.client().await?.request(method, url))
     }
+
+    fn check(&self, url: &str) -> Result<Url, OutboundError> {
+        check(url, self.options.loopback).map_err(OutboundError::Target)
+    }
+
+    async fn client(&self) -> Result<&Client, OutboundError> {
+        self.client.get_or_try_init(async || self.build()).await
+    }
+}
+
+/// What makes requests that follow nothing and end in time.
+fn bounded(connect: Duration, whole: Duration) -> ClientBuilder {
+    Client::builder()
+        .redirect(Policy::none())
+        // A proxy would resolve names by itself.
+        .no_proxy()
+        .referer(false)
+        .user_agent("Crewline/1")
+        .connect_timeout(connect)
+        .timeout(whole)
+        .pool_idle_timeout(IDLE_MAX)
+        .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
+}
+
+/// `asked` of `url`, which was looked at.
+fn request(client: &Client, url: Url, asked: Asked<'_>) -> Result<RequestBuilder, OutboundError> {
+    let method =
+        Method::from_bytes(asked.method.as_bytes()).map_err(|_| OutboundError::Target(BadTarget::NoUrl))?;
+    let mut request = client.request(method, url);
+    if let Some((user, password)) = asked.user {
+        request = request.basic_auth(user, Some(password));
+    }
+    let request = asked.headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    Ok(request.body(asked.body))
+}
+
+async fn read(request: RequestBuilder, bytes_max: usize) -> Result<Answer, OutboundError> {
+    answer(request.send().await.map_err(OutboundError::of)?, bytes_max).await
 }
 
 async fn answer(mut response: Response, bytes_max: usize) -> Result<Answer, OutboundError> {
     let (status, retry_after_s) = (response.status().as_u16(), retry_after_s(response.headers()));
     let text = |name: HeaderName| response.headers().get(name)?.to_str().ok().map(str::to_owned);
-    let (etag, location) = (text(ETAG), text(LOCATION));
+    let (etag, location, media_type) = (text(ETAG), text(LOCATION), text(CONTENT_TYPE));
     let (mut body, mut is_cut) = (Vec::new(), false);
     // Bounded by the time that the whole request may take.
     while let Some(chunk) = response.chunk().await.map_err(OutboundError::of)? {
@@ -172,7 +195,7 @@ async fn answer(mut response: Response, bytes_max: usize) -> Result<Answer, Outb
             break;
         }
     }
-    Ok(Answer { status, retry_after_s, etag, location, body, is_cut })
+    Ok(Answer { status, retry_after_s, etag, location, media_type, body, is_cut })
 }
 
 /// Only seconds: whoever sends a date is asked again when it suits us.

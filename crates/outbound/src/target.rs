@@ -31,14 +31,28 @@ pub enum BadTarget {
 /// # Errors
 /// Says why not.
 pub fn check(text: &str, loopback: bool) -> Result<Url, BadTarget> {
+    let url = read(text, loopback)?;
+    if let Some(Host::Domain(name)) = url.host()
+        && is_local(name)
+    {
+        return Err(BadTarget::NotPublic(name.to_owned()));
+    }
+    match address(&url) {
+        Some(address) if !may(address, loopback) => Err(BadTarget::NotPublic(address.to_string())),
+        _ => Ok(url),
+    }
+}
+
+/// The URL, if an operator may have it called: wherever it leads, by https, or `http` to this very machine.
+pub(crate) fn check_configured(text: &str) -> Result<Url, BadTarget> {
+    read(text, true)
+}
+
+/// A URL that says in a way that we take where it leads. With `loopback`, that may be `http` to this very machine.
+fn read(text: &str, loopback: bool) -> Result<Url, BadTarget> {
     let url = Url::parse(text).ok().filter(|_| text.len() <= URL_BYTES_MAX).ok_or(BadTarget::NoUrl)?;
-    let host = url.host().ok_or(BadTarget::NoUrl)?;
-    let address = match &host {
-        Host::Ipv4(address) => Some(IpAddr::V4(*address)),
-        Host::Ipv6(address) => Some(IpAddr::V6(*address)),
-        Host::Domain(_) => None,
-    };
-    let is_here = address.is_some_and(|address| address.is_loopback());
+    url.host().ok_or(BadTarget::NoUrl)?;
+    let is_here = address(&url).is_some_and(|address| address.is_loopback());
     match url.scheme() {
         "https" => {}
         "http" if loopback && is_here => {}
@@ -47,14 +61,15 @@ pub fn check(text: &str, loopback: bool) -> Result<Url, BadTarget> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err(BadTarget::HasUser);
     }
-    if let Host::Domain(name) = &host
-        && is_local(name)
-    {
-        return Err(BadTarget::NotPublic((*name).to_owned()));
-    }
-    match address {
-        Some(address) if !may(address, loopback) => Err(BadTarget::NotPublic(address.to_string())),
-        _ => Ok(url),
+    Ok(url)
+}
+
+/// The address that stands in place of a name.
+fn address(url: &Url) -> Option<IpAddr> {
+    match url.host()? {
+        Host::Ipv4(address) => Some(IpAddr::V4(address)),
+        Host::Ipv6(address) => Some(IpAddr::V6(address)),
+        Host::Domain(_) => None,
     }
 }
 
@@ -106,6 +121,24 @@ mod tests {
         }
         assert_eq!(check("https://a:b@example.com/", false), Err(BadTarget::HasUser));
         assert_eq!(check("example.com", false), Err(BadTarget::NoUrl));
+    }
+
+    #[test]
+    fn what_an_operator_configured_may_be_private_and_not_in_the_open() {
+        for url in [
+            "https://10.0.0.1/realms/acme",
+            "https://sso.internal/",
+            "https://id.example.com",
+            "http://127.0.0.1:1/",
+        ] {
+            assert!(check_configured(url).is_ok(), "{url}");
+        }
+        for url in ["http://10.0.0.1/", "http://sso.internal/", "http://id.example.com/", "ftp://127.0.0.1/"]
+        {
+            assert_eq!(check_configured(url), Err(BadTarget::NotHttps), "{url}");
+        }
+        assert_eq!(check_configured("https://a:b@sso.internal/"), Err(BadTarget::HasUser));
+        assert_eq!(check_configured("sso.internal"), Err(BadTarget::NoUrl));
     }
 
     #[test]

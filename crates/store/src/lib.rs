@@ -27,6 +27,7 @@ pub mod films;
 pub mod graves;
 pub mod hop;
 pub mod housekeeping;
+pub mod identities;
 pub mod inbox;
 pub mod invitations;
 pub mod keys;

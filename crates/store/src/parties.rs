@@ -6,6 +6,8 @@ mod ledger;
 mod preferences;
 mod suppressed;
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use jobs::{ContactPointId, PartyId, TenantId};
 use sqlx::{AssertSqlSafe, FromRow};
@@ -143,6 +145,26 @@ pub async fn party(db: &Db, tenant: TenantId, id: PartyId) -> Result<Option<Part
         .fetch_optional(&mut *tx)
         .await
         .or_failed("read a party")
+}
+
+/// What those among `ids` are called that are noted.
+///
+/// # Errors
+/// When the database fails.
+pub async fn names(
+    db: &Db,
+    tenant: TenantId,
+    ids: &[PartyId],
+) -> Result<HashMap<PartyId, String>, StoreError> {
+    let mut tx = db.tenant(tenant).await?;
+    let found: Vec<(Uuid, String)> =
+        sqlx::query_as("select id, name from party where tenant_id = $1 and id = any ($2)")
+            .bind(tenant.as_uuid())
+            .bind(ids.iter().map(PartyId::as_uuid).collect::<Vec<_>>())
+            .fetch_all(&mut *tx)
+            .await
+            .or_failed("read what parties are called")?;
+    Ok(found.into_iter().map(|(id, name)| (PartyId::from_uuid(id), name)).collect())
 }
 
 /// The parties of `tenant` before `before`, newest first, at most `max`.

@@ -148,6 +148,6 @@ async fn open(db: &Db, tenant: TenantId, job: JobId, mut found: JobRecord) -> Re
 
 /// History of a job cannot be older than the job: this spares the look into older partitions. An hour of slack covers
 /// clocks that disagree.
-fn not_before(job: JobId) -> DateTime<Utc> {
+pub(crate) fn not_before(job: JobId) -> DateTime<Utc> {
     job.created_at() - chrono::Duration::hours(1)
 }

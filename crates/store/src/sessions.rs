@@ -192,6 +192,6 @@ pub async fn tenants_of(db: &Db, user: UserId) -> Result<Vec<Place>, StoreError>
     Ok(rows.into_iter().map(place).collect())
 }
 
-fn interval(span: Duration) -> PgInterval {
+pub(crate) fn interval(span: Duration) -> PgInterval {
     PgInterval { months: 0, days: 0, microseconds: i64::try_from(span.as_micros()).unwrap_or(i64::MAX) }
 }

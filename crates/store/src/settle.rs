@@ -10,14 +10,14 @@ use uuid::Uuid;
 use crate::{
     db::{Db, commit},
     deliveries,
-    enqueue::{self, Enqueued, NewJob},
+    enqueue::{Enqueued, NewJob},
     error::{OrFailed, StoreError},
     film_parts, films, inbox, invitations, media, messages,
     outbox::{self, Listening},
     parking::{PARK_FIRST, PARK_LONGEST},
     parties,
     payload::{Field, Payload},
-    probes, progress, scans,
+    probes, progress, relatives, scans,
     sealing::Place,
     verdict::{Settle, Verdict, Write},
 };
@@ -119,13 +119,9 @@ pub async fn settle_with(
             Write::Answered(answered) => parties::note_answer(&mut tx, settle.tenant, answered).await?,
         }
     }
-    let enqueued = match follow_ups {
-        [] => Vec::new(),
-        follow_ups => enqueue::insert(db, &mut tx, settle.tenant, follow_ups).await?,
-    };
-    if !brought.is_empty() {
-        enqueue::insert(db, &mut tx, settle.tenant, &brought).await?;
-    }
+    let parent = (settle.tenant, settle.job);
+    let enqueued = relatives::bring(db, &mut tx, parent, follow_ups).await?;
+    relatives::bring(db, &mut tx, parent, &brought).await?;
     note_webhooks(&mut tx, settle, writes, follow_ups, &enqueued).await?;
     announce(&mut tx, &ended).await?;
     commit(tx, "settle a job with what follows from it").await?;

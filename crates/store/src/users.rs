@@ -196,7 +196,7 @@ pub async fn set_disabled(tx: &mut Tx, user: UserId, is_disabled: bool) -> Resul
     sign_out(tx, user).await
 }
 
-async fn sign_out(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
+pub(crate) async fn sign_out(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
     sqlx::query("delete from user_session where user_id = $1")
         .bind(user.as_uuid())
         .execute(&mut **tx)

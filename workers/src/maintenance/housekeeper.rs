@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use chrono::Utc;
 use store::{
-    Db, alerts, housekeeping, inbox, messages, observing, outbox, pauses, presence, schedules, weights,
-    workflows,
+    Db, alerts, housekeeping, inbox, messages, observing, outbox, pauses, presence, relatives, schedules,
+    weights, workflows,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -41,6 +41,7 @@ async fn clean(db: &Db, history_days: u32) -> Result<(), store::StoreError> {
         + inbox::prune(db, keep_from).await?
         + outbox::prune(db, keep_from).await?
         + messages::prune(db, keep_from).await?
+        + relatives::prune(db, keep_from).await?
         + weights::end_those_over(db).await?
         + alerts::prune(db, keep_from).await?
         + workflows::forget_ended(db, history_days).await?;

@@ -101,6 +101,7 @@ pub(crate) async fn serve(world: &World) -> (Client, CancellationToken) {
         webhooks_per_source_max: 100_000,
         webhooks_loopback: true,
         cronofy_secret: None,
+        oidc: None,
         proxies: 0,
         streams_max: 10,
         connections_max: 100,

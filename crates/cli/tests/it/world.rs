@@ -102,6 +102,7 @@ impl World {
             webhooks_per_source_max: 100_000,
             webhooks_loopback: true,
             cronofy_secret: None,
+            oidc: None,
             proxies: 0,
             streams_max: 10,
             connections_max: 100,

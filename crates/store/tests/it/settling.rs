@@ -3,7 +3,7 @@ use std::time::Duration;
 use jobs::State;
 use serde_json::json;
 use store::{
-    claim, logs, release,
+    claim, logs, relatives, release,
     retry::{self, Retried},
     settle,
     verdict::{Settle, Verdict},
@@ -128,6 +128,18 @@ async fn follow_up_jobs_come_with_the_verdict_or_not_at_all() {
     let next = world.claim(10).await;
     assert_eq!(next.iter().map(|job| job.id).collect::<Vec<_>>(), [follow.id]);
     assert_eq!(next[0].tenant, world.tenant);
+
+    let near = async |job| {
+        let found = relatives::of_job(&world.api, world.tenant, job, 10).await.unwrap();
+        found.into_iter().map(|one| (one.id(), one.is_parent, one.state)).collect::<Vec<_>>()
+    };
+    assert_eq!(near(claimed.id).await, [(follow.id, false, "running".to_owned())]);
+    assert_eq!(near(follow.id).await, [(claimed.id, true, "completed".to_owned())]);
+    let stranger = world.tenant("other").await;
+    assert!(relatives::of_job(&world.api, stranger, follow.id, 10).await.unwrap().is_empty());
+    let tomorrow = chrono::Utc::now().date_naive() + chrono::Days::new(1);
+    assert_eq!(relatives::prune(&world.worker, tomorrow).await.unwrap(), 1);
+    assert!(near(follow.id).await.is_empty());
 }
 
 #[tokio::test]

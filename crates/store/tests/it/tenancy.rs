@@ -12,6 +12,8 @@ const GLOBAL: &[(&str, &str)] = &[
     ("worker", "processes belong to no tenant"),
     ("user_account", "people belong to no tenant; reached by functions only"),
     ("user_session", "as people do; reached by functions only"),
+    ("user_identity", "as people do; reached by functions only"),
+    ("sign_in_trip", "nobody has signed in yet; reached by functions only"),
     ("sign_in_try", "nobody has signed in yet; reached by functions only"),
     ("audit_head", "where chains end; the function that appends keeps it"),
     ("turn", "chores are of the whole installation; only workers take them"),
@@ -183,6 +185,7 @@ fn people_of(tenant: TenantId) -> String {
              insert into audit_entry (chain, tenant_id, seq, entry, hash) values ('{id}', '{id}', 1, '{{}}', sha256('x'));
              insert into work_minute (tenant_id, minute, queue, kind, completed, failed, discarded, wait_ms, run_ms)
                  values ('{id}', now(), 'x', 'x', 0, 0, 0, '{{}}', '{{}}');
+             insert into follow_up (tenant_id, parent_id, child_id) values ('{id}', '{id}', '{id}');
              insert into saved_view (tenant_id, user_id, name, query) values ('{id}', '{id}', 'x', 'x');
              insert into alert (id, tenant_id, rule, measure, threshold, value, worst, recipients)
                  values ('{id}', '{id}', 'x', 'queue_age', 1, 1, 1, '{{}}');

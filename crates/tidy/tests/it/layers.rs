@@ -97,6 +97,7 @@ const NAMED_BY: &[(&str, &[&str])] = &[
     ("ebur128", &["video"]),
     ("m3u8-rs", &["video"]),
     ("utoipa*", &["api"]),
+    ("openidconnect", &["api"]),
     ("axum", &["api", "workers"]),
     ("reqwest", &["client", "telemetry", "faults", "outbound", "workers"]),
     ("lettre", &["workers"]),

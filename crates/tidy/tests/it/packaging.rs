@@ -2,7 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::workspace::{files, none_of, read};
+use serde_json::Value;
+
+use crate::workspace::{files, items, none_of, packages as crates, read, strings, text};
+
+/// The crates whose programs people run.
+const RUN: [&str; 3] = ["api", "workers", "cli"];
 
 /// packages.txt: a group and a package on every line that is no comment.
 fn packages() -> BTreeMap<String, BTreeSet<String>> {
@@ -62,6 +67,26 @@ fn the_image_and_the_script_install_from_one_list() {
         .cloned()
         .collect();
     none_of(&named, "A package is named in packages.txt only. Also named where it is installed:");
+}
+
+#[test]
+fn every_program_that_people_run_is_in_the_image() {
+    let dockerfile = read("Dockerfile");
+    let mut missing = Vec::new();
+    let ours =
+        crates().filter(|package| package["source"].is_null() && RUN.contains(&text(&package["name"])));
+    for package in ours {
+        let name = text(&package["name"]);
+        // Once with its dependencies alone, and once as it is.
+        if dockerfile.matches(&format!(" -p {name}")).count() != 2 {
+            missing.push(format!("-p {name}, twice"));
+        }
+        let is_program = |target: &&Value| strings(&target["kind"]).any(|kind| kind == "bin");
+        let programs = items(&package["targets"]).filter(is_program);
+        let wanted = programs.map(|program| format!("target/release/{}", text(&program["name"])));
+        missing.extend(wanted.filter(|wanted| !dockerfile.contains(wanted)));
+    }
+    none_of(&missing, "The Dockerfile should build and install:");
 }
 
 #[test]
