@@ -21,7 +21,7 @@ pub use self::{
     },
     links::{Link, LinkMade, NewLink, create, link, links, pull_soon, remove},
     pushing::{FoundThere, Stands, ToPush, settle_push, to_push},
-    reading::{Known, Object, Opened, Own, Reading, Took, open, take},
+    reading::{Known, Noted, Object, Opened, Own, Reading, Took, open, take},
     renewing::{Renewal, renew, renewed},
     watching::{Channel, ToWatch, Told, changed, told, watch, watched},
 };
