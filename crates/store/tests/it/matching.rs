@@ -13,7 +13,7 @@ use store::{
 
 use crate::{
     bookings::move_to,
-    people::{technician, visit},
+    people::{off, technician, visit},
     world::World,
 };
 
@@ -377,8 +377,7 @@ async fn who_took_time_off_since_they_were_ranked_is_passed_over() {
     let before = ranked(&world, id).await;
     let (first, second) = (before.ranked[0].party, before.ranked[1].party);
     assert!([one, other].contains(&first) && [one, other].contains(&second));
-    let off = (people::AbsenceKind::TimeOff, visit(9));
-    people::add_absence(&world.api, world.tenant, first, off, "dentist", 9).await.unwrap().unwrap();
+    off(&world, first, visit(9), 9).await.unwrap();
     let decided =
         matches::decide(&world.worker, world.tenant, (id, 1), &before, &picks(&before, 900)).await.unwrap();
     let Decided::Offered(offer) = decided else { panic!("somebody is there") };
