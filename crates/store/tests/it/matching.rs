@@ -17,7 +17,7 @@ use crate::{
     world::World,
 };
 
-fn wanted() -> NewMatchRequest {
+pub(crate) fn wanted() -> NewMatchRequest {
     NewMatchRequest {
         id: MatchRequestId::new(),
         reference: "12 Elm Street".into(),
@@ -33,12 +33,13 @@ fn wanted() -> NewMatchRequest {
         client: None,
         company: None,
         link: None,
+        invites: false,
         in_batch: false,
         by: "key".into(),
     }
 }
 
-async fn request(world: &World, new: NewMatchRequest) -> MatchRequestId {
+pub(crate) async fn request(world: &World, new: NewMatchRequest) -> MatchRequestId {
     let answer = |_: &MatchRequest| Answer::of(202, None, &());
     let made = matches::create(&world.api, world.tenant, &new, None, answer).await.unwrap();
     assert!(matches!(made, Requested::New(_)));
@@ -70,7 +71,7 @@ async fn decide(world: &World, id: MatchRequestId, round: i16, answer_s: i64) ->
     matches::decide(&world.worker, world.tenant, (id, round), &ranking, &picks).await.unwrap()
 }
 
-async fn offered(world: &World, id: MatchRequestId, round: i16) -> OfferId {
+pub(crate) async fn offered(world: &World, id: MatchRequestId, round: i16) -> OfferId {
     let offer = match decide(world, id, round, 900).await {
         Decided::Offered(offer) => Some(offer),
         _ => None,
@@ -82,7 +83,7 @@ async fn answer(world: &World, offer: OfferId, said: Word) -> Answered {
     matches::answer(&world.api, world.tenant, offer, said).await.unwrap()
 }
 
-async fn state(world: &World, id: MatchRequestId) -> (String, i16) {
+pub(crate) async fn state(world: &World, id: MatchRequestId) -> (String, i16) {
     let request = matches::request(&world.api, world.tenant, id).await.unwrap().unwrap();
     (request.state, request.round)
 }
