@@ -1,21 +1,36 @@
 //! Time off, and what calendars outside know.
 
 use ::jobs::{AbsenceId, PartyId};
-use axum::{Json as Body, extract::State, http::StatusCode, response::Response};
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use matching::Span;
 use serde::{Deserialize, Serialize};
-use store::people::{self, Absence, AbsenceKind};
+use store::{
+    people::{self, Absence, AbsenceKind, AbsenceMade},
+    submit::Answer,
+};
 use utoipa::ToSchema;
 
-use super::{memberships::no_membership, paging::Paging, schedules::PageParams};
+use super::{
+    memberships::no_membership,
+    paging::Paging,
+    schedules::PageParams,
+    submit::{mismatch, replayed, respond},
+};
 use crate::{
     AppState,
     auth::{Reader, Writer},
     extract::{Id, Json, Params},
+    idempotency,
     limits::{ABSENCE_DAYS_MAX, ABSENCES_MAX, BUSY_SPANS_MAX, NOTE_TEXT_CHARS_MAX},
     problem::{Code, FieldError, Problem, ProblemDocument},
 };
+
+const ROUTE: &str = "POST /v1/parties/{id}/absences";
 
 /// From when until when.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -48,7 +63,7 @@ pub(super) fn span(
 }
 
 /// Time off.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TimeOffBody {
     /// From then.
@@ -106,7 +121,10 @@ impl AbsenceResource {
 /// It counts wherever they work; others learn that they are busy and nothing else.
 #[utoipa::path(
     post, path = "/v1/parties/{id}/absences", tag = "People", operation_id = "add_absence", request_body = TimeOffBody,
-    params(("id" = String, Path, description = "The party")),
+    params(
+        ("id" = String, Path, description = "The party"),
+        ("Idempotency-Key" = String, Header, description = "Fresh for every new request, the same for its retries; kept 24 h"),
+    ),
     responses(
         (status = 201, description = "It is noted", body = AbsenceResource),
         (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
@@ -116,24 +134,30 @@ impl AbsenceResource {
 pub(crate) async fn add_absence(
     State(app): State<AppState>,
     Writer(caller): Writer,
+    headers: HeaderMap,
     Id(party): Id<PartyId>,
     Json(body): Json<TimeOffBody>,
-) -> Result<(StatusCode, Body<AbsenceResource>), Problem> {
+) -> Result<Response, Problem> {
+    let key = idempotency::read(&headers, ROUTE, &(party, &body), app.settings.idempotency_required)?;
+    let _held = app.in_flight.take(caller.tenant, key.as_ref())?;
     let stretch = Stretch { starts_at: body.starts_at, ends_at: body.ends_at };
     let during = stretch.span("/ends_at").map_err(|error| Problem::invalid(vec![error]))?;
     if body.note.chars().count() > NOTE_TEXT_CHARS_MAX {
         let error = FieldError::new("/note", format!("takes at most {NOTE_TEXT_CHARS_MAX} characters"));
         return Err(Problem::invalid(vec![error]));
     }
-    let wanted = (AbsenceKind::TimeOff, during);
+    let wanted = (AbsenceKind::TimeOff, during, body.note.as_str());
     let (db, tenant) = (&app.db, caller.tenant);
-    match people::add_absence(db, tenant, party, wanted, &body.note, ABSENCES_MAX).await? {
-        Some(added) => Ok((StatusCode::CREATED, Body(AbsenceResource::of(added)))),
-        None if people::membership(db, tenant, party).await?.is_some() => Err(Problem::new(
+    let answer = |made| Answer::of(201, None, &AbsenceResource::of(made));
+    match people::add_absence(db, tenant, party, wanted, ABSENCES_MAX, key.as_ref(), answer).await? {
+        AbsenceMade::New(answer) => Ok(respond(answer)),
+        AbsenceMade::Replayed(answer) => Ok(replayed(respond(answer))),
+        AbsenceMade::Mismatch => Err(mismatch()),
+        AbsenceMade::Refused if people::membership(db, tenant, party).await?.is_some() => Err(Problem::new(
             Code::TooMany,
             format!("a party has at most {ABSENCES_MAX} of them; remove old ones"),
         )),
-        None => Err(no_membership()),
+        AbsenceMade::Refused => Err(no_membership()),
     }
 }
 

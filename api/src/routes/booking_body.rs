@@ -212,6 +212,9 @@ pub(crate) struct MatchBody {
     /// Where whoever is asked can look at the offer. They are told from here when this is given.
     #[serde(default)]
     link: Option<String>,
+    /// Invite those who are asked, by mail: they may answer from their calendar.
+    #[serde(default)]
+    invite: bool,
     /// Wait up to 20 seconds for others, and give all of them out in the best way.
     #[serde(default)]
     batch: bool,
@@ -240,6 +243,7 @@ impl MatchBody {
             client: self.client,
             company: self.company,
             link: self.link.clone(),
+            invites: self.invite,
             in_batch: self.batch,
             by,
         })

@@ -27,11 +27,11 @@ pub(crate) enum Provider {
     Caldav,
     /// An iCalendar file at an address: read.
     Ics,
-    /// Google Calendar: read.
+    /// Google Calendar: read and written.
     Google,
-    /// Microsoft 365 and Outlook: read.
+    /// Microsoft 365 and Outlook: read and written.
     Microsoft,
-    /// Cronofy: read.
+    /// Cronofy: read and written.
     Cronofy,
 }
 
@@ -91,7 +91,7 @@ pub(crate) struct LinkBody {
     #[serde(default)]
     #[schema(max_length = 320)]
     email: Option<String>,
-    /// Whether bookings are written into it; so unless given, where that can be.
+    /// Whether bookings are written into it; so unless given, where that can be. Of the others, the token has to allow it.
     #[serde(default)]
     write: Option<bool>,
 }
@@ -121,8 +121,9 @@ impl LinkBody {
         if self.username.is_some() != self.password.is_some() {
             errors.push(FieldError::new("/password", "goes with a username"));
         }
-        if self.provider != Provider::Caldav && self.write == Some(true) {
-            errors.push(FieldError::new("/write", "only CalDAV can be written"));
+        let can_be_written = self.provider != Provider::Ics;
+        if !can_be_written && self.write == Some(true) {
+            errors.push(FieldError::new("/write", "a file at an address cannot be written"));
         }
         if !errors.is_empty() {
             return Err(Problem::invalid(errors));
@@ -137,7 +138,7 @@ impl LinkBody {
             provider: self.provider.word(),
             host,
             access: serde_json::to_string(&access).map_err(Problem::internal)?,
-            is_written: self.provider == Provider::Caldav && self.write != Some(false),
+            is_written: can_be_written && self.write != Some(false),
             by,
         })
     }

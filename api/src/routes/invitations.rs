@@ -57,7 +57,7 @@ pub(crate) struct InvitationResource {
     address: String,
     /// They are not invited any more.
     withdrawn: bool,
-    /// What their calendar was told last: `request` or `cancel`; none before the booking is confirmed.
+    /// What their calendar was told last: `request` or `cancel`; none before they were told.
     #[serde(skip_serializing_if = "Option::is_none")]
     told: Option<String>,
     /// What they answered to that: `accepted`, `tentative` or `declined`.
@@ -88,8 +88,9 @@ impl InvitationResource {
 
 /// Invite somebody to a booking.
 ///
-/// Once it is confirmed they get a mail that their calendar understands, and another when it is called off. What they answer stands
-/// here. Whoever is invited already stays so.
+/// Once it is confirmed they get a mail that their calendar understands, and another when it is called off. Whoever is offered it, or
+/// held for it in pencil, gets one at once: by accepting they take it, by declining they pass it on. What they answer stands here. Whoever
+/// is invited already stays so.
 #[utoipa::path(
     post, path = "/v1/bookings/{id}/invitations", tag = "Calendars", operation_id = "invite_to_booking",
     params(

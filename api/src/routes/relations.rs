@@ -4,13 +4,13 @@ use ::jobs::PartyId;
 use axum::{
     Json as Body,
     extract::{Path, State},
-    http::StatusCode,
-    response::Response,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use store::people::{self, Joined, Observed, Relation, Said};
+use store::people::{self, Joined, Noted, Observed, Relation, Said};
 use utoipa::ToSchema;
 
 use super::{
@@ -18,11 +18,13 @@ use super::{
     paging::Paging,
     parties::{no_party, secret},
     schedules::PageParams,
+    submit::{mismatch, replayed},
 };
 use crate::{
     AppState,
     auth::{Reader, Writer},
     extract::{Id, Json, Params},
+    idempotency,
     limits::ACCOUNT_CODE_MINUTES,
     problem::{Code, FieldError, Problem, ProblemDocument},
 };
@@ -146,8 +148,10 @@ pub(crate) async fn list_relations(
     paging.answer(&format!("/v1/parties/{by}/relations"), found, |row| row.about().to_string(), page)
 }
 
+const RATING_ROUTE: &str = "POST /v1/parties/{id}/ratings";
+
 /// What somebody thinks of how a party did.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RatingBody {
     /// From 1 to 5.
@@ -160,7 +164,10 @@ pub(crate) struct RatingBody {
 /// Visits and no-shows are noted with their bookings. What is older than 180 days counts no more.
 #[utoipa::path(
     post, path = "/v1/parties/{id}/ratings", tag = "People", operation_id = "rate", request_body = RatingBody,
-    params(("id" = String, Path, description = "The party")),
+    params(
+        ("id" = String, Path, description = "The party"),
+        ("Idempotency-Key" = String, Header, description = "Fresh for every new request, the same for its retries; kept 24 h"),
+    ),
     responses(
         (status = 204, description = "It is noted"),
         (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
@@ -170,14 +177,23 @@ pub(crate) struct RatingBody {
 pub(crate) async fn rate(
     State(app): State<AppState>,
     Writer(caller): Writer,
+    headers: HeaderMap,
     Id(party): Id<PartyId>,
-    Json(RatingBody { stars }): Json<RatingBody>,
-) -> Result<StatusCode, Problem> {
+    Json(body): Json<RatingBody>,
+) -> Result<Response, Problem> {
+    let key = idempotency::read(&headers, RATING_ROUTE, &(party, &body), app.settings.idempotency_required)?;
+    let _held = app.in_flight.take(caller.tenant, key.as_ref())?;
+    let RatingBody { stars } = body;
     if !(1..=5).contains(&stars) {
         return Err(Problem::invalid(vec![FieldError::new("/stars", "takes 1 to 5")]));
     }
-    let noted = people::observe(&app.db, caller.tenant, party, Observed::Rating { stars }).await?;
-    if noted { Ok(StatusCode::NO_CONTENT) } else { Err(no_party()) }
+    let seen = Observed::Rating { stars };
+    match people::observe(&app.db, caller.tenant, party, seen, key.as_ref()).await? {
+        Noted::New => Ok(StatusCode::NO_CONTENT.into_response()),
+        Noted::Before => Ok(replayed(StatusCode::NO_CONTENT.into_response())),
+        Noted::Mismatch => Err(mismatch()),
+        Noted::Missing => Err(no_party()),
+    }
 }
 
 /// A code to join an account with.

@@ -230,12 +230,53 @@ async fn strangers_find_none_of_it() {
         (Method::GET, format!("/v1/offers/{}", jobs::OfferId::new()), json!({})),
         (Method::POST, format!("/v1/offers/{}/accept", jobs::OfferId::new()), json!({})),
     ] {
-        let asked =
-            app.http.request(method, app.url(&path)).bearer_auth(&stranger).json(&body).send().await.unwrap();
+        let asked = app
+            .http
+            .request(method, app.url(&path))
+            .bearer_auth(&stranger)
+            .header("idempotency-key", fresh())
+            .json(&body);
+        let asked = asked.send().await.unwrap();
         assert_eq!(asked.status(), StatusCode::NOT_FOUND, "{path}");
     }
     let code = app.post(&format!("/v1/parties/{who}/account-code"), &json!({})).await;
     assert_eq!((code.status, code.body["code"].as_str().unwrap().len()), (StatusCode::CREATED, 64));
     let wrong = send(&app, Method::PUT, &format!("/v1/parties/{who}/account"), &json!({"code": "x"})).await;
     assert_eq!(wrong.problem(422, "invalid_body").pointers(), ["/code"]);
+}
+
+#[tokio::test]
+async fn who_says_again_under_one_key_that_somebody_is_off_or_did_well_says_it_once() {
+    let app = TestApp::start().await;
+    let who = technician(&app).await;
+    let (absences, ratings) = (format!("/v1/parties/{who}/absences"), format!("/v1/parties/{who}/ratings"));
+    for (path, body, other) in [
+        (
+            &absences,
+            json!({"starts_at": at(1), "ends_at": at(2)}),
+            json!({"starts_at": at(1), "ends_at": at(3)}),
+        ),
+        (&ratings, json!({"stars": 4}), json!({"stars": 5})),
+    ] {
+        let key = fresh();
+        let first = app.post_keyed(path, &body, &key).await;
+        let again = app.post_keyed(path, &body, &key).await;
+        assert!(first.status.is_success() && first.header("idempotent-replayed").is_none(), "{}", first.text);
+        assert_eq!((again.status, &again.text), (first.status, &first.text));
+        assert_eq!(again.header("idempotent-replayed"), Some("true"));
+        app.post_keyed(path, &other, &key).await.problem(422, "idempotency_key_reused");
+        let bare = app.request(Method::POST, path).json(&body).send().await.unwrap();
+        Answer::of(bare).await.problem(400, "idempotency_key_required");
+    }
+    assert_eq!(app.get(&absences).await.body["absences"].as_array().unwrap().len(), 1);
+    let another = technician(&app).await;
+    let key = fresh();
+    for party in [&who, &another] {
+        let path = format!("/v1/parties/{party}/ratings");
+        let rated = app.post_keyed(&path, &json!({"stars": 4}), &key).await;
+        assert!(
+            if party == &who { rated.status == StatusCode::NO_CONTENT } else { rated.status == 422 },
+            "{party}"
+        );
+    }
 }

@@ -83,7 +83,9 @@ async fn a_calendar_with_a_provider_is_linked_by_its_token_which_is_never_shown(
     for provider in ["google", "microsoft", "cronofy"] {
         let token = |token: &Value| json!({"party": party, "provider": provider, "refresh_token": token});
         let made = app.post("/v1/calendar-links", &token(&json!("rosebud"))).await;
-        assert_eq!((made.status, &made.body["write"]), (StatusCode::CREATED, &json!(false)), "{}", made.text);
+        assert_eq!((made.status, &made.body["write"]), (StatusCode::CREATED, &json!(true)), "{}", made.text);
+        let only_read = json!({"party": party, "provider": provider, "refresh_token": "x", "write": false});
+        assert_eq!(app.post("/v1/calendar-links", &only_read).await.body["write"], false);
         assert!(!made.text.contains("rosebud") && made.body["provider"] == provider, "{}", made.text);
         for none in [json!(null), json!(""), json!("x".repeat(4_097))] {
             let refused = app.post("/v1/calendar-links", &token(&none)).await;

@@ -135,6 +135,6 @@ impl Event {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
-fn is_false(word: &bool) -> bool {
+pub(crate) fn is_false(word: &bool) -> bool {
     !*word
 }

@@ -16,7 +16,7 @@ use crate::{
 
 /// A calendar with one booking in it, in place of `found`: with what a person added there. Not with what would leave the time free,
 /// as that `owner`, an address, declined.
-pub fn event_over(entry: &Entry, found: &str, owner: Option<&str>) -> String {
+pub(crate) fn event_over(entry: &Entry, found: &str, owner: Option<&str>) -> String {
     let Some(Theirs { entry: theirs, alarms }) = theirs(found, entry.booking) else { return event(entry) };
     let mut ours = component(&later(entry, &theirs));
     ours.component_ids = (2..).take(alarms.len()).collect();
@@ -25,7 +25,7 @@ pub fn event_over(entry: &Entry, found: &str, owner: Option<&str>) -> String {
 }
 
 /// The entry of a booking that is called off, in place of `found`, for somebody who wrote something down there. None when nobody did.
-pub fn called_off(entry: &Entry, found: &str) -> Option<String> {
+pub(crate) fn called_off(entry: &Entry, found: &str) -> Option<String> {
     let theirs = theirs(found, entry.booking)?.entry;
     if !theirs.entries.iter().any(has_words) {
         return None;
@@ -39,7 +39,7 @@ pub fn called_off(entry: &Entry, found: &str) -> Option<String> {
 }
 
 /// Whether a file has the entry of a booking, and says that it is called off.
-pub fn is_called_off(found: &str, booking: BookingId) -> bool {
+pub(crate) fn is_called_off(found: &str, booking: BookingId) -> bool {
     let says = |line: &ICalendarEntry| {
         line.name == ICalendarProperty::Status && text_of(line).eq_ignore_ascii_case("CANCELLED")
     };

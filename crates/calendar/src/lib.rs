@@ -15,13 +15,14 @@ mod ours;
 pub mod provided;
 mod read;
 mod rule;
+mod tongue;
 mod write;
 
 pub use access::{Access, Grant};
 pub use busy::{Busy, OCCURRENCES_MAX, TooMuch, busy};
 pub use event::{Clock, Event, Moment};
 pub use invite::{Method, NoReply, Person, Reply, Said, invitation, reply};
-pub use kept::{called_off, event_over, is_called_off};
 pub use ours::Ours;
 pub use read::{CALENDAR_BYTES_MAX, EVENTS_MAX, Unreadable, read};
-pub use write::{Entry, event, feed};
+pub use tongue::Tongue;
+pub use write::{Entry, feed};

@@ -5,8 +5,12 @@ use jobs::{BookingId, InvitationId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::event::is_false;
+
 /// What follows the id of a booking in a UID.
 const HOST: &str = "@crewline";
+/// What Google makes a UID of its names with.
+const GOOGLE_HOST: &str = "@google.com";
 /// Bytes of the hash that are the seal.
 const SEAL_BYTES: usize = 8;
 
@@ -17,6 +21,9 @@ pub struct Ours {
     pub booking: BookingId,
     /// Nobody changed when it is or what it is called since we wrote it.
     pub is_untouched: bool,
+    /// It is not the entry that we wrote, but a copy of it that somebody made, or what a guest was told.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_copy: bool,
 }
 
 /// The UID of a booking: the same in every calendar, so a copy of a copy is known too.
@@ -29,8 +36,22 @@ pub(crate) fn invited_uid(booking: BookingId, invitation: InvitationId) -> Strin
     format!("{booking}.{invitation}{HOST}")
 }
 
-/// The booking that has this UID, also in the calendar of a guest.
+/// What Google calls a booking: it takes letters up to v and digits, and makes a UID of them by itself.
+pub(crate) fn google_id_of(booking: BookingId) -> String {
+    booking.to_string().replace('_', "")
+}
+
+/// The booking that Google calls so.
+pub(crate) fn booking_at_google(id: &str) -> Option<BookingId> {
+    let (prefix, hex) = id.split_at_checked(BookingId::PREFIX.len())?;
+    format!("{prefix}_{hex}").parse().ok()
+}
+
+/// The booking that has this UID, also in the calendar of a guest, or one that Google made for it.
 pub(crate) fn booking_of(uid: &str) -> Option<BookingId> {
+    if let Some(id) = uid.strip_suffix(GOOGLE_HOST) {
+        return booking_at_google(id);
+    }
     let uid = uid.strip_suffix(HOST)?;
     uid.split_once('.').map_or(uid, |(booking, _)| booking).parse().ok()
 }

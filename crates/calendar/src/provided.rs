@@ -1,18 +1,23 @@
 //! Entries as providers tell them, in JSON. Each is written down as a calendar file would say it, and read as one: so there is one
-//! reading of rules, zones and doubts.
+//! reading of rules, zones and doubts. And bookings as providers take them.
 
 pub mod cronofy;
 pub mod google;
 pub mod microsoft;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
+use jobs::BookingId;
 use schedule::Zone;
+use serde_json::Value;
 
 use crate::{
     event::Event,
-    ours::{Ours, booking_of},
+    ours::{Ours, booking_of, seal},
     read::read,
 };
+
+/// What comes before the name of a booking that is called off, where there is no other word for that.
+const CALLED_OFF: &str = "Cancelled: ";
 
 const DATE: &str = "%Y%m%d";
 const TIME: &str = "%Y%m%dT%H%M%S";
@@ -67,6 +72,15 @@ impl Said {
         Some(zone.map_or(Self::Utc(at), |zone| Self::Wall(zone.wall(at), zone.name().to_owned())))
     }
 
+    /// The moment that it means; none of a day, nor by a clock that nobody knows.
+    fn at(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Day(_) => None,
+            Self::Utc(at) => Some(*at),
+            Self::Wall(wall, zone) => Some(zone.parse::<Zone>().ok()?.appointed(*wall)),
+        }
+    }
+
     /// What stands after the name of a line.
     fn line(&self) -> String {
         match self {
@@ -88,6 +102,10 @@ struct Draft<'a> {
     /// Lines about how it repeats, as calendar files have them.
     repeats: &'a [String],
     is_free: bool,
+    /// What it is called, and the seal that it carries: of one that we wrote.
+    sealed: Option<(BookingId, &'a str, &'a str)>,
+    /// The booking that we wrote it for, where only the provider's name for it or that word says so.
+    booking: Option<BookingId>,
 }
 
 impl Draft<'_> {
@@ -95,9 +113,30 @@ impl Draft<'_> {
         let mut event = self.read().unwrap_or_else(Event::unreadable);
         self.uid.clone_into(&mut event.uid);
         event.is_busy = !self.is_free;
-        // What we wrote, or invited to, takes no time a second time.
-        event.ours = booking_of(self.uid).map(|booking| Ours { booking, is_untouched: true });
+        event.ours = self.ours();
         event
+    }
+
+    /// What we wrote, or invited to, takes no time a second time. A copy that somebody changed is theirs.
+    fn ours(&self) -> Option<Ours> {
+        let is_untouched = self.is_sealed();
+        if let Some(booking) = self.booking {
+            return Some(Ours { booking, is_untouched, is_copy: false });
+        }
+        let sealed = self.sealed.filter(|_| is_untouched).map(|(booking, ..)| booking);
+        let booking = booking_of(self.uid).or(sealed)?;
+        Some(Ours { booking, is_untouched: true, is_copy: true })
+    }
+
+    /// Whether it is when, and called what, it was when it was sealed.
+    fn is_sealed(&self) -> bool {
+        let at = |said: &Option<Said>| said.as_ref().and_then(Said::at);
+        let Some(((booking, summary, said), (from, until))) =
+            self.sealed.zip(at(&self.start).zip(at(&self.end)))
+        else {
+            return false;
+        };
+        !self.is_free && self.repeats.is_empty() && said == seal(booking, (from, until), summary)
     }
 
     fn read(&self) -> Option<Event> {
@@ -118,4 +157,21 @@ impl Draft<'_> {
 fn quoted(name: &str) -> String {
     let name: String = name.chars().filter(|c| !c.is_control() && *c != '"').collect();
     format!("\"{name}\"")
+}
+
+/// A moment as providers take it.
+fn stamp(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// The text at `path` of what a provider says; nothing where there is none.
+fn text_at<'a>(said: &'a Value, path: &str) -> &'a str {
+    said.pointer(path).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Whether somebody wrote something down at one of `texts`, or put something into one of `lists`.
+fn has_words(said: &Value, texts: &[&str], lists: &[&str]) -> bool {
+    let has_some =
+        |path: &&str| said.pointer(path).and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+    texts.iter().any(|path| !text_at(said, path).trim().is_empty()) || lists.iter().any(has_some)
 }

@@ -342,5 +342,5 @@ fn ours(component: &ICalendarComponent, event: &Event) -> Option<Ours> {
         start.at(wall).means(Zone::UTC).1.checked_add_signed(TimeDelta::try_seconds(event.exact_s)?)?;
     let is_plain = event.rule.is_none() && event.besides.is_empty() && event.is_busy && !event.is_doubtful;
     let is_sealed = line(SEAL) == Some(seal(booking, (from, until), &summary.unwrap_or_default()));
-    Some(Ours { booking, is_untouched: is_plain && is_sealed })
+    Some(Ours { booking, is_untouched: is_plain && is_sealed, is_copy: false })
 }

@@ -36,7 +36,7 @@ pub struct Entry {
 }
 
 /// A calendar with one booking in it, as a calendar server keeps them.
-pub fn event(entry: &Entry) -> String {
+pub(crate) fn event(entry: &Entry) -> String {
     written(Vec::new(), vec![component(entry)], Vec::new())
 }
 
@@ -69,11 +69,24 @@ pub(crate) fn written(
     ICalendar { components }.to_string()
 }
 
-pub(crate) fn component(entry: &Entry) -> ICalendarComponent {
-    // Calendars know whole seconds.
+/// What is written of a booking, whatever it is written into.
+pub(crate) struct Plain {
+    pub(crate) from: DateTime<Utc>,
+    pub(crate) until: DateTime<Utc>,
+    pub(crate) summary: String,
+    pub(crate) seal: String,
+}
+
+/// Calendars know whole seconds, and one line.
+pub(crate) fn plain(entry: &Entry) -> Plain {
     let [from, until] = [entry.during.from, entry.during.until].map(whole);
     let summary = entry.summary.replace(char::is_control, " ");
     let seal = seal(entry.booking, (from, until), &summary);
+    Plain { from, until, summary, seal }
+}
+
+pub(crate) fn component(entry: &Entry) -> ICalendarComponent {
+    let Plain { from, until, summary, seal } = plain(entry);
     // Times are in UTC: every program shows them by its own clock, and no zone has to come along.
     let entries = vec![
         line(ICalendarProperty::Uid, text(&uid_of(entry.booking))),

@@ -1,6 +1,7 @@
 //! Invitations: guests of a booking, what their calendars were told, and what they answered.
 
 mod answers;
+mod following;
 mod telling;
 
 use chrono::{DateTime, Utc};
@@ -10,6 +11,7 @@ use uuid::Uuid;
 
 pub use self::{
     answers::{Answered, Heard, answer, pass_on},
+    following::follow,
     telling::{Method, ToTell, Told, to_tell},
 };
 pub(crate) use telling::{record, want};
@@ -130,6 +132,15 @@ pub async fn create(
     keep_answer(db, &mut tx, tenant, key, &answer).await?;
     commit(tx, "invite somebody").await?;
     Ok(Made::New(answer))
+}
+
+/// Invites whoever is asked to do the work, if they have a mail address.
+pub(crate) async fn invite(
+    tx: &mut PgConnection,
+    tenant: TenantId,
+    new: &NewInvitation,
+) -> Result<(), StoreError> {
+    insert(tx, tenant, new).await.map(drop)
 }
 
 /// By the mail address that was found to be theirs, or the first they have.

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Backoff, CalendarLinkId, Job, Policy, Priority, Queue, Unique, UniqueFor};
 
-/// Asks a provider of calendars to say when one changes, for as long as it does that. Made by whoever looks after calendars.
+/// Asks a provider of calendars to say when one changes, for as long as it does that; of a link that was removed, to say so no more. Made
+/// by whoever looks after calendars.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CalendarRenew {

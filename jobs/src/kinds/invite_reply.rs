@@ -10,7 +10,8 @@ pub const REPLY_BYTES_MAX: usize = 32 * 1024;
 /// Bytes of a mail address.
 pub const REPLY_FROM_BYTES_MAX: usize = 320;
 
-/// Notes what a guest answered. Made of mails that come to the mailbox for bounces, or by you, of those that come to yours.
+/// Notes what a guest answered; of whoever is to do the work, it answers what they were offered. Made of mails that come to the mailbox
+/// for bounces, or by you, of those that come to yours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InviteReply {

@@ -7,6 +7,7 @@ use outbound::{Answer, Asked, Outbound};
 use reqwest::Url;
 
 use super::{
+    book::{Fetched, Wrote},
     multistatus::{self, Entry, Multistatus},
     trouble::Trouble,
 };
@@ -43,23 +44,6 @@ pub(super) struct Changes {
     pub(super) is_all: bool,
     /// Up to where it tells.
     pub(super) token: Option<String>,
-}
-
-/// An entry that was fetched.
-#[derive(Debug)]
-pub(super) struct Fetched {
-    pub(super) href: String,
-    pub(super) etag: String,
-    pub(super) text: String,
-}
-
-/// What became of a write.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Wrote {
-    /// It was written; how it is then, if the server says.
-    Done(Option<String>),
-    /// It is not as it was when it was seen.
-    Moved,
 }
 
 /// Under what an entry may be written.
@@ -286,11 +270,11 @@ impl<'a> Caldav<'a> {
     }
 
     /// Writes an entry.
-    pub(super) async fn put(&self, href: &str, text: &str, seen: If<'_>) -> Result<Wrote, Trouble> {
+    pub(super) async fn put(&self, href: String, text: &str, seen: If<'_>) -> Result<Wrote, Trouble> {
         let headers = [("content-type", "text/calendar; charset=utf-8"), seen.header()];
-        let answer = self.ask("PUT", &self.url(href)?, &headers, text).await?;
+        let answer = self.ask("PUT", &self.url(&href)?, &headers, text).await?;
         match answer.status {
-            200 | 201 | 204 => Ok(Wrote::Done(answer.etag)),
+            200 | 201 | 204 => Ok(Wrote::Done(href, answer.etag)),
             // Some wrap what they refuse into a list.
             207 | 404 | 409 | 412 => Ok(Wrote::Moved),
             _ => Err(Trouble::of(&answer, "an entry")),
@@ -301,7 +285,7 @@ impl<'a> Caldav<'a> {
     pub(super) async fn delete(&self, href: &str, seen: If<'_>) -> Result<Wrote, Trouble> {
         let answer = self.ask("DELETE", &self.url(href)?, &[seen.header()], "").await?;
         match answer.status {
-            200 | 204 | 404 | 410 => Ok(Wrote::Done(None)),
+            200 | 204 | 404 | 410 => Ok(Wrote::Done(href.to_owned(), None)),
             412 => Ok(Wrote::Moved),
             _ => Err(Trouble::of(&answer, "taking an entry out")),
         }

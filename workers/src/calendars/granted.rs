@@ -45,6 +45,15 @@ pub(super) async fn token(
     renewed.map(|(_, token)| token)
 }
 
+/// What opens a calendar that was removed here, and so is renewed by nobody else; and the access from then on, if it is not as before.
+pub(super) async fn last(
+    deps: &Deps,
+    client: &Client<'_>,
+    access: &str,
+) -> Result<(Option<String>, String), Trouble> {
+    renewed(deps, client, access, None).await
+}
+
 /// The token that there is, while it holds.
 fn good<'a>(grant: &'a Grant, ended: Option<&str>) -> Option<&'a str> {
     grant.token(Utc::now()).filter(|token| Some(*token) != ended)

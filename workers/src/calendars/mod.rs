@@ -1,5 +1,6 @@
 //! Calendars outside: reading what they say, and writing bookings into them.
 
+mod book;
 mod caldav;
 mod granted;
 mod multistatus;

@@ -13,7 +13,8 @@ use sha2::{Digest, Sha256};
 use store::calendars::{self, Object, Opened, Own, Reading, Took};
 
 use super::{
-    caldav::{Caldav, Changes, Fetched},
+    book::Fetched,
+    caldav::{Caldav, Changes},
     provided,
     trouble::Trouble,
 };
@@ -128,7 +129,7 @@ fn objects(changed: Vec<(String, String, Vec<Event>)>) -> Result<Vec<Object>, Tr
             return Err(Trouble::unusable("the name or the ETag of an entry is too long"));
         }
         let ours = events.iter().find_map(|event| event.ours.as_ref());
-        let ours = ours.filter(|ours| own.insert(ours.booking));
+        let ours = ours.filter(|ours| !ours.is_copy && own.insert(ours.booking));
         let own = ours.map(|ours| Own { booking: ours.booking, is_untouched: ours.is_untouched });
         objects.push(Object {
             href,

@@ -9,6 +9,9 @@ use store::StoreError;
 /// How soon a calendar is looked at again whose token somebody renews, or into which somebody wrote while it was read.
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
 
+/// How soon a calendar is written again that takes a while to write what it took.
+const SETTLED_AFTER: Duration = Duration::from_secs(60);
+
 /// A calendar could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Trouble {
@@ -24,6 +27,12 @@ pub(crate) enum Trouble {
     /// It answered something else than was asked for.
     #[error("it answered {0} to {1}")]
     Answered(u16, &'static str),
+    /// It will not take what was written, and will not another time.
+    #[error("it does not take the entry: it answered {0}")]
+    Unwritable(u16),
+    /// What was written a moment ago is not told yet.
+    #[error("it has not written yet what it took")]
+    Settling,
     /// What it says cannot be used.
     #[error("what it says cannot be used: {0}")]
     Unusable(String),
@@ -52,6 +61,14 @@ impl Trouble {
         }
     }
 
+    /// An answer that is none to a write. What is wrong with the entry, or with where it goes, is so the next time too.
+    pub(super) fn of_write(answer: &Answer, asked: &'static str) -> Self {
+        match answer.status {
+            status @ (400 | 404 | 405 | 413 | 422) => Self::Unwritable(status),
+            _ => Self::of(answer, asked),
+        }
+    }
+
     /// What it says cannot be used.
     pub(super) fn unusable(why: impl std::fmt::Display) -> Self {
         Self::Unusable(why.to_string())
@@ -63,7 +80,13 @@ impl Trouble {
             Self::Outbound(error) => error.is_ours(),
             Self::Busy(..) | Self::Slow(_) => false,
             Self::Answered(status, _) => *status < 500,
-            Self::Refused(_) | Self::Unusable(_) | Self::Renewing | Self::Outdated | Self::Store(_) => true,
+            Self::Refused(_)
+            | Self::Unwritable(_)
+            | Self::Settling
+            | Self::Unusable(_)
+            | Self::Renewing
+            | Self::Outdated
+            | Self::Store(_) => true,
         }
     }
 
@@ -85,7 +108,12 @@ impl Trouble {
             Self::Renewing | Self::Outdated => {
                 Failure::Snooze { wait: AGAIN_AFTER, problem: Problem::of("calendar", &self) }
             }
-            Self::Refused(_) => Failure::Discard { problem: Problem::of("calendar", &self) },
+            Self::Settling => {
+                Failure::Snooze { wait: SETTLED_AFTER, problem: Problem::of("calendar", &self) }
+            }
+            Self::Refused(_) | Self::Unwritable(_) => {
+                Failure::Discard { problem: Problem::of("calendar", &self) }
+            }
             error => Failure::Retry { problem: Problem::of("calendar", &error), after },
         }
     }

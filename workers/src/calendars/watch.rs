@@ -9,7 +9,7 @@ use reqwest::Url;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use store::calendars::{self, Channel};
+use store::calendars::{self, Channel, Farewell};
 
 use super::{granted, providers::Client, trouble::Trouble};
 use crate::deps::Deps;
@@ -33,11 +33,15 @@ struct New {
     until: DateTime<Utc>,
 }
 
-/// Has the provider of a link say when the calendar changes; answers until when. None where nobody can be asked.
+/// Has the provider of a link say when the calendar changes; answers until when. None where nobody can be asked. Of a link that was
+/// removed, has it say so no more.
 pub(crate) async fn watch(
     deps: &Deps,
     (tenant, link): (TenantId, CalendarLinkId),
 ) -> Result<Option<DateTime<Utc>>, Trouble> {
+    if let Some(left) = calendars::farewell(&deps.db, tenant, link).await? {
+        return part(deps, (tenant, link), &left).await.map(|()| None);
+    }
     let Some(public_url) = &deps.senders.public_url else { return Ok(None) };
     let id = CalendarChannelId::new();
     let secret = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; SECRET_BYTES]>());
@@ -67,6 +71,25 @@ pub(crate) async fn watch(
         }
     }
     Ok(Some(until))
+}
+
+/// Ends the channels of a link that was removed.
+async fn part(
+    deps: &Deps,
+    (tenant, link): (TenantId, CalendarLinkId),
+    left: &Farewell,
+) -> Result<(), Trouble> {
+    let nobody = || Trouble::unusable(format!("no client is set up for {}", left.provider));
+    let client = deps.calendars.client(&left.provider).ok_or_else(nobody)?;
+    let (kept, token) = granted::last(deps, &client, &left.access).await?;
+    if let Some(kept) = kept {
+        calendars::keep_farewell(&deps.db, tenant, link, &kept).await?;
+    }
+    let provider = Provider { deps, client, token, name: "" };
+    for channel in &left.channels {
+        provider.end(&left.provider, channel).await?;
+    }
+    Ok(calendars::parted(&deps.db, tenant, link).await?)
 }
 
 /// Who is asked about a calendar.
@@ -146,7 +169,11 @@ impl Provider<'_> {
             "microsoft" => ("DELETE", vec!["v1.0", "subscriptions", remote], String::new()),
             _ => ("DELETE", vec!["v1", "channels", remote], String::new()),
         };
-        self.send(method, &self.client.address(&path)?, body).await.map(drop)
+        match self.send(method, &self.client.address(&path)?, body).await {
+            // It has ended by itself.
+            Ok(_) | Err(Trouble::Answered(404 | 410, _)) => Ok(()),
+            Err(trouble) => Err(trouble),
+        }
     }
 
     async fn asks<T: DeserializeOwned>(&self, url: &Url, asked: &Value) -> Result<T, Trouble> {

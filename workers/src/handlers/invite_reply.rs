@@ -25,8 +25,12 @@ impl Handle for InviteReply {
             wish: reply.version,
             at: reply.at,
         };
-        let heard = match invitations::answer(&cx.deps.db, cx.tenant(), &answered).await? {
-            invitations::Heard::Noted => Heard::Noted,
+        let (db, tenant) = (&cx.deps.db, cx.tenant());
+        let heard = match invitations::answer(db, tenant, &answered).await? {
+            invitations::Heard::Noted => {
+                invitations::follow(db, tenant, &answered).await?;
+                Heard::Noted
+            }
             invitations::Heard::Overtaken => Heard::Overtaken,
             invitations::Heard::Stranger => Heard::Stranger,
             invitations::Heard::Unknown => Heard::Unknown,

@@ -58,6 +58,7 @@ pub(crate) fn wanted(km: f64) -> NewMatchRequest {
         client: None,
         company: None,
         link: Some("https://example.com/offers".into()),
+        invites: false,
         in_batch: false,
         by: "key".into(),
     }

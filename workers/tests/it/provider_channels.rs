@@ -127,6 +127,15 @@ async fn providers_say_that_a_calendar_changed_and_are_asked_anew() {
         assert_eq!(provider.kept().channels.len(), 2);
         assert!(calendars::told(&world.api, at).await.unwrap().is_none(), "nobody hears of it any more");
         let next = "select count(*) from calendar_link where renew_at > now() + interval '2 days'";
-        assert_eq!(world.database.number(next).await.unwrap(), 1, "{name} is asked again before that ends");
+        let is_asked = async || (world.database.number(next).await.unwrap() == 1).then_some(());
+        eventually("it to be asked again before that ends", SOON, is_asked).await;
+
+        // Who is removed here is told of no more, with the token that was good then.
+        assert!(calendars::remove(&world.api, world.tenant, id).await.unwrap());
+        let is_over = async || (provider.kept().ended == ["remote-1", "remote-2"]).then_some(());
+        eventually("the last channel to be ended", SOON, is_over).await;
+        let left = "select count(*) from calendar_farewell";
+        let is_forgotten = async || (world.database.number(left).await.unwrap() == 0).then_some(());
+        eventually("what was left to be forgotten", SOON, is_forgotten).await;
     }
 }

@@ -1,9 +1,12 @@
 //! Calendars of Google, Microsoft and Cronofy, by a server that answers as they document.
 
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock, Mutex, MutexGuard},
+};
 
 use axum::{
-    Form, Json, Router,
+    Form, Json,
     extract::{Query, State as Shared},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
@@ -22,6 +25,7 @@ use testkit::eventually;
 use crate::{
     calendars::{busy, looked, reads},
     matching::technician,
+    provider_books::{self, Fault, Noted},
     provider_channels::{Channel, end, open, stop, subscribe, watch},
     world::{SOON, Worker, World},
 };
@@ -30,13 +34,20 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct Kept {
     url: String,
-    /// Entries by id, in hours from now; none for one that was deleted.
-    entries: Vec<(String, Option<i64>)>,
+    /// What became of entries, by id; none for one that was deleted.
+    pub(crate) entries: Vec<(String, Option<Noted>)>,
+    /// What goes wrong with the next writes, the last first; how many there were.
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) writes: usize,
     is_forgetful: bool,
     is_taken_back: bool,
+    /// The token has ended before its time.
+    pub(crate) has_ended: bool,
     /// Which refresh token is good, and how often one was asked for.
-    renewals: usize,
-    fulls: usize,
+    pub(crate) renewals: usize,
+    pub(crate) fulls: usize,
+    /// From which part of a list on it breaks off, and with which status.
+    pub(crate) breaks_at: Option<(usize, u16)>,
     /// Who is told of changes, and who was.
     pub(crate) channels: Vec<Channel>,
     pub(crate) ended: Vec<String>,
@@ -44,16 +55,16 @@ pub(crate) struct Kept {
 
 impl Kept {
     /// What there is; or what became of it since so many changes.
-    fn shown(&self, is_all: bool, since: usize) -> Vec<(String, Option<i64>)> {
+    pub(crate) fn shown(&self, is_all: bool, since: usize) -> Vec<(String, Option<Noted>)> {
         if !is_all {
             return self.entries[since..].to_vec();
         }
-        let mut shown: Vec<(String, Option<i64>)> = Vec::new();
+        let mut shown: Vec<(String, Option<Noted>)> = Vec::new();
         for entry in &self.entries {
             shown.retain(|(id, _)| *id != entry.0);
             shown.push(entry.clone());
         }
-        shown.retain(|(_, hours)| hours.is_some());
+        shown.retain(|(_, noted)| noted.as_ref().is_some_and(Noted::is_there));
         shown
     }
 }
@@ -67,12 +78,13 @@ impl Provider {
     }
 
     pub(crate) fn notes(&self, id: &str, hours: Option<i64>) {
-        self.kept().entries.push((id.to_owned(), hours));
+        self.kept().entries.push((id.to_owned(), hours.map(Noted::At)));
     }
 
     pub(crate) fn lets_in(&self, headers: &HeaderMap) -> Option<Response> {
         let wanted = format!("Bearer access-{}", self.kept().renewals);
-        let is_good = headers.get("authorization").is_some_and(|token| *token == *wanted);
+        let is_good =
+            !self.kept().has_ended && headers.get("authorization").is_some_and(|token| *token == *wanted);
         (!is_good).then(|| StatusCode::UNAUTHORIZED.into_response())
     }
 }
@@ -81,7 +93,7 @@ impl Provider {
 static BEGAN: LazyLock<DateTime<Utc>> = LazyLock::new(|| Utc::now().trunc_subsecs(0));
 
 /// So many hours after that.
-fn ahead(hours: i64) -> DateTime<Utc> {
+pub(crate) fn ahead(hours: i64) -> DateTime<Utc> {
     *BEGAN + TimeDelta::hours(hours)
 }
 
@@ -102,6 +114,7 @@ async fn renew(Shared(provider): Shared<Provider>, Form(asked): Form<Renewal>) -
         return (StatusCode::BAD_REQUEST, Json(json!({"error": "invalid_grant"}))).into_response();
     }
     kept.renewals += 1;
+    kept.has_ended = false;
     let number = kept.renewals;
     Json(json!({"access_token": format!("access-{number}"), "refresh_token": format!("refresh-{number}"),
         "expires_in": 3_600, "token_type": "Bearer"}))
@@ -133,10 +146,16 @@ async fn google(
     let since = asked.sync_token.as_deref().map_or(0, |token| token.parse().unwrap());
     kept.fulls += usize::from(asked.sync_token.is_none() && asked.page_token.is_none());
     let at: usize = asked.page_token.as_deref().map_or(0, |token| token.parse().unwrap());
+    if let Some((_, status)) = kept.breaks_at.filter(|(part, _)| at >= *part) {
+        return StatusCode::from_u16(status).unwrap().into_response();
+    }
     let time = |hours: i64| json!({"dateTime": ahead(hours).to_rfc3339(), "timeZone": "UTC"});
-    let item = |(id, hours): &(String, Option<i64>)| match hours {
-        Some(hours) => json!({"id": id, "etag": format!("\"{hours}\""), "status": "confirmed", "iCalUID": id,
-            "start": time(*hours), "end": time(hours + 1)}),
+    let item = |(id, noted): &(String, Option<Noted>)| match noted {
+        Some(Noted::Written(value)) => value.clone(),
+        Some(Noted::At(hours)) => {
+            json!({"id": id, "etag": format!("\"{hours}\""), "status": "confirmed", "iCalUID": id,
+            "start": time(*hours), "end": time(hours + 1)})
+        }
         None => json!({"id": id, "etag": "\"x\"", "status": "cancelled"}),
     };
     let shown = kept.shown(asked.sync_token.is_none(), since);
@@ -173,8 +192,9 @@ async fn microsoft(
     }
     kept.fulls += usize::from(asked.from.is_some());
     let time = |hours: i64| json!({"dateTime": ahead(hours).format("%Y-%m-%dT%H:%M:%S.0000000").to_string(), "timeZone": "UTC"});
-    let item = |(id, hours): &(String, Option<i64>)| match hours {
-        Some(hours) => {
+    let item = |(id, noted): &(String, Option<Noted>)| match noted {
+        Some(Noted::Written(value)) => provider_books::without_seal(value.clone()),
+        Some(Noted::At(hours)) => {
             json!({"id": id, "@odata.etag": format!("W/\"{hours}\""), "type": "singleInstance", "showAs": "busy",
             "start": time(*hours), "end": time(hours + 1)})
         }
@@ -186,27 +206,38 @@ async fn microsoft(
     Json(json!({"value": value, "@odata.deltaLink": link})).into_response()
 }
 
-async fn cronofy(Shared(provider): Shared<Provider>, headers: HeaderMap) -> Response {
+async fn cronofy(
+    Shared(provider): Shared<Provider>,
+    headers: HeaderMap,
+    Query(asked): Query<HashMap<String, String>>,
+) -> Response {
     if let Some(refused) = provider.lets_in(&headers) {
         return refused;
     }
     let mut kept = provider.kept();
     kept.fulls += 1;
-    let event = |(id, hours): &(String, Option<i64>)| {
-        let [start, end] =
-            [hours.unwrap_or(0), hours.unwrap_or(0) + 1].map(|hours| ahead(hours).to_rfc3339());
-        json!({"calendar_id": "cal_1", "event_uid": id, "start": start, "end": end, "deleted": hours.is_none(),
-            "transparency": "opaque", "participation_status": "accepted", "event_status": "confirmed", "updated": start})
+    let is_asked = |name: &str| asked.get(name).is_some_and(|word| word == "true");
+    let event = |(id, noted): (String, Option<Noted>)| match noted? {
+        Noted::Written(value) => (is_asked("include_managed") || is_asked("only_managed")).then_some(value),
+        Noted::At(_) if is_asked("only_managed") => None,
+        Noted::At(hours) => {
+            let [start, end] = [hours, hours + 1].map(|hours| ahead(hours).to_rfc3339());
+            Some(
+                json!({"calendar_id": "cal_1", "event_uid": id, "start": start, "end": end, "deleted": false,
+                "transparency": "opaque", "participation_status": "accepted", "event_status": "confirmed",
+                "updated": start}),
+            )
+        }
     };
-    let events: Vec<Value> = kept.shown(true, 0).iter().map(event).collect();
+    let events: Vec<Value> = kept.shown(true, 0).into_iter().filter_map(event).collect();
     Json(json!({"pages": {"current": 1, "total": 1}, "events": events})).into_response()
 }
 
 pub(crate) async fn serve() -> Provider {
     let provider = Provider::default();
-    let router = Router::new()
+    let router = provider_books::router()
         .route("/oauth/token", post(renew))
-        .route("/calendar/v3/calendars/primary/events", get(google))
+        .route("/calendar/v3/calendars/primary/events", get(google).post(provider_books::insert))
         .route("/v1.0/me/calendarView/delta", get(microsoft))
         .route("/v1/events", get(cronofy))
         .route("/calendar/v3/calendars/primary/events/watch", post(watch))
@@ -241,6 +272,15 @@ pub(crate) fn start(world: &World, provider: &Provider) -> Worker {
 }
 
 pub(crate) async fn link(world: &World, party: PartyId, provider: &'static str) -> CalendarLinkId {
+    link_so(world, party, provider, false).await
+}
+
+pub(crate) async fn link_so(
+    world: &World,
+    party: PartyId,
+    provider: &'static str,
+    is_written: bool,
+) -> CalendarLinkId {
     let access = json!({"url": "primary", "grant": {"refresh_token": "refresh-0"}});
     let new = NewLink {
         id: CalendarLinkId::new(),
@@ -248,7 +288,7 @@ pub(crate) async fn link(world: &World, party: PartyId, provider: &'static str) 
         provider,
         host: "calendar.example.com".into(),
         access: access.to_string(),
-        is_written: false,
+        is_written,
         by: "key".into(),
     };
     let answer = |_: &Link| Answer::of(201, None, &());

@@ -1,11 +1,25 @@
 //! Google Calendar, version 3: what `events.list` answers. Series come as their rule, and what takes the place of one of their times
-//! as an entry of its own.
+//! as an entry of its own. And what `events.insert` and `events.patch` take: a booking is known by its name, and carries its seal in
+//! properties that nobody sees.
 
+use jobs::BookingId;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Draft, NoPage, Page, Provided, Said};
-use crate::{event::Event, ours::booking_of};
+use super::{CALLED_OFF, Draft, NoPage, Page, Provided, Said, has_words, stamp, text_at};
+use crate::{
+    event::Event,
+    ours::{booking_at_google, booking_of, google_id_of},
+    write::{Entry, Plain, plain},
+};
+
+/// Names of our properties: which booking it is, its seal, and how the booking stands.
+const BOOKING: &str = "crewlineBooking";
+const SEAL: &str = "crewlineSeal";
+const STATE: &str = "crewlineState";
+/// How a booking stands.
+const CONFIRMED: &str = "confirmed";
+const OFF: &str = "cancelled";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -32,6 +46,20 @@ struct Item {
     event_type: Option<String>,
     #[serde(default)]
     attendees: Vec<Attendee>,
+    summary: Option<String>,
+    extended_properties: Option<Properties>,
+}
+
+#[derive(Deserialize)]
+struct Properties {
+    private: Option<Sealed>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Sealed {
+    crewline_booking: Option<String>,
+    crewline_seal: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -89,6 +117,14 @@ impl Item {
         self.is_cancelled() && self.recurring_event_id.is_none()
     }
 
+    /// Which booking it was written for, what it is called, and its seal.
+    fn sealed(&self) -> Option<(BookingId, &str, &str)> {
+        let sealed = self.extended_properties.as_ref()?.private.as_ref()?;
+        let summary = self.summary.as_deref().unwrap_or_default();
+        let booking = sealed.crewline_booking.as_ref()?.parse().ok()?;
+        Some((booking, summary, sealed.crewline_seal.as_deref()?))
+    }
+
     fn event(&self, id: &str) -> Event {
         let declined =
             |attendee: &Attendee| attendee.is_self && attendee.response_status.as_deref() == Some("declined");
@@ -106,7 +142,72 @@ impl Item {
                 || self.transparency.as_deref() == Some("transparent")
                 || self.event_type.as_deref() == Some("workingLocation")
                 || self.attendees.iter().any(declined),
+            sealed: self.sealed(),
+            booking: booking_at_google(id),
         }
         .event()
     }
+}
+
+/// What Google calls a booking: we name it, so what was written twice is there once.
+pub fn id_of(booking: BookingId) -> String {
+    google_id_of(booking)
+}
+
+/// Whether an entry is there no more: Google remembers those that were taken out.
+pub fn is_gone(found: &str) -> bool {
+    serde_json::from_str::<Item>(found).is_ok_and(|item| item.is_gone())
+}
+
+/// The entry that `found` is.
+pub(crate) fn one(found: &str) -> Option<Event> {
+    let said: Value = serde_json::from_str(found).ok()?;
+    let id = text_at(&said, "/id").to_owned();
+    Some(serde_json::from_value::<Item>(said).ok()?.event(&id))
+}
+
+/// The entry of a booking.
+pub(crate) fn event(entry: &Entry) -> String {
+    let mut event = written(entry, CONFIRMED);
+    event["id"] = json!(google_id_of(entry.booking));
+    event.to_string()
+}
+
+/// What is changed of an entry; all else of it stays.
+pub(crate) fn event_over(entry: &Entry) -> String {
+    let mut event = written(entry, CONFIRMED);
+    // Where somebody made a day or a series of it.
+    for time in ["start", "end"] {
+        event[time]["date"] = Value::Null;
+    }
+    event["recurrence"] = Value::Null;
+    event.to_string()
+}
+
+/// What is changed of the entry of a booking that is called off, where somebody wrote something down. What Google calls cancelled is
+/// gone.
+pub(crate) fn called_off(entry: &Entry, found: &str) -> Option<String> {
+    let found: Value = serde_json::from_str(found).ok()?;
+    if !has_words(&found, &["/description", "/location"], &["/attendees", "/attachments"]) {
+        return None;
+    }
+    let mut event = written(entry, OFF);
+    event["summary"] = json!(format!("{CALLED_OFF}{}", plain(entry).summary));
+    event["transparency"] = json!("transparent");
+    Some(event.to_string())
+}
+
+/// Whether an entry says that its booking is called off.
+pub(crate) fn is_called_off(found: &str) -> bool {
+    let state = format!("/extendedProperties/private/{STATE}");
+    serde_json::from_str::<Value>(found).is_ok_and(|found| text_at(&found, &state) == OFF)
+}
+
+fn written(entry: &Entry, state: &str) -> Value {
+    let Plain { from, until, summary, seal } = plain(entry);
+    let time = |at| json!({"dateTime": stamp(at), "timeZone": "UTC"});
+    json!({
+        "summary": summary, "start": time(from), "end": time(until), "status": "confirmed", "transparency": "opaque",
+        "extendedProperties": {"private": {BOOKING: entry.booking, SEAL: seal, STATE: state}},
+    })
 }

@@ -1,6 +1,6 @@
 //! What a person added to an entry of ours.
 
-use calendar::{Entry, called_off, event, event_over, is_called_off, read};
+use calendar::{Entry, Tongue::File, read};
 
 use crate::said::{at, span};
 
@@ -18,7 +18,7 @@ fn entry(version: i32) -> Entry {
 
 /// The entry with these lines before its end.
 fn with(lines: &[&str]) -> String {
-    event(&entry(2)).replace("END:VEVENT", &format!("{}\r\nEND:VEVENT", lines.join("\r\n")))
+    File.event(&entry(2), 1).replace("END:VEVENT", &format!("{}\r\nEND:VEVENT", lines.join("\r\n")))
 }
 
 /// Without the folds of long lines.
@@ -43,13 +43,13 @@ fn what_a_person_added_stays() {
         "TRIGGER:-PT30M",
         "END:VALARM",
     ];
-    let kept = event_over(&entry(3), &with(&added), OWNER);
+    let kept = File.event_over(&entry(3), &with(&added), OWNER);
     let said = lines(&kept);
     for line in added.iter().chain(&["SEQUENCE:3", "DTSTART:20260701T100000Z", "STATUS:CONFIRMED"]) {
         assert!(said.iter().any(|said| said == line), "{line} in {kept}");
     }
     assert!(is_untouched(&kept), "{kept}");
-    assert_eq!(event_over(&entry(3), &kept, OWNER), kept, "and again");
+    assert_eq!(File.event_over(&entry(3), &kept, OWNER), kept, "and again");
     assert!(kept.lines().all(|line| line.len() <= 75), "{kept}");
 }
 
@@ -68,19 +68,19 @@ fn what_says_when_it_is_is_ours() {
                   RECURRENCE-ID:20260702T090000Z\r\nDTSTART:20260702T090000Z\r\nSUMMARY:x\r\nEND:VEVENT\r\n";
     let moved = moved.replace("BEGIN:VEVENT", &format!("{second}BEGIN:VEVENT"));
     assert!(!is_untouched(&moved));
-    let ours = event_over(&entry(3), &moved, OWNER);
-    let plain = event(&entry(7)).replace("END:VEVENT", "COMMENT:no\r\nEND:VEVENT");
+    let ours = File.event_over(&entry(3), &moved, OWNER);
+    let plain = File.event(&entry(7), 1).replace("END:VEVENT", "COMMENT:no\r\nEND:VEVENT");
     assert_eq!(ours, plain, "with the highest count that its calendar saw");
     // What is none of ours is written over as a whole.
     for strange in ["", "BEGIN:VCALENDAR", &plain.replace("UID:bkg_", "UID:x")] {
-        assert_eq!(event_over(&entry(3), strange, OWNER), event(&entry(3)), "{strange}");
+        assert_eq!(File.event_over(&entry(3), strange, OWNER), File.event(&entry(3), 1), "{strange}");
     }
 }
 
 #[test]
 fn one_with_words_in_it_is_called_off_and_not_taken_out() {
     let found = with(&["DESCRIPTION:Key at the neighbours", "BEGIN:VALARM", "TRIGGER:-PT30M", "END:VALARM"]);
-    let off = called_off(&entry(3), &found).unwrap();
+    let off = File.called_off(&entry(3), &found).unwrap();
     let said = lines(&off);
     for line in ["DESCRIPTION:Key at the neighbours", "STATUS:CANCELLED", "TRANSP:TRANSPARENT", "SEQUENCE:3"]
     {
@@ -88,8 +88,8 @@ fn one_with_words_in_it_is_called_off_and_not_taken_out() {
     }
     assert!(!off.contains("VALARM") && !off.contains("CONFIRMED"), "{off}");
     assert!(!read(off.as_bytes(), OWNER).unwrap()[0].is_busy);
-    assert!(is_called_off(&off, entry(3).booking) && !is_called_off(&found, entry(3).booking));
-    for plain in [event(&entry(2)), with(&["DESCRIPTION:  ", "X-SERVER:1"]), String::new()] {
-        assert_eq!(called_off(&entry(3), &plain), None, "{plain}");
+    assert!(File.is_called_off(&off, entry(3).booking) && !File.is_called_off(&found, entry(3).booking));
+    for plain in [File.event(&entry(2), 1), with(&["DESCRIPTION:  ", "X-SERVER:1"]), String::new()] {
+        assert_eq!(File.called_off(&entry(3), &plain), None, "{plain}");
     }
 }

@@ -7,5 +7,7 @@ mod invitations;
 mod keeping;
 mod oracle;
 mod provided;
+mod rarities;
 mod said;
+mod tongues;
 mod writing;

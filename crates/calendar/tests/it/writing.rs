@@ -1,6 +1,6 @@
 //! What we write, and whether we know it again.
 
-use calendar::{Entry, event, feed, read};
+use calendar::{Entry, Tongue, feed, read};
 use jobs::BookingId;
 
 use crate::said::{at, busy_of, span};
@@ -13,6 +13,10 @@ fn entry(summary: &str) -> Entry {
         summary: summary.to_owned(),
         changed_at: at("2026-06-01T12:00:00Z"),
     }
+}
+
+fn event(entry: &Entry) -> String {
+    Tongue::File.event(entry, 1)
 }
 
 #[test]

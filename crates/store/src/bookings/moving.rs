@@ -273,6 +273,7 @@ pub async fn lapse(db: &Db, tenant: TenantId, id: BookingId, version: i32) -> Re
     .or_failed("release a pencil")?;
     if now {
         end_challenges(db, &mut tx, tenant, id).await?;
+        calendars::want(&mut tx, tenant, id).await?;
         if let Some(released) = read(&mut tx, tenant, id).await? {
             tell_moved(&mut tx, tenant, &released, Some(Status::Pencil)).await?;
         }

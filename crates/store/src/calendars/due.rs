@@ -11,6 +11,7 @@ use jobs::{
 };
 use uuid::Uuid;
 
+use super::parting;
 use crate::{
     db::{Db, Tx, commit},
     enqueue::{self, NewJob},
@@ -28,8 +29,8 @@ const AGAIN_HOURS: i32 = 6;
 
 type Jobs = HashMap<Uuid, Vec<NewJob>>;
 
-/// Has those calendars read that are due, those bookings written that wait, those feeds made that are not as they should be, and
-/// those guests told who have to hear something; answers how many jobs that are. A job that is there already stands for the
+/// Has those calendars read that are due, those bookings written that wait, those feeds made that are not as they should be, those
+/// guests told who have to hear something, and those providers told to stop whose calendar was removed; answers how many jobs that are. A job that is there already stands for the
 /// new one. For workers.
 ///
 /// # Errors
@@ -90,8 +91,9 @@ async fn renewals(tx: &mut Tx, jobs: &mut Jobs) -> Result<(), StoreError> {
     .fetch_all(&mut **tx)
     .await
     .or_failed("take calendars whose changes somebody is to tell of")?;
-    for (tenant, link) in due {
-        let args = CalendarRenew { link: CalendarLinkId::from_uuid(link) };
+    let due = due.into_iter().map(|(tenant, link)| (tenant, CalendarLinkId::from_uuid(link)));
+    for (tenant, link) in due.chain(parting::due(tx, BATCH_MAX, AGAIN_HOURS).await?) {
+        let args = CalendarRenew { link };
         jobs.entry(tenant).or_default().push(NewJob::of(&args).map_err(|error| unwritable(&error))?);
     }
     Ok(())

@@ -5,6 +5,7 @@ mod due;
 mod failing;
 mod feeds;
 mod links;
+mod parting;
 mod pushing;
 mod reading;
 mod renewing;
@@ -20,8 +21,9 @@ pub use self::{
         remove_feed, show, shown,
     },
     links::{Link, LinkMade, NewLink, create, link, links, pull_soon, remove},
+    parting::{Farewell, farewell, keep_farewell, parted},
     pushing::{FoundThere, Stands, ToPush, settle_push, to_push},
-    reading::{Known, Object, Opened, Own, Reading, Took, open, take},
+    reading::{Known, Noted, Object, Opened, Own, Reading, Took, open, take},
     renewing::{Renewal, renew, renewed},
     watching::{Channel, ToWatch, Told, changed, told, watch, watched},
 };

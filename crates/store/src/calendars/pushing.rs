@@ -13,6 +13,9 @@ use crate::{
     invitations,
 };
 
+/// What was written so many seconds ago a calendar may not tell yet: some take what they are given and write it later.
+pub(super) const FRESH_S: i32 = 60;
+
 /// Wishes that calendars, feeds and guests learn how a booking moved, in the transaction in which it does: those into which it is to be
 /// written, and those in which it stands and should not.
 pub(crate) async fn want(
@@ -79,6 +82,8 @@ pub(super) async fn want_all(
 /// What a calendar is to learn.
 #[derive(Debug, Clone)]
 pub struct ToPush {
+    /// `caldav`, `google`, `microsoft` or `cronofy`.
+    pub provider: String,
     /// What opens it.
     pub access: String,
     /// Where its entries are; none when it was never read.
@@ -87,6 +92,8 @@ pub struct ToPush {
     pub href: Option<String>,
     /// How it was then.
     pub etag: Option<String>,
+    /// That was a moment ago: a calendar that takes a while may not tell of it yet.
+    pub is_fresh: bool,
     /// What was found there when a person said that what is booked here holds.
     pub over: Option<FoundThere>,
     /// Whether the booking is to stand there.
@@ -103,10 +110,12 @@ pub struct ToPush {
 
 #[derive(FromRow)]
 struct Row {
+    provider: String,
     access: Vec<u8>,
     collection: Option<String>,
     href: Option<String>,
     etag: Option<String>,
+    is_fresh: bool,
     is_forced: bool,
     forced_etag: Option<String>,
     is_wanted: bool,
@@ -129,7 +138,8 @@ pub async fn to_push(
 ) -> Result<Option<ToPush>, StoreError> {
     let mut tx = db.tenant(tenant).await?;
     let row: Option<Row> = sqlx::query_as(
-        "select l.access, l.collection, p.href, p.etag, p.is_forced, p.forced_etag,
+        "select l.provider, l.access, l.collection, p.href, p.etag, p.is_forced, p.forced_etag,
+             coalesce(p.settled_at > clock_timestamp() - make_interval(secs => $5), false) as is_fresh,
              b.status in ('confirmed', 'active', 'done') as is_wanted, lower(b.during) as starts_at,
              upper(b.during) as ends_at, b.reference, b.version, b.updated_at
          from calendar_push p join calendar_link l on l.id = p.link_id join booking b on b.id = p.booking_id
@@ -139,6 +149,7 @@ pub async fn to_push(
     .bind(link.as_uuid())
     .bind(booking.as_uuid())
     .bind(wish)
+    .bind(FRESH_S)
     .fetch_optional(&mut *tx)
     .await
     .or_failed("read what a calendar is to learn")?;
@@ -147,10 +158,12 @@ pub async fn to_push(
     let access = db.open_secret(&link.to_string(), &row.access)?;
     let found = row.forced_etag.map_or(FoundThere::Removed, FoundThere::Edited);
     Ok(Some(ToPush {
+        provider: row.provider,
         access,
         collection: row.collection,
         href: row.href,
         etag: row.etag,
+        is_fresh: row.is_fresh,
         over: row.is_forced.then_some(found),
         is_wanted: row.is_wanted,
         during: Span { from: row.starts_at, until: row.ends_at },
@@ -259,7 +272,9 @@ pub(super) async fn note_seen(
     let gone: Vec<(Uuid, i32, bool)> = sqlx::query_as(
         "select p.booking_id, p.wish, coalesce(p.settled_at >= $5, false) from calendar_push p join booking b on b.id = p.booking_id
          where p.tenant_id = $1 and p.link_id = $2 and p.state = 'done' and p.href = any ($3)
-             and b.status in ('confirmed', 'active') and p.booking_id <> all ($4)",
+             and b.status in ('confirmed', 'active') and p.booking_id <> all ($4)
+             -- What is over is told of no more by calendars that tell from yesterday on.
+             and upper(b.during) > $5",
     )
     .bind(tenant.as_uuid())
     .bind(link.as_uuid())

@@ -1,6 +1,6 @@
 //! Reading a calendar outside: what is known of it, and taking what it says now in place of that.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use jobs::{AbsenceId, BookingId, CalendarLinkId, TenantId};
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{
     conflicts::{self, Found},
     links::note_freshness,
-    pushing::{self, Seen},
+    pushing::{self, FRESH_S, Seen},
 };
 use crate::{
     db::{Db, commit},
@@ -40,6 +40,26 @@ pub struct Opened {
     pub known: Vec<Known>,
     /// Bookings that take the time of whoever keeps it.
     pub own: HashSet<BookingId>,
+    /// What was written into it, by where that is.
+    pub noted: HashMap<String, Noted>,
+}
+
+/// A booking as it was written into a calendar.
+#[derive(Debug, Clone, FromRow)]
+pub struct Noted {
+    booking_id: Uuid,
+    href: String,
+    /// How it was then.
+    pub etag: Option<String>,
+    /// That was a moment ago: a calendar that takes a while may not tell of it yet.
+    pub is_fresh: bool,
+}
+
+impl Noted {
+    /// Which booking.
+    pub fn booking(&self) -> BookingId {
+        BookingId::from_uuid(self.booking_id)
+    }
 }
 
 /// An entry as it was read before.
@@ -98,9 +118,11 @@ pub async fn open(db: &Db, tenant: TenantId, link: CalendarLinkId) -> Result<Opt
     .fetch_all(&mut *tx)
     .await
     .or_failed("see which bookings take somebody's time")?;
+    let noted = noted(&mut tx, tenant, link).await?;
     drop(tx);
     Ok(Some(Opened {
         own: own.into_iter().map(BookingId::from_uuid).collect(),
+        noted,
         provider: row.provider,
         access: db.open_secret(&link.to_string(), &row.access)?,
         collection: row.collection,
@@ -110,6 +132,27 @@ pub async fn open(db: &Db, tenant: TenantId, link: CalendarLinkId) -> Result<Opt
         reading: row.reading,
         known,
     }))
+}
+
+async fn noted(
+    tx: &mut PgConnection,
+    tenant: TenantId,
+    link: CalendarLinkId,
+) -> Result<HashMap<String, Noted>, StoreError> {
+    let noted: Vec<Noted> = sqlx::query_as(
+        "select p.booking_id, p.href, p.etag,
+             coalesce(p.settled_at > clock_timestamp() - make_interval(secs => $3), false) as is_fresh
+         from calendar_push p join booking b on b.id = p.booking_id
+         where p.tenant_id = $1 and p.link_id = $2 and p.href is not null
+             and upper(b.during) > now() - interval '2 days'",
+    )
+    .bind(tenant.as_uuid())
+    .bind(link.as_uuid())
+    .bind(FRESH_S)
+    .fetch_all(tx)
+    .await
+    .or_failed("see what was written into a calendar")?;
+    Ok(noted.into_iter().map(|noted| (noted.href.clone(), noted)).collect())
 }
 
 /// An entry that is new, or not as before.

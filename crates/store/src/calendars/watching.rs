@@ -22,6 +22,10 @@ pub struct Channel {
 }
 
 impl Channel {
+    pub(super) const fn of(id: Uuid, remote: String) -> Self {
+        Self { id, remote }
+    }
+
     /// Which it is.
     pub fn id(&self) -> CalendarChannelId {
         CalendarChannelId::from_uuid(self.id)

@@ -22,7 +22,11 @@ pub(crate) async fn want(
     sqlx::query(
         "update invitation i set wish = i.wish + 1 from booking b
          where b.tenant_id = $1 and b.id = $2 and i.tenant_id = $1 and i.booking_id = b.id and not i.is_withdrawn
-             and (b.status = 'confirmed' or b.status in ('cancelled', 'no_show') and i.told = 'request')",
+             -- Whoever said yes to what they were asked has it in their calendar; whoever said no has heard enough.
+             and (b.status = 'confirmed'
+                     and (i.told is distinct from 'request' or i.answer is distinct from 'accepted')
+                 or b.status in ('cancelled', 'no_show') and i.told = 'request'
+                 or b.status in ('void', 'released') and i.told = 'request' and i.answer is distinct from 'declined')",
     )
     .bind(tenant.as_uuid())
     .bind(booking.as_uuid())
@@ -99,7 +103,9 @@ pub async fn to_tell(
     let mut tx = db.tenant(tenant).await?;
     let row: Option<Row> = sqlx::query_as(
         "select i.booking_id, i.party_id, i.contact_point_id, i.address, b.reference, b.updated_at,
-             b.status in ('confirmed', 'active') and not i.is_withdrawn as is_on,
+             not i.is_withdrawn and (b.status in ('confirmed', 'active')
+                 or b.status in ('offered', 'pencil') and exists (select from booking_resource r
+                     where r.booking_id = b.id and r.party_id = i.party_id)) as is_on,
              b.status in ('released', 'void', 'cancelled', 'no_show') or i.is_withdrawn as is_off,
              i.told is not distinct from 'request' as is_invited,
              lower(b.during) as starts_at, upper(b.during) as ends_at

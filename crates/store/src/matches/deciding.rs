@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use jobs::{
-    BookingId, MatchRequestId, OfferId, PartyId, TenantId, kinds::match_offer_expire::MatchOfferExpire,
+    BookingId, InvitationId, MatchRequestId, OfferId, PartyId, TenantId,
+    kinds::match_offer_expire::MatchOfferExpire,
 };
 use matching::Ranking;
 use sqlx::types::Json;
@@ -18,6 +19,7 @@ use crate::{
     db::{Db, Tx, commit},
     enqueue::{self, NewJob},
     error::{OrFailed, StoreError},
+    invitations::{self, NewInvitation},
 };
 
 /// Somebody to ask.
@@ -83,6 +85,11 @@ pub async fn decide(
         return Ok(Decided::AllTaken);
     };
     let expires_at = note_offer(&mut tx, tenant, (offer, request, booking.id, round), pick).await?;
+    if wanted.invites {
+        let by = wanted.created_by.clone();
+        let guest = NewInvitation { id: InvitationId::new(), booking: booking.id, party: pick.party, by };
+        invitations::invite(&mut tx, tenant, &guest).await?;
+    }
     note_state(&mut tx, tenant, request, "offered", round).await?;
     tell_offer(&mut tx, tenant, offer).await?;
     let mut jobs = vec![NewJob { scheduled_at: expires_at, ..expire }];

@@ -50,6 +50,8 @@ pub struct MatchRequest {
     company_id: Option<Uuid>,
     /// Where those who are asked can look at the offer.
     pub link: Option<String>,
+    /// Whether those who are asked are invited, and may answer from their calendar.
+    pub invites: bool,
     /// Whether it waits for others.
     pub in_batch: bool,
     /// `ranking`, `offered`, `confirmed`, `needs_dispatch` or `cancelled`.
@@ -67,7 +69,7 @@ pub struct MatchRequest {
 }
 
 const COLUMNS: &str =
-    "id, reference, visit, terms, client_id, company_id, link, in_batch, state, round, last_round, created_by,
+    "id, reference, visit, terms, client_id, company_id, link, invites, in_batch, state, round, last_round, created_by,
     created_at, updated_at";
 
 impl MatchRequest {
@@ -148,6 +150,8 @@ pub struct NewMatchRequest {
     pub company: Option<PartyId>,
     /// Where those who are asked can look at the offer; without, they are not told from here.
     pub link: Option<String>,
+    /// Whether those who are asked are invited, and may answer from their calendar.
+    pub invites: bool,
     /// Whether it waits for others.
     pub in_batch: bool,
     /// Who asks.
@@ -186,8 +190,9 @@ pub async fn create(
         Taken::ForAnother => return Ok(Requested::Mismatch),
     }
     let sql = format!(
-        "insert into match_request (id, tenant_id, reference, visit, terms, client_id, company_id, link, in_batch, state, created_by)
-         select $1, $2, $3, $4, $5, $6, $7, $8, $9, 'ranking', $10
+        "insert into match_request (id, tenant_id, reference, visit, terms, client_id, company_id, link, in_batch, state, created_by,
+             invites)
+         select $1, $2, $3, $4, $5, $6, $7, $8, $9, 'ranking', $10, $11
          where (select count(*) from party where tenant_id = $2 and id in ($6, $7))
              = (select count(distinct id) from unnest(array[$6, $7]) as wanted (id) where id is not null)
          returning {COLUMNS}"
@@ -204,6 +209,7 @@ pub async fn create(
         .bind(&new.link)
         .bind(new.in_batch)
         .bind(&new.by)
+        .bind(new.invites)
         .fetch_optional(&mut *tx)
         .await
         .or_failed("note that somebody is wanted")?;

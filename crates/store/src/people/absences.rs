@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::{
     db::{Db, commit},
     error::{OrFailed, StoreError},
+    submit::{Answer, Idempotency, Taken, keep_answer, take_key},
 };
 
 /// Time in which somebody does not work.
@@ -54,7 +55,20 @@ impl AbsenceKind {
 
 const COLUMNS: &str = "id, kind, lower(during) as starts_at, upper(during) as ends_at, note, created_at";
 
-/// Notes an absence; none when this tenant has nobody such who does work, or noted `max` of them already.
+/// What became of the wish to note an absence.
+#[derive(Debug, Clone)]
+pub enum AbsenceMade {
+    /// It is noted; this is the answer, also kept for the key.
+    New(Answer),
+    /// The key was used before for the same request: this is what it was answered.
+    Replayed(Answer),
+    /// The key was used before for another request.
+    Mismatch,
+    /// This tenant has nobody such who does work, or noted as many of them as it may.
+    Refused,
+}
+
+/// Notes an absence, unless `max` of its kind are noted already.
 ///
 /// # Errors
 /// When the database fails.
@@ -62,11 +76,17 @@ pub async fn add_absence(
     db: &Db,
     tenant: TenantId,
     party: PartyId,
-    (kind, during): (AbsenceKind, Span),
-    note: &str,
+    (kind, during, note): (AbsenceKind, Span, &str),
     max: i64,
-) -> Result<Option<Absence>, StoreError> {
+    key: Option<&Idempotency>,
+    answer: impl FnOnce(Absence) -> Answer,
+) -> Result<AbsenceMade, StoreError> {
     let mut tx = db.tenant(tenant).await?;
+    match take_key(db, &mut tx, tenant, key).await? {
+        Taken::Free => {}
+        Taken::Before(answer) => return Ok(AbsenceMade::Replayed(answer)),
+        Taken::ForAnother => return Ok(AbsenceMade::Mismatch),
+    }
     let sql = format!(
         "insert into absence (id, tenant_id, party_id, account_id, kind, during, note)
          select $3, tenant_id, party_id, account_id, $4, tstzrange($5, $6), $7 from membership m
@@ -75,7 +95,7 @@ pub async fn add_absence(
          for key share of m
          returning {COLUMNS}"
     );
-    let added = sqlx::query_as(AssertSqlSafe(sql))
+    let added: Option<Absence> = sqlx::query_as(AssertSqlSafe(sql))
         .bind(tenant.as_uuid())
         .bind(party.as_uuid())
         .bind(AbsenceId::new().as_uuid())
@@ -87,8 +107,11 @@ pub async fn add_absence(
         .fetch_optional(&mut *tx)
         .await
         .or_failed("note an absence")?;
+    let Some(added) = added else { return Ok(AbsenceMade::Refused) };
+    let answer = answer(added);
+    keep_answer(db, &mut tx, tenant, key, &answer).await?;
     commit(tx, "note an absence").await?;
-    Ok(added)
+    Ok(AbsenceMade::New(answer))
 }
 
 /// Takes what a caller says of a calendar outside in place of what it said before. What linked calendars say stays, and so does

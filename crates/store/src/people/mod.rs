@@ -12,10 +12,10 @@ use sqlx::{AssertSqlSafe, FromRow, types::Json};
 use uuid::Uuid;
 
 pub use self::{
-    absences::{Absence, AbsenceKind, absences, add_absence, read_calendar, remove_absence},
+    absences::{Absence, AbsenceKind, AbsenceMade, absences, add_absence, read_calendar, remove_absence},
     accounts::{Joined, join, offer_account},
     pool::{CALENDAR_AGE, CANDIDATES_MAX, Needs, Pool, pool},
-    relations::{Observed, Relation, Said, observe, relate, relations, unrelate},
+    relations::{Noted, Observed, Relation, Said, observe, relate, relations, unrelate},
 };
 use crate::{
     db::{Db, commit},

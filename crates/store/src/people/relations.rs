@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::{
     db::{Db, commit},
     error::{OrFailed, StoreError},
+    submit::{Answer, Idempotency, Taken, keep_answer, take_key},
 };
 
 /// What one may say of another.
@@ -135,17 +136,41 @@ pub enum Observed {
     },
 }
 
-/// Notes what was seen of `party`. False when this tenant has no such party.
+/// What became of what was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noted {
+    /// It is noted.
+    New,
+    /// It was noted before, under the same key.
+    Before,
+    /// The key was used before for another request.
+    Mismatch,
+    /// This tenant has no such party.
+    Missing,
+}
+
+/// Notes what was seen of `party`.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn observe(db: &Db, tenant: TenantId, party: PartyId, seen: Observed) -> Result<bool, StoreError> {
+pub async fn observe(
+    db: &Db,
+    tenant: TenantId,
+    party: PartyId,
+    seen: Observed,
+    key: Option<&Idempotency>,
+) -> Result<Noted, StoreError> {
     let (kind, on_time, stars) = match seen {
         Observed::Visit { on_time } => ("visit", Some(on_time), None),
         Observed::NoShow => ("no_show", None, None),
         Observed::Rating { stars } => ("rating", None, Some(stars)),
     };
     let mut tx = db.tenant(tenant).await?;
+    match take_key(db, &mut tx, tenant, key).await? {
+        Taken::Free => {}
+        Taken::Before(_) => return Ok(Noted::Before),
+        Taken::ForAnother => return Ok(Noted::Mismatch),
+    }
     let noted = sqlx::query(
         "insert into evidence (id, tenant_id, party_id, kind, on_time, stars)
          select gen_random_uuid(), $1, id, $3, $4, $5 from party where tenant_id = $1 and id = $2",
@@ -158,6 +183,11 @@ pub async fn observe(db: &Db, tenant: TenantId, party: PartyId, seen: Observed) 
     .execute(&mut *tx)
     .await
     .or_failed("note what was seen of somebody")?;
+    if noted.rows_affected() == 0 {
+        return Ok(Noted::Missing);
+    }
+    let nothing = Answer { status: 204, location: None, body: String::new() };
+    keep_answer(db, &mut tx, tenant, key, &nothing).await?;
     commit(tx, "note what was seen of somebody").await?;
-    Ok(noted.rows_affected() > 0)
+    Ok(Noted::New)
 }

@@ -11,12 +11,13 @@ use crate::{
 };
 
 /// Where secrets lie, and how what they belong to is called.
-const HELD: [Held; 6] = [
+const HELD: [Held; 7] = [
     Held { table: "webhook_source", column: "secret", among: "true", owner: of_source },
     Held { table: "webhook_source", column: "previous", among: "true", owner: of_source },
     Held { table: "webhook_endpoint", column: "secret", among: "true", owner: of_endpoint },
     Held { table: "webhook_endpoint", column: "previous", among: "true", owner: of_endpoint },
     Held { table: "calendar_link", column: "access", among: "true", owner: of_calendar },
+    Held { table: "calendar_farewell", column: "access", among: "true", owner: of_calendar },
     Held { table: "user_account", column: "totp_secret", among: "totp_master = '*'", owner: of_user },
 ];
 /// Secrets sealed anew in one transaction.

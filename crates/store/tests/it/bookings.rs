@@ -312,3 +312,25 @@ async fn whoever_waits_is_told_when_it_is_their_turn_or_too_late() {
     );
     assert!(get(&world, third).await.at_risk && !get(&world, elsewhere).await.at_risk);
 }
+
+#[tokio::test]
+async fn a_pencil_over_what_is_confirmed_waits_and_no_other_clock_moves_it() {
+    let world = World::new().await;
+    let who = technician(&world, world.tenant).await;
+    let first = made(&world, new(&[who], Status::Confirmed, visit(9))).await;
+    let held_until = Some(Utc::now().trunc_subsecs(6) + TimeDelta::hours(1));
+    let held = NewBooking { held_until, ..new(&[who], Status::Pencil, visit(9)) };
+    let held = made(&world, held).await;
+    assert!(matches!(move_to(&world, held, Status::Confirmed, 1).await, Moved::Busy(_)));
+    let before = get(&world, held).await;
+    world.database.execute("update membership set timezone = 'Pacific/Auckland'").await.unwrap();
+    let after = get(&world, held).await;
+    assert_eq!(
+        (after.held_until, after.during()),
+        (held_until, before.during()),
+        "it is held until the same moment"
+    );
+    assert_eq!(bookings::lapse(&world.worker, world.tenant, held, 1).await.unwrap(), Lapsed::Kept);
+    assert!(matches!(move_to(&world, first, Status::Cancelled, 1).await, Moved::Done(_)));
+    assert!(matches!(move_to(&world, held, Status::Confirmed, 1).await, Moved::Done(_)));
+}

@@ -91,3 +91,52 @@ async fn whoever_can_say_that_a_calendar_changed_is_asked_to() {
     let kinds = world.database.json("select jsonb_agg(kind order by kind) from job").await.unwrap();
     assert_eq!(kinds, serde_json::json!(["calendar.pull", "calendar.renew"]));
 }
+
+#[tokio::test]
+async fn a_provider_of_a_calendar_that_was_removed_is_told_to_stop_and_not_for_ever() {
+    let world = World::new().await;
+    let party = technician(&world, world.tenant).await;
+    let (quiet, told_of) = (link(&world, party).await, link(&world, party).await);
+    world.database.execute("update calendar_link set provider = 'google'").await.unwrap();
+    let channel = CalendarChannelId::new();
+    watch(&world, world.tenant, told_of, channel).await.unwrap();
+    let until = Utc::now() + TimeDelta::days(7);
+    calendars::watched(&world.worker, world.tenant, told_of, (channel, "one"), (until, until)).await.unwrap();
+    for id in [quiet, told_of] {
+        assert!(calendars::remove(&world.api, world.tenant, id).await.unwrap());
+    }
+    let left = async |id| calendars::farewell(&world.worker, world.tenant, id).await.unwrap();
+    assert!(left(quiet).await.is_none(), "nobody tells of it");
+    let farewell = left(told_of).await.unwrap();
+    assert!(farewell.provider == "google" && farewell.access.contains("rosebud"), "{farewell:?}");
+    assert_eq!((farewell.channels[0].id(), farewell.channels[0].remote.as_str()), (channel, "one"));
+    let plain = "select count(*) from calendar_farewell where position('rosebud'::bytea in access) > 0";
+    assert_eq!(world.database.number(plain).await.unwrap(), 0, "what opens it is sealed");
+    calendars::keep_farewell(&world.worker, world.tenant, told_of, "{\"another\": 1}").await.unwrap();
+    assert!(left(told_of).await.unwrap().access.contains("another"));
+    let mut asked = 0;
+    while left(told_of).await.is_some() && asked < 20 {
+        world.database.execute("update calendar_farewell set next_at = clock_timestamp()").await.unwrap();
+        asked += calendars::ask(&world.worker).await.unwrap();
+        assert_eq!(calendars::ask(&world.worker).await.unwrap(), 0, "not again at once");
+    }
+    assert_eq!(asked, 8);
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_calendar_is_kept_also_when_its_party_goes_and_forgotten_once_it_ended() {
+    let world = World::new().await;
+    let party = technician(&world, world.tenant).await;
+    let id = link(&world, party).await;
+    world.database.execute("update calendar_link set provider = 'cronofy'").await.unwrap();
+    let channel = CalendarChannelId::new();
+    watch(&world, world.tenant, id, channel).await.unwrap();
+    let until = Utc::now() + TimeDelta::days(7);
+    calendars::watched(&world.worker, world.tenant, id, (channel, "one"), (until, until)).await.unwrap();
+    let gone = format!("delete from membership where party_id = '{}'", party.as_uuid());
+    world.database.execute(&gone).await.unwrap();
+    let left = async || calendars::farewell(&world.worker, world.tenant, id).await.unwrap();
+    assert_eq!(left().await.unwrap().provider, "cronofy");
+    calendars::parted(&world.worker, world.tenant, id).await.unwrap();
+    assert!(left().await.is_none());
+}

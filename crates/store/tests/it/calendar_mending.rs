@@ -9,6 +9,7 @@ use store::{
         self, Conflict, ConflictFilter, Feed, FeedMade, FoundThere, Keep, NewFeed, Object, Own, Reading,
         Resolved, Stands, Took,
     },
+    matches::{self, Answered, Word},
     outbox::{self, NewEndpoint},
     submit::Answer,
 };
@@ -17,6 +18,7 @@ use testkit::eventually;
 use crate::{
     bookings::{made, move_to, new},
     calendars::{conflicts, link, reading, take},
+    matching::{offered, request, wanted},
     people::{technician, visit},
     world::{LEASE, World},
 };
@@ -205,4 +207,44 @@ async fn whoever_refuses_us_is_asked_less_and_less_and_in_the_end_no_more() {
     assert_eq!(take(&world, id, &back).await, Took::Taken);
     fails(true).await;
     assert_eq!((asked_in().await, told().await), (0, json!([false, true, false])), "it begins anew");
+}
+
+#[tokio::test]
+async fn what_a_calendar_says_after_somebody_was_asked_is_told_once_they_said_yes() {
+    let world = World::new().await;
+    let party = technician(&world, world.tenant).await;
+    let id = link(&world, party).await;
+    let request = request(&world, wanted()).await;
+    let offer = offered(&world, request, 1).await;
+    let appointment = Reading { busy: vec![visit(9)], ..reading(&world, id, &[]).await };
+    assert_eq!(take(&world, id, &appointment).await, Took::Taken);
+    assert!(open(&world).await.is_empty(), "nothing is booked yet");
+    // Their calendar grows old before they answer: it is they who say yes.
+    let old = "update membership set calendar_read_at = now() - interval '2 hours'";
+    world.database.execute(old).await.unwrap();
+    let said = matches::answer(&world.api, world.tenant, offer, Word::Accepted).await.unwrap();
+    assert!(matches!(said, Answered::Heard(_)), "{said:?}");
+    let same = Reading { busy: vec![visit(9)], ..reading(&world, id, &[]).await };
+    assert_eq!(take(&world, id, &same).await, Took::Taken);
+    assert_eq!(open(&world).await[0].kind, "overlap", "a person sees to it");
+}
+
+#[tokio::test]
+async fn what_is_over_is_told_of_no_more_and_nobody_took_it_out() {
+    let world = World::new().await;
+    let party = technician(&world, world.tenant).await;
+    let id = link(&world, party).await;
+    let booking = made(&world, new(&[party], Status::Confirmed, visit(9))).await;
+    calendars::settle_push(&world.worker, world.tenant, (id, booking, 1), &written("1")).await.unwrap();
+    let gone = async || {
+        let found = Reading { removed: vec![HREF.into()], ..reading(&world, id, &[]).await };
+        assert_eq!(take(&world, id, &found).await, Took::Taken);
+        open(&world).await.len()
+    };
+    let past = "update booking set during = tstzrange(now() - interval '2 days', now() - interval '1 day')";
+    world.database.execute(past).await.unwrap();
+    assert_eq!(gone().await, 0);
+    let ahead = "update booking set during = tstzrange(now(), now() + interval '1 hour')";
+    world.database.execute(ahead).await.unwrap();
+    assert_eq!(gone().await, 1);
 }

@@ -22,12 +22,18 @@ use crate::{
 };
 
 /// Somebody with a mail address.
-async fn guest(world: &World, address: &str) -> PartyId {
+pub(crate) async fn guest(world: &World, address: &str) -> PartyId {
     let party = PartyId::new();
     let terms = Terms { name: "Grace".into(), locale: "en".into(), timezone: None, quiet: None };
     let inbox = (ContactPointId::new(), [7; 32]);
     let noted = |_| Answer::of(201, None, &());
     parties::create(&world.api, world.tenant, party, &terms, inbox, None, noted).await.unwrap();
+    reached(world, party, address).await;
+    party
+}
+
+/// Gives somebody a mail address.
+pub(crate) async fn reached(world: &World, party: PartyId, address: &str) {
     let contact = NewContactPoint {
         id: ContactPointId::new(),
         party,
@@ -37,7 +43,6 @@ async fn guest(world: &World, address: &str) -> PartyId {
         link_secret: [9; 32],
     };
     assert_eq!(parties::add(&world.api, world.tenant, &contact).await.unwrap(), Added::New);
-    party
 }
 
 async fn wish_for(world: &World, booking: BookingId, party: PartyId) -> (InvitationId, Made) {
@@ -46,25 +51,25 @@ async fn wish_for(world: &World, booking: BookingId, party: PartyId) -> (Invitat
     (new.id, invitations::create(&world.api, world.tenant, &new, 2, None, answer).await.unwrap())
 }
 
-async fn invited(world: &World, booking: BookingId, party: PartyId) -> InvitationId {
+pub(crate) async fn invited(world: &World, booking: BookingId, party: PartyId) -> InvitationId {
     let (id, made) = wish_for(world, booking, party).await;
     assert!(matches!(made, Made::New(_)), "{made:?}");
     id
 }
 
-async fn wish(world: &World, id: InvitationId) -> i32 {
+pub(crate) async fn wish(world: &World, id: InvitationId) -> i32 {
     let sql = format!("select to_jsonb(wish) from invitation where id = '{}'", id.as_uuid());
     world.database.json(&sql).await.unwrap().as_i64().unwrap() as i32
 }
 
 /// What the guest is to hear at this moment.
-async fn hears(world: &World, id: InvitationId) -> Option<Method> {
+pub(crate) async fn hears(world: &World, id: InvitationId) -> Option<Method> {
     let wish = wish(world, id).await;
     invitations::to_tell(&world.worker, world.tenant, id, wish).await.unwrap()?.method
 }
 
 /// As a job does that told them, without the mail.
-async fn told(world: &World, id: InvitationId, method: Option<Method>) {
+pub(crate) async fn told(world: &World, id: InvitationId, method: Option<Method>) {
     let plan = |method| {
         let plan = store::messages::Plan {
             request: JobId::new(),
@@ -86,7 +91,7 @@ async fn moved(world: &World, booking: BookingId, to: Status, version: i32) {
     assert!(matches!(moved, Moved::Done(_)), "{moved:?}");
 }
 
-async fn said(
+pub(crate) async fn said(
     world: &World,
     id: InvitationId,
     booking: BookingId,

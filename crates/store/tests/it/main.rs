@@ -3,6 +3,7 @@
 
 mod administration;
 mod alerts;
+mod answering_by_mail;
 mod bookings;
 mod bulk;
 mod bulk_asking;

@@ -13,11 +13,11 @@ use store::{
 
 use crate::{
     bookings::move_to,
-    people::{technician, visit},
+    people::{off, technician, visit},
     world::World,
 };
 
-fn wanted() -> NewMatchRequest {
+pub(crate) fn wanted() -> NewMatchRequest {
     NewMatchRequest {
         id: MatchRequestId::new(),
         reference: "12 Elm Street".into(),
@@ -33,12 +33,13 @@ fn wanted() -> NewMatchRequest {
         client: None,
         company: None,
         link: None,
+        invites: false,
         in_batch: false,
         by: "key".into(),
     }
 }
 
-async fn request(world: &World, new: NewMatchRequest) -> MatchRequestId {
+pub(crate) async fn request(world: &World, new: NewMatchRequest) -> MatchRequestId {
     let answer = |_: &MatchRequest| Answer::of(202, None, &());
     let made = matches::create(&world.api, world.tenant, &new, None, answer).await.unwrap();
     assert!(matches!(made, Requested::New(_)));
@@ -70,7 +71,7 @@ async fn decide(world: &World, id: MatchRequestId, round: i16, answer_s: i64) ->
     matches::decide(&world.worker, world.tenant, (id, round), &ranking, &picks).await.unwrap()
 }
 
-async fn offered(world: &World, id: MatchRequestId, round: i16) -> OfferId {
+pub(crate) async fn offered(world: &World, id: MatchRequestId, round: i16) -> OfferId {
     let offer = match decide(world, id, round, 900).await {
         Decided::Offered(offer) => Some(offer),
         _ => None,
@@ -82,7 +83,7 @@ async fn answer(world: &World, offer: OfferId, said: Word) -> Answered {
     matches::answer(&world.api, world.tenant, offer, said).await.unwrap()
 }
 
-async fn state(world: &World, id: MatchRequestId) -> (String, i16) {
+pub(crate) async fn state(world: &World, id: MatchRequestId) -> (String, i16) {
     let request = matches::request(&world.api, world.tenant, id).await.unwrap().unwrap();
     (request.state, request.round)
 }
@@ -377,8 +378,7 @@ async fn who_took_time_off_since_they_were_ranked_is_passed_over() {
     let before = ranked(&world, id).await;
     let (first, second) = (before.ranked[0].party, before.ranked[1].party);
     assert!([one, other].contains(&first) && [one, other].contains(&second));
-    let off = (people::AbsenceKind::TimeOff, visit(9));
-    people::add_absence(&world.api, world.tenant, first, off, "dentist", 9).await.unwrap().unwrap();
+    off(&world, first, visit(9), 9).await.unwrap();
     let decided =
         matches::decide(&world.worker, world.tenant, (id, 1), &before, &picks(&before, 900)).await.unwrap();
     let Decided::Offered(offer) = decided else { panic!("somebody is there") };

@@ -1,18 +1,31 @@
 //! Those who do work: what is known of them, whose time it is, and who is in reach.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use jobs::{ContactPointId, PartyId, TenantId};
+use jobs::{AbsenceId, ContactPointId, PartyId, TenantId};
 use matching::{Hours, Point, Preferred, Span, What};
 use store::{
     parties::{self, Terms},
     people::{
-        self, AbsenceKind, Changed, Joined, MembershipTerms, Needs, Observed, Removed, Said, add_absence,
-        read_calendar,
+        self, Absence, AbsenceKind, AbsenceMade, Changed, Joined, MembershipTerms, Needs, Noted, Observed,
+        Removed, Said, read_calendar,
     },
     submit::Answer,
 };
 
 use crate::world::World;
+
+/// Notes that somebody is off, if they are not off `max` times already.
+pub(crate) async fn off(world: &World, party: PartyId, during: Span, max: i64) -> Option<AbsenceId> {
+    let mut noted = None;
+    let answer = |made: Absence| {
+        noted = Some(made.id());
+        Answer::of(201, None, &())
+    };
+    let wanted = (AbsenceKind::TimeOff, during, "dentist");
+    let made = people::add_absence(&world.api, world.tenant, party, wanted, max, None, answer).await.unwrap();
+    assert_eq!(matches!(made, AbsenceMade::New(_)), noted.is_some(), "{made:?}");
+    noted
+}
 
 /// Somebody, who does no work yet.
 pub(crate) async fn party(world: &World, tenant: TenantId) -> PartyId {
@@ -176,23 +189,22 @@ async fn everything_that_counts_comes_with_a_candidate() {
     assert_eq!(one().await.blocked.unwrap(), "blocks the company");
 
     for seen in [Observed::Visit { on_time: true }, Observed::NoShow, Observed::Rating { stars: 4 }] {
-        assert!(people::observe(db, tenant, who, seen).await.unwrap());
+        assert_eq!(people::observe(db, tenant, who, seen, None).await.unwrap(), Noted::New);
     }
     let past = one().await.past;
     assert_eq!((past.visits, past.on_time, past.no_shows, past.ratings, past.stars), (2, 1, 1, 1, 4));
     world.database.execute("update evidence set happened_at = now() - interval '181 days'").await.unwrap();
     assert_eq!(one().await.past.visits, 0, "what is long ago counts no more");
 
-    let off =
-        add_absence(db, tenant, who, (AbsenceKind::TimeOff, visit(9)), "dentist", 1).await.unwrap().unwrap();
-    assert!(add_absence(db, tenant, who, (AbsenceKind::TimeOff, visit(9)), "", 1).await.unwrap().is_none());
+    let off = off(&world, who, visit(9), 1).await.unwrap();
+    assert!(self::off(&world, who, visit(9), 1).await.is_none(), "as many as they may");
     assert!(read_calendar(db, tenant, who, &[visit(12), visit(15)]).await.unwrap());
     assert!(read_calendar(db, tenant, who, &[visit(13)]).await.unwrap(), "what it said before is forgotten");
     let taken = one().await.taken;
     assert_eq!(taken.iter().map(|taken| taken.during).collect::<Vec<_>>(), [visit(9), visit(13)]);
-    assert_eq!(taken[0].what, What::TimeOff(off.id().to_string()));
+    assert_eq!(taken[0].what, What::TimeOff(off.to_string()));
     assert_eq!(people::absences(db, tenant, who, None, 9).await.unwrap().len(), 2);
-    assert!(people::remove_absence(db, tenant, off.id()).await.unwrap());
+    assert!(people::remove_absence(db, tenant, off).await.unwrap());
     assert!(one().await.stale_since.is_none());
     world
         .database
@@ -220,15 +232,14 @@ async fn one_person_of_two_tenants_has_one_calendar_that_tells_strangers_nothing
     let late = technician(&world, third).await;
     assert_eq!(join(third, late, [2; 32]).await, Joined::WrongCode, "it is used up");
 
-    let off =
-        add_absence(db, mine, here, (AbsenceKind::TimeOff, visit(9)), "secret", 9).await.unwrap().unwrap();
+    let off = off(&world, here, visit(9), 9).await.unwrap();
     for db in [&world.api, &world.worker] {
         let taken = async |tenant, who| {
             let pool = people::pool(db, tenant, &needs(None)).await.unwrap();
             pool.candidates.into_iter().find(|candidate| candidate.party == who).unwrap().taken
         };
         let (own, strange) = (taken(mine, here).await, taken(theirs, there).await);
-        assert_eq!(own[0].what, What::TimeOff(off.id().to_string()));
+        assert_eq!(own[0].what, What::TimeOff(off.to_string()));
         assert_eq!(
             (strange[0].during, &strange[0].what),
             (visit(9), &What::Busy(None)),

@@ -166,6 +166,8 @@ fn calendars_of(tenant: TenantId) -> String {
          select '{id}', '{id}', p.id, 'caldav', 'x', 'x', true, 'x' from party p where p.tenant_id = '{id}';
          insert into calendar_object (tenant_id, link_id, href, etag, events) values ('{id}', '{id}', 'x', 'x', '[]');
          insert into calendar_channel (id, tenant_id, link_id, secret_sha256) values ('{id}', '{id}', '{id}', sha256('{id}'));
+         insert into calendar_farewell (id, tenant_id, provider, access, channels, remotes)
+             values ('{id}', '{id}', 'google', 'x', '{{}}', '{{}}');
          insert into calendar_push (tenant_id, link_id, booking_id) values ('{id}', '{id}', '{id}');
          insert into calendar_feed (id, tenant_id, party_id, secret_sha256, created_by)
          select '{id}', '{id}', p.id, sha256('{id}'), 'x' from party p where p.tenant_id = '{id}';

@@ -1,45 +1,30 @@
 //! Reading calendars of Google, Microsoft and Cronofy.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use calendar::{
-    Access,
+    Access, Ours,
     provided::{NoPage, Page, Provided, cronofy, google, microsoft},
 };
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use jobs::{CalendarLinkId, TenantId};
-use outbound::Asked;
 use reqwest::Url;
-use store::calendars::Opened;
+use store::calendars::{Noted, Opened};
 
-use super::{
-    granted,
-    providers::Client,
-    pull::{AHEAD, BACK, Entries, Said},
-    trouble::Trouble,
+use super::{Calendar, cronofy::AHEAD as CRONOFY_AHEAD, microsoft::Microsoft, stamp};
+use crate::{
+    calendars::{
+        pull::{AHEAD, BACK, Entries, Said},
+        trouble::Trouble,
+    },
+    deps::Deps,
 };
-use crate::deps::Deps;
 
-/// Bytes of one part of a list.
-const PART_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Parts of a list, and entries of all.
-const PARTS_MAX: usize = 200;
+pub(super) const PARTS_MAX: usize = 200;
 const ENTRIES_MAX: usize = 20_000;
-/// How far ahead Cronofy tells.
-const CRONOFY_AHEAD: TimeDelta = TimeDelta::days(200);
 /// A window of Microsoft's stays where it was; after so long another is opened.
 const WINDOW_AGE_MAX: TimeDelta = TimeDelta::days(7);
-/// How Microsoft is to write: parts of this size, times of one clock.
-const PREFER: &str = "odata.maxpagesize=200,outlook.timezone=\"UTC\"";
-
-/// A calendar, and who may read it.
-struct Calendar<'a> {
-    deps: &'a Deps,
-    client: Client<'a>,
-    token: String,
-    /// What the provider calls it.
-    name: &'a str,
-}
 
 /// What a list says, of all its parts.
 #[derive(Default)]
@@ -51,28 +36,22 @@ struct List {
 }
 
 /// What a calendar says since it was read before.
-pub(super) async fn read(
+pub(in crate::calendars) async fn read(
     deps: &Deps,
-    (tenant, link): (TenantId, CalendarLinkId),
+    ids: (TenantId, CalendarLinkId),
     access: &Access,
     opened: &Opened,
     known: &Entries,
 ) -> Result<Said, Trouble> {
-    let nobody = || Trouble::unusable(format!("no client is set up for {}", opened.provider));
-    let client = deps.calendars.client(&opened.provider).ok_or_else(nobody)?;
-    let token = granted::token(deps, (tenant, link), &client, access, None).await?;
-    let mut calendar = Calendar { deps, client, token, name: &access.url };
-    let list = match calendar.list(opened).await {
+    let mut calendar = Calendar::open(deps, ids, &opened.provider, access).await?;
+    match calendar.said(opened, known).await {
         // A token may end before its time: its provider is asked for another, once.
         Err(Trouble::Refused(401)) => {
-            let ended = std::mem::take(&mut calendar.token);
-            let client = &calendar.client;
-            calendar.token = granted::token(deps, (tenant, link), client, access, Some(&ended)).await?;
-            calendar.list(opened).await?
+            calendar.renew().await?;
+            calendar.said(opened, known).await
         }
-        list => list?,
-    };
-    Ok(said(list, known))
+        said => said,
+    }
 }
 
 fn said(list: List, known: &Entries) -> Said {
@@ -83,15 +62,52 @@ fn said(list: List, known: &Entries) -> Said {
         match entry {
             None => removed.push(id),
             // Some have no word for how an entry is.
-            Some(entry)
-                if !entry.etag.is_empty() && known.get(&id).is_some_and(|(etag, _)| *etag == entry.etag) => {}
+            Some(entry) if is_known(&entry, known) => {}
             Some(entry) => changed.push((id, entry.etag, vec![entry.event])),
         }
     }
     Said { collection: None, token: list.token, changed, removed }
 }
 
+/// Whether an entry is as it was read before. Some have no word for how one is.
+fn is_known(entry: &Provided, known: &Entries) -> bool {
+    !entry.etag.is_empty() && known.get(&entry.id).is_some_and(|(etag, _)| *etag == entry.etag)
+}
+
 impl Calendar<'_> {
+    async fn said(&self, opened: &Opened, known: &Entries) -> Result<Said, Trouble> {
+        let mut list = self.list(opened).await?;
+        for entry in list.told.values_mut().flatten().filter(|entry| !is_known(entry, known)) {
+            let noted = opened.noted.get(&entry.id);
+            match opened.provider.as_str() {
+                "google" => {}
+                "microsoft" => self.judge_microsoft(entry, noted, opened).await?,
+                _ => judge_cronofy(entry, noted),
+            }
+        }
+        Ok(said(list, known))
+    }
+
+    /// Whether an entry of ours is as we wrote it: the list does not tell its seal, so it is asked for unless it is as it was noted.
+    async fn judge_microsoft(
+        &self,
+        entry: &mut Provided,
+        noted: Option<&Noted>,
+        opened: &Opened,
+    ) -> Result<(), Trouble> {
+        let made = entry.event.ours.as_ref().filter(|ours| !ours.is_copy).map(|ours| ours.booking);
+        let Some(booking) = made.or(noted.map(Noted::booking)).filter(|booking| opened.own.contains(booking))
+        else {
+            return Ok(());
+        };
+        let is_noted = noted.is_some_and(|noted| noted.etag.as_ref() == Some(&entry.etag));
+        // What is gone by now is told the next time.
+        let is_untouched = is_noted
+            || Microsoft(self).get(&entry.id).await?.is_none_or(|found| microsoft::is_sealed(&found.text));
+        entry.event.ours = Some(Ours { booking, is_untouched, is_copy: false });
+        Ok(())
+    }
+
     async fn list(&self, opened: &Opened) -> Result<List, Trouble> {
         let before = opened.token.as_deref();
         match opened.provider.as_str() {
@@ -113,7 +129,7 @@ impl Calendar<'_> {
     }
 
     async fn google_list(&self, (name, value): (&str, &str), is_all: bool) -> Result<List, Trouble> {
-        let first = self.client.address(&["calendar", "v3", "calendars", self.name, "events"])?;
+        let first = self.client.address(&["calendar", "v3", "calendars", self.name(), "events"])?;
         let mut list = List { is_all, ..List::default() };
         let mut next: Option<String> = None;
         for _ in 0..PARTS_MAX {
@@ -140,7 +156,7 @@ impl Calendar<'_> {
                 list => return list.map(|list| remembered(list, opened_at)),
             }
         }
-        let mut url = match self.name {
+        let mut url = match self.name() {
             "primary" => self.client.address(&["v1.0", "me", "calendarView", "delta"])?,
             name => self.client.address(&["v1.0", "me", "calendars", name, "calendarView", "delta"])?,
         };
@@ -156,9 +172,11 @@ impl Calendar<'_> {
             ("from", from.as_str()),
             ("to", to.as_str()),
             ("tzid", "Etc/UTC"),
+            // Ours too: somebody may change them there.
+            ("include_managed", "true"),
         ]);
-        if self.name != "primary" {
-            url.query_pairs_mut().append_pair("calendar_ids[]", self.name);
+        if self.name() != "primary" {
+            url.query_pairs_mut().append_pair("calendar_ids[]", self.name());
         }
         self.linked(&url, true, cronofy::page).await
     }
@@ -182,29 +200,21 @@ impl Calendar<'_> {
     }
 
     async fn part(&self, url: &Url, read: fn(&[u8]) -> Result<Page, NoPage>) -> Result<Page, Trouble> {
-        let bearer = format!("Bearer {}", self.token);
-        let headers =
-            [("authorization", bearer.as_str()), ("accept", "application/json"), ("prefer", PREFER)];
-        let asked =
-            Asked { method: "GET", url: url.as_str(), user: None, headers: &headers, body: Vec::new() };
-        let answer = self.deps.outbound.send(asked, PART_BYTES_MAX).await?;
+        let answer = self.get(url).await?;
         match answer.status {
-            200 if answer.is_cut => {
-                Err(Trouble::unusable(format!("a part of its list has more than {PART_BYTES_MAX} bytes")))
-            }
             200 => read(&answer.body).map_err(Trouble::unusable),
-            403 if is_limited(&answer.body) => {
-                Err(Trouble::Busy(403, answer.retry_after_s.map(Duration::from_secs)))
-            }
             _ => Err(Trouble::of(&answer, "a question for its entries")),
         }
     }
+}
 
-    /// An address that the provider named: of its API, for the token goes there.
-    fn same(&self, named: &str) -> Result<Url, Trouble> {
-        let url = Url::parse(named).map_err(Trouble::unusable)?;
-        let is_same = url.origin() == self.client.api.origin();
-        if is_same { Ok(url) } else { Err(Trouble::unusable("it leads to somebody else's server")) }
+/// Whether an entry of ours is as we wrote it: as it was noted. What was written a moment ago may be told as it was before.
+fn judge_cronofy(entry: &mut Provided, noted: Option<&Noted>) {
+    let Some(ours) = &mut entry.event.ours else { return };
+    ours.is_untouched = noted.is_some_and(|noted| noted.etag.as_ref() == Some(&entry.etag));
+    if noted.is_some_and(|noted| noted.is_fresh) && !ours.is_untouched {
+        ours.is_copy = true;
+        entry.etag.clear();
     }
 }
 
@@ -221,18 +231,8 @@ impl List {
     }
 }
 
-/// Whether a refusal only says that we ask too often: Google's words for it.
-fn is_limited(body: &[u8]) -> bool {
-    let said = String::from_utf8_lossy(body);
-    ["rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded"].iter().any(|word| said.contains(word))
-}
-
 fn too_many_parts() -> Trouble {
     Trouble::unusable(format!("its list comes in more than {PARTS_MAX} parts"))
-}
-
-fn stamp(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// The token with when its window was opened.
@@ -248,12 +248,6 @@ fn window(token: &str) -> Option<(DateTime<Utc>, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn who_asks_too_often_is_told_from_who_may_not_ask() {
-        assert!(is_limited(br#"{"error": {"errors": [{"reason": "rateLimitExceeded"}], "code": 403}}"#));
-        assert!(!is_limited(br#"{"error": {"errors": [{"reason": "forbidden"}], "code": 403}}"#));
-    }
 
     #[test]
     fn a_token_remembers_when_its_window_was_opened() {
