@@ -284,28 +284,3 @@ async fn who_wants_to_be_left_alone_is_and_what_is_not_taken_is_given_up() {
     .await;
     assert!(linked.entry(refused).is_none());
 }
-
-#[tokio::test]
-async fn one_calendar_that_is_linked_twice_has_each_booking_once() {
-    for name in EACH {
-        let linked = Linked::to(name).await;
-        linked.provider.notes("dentist", Some(30));
-        let second = link_so(&linked.world, linked.party, name, true).await;
-        let booking = linked.books(5).await;
-        linked.written(booking).await;
-        let twice = async || busy(&linked.world, linked.party).await.len() == 2;
-        linked.reads("the dentist by the first", &twice).await;
-        reads(&linked.world, second, "the dentist by the second", &twice).await;
-        let spans = busy(&linked.world, linked.party).await;
-        assert_eq!(spans[0], spans[1], "{name}: both say the same, and ours takes no time by either");
-        assert_eq!(
-            (linked.provider.kept().shown(true, 0).len(), linked.open().await.len()),
-            (2, 0),
-            "{name}"
-        );
-        let writes = linked.provider.kept().writes;
-        linked.world.database.execute("update calendar_link set token = null").await.unwrap();
-        linked.reads("all to be read again", &twice).await;
-        assert!(linked.provider.kept().writes == writes && linked.open().await.is_empty(), "{name}: no loop");
-    }
-}
