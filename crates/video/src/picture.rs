@@ -170,7 +170,7 @@ impl Film<'_> {
     /// Decodes the film. `told` hears how much of it is done, from 0 to 1.
     pub(crate) fn show(
         &self,
-        outlets: Outlets,
+        outlets: &Outlets,
         halt: &Halt<'_>,
         told: &mut dyn FnMut(f64),
     ) -> Result<Seen, VideoError> {
@@ -207,7 +207,7 @@ impl Film<'_> {
 
 struct Show<'a> {
     film: &'a Film<'a>,
-    outlets: Outlets,
+    outlets: &'a Outlets,
     graph: Option<(Shape, Graph)>,
     /// Ticks of what the decoder gives.
     input: TimeBase,
@@ -222,7 +222,7 @@ struct Show<'a> {
 impl<'a> Show<'a> {
     fn new(
         film: &'a Film<'a>,
-        outlets: Outlets,
+        outlets: &'a Outlets,
         input: TimeBase,
         announced: Option<f64>,
     ) -> Result<Self, VideoError> {

@@ -99,7 +99,12 @@ pub(crate) fn run(
         let outlets = start(scope, film, folder, sound, halt, &words);
         scope.spawn(move || {
             let mut clock = Clock::new(&words, Teller::Picture);
-            let seen = film.show(outlets, halt, &mut |part| clock.tell(part));
+            let seen = film.show(&outlets, halt, &mut |part| clock.tell(part));
+            if seen.is_err() {
+                // Or an encoder that gets no more pictures would take it for the end of the film.
+                halt.raise();
+            }
+            drop(outlets);
             say(&words, halt, Word::Picture(seen.map(Box::new)));
         });
         listen(&heard, taker)
