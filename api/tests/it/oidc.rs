@@ -106,7 +106,7 @@ impl Browser {
             let answer = with(self.http.get(&at), &self.theirs).send().await.unwrap();
             keep(&mut self.theirs, &answer);
             let to = answer.headers().get(header::LOCATION).map(|to| to.to_str().unwrap().to_owned());
-            let to = to.unwrap_or_else(|| panic!("{at} leads nowhere: {}", answer.status()));
+            let to = to.expect("the issuer leads somewhere");
             if let Some(back) = to.strip_prefix(PUBLIC) {
                 return back.to_owned();
             }
@@ -116,7 +116,7 @@ impl Browser {
                 at = format!("{at}?as={who}");
             }
         }
-        panic!("the issuer leads on and on");
+        unreachable!("the issuer leads on and on")
     }
 
     /// Comes back: first from another site, without cookies, then once more.

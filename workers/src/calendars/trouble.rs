@@ -10,7 +10,7 @@ use store::StoreError;
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// How soon a calendar is written again that takes a while to write what it took.
-const SETTLED_AFTER: Duration = Duration::from_secs(60);
+const SETTLED_AFTER: Duration = Duration::from_mins(1);
 
 /// A calendar could not be read or written.
 #[derive(Debug, thiserror::Error)]

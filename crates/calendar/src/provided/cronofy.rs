@@ -102,13 +102,14 @@ struct Calendars {
 
 #[derive(Deserialize)]
 struct Kept {
-    calendar_id: String,
-    #[serde(default)]
-    calendar_primary: bool,
-    #[serde(default)]
-    calendar_readonly: bool,
-    #[serde(default)]
-    calendar_deleted: bool,
+    #[serde(rename = "calendar_id")]
+    id: String,
+    #[serde(rename = "calendar_primary", default)]
+    is_primary: bool,
+    #[serde(rename = "calendar_readonly", default)]
+    is_read_only: bool,
+    #[serde(rename = "calendar_deleted", default)]
+    is_deleted: bool,
 }
 
 /// What the first calendar of somebody is called, of those that they have; none when it cannot be written.
@@ -117,8 +118,8 @@ struct Kept {
 /// When that is no list of calendars.
 pub fn first(body: &[u8]) -> Result<Option<String>, NoPage> {
     let list: Calendars = serde_json::from_slice(body)?;
-    let is_it = |kept: &Kept| kept.calendar_primary && !kept.calendar_readonly && !kept.calendar_deleted;
-    Ok(list.calendars.into_iter().find(is_it).map(|kept| kept.calendar_id))
+    let is_it = |kept: &Kept| kept.is_primary && !kept.is_read_only && !kept.is_deleted;
+    Ok(list.calendars.into_iter().find(is_it).map(|kept| kept.id))
 }
 
 /// How an entry is: when, what it is called, and whether it takes time.

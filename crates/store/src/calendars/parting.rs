@@ -1,6 +1,7 @@
 //! Channels of calendars that were removed here: their providers are told to stop, and not for ever.
 
 use jobs::{CalendarLinkId, TenantId};
+use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::watching::Channel;
@@ -23,6 +24,15 @@ pub struct Farewell {
     pub channels: Vec<Channel>,
 }
 
+/// The same as its row holds it, the access sealed.
+#[derive(FromRow)]
+struct Kept {
+    provider: String,
+    access: Vec<u8>,
+    channels: Vec<Uuid>,
+    remotes: Vec<String>,
+}
+
 /// What is left of a link that was removed; none when nothing is.
 ///
 /// # Errors
@@ -33,7 +43,7 @@ pub async fn farewell(
     link: CalendarLinkId,
 ) -> Result<Option<Farewell>, StoreError> {
     let mut tx = db.tenant(tenant).await?;
-    let found: Option<(String, Vec<u8>, Vec<Uuid>, Vec<String>)> = sqlx::query_as(
+    let found: Option<Kept> = sqlx::query_as(
         "select provider, access, channels, remotes from calendar_farewell where tenant_id = $1 and id = $2",
     )
     .bind(tenant.as_uuid())
@@ -41,10 +51,11 @@ pub async fn farewell(
     .fetch_optional(&mut *tx)
     .await
     .or_failed("see what is left of a calendar that was removed")?;
-    let Some((provider, access, ids, remotes)) = found else { return Ok(None) };
-    let access = db.open_secret(&link.to_string(), &access)?;
-    let channels = ids.into_iter().zip(remotes).map(|(id, remote)| Channel::of(id, remote)).collect();
-    Ok(Some(Farewell { provider, access, channels }))
+    let Some(kept) = found else { return Ok(None) };
+    let access = db.open_secret(&link.to_string(), &kept.access)?;
+    let channels =
+        kept.channels.into_iter().zip(kept.remotes).map(|(id, remote)| Channel::of(id, remote)).collect();
+    Ok(Some(Farewell { provider: kept.provider, access, channels }))
 }
 
 /// Keeps what opens the calendar of a link that was removed from now on: some take the old one back.
