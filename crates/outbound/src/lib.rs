@@ -211,7 +211,10 @@ mod tests {
     };
 
     use reqwest::dns::{Addrs, Name, Resolving};
-    use tokio::{io::AsyncWriteExt, net::TcpListener};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
 
     use super::*;
     use crate::error::NotPublic;
@@ -248,13 +251,14 @@ mod tests {
         assert_eq!(ASKED.load(Ordering::SeqCst), 2);
     }
 
-    /// Takes every connection, says `words`, and then nothing more.
+    /// Takes every connection, says `words` once it is asked for something, and then nothing more.
     async fn silent_after(words: &'static str) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         tokio::spawn(async move {
             let mut held = Vec::new();
             while let Ok((mut stream, _)) = listener.accept().await {
+                assert!(stream.read(&mut [0; 1024]).await.unwrap() > 0);
                 stream.write_all(words.as_bytes()).await.unwrap();
                 held.push(stream);
             }

@@ -144,6 +144,9 @@ async fn body_of(
     key: &str,
     text: String,
 ) -> Result<String, StoreError> {
+    if text.is_empty() {
+        return Ok(text);
+    }
     let held: Payload = serde_json::from_str(&text).map_err(|_| unreadable(route))?;
     if held.inline().is_some() {
         return Ok(text);
