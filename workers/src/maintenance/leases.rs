@@ -29,6 +29,7 @@ pub async fn renew(db: Db, held: Arc<Held>, ttl: Duration, stop: CancellationTok
             renewed = Instant::now();
             continue;
         }
+        stop_if_over(&held, renewed, ttl);
         let asked = Instant::now();
         match tokio::time::timeout(within(ttl, renewed), claim::renew(&db, &leases, ttl)).await {
             Ok(Ok(standing)) => {
@@ -38,10 +39,15 @@ pub async fn renew(db: Db, held: Arc<Held>, ttl: Duration, stop: CancellationTok
             Ok(Err(error)) => tracing::warn!(error = chain(&error), "Could not renew leases; trying again"),
             Err(_) => tracing::warn!("The database takes too long to renew leases; trying again"),
         }
-        if renewed.elapsed() >= ttl {
-            tracing::error!("No lease could be renewed in time; stopping every job");
-            held.stop_all(Reason::LeaseLost);
-        }
+        stop_if_over(&held, renewed, ttl);
+    }
+}
+
+/// Stops everything when the leases that were `renewed` last are over.
+fn stop_if_over(held: &Held, renewed: Instant, ttl: Duration) {
+    if renewed.elapsed() >= ttl {
+        tracing::error!("No lease could be renewed in time; stopping every job");
+        held.stop_all(Reason::LeaseLost);
     }
 }
 
