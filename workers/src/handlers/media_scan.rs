@@ -45,8 +45,8 @@ impl Handle for MediaScan {
             }
             Err(error) => return Err(put_off(cx, &error)),
         };
-        // What was clean before has been looked into.
-        if verdict == AssetState::Clean && asset.state()? != AssetState::Clean {
+        // What is shown to the scanner again has mostly been looked into.
+        if verdict == AssetState::Clean && asset.probe.is_none() {
             cx.then(&MediaProbe { asset: asset.id() })?;
         }
         tell(cx, &asset, verdict, finding.as_deref());
