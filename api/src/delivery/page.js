@@ -12,7 +12,7 @@ addEventListener("keydown", (event) => {
 // Whoever opens or closes a picture by its link finds the keyboard where the picture is.
 addEventListener("hashchange", (event) => {
   const shown = document.querySelector(".large:target");
-  for (const film of document.querySelectorAll("video")) film.pause();
+  for (const film of document.querySelectorAll("video")) if (!shown?.contains(film)) film.pause();
   const before = new URL(event.oldURL).hash.slice(2);
   const next = shown ? shown.querySelector("a") : document.querySelector(`#g${CSS.escape(before)} a`);
   next?.focus();
