@@ -9,7 +9,7 @@ the pages of the dashboard over a large ledger.
 
   ./dev bench queue                    everything, three rounds of each in turn; about ten minutes
   ./dev bench media                    the same of ladders of pictures and streams of films; half an hour
-  ./dev bench dashboard                its pages over ten million jobs; a quarter of an hour and 12 GB of disk
+  ./dev bench dashboard                its pages over ten million jobs; some minutes and 12 GB of disk
 
   ./dev bench match                    ranking and assignment beside SciPy; two minutes, and it takes no options
 

@@ -109,7 +109,7 @@ pub(crate) struct MediaArgs {
 /// `bench dashboard`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  bench dashboard                  ten million jobs: a quarter of an hour and 12 GB of disk\n  \
+    after_help = "Examples:\n  bench dashboard                  ten million jobs: some minutes and 12 GB of disk\n  \
                   bench dashboard --jobs 1m        the same of a million\n\
                   It starts servers of its own. ./dev bench builds the programs first and ends whatever is left."
 )]
