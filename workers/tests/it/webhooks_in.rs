@@ -127,6 +127,60 @@ async fn everything_about_one_thing_is_done_in_turn_and_other_things_beside_it()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_comes_after_something_newer_of_its_thing_was_done_starts_nothing_and_is_shown() {
+    let world = World::new().await;
+    let (client, stop) = serve(&world).await;
+    let body = json!({
+        "name": "shop", "scheme": {"type": "standard_webhooks"}, "secret": SECRET,
+        "order_pointer": "/data/order", "sequence_pointer": "/at",
+    });
+    let (status, source) = client.post("/v1/webhook-sources", body).await;
+    assert_eq!((status, &source["sequence_pointer"]), (201, &json!("/at")), "{source}");
+    let rule =
+        json!({"event_type": "order.*", "kind": "probe.work", "args": {"echo": {"pointer": "/data/order"}}});
+    assert_eq!(client.post(&path_of(&source, "/rules"), rule).await.0, 201);
+    let _worker = world.start(&[]);
+    let mut sent: Vec<Value> = Vec::new();
+    for (number, (told, order, at, state)) in [
+        ("order.paid", "o-1", json!("2023-11-14T22:13:20Z"), "processed"),
+        // A second before, and a quarter of one.
+        ("order.created", "o-1", json!(1_699_999_999), "superseded"),
+        ("order.created", "o-1", json!("1699999999.75"), "superseded"),
+        ("order.noted", "o-1", json!(1_700_000_000), "processed"),
+        ("order.created", "o-2", json!(1_699_999_999), "processed"),
+        ("order.noted", "o-1", Value::Null, "processed"),
+        // It became nothing, so nothing of what is older is undone by it.
+        ("odd", "o-1", json!(1_800_000_000), "parked"),
+        ("order.shipped", "o-1", json!(1_700_000_001), "processed"),
+        ("order.noted", "o-1", json!(1_700_000_000), "superseded"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let body = json!({"type": told, "at": at, "data": {"order": order}});
+        let kept = send(&client, &source, &format!("msg_{number}"), &body).await;
+        sent.push(event(&client, &source, &kept["event"], state).await);
+    }
+    let late = &sent[1];
+    assert!(late["reason"].as_str().unwrap().starts_with(sent[0]["id"].as_str().unwrap()), "{late}");
+    assert_eq!((&late["jobs"], &late["sequence"]), (&json!([]), &json!("1699999999")));
+    let last = &sent[8];
+    assert!(last["reason"].as_str().unwrap().starts_with(sent[7]["id"].as_str().unwrap()), "{last}");
+
+    // All of a range is done again but for those, which somebody has to name.
+    let replay = path_of(&source, "/events/replay");
+    let (_, again) = client.post(&replay, json!({"event_type": "order.created"})).await;
+    assert_eq!(again["events"], json!([sent[4]["id"]]));
+    let one = path_of(&source, &format!("/events/{}/replay", late["id"].as_str().unwrap()));
+    assert_eq!(client.post(&one, json!({})).await.0, 202);
+    let done = event(&client, &source, &late["id"], "processed").await;
+    assert_eq!((&done["jobs"][0]["replay"], &done["reason"]), (&json!(1), &Value::Null));
+    let (_, rest) = client.post(&replay, json!({"state": "superseded"})).await;
+    assert_eq!(rest["events"], json!([sent[2]["id"], last["id"]]));
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_no_rule_fits_is_parked_until_one_does() {
     let world = World::new().await;
     let (client, stop) = serve(&world).await;
