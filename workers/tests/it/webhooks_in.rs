@@ -10,7 +10,7 @@ use webhooks::{SigningKey, sign};
 
 use crate::{
     journeys::{Client, serve},
-    world::{SOON, World},
+    world::{SOON, World, photo},
 };
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -177,6 +177,39 @@ async fn what_comes_after_something_newer_of_its_thing_was_done_starts_nothing_a
     assert_eq!((&done["jobs"][0]["replay"], &done["reason"]), (&json!(1), &Value::Null));
     let (_, rest) = client.post(&replay, json!({"state": "superseded"})).await;
     assert_eq!(rest["events"], json!([sent[2]["id"], last["id"]]));
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_elsewhere_becomes_pictures_by_a_rule_alone() {
+    let world = World::new().await;
+    let (client, stop) = serve(&world).await;
+    let scheme = json!({"type": "generic", "header": "X-Old", "algorithm": "sha256", "encoding": "hex", "prefix": "sha256=",
+        "id_header": "X-Old-Id", "type_pointer": "/what"});
+    let (_, source) =
+        client.post("/v1/webhook-sources", json!({"name": "old", "scheme": scheme, "secret": "s3"})).await;
+    let rule = json!({
+        "event_type": "upload.created", "matches": [{"pointer": "/file/sort", "equals": "photo"}], "kind": "media.rendition",
+        "args": {"asset": {"pointer": "/file/asset"}, "preset": {"constant": "print@1"}},
+    });
+    let (status, rule) = client.post(&path_of(&source, "/rules"), rule).await;
+    assert_eq!(status, 201, "{rule}");
+    let _worker = world.start(&[]);
+    let asset = world.asset(photo("LadyBird.jpg")).await;
+    let body =
+        json!({"what": "upload.created", "file": {"sort": "photo", "asset": asset, "by": "Ada"}}).to_string();
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, b"s3");
+    let signature = hex::encode(ring::hmac::sign(&key, body.as_bytes()));
+    let request = client.http.post(source["url"].as_str().unwrap()).header("X-Old-Id", "17").body(body);
+    let answer = request.header("X-Old", format!("sha256={signature}")).send().await.unwrap();
+    assert_eq!(answer.status(), 202);
+    let kept: Value = answer.json().await.unwrap();
+    let event = event(&client, &source, &kept["event"], "processed").await;
+    assert_eq!((&event["event_id"], &event["jobs"][0]["rule"]), (&json!("17"), &rule["id"]));
+    let job = event["jobs"][0]["job"].as_str().unwrap().parse().unwrap();
+    let done = world.reaches(job, State::Completed).await.result.unwrap();
+    let made = done.0.inline().unwrap();
+    assert_eq!((&made["asset"], made["renditions"].as_array().unwrap().len()), (&json!(asset), 1));
     stop.cancel();
 }
 
