@@ -22,7 +22,7 @@ The first three understand
 
 the first two
 
-  --only FIGURE      queue: throughput, intake, batch, latency, depth, recovery or wipe
+  --only FIGURE      queue: throughput, intake, batch, hooks, latency, depth, recovery or wipe
                      media: single, throughput, memory, quality, film or parts; may be repeated
   --no-peers         nobody but ourselves and the yardsticks; for the queue nothing is fetched then
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use jobs::{Channel, Failure, Outcome, failure::Problem};
-use notify::{Heard, Keyword, Report, hear, is_amazon_subscription};
+use notify::{Cost, Fate, Heard, Keyword, Report, hear, is_amazon_subscription};
 use serde_json::Value;
 use store::{
     inbox::{Event, Feeding},
@@ -61,6 +61,7 @@ async fn fate(cx: &Cx<'_>, feeding: &Feeding, event: &Event, report: Report) -> 
             return Ok(Noted::Parked("it is about a message that was never sent from here".to_owned()));
         }
     };
+    let cost = cost(cx, feeding.channel, &report).await;
     let state = report.fate.state();
     metrics::counter!(names::MESSAGES_TOTAL, names::LABEL_OUTCOME => state).increment(1);
     Ok(Noted::Well(vec![Write::Feedback(Box::new(Feedback {
@@ -69,8 +70,17 @@ async fn fate(cx: &Cx<'_>, feeding: &Feeding, event: &Event, report: Report) -> 
         suppression: report.fate.suppression(),
         provider_id: report.provider_id,
         detail: report.detail,
+        cost: cost.map(|cost| (cost.amount, cost.currency)),
         source: said_by(feeding),
     }))]))
+}
+
+/// What a message cost: as it was told, or as its carrier says when asked once it has arrived or come back.
+async fn cost(cx: &Cx<'_>, channel: Channel, report: &Report) -> Option<Cost> {
+    match (&report.cost, &report.provider_id) {
+        (None, Some(name)) if report.fate != Fate::Sent => cx.deps.senders.cost(channel, name).await,
+        (cost, _) => cost.clone(),
+    }
 }
 
 async fn answer(cx: &Cx<'_>, feeding: &Feeding, from: String, keyword: Option<Keyword>) -> Outcome<Noted> {

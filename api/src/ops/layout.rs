@@ -183,7 +183,7 @@ pub(super) fn state(state: &str) -> Markup {
         "completed" | "processed" | "sent" | "delivered" | "read" | "done" | "resolved" | "quiet" => "✓",
         "running" => "▶",
         "discarded" | "failed" | "crashed" | "refused" | "bounced" | "complained" | "firing" => "✕",
-        "cancelled" | "paused" | "ignored" | "dropped" | "skipped" => "■",
+        "cancelled" | "paused" | "ignored" | "dropped" | "skipped" | "superseded" => "■",
         "retryable" | "retried" | "pending" | "resolving" => "↻",
         "unknown" => "?",
         _ => "·",

@@ -103,6 +103,7 @@ pub(super) async fn show(
             div { dt { "Not before" } dd { (words::when(message.scheduled_at)) } }
             @if let Some(at) = message.sent_at { div { dt { "Sent" } dd { (words::when(at)) } } }
             @if let Some(at) = message.read_at { div { dt { "Read" } dd { (words::when(at)) } } }
+            @if let Some((amount, currency)) = message.cost() { div { dt { "Cost" } dd { (amount) " " (currency) } } }
             @if let Some(id) = &message.provider_id { div { dt { "The provider calls it" } dd { code { (id) } } } }
         }
         h2 { "Why" }

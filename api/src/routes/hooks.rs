@@ -144,13 +144,19 @@ async fn keep(
     headers: &HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let object = source.order_pointer.as_deref().and_then(|pointer| object(&body, pointer));
+    let read = source.order_pointer.as_deref().map(|pointer| (webhooks::read_body(&body), pointer));
+    let object = read.as_ref().and_then(|(body, pointer)| object(body, pointer));
+    let sequence = read
+        .as_ref()
+        .zip(source.sequence_pointer.as_deref())
+        .and_then(|((body, _), pointer)| webhooks::sequence(body, pointer));
     let own = if let Scheme::Generic(generic) = scheme { Some(generic.header.as_str()) } else { None };
     let new = NewEvent {
         source: source.id(),
         event_id: identity.id,
         event_type: identity.event_type,
         object,
+        sequence,
         headers: kept(headers, own),
         body: body.into(),
         traceparent: current_traceparent(),
@@ -163,8 +169,8 @@ async fn keep(
 }
 
 /// The thing that a message is about.
-fn object(body: &[u8], pointer: &str) -> Option<String> {
-    match webhooks::read_body(body).pointer(pointer)? {
+fn object(body: &Value, pointer: &str) -> Option<String> {
+    match body.pointer(pointer)? {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,

@@ -80,6 +80,21 @@ pub(crate) struct MessageResource {
     /// When it was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     read_at: Option<DateTime<Utc>>,
+    /// What it cost, once its carrier has said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<CostResource>,
+}
+
+/// What a message cost.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MessageCost)]
+pub(crate) struct CostResource {
+    /// A decimal number.
+    #[schema(example = "0.00750")]
+    amount: String,
+    /// ISO 4217.
+    #[schema(example = "USD")]
+    currency: String,
 }
 
 impl MessageResource {
@@ -99,6 +114,10 @@ impl MessageResource {
             created_at: message.created_at,
             sent_at: message.sent_at,
             read_at: message.read_at,
+            cost: message.cost().map(|(amount, currency)| CostResource {
+                amount: amount.to_owned(),
+                currency: currency.to_owned(),
+            }),
         })
     }
 }

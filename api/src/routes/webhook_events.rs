@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// The states of an event.
-pub(crate) const STATES: [&str; 3] = ["received", "processed", "parked"];
+pub(crate) const STATES: [&str; 4] = ["received", "processed", "parked", "superseded"];
 
 /// A webhook that came in.
 #[derive(Debug, Serialize, ToSchema)]
@@ -40,9 +40,13 @@ pub(crate) struct EventResource {
     event_id: String,
     /// What happened.
     event_type: String,
-    /// `received`: nobody has looked at it. `processed`: it became jobs. `parked`: it did not, for `reason`.
+    /// `received`: nobody has looked at it. `processed`: it became jobs. `parked`: it did not, for `reason`. `superseded`: it did
+    /// not, for a newer one about the same thing was processed before.
     state: String,
-    /// Why it was parked.
+    /// Where it stands among those about the same thing, if its source says where to look: a number, or seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sequence: Option<String>,
+    /// Why it became nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     /// How long its body is.
@@ -63,6 +67,7 @@ impl EventResource {
             event_id: event.event_id.clone(),
             event_type: event.event_type.clone(),
             state: event.state.clone(),
+            sequence: event.sequence.clone(),
             reason: event.reason.clone(),
             body_bytes: event.body_bytes,
             replays: event.replays,
@@ -77,7 +82,7 @@ impl EventResource {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct EventParams {
-    /// `received`, `processed` or `parked`.
+    /// `received`, `processed`, `parked` or `superseded`.
     state: Option<String>,
     /// Of exactly this type.
     event_type: Option<String>,
@@ -203,7 +208,7 @@ fn no_event() -> Problem {
 #[serde(deny_unknown_fields)]
 #[schema(as = WebhookReplay)]
 pub(crate) struct ReplayBody {
-    /// `received`, `processed` or `parked`.
+    /// `received`, `processed`, `parked` or `superseded`; the last are meant only where it is said.
     #[serde(default)]
     #[schema(example = "parked")]
     state: Option<String>,

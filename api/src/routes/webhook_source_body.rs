@@ -43,6 +43,11 @@ pub(crate) struct SourceBody {
     #[serde(default)]
     #[schema(example = "/data/object/id", max_length = 200)]
     pub(super) order_pointer: Option<String>,
+    /// With `order_pointer`: JSON Pointer to what grows with each event about the thing, a number or a time of RFC 3339. What comes
+    /// after a newer one was processed is `superseded`, and starts nothing.
+    #[serde(default)]
+    #[schema(example = "/created", max_length = 200)]
+    pub(super) sequence_pointer: Option<String>,
     /// `email` or `sms`: it is the provider of that channel, and tells what becomes of our messages.
     #[serde(default)]
     #[schema(value_type = Option<String>, example = "email")]
@@ -69,6 +74,7 @@ impl SourceBody {
         if self.order_pointer.as_deref().is_some_and(|pointer| !is_pointer(pointer)) {
             errors.push(FieldError::new("/order_pointer", "a JSON Pointer of up to 200 characters"));
         }
+        errors.extend(self.check_sequence());
         errors.extend(self.check_feedback());
         if !errors.is_empty() {
             return Err(Problem::invalid(errors));
@@ -79,11 +85,26 @@ impl SourceBody {
             scheme: serde_json::to_value(&self.scheme).map_err(Problem::internal)?,
             window_s,
             order_pointer: self.order_pointer.clone(),
+            sequence_pointer: self.sequence_pointer.clone(),
             feedback: self.feedback,
             feedback_topic: self.feedback_topic.clone(),
             secret: self.secret.clone(),
             by,
         })
+    }
+
+    fn check_sequence(&self) -> Option<FieldError> {
+        let pointer = self.sequence_pointer.as_deref()?;
+        let detail = if !is_pointer(pointer) {
+            "a JSON Pointer of up to 200 characters"
+        } else if self.order_pointer.is_none() {
+            "only with order_pointer, which says what an event is about"
+        } else if self.feedback.is_some() {
+            "not with feedback: what is told of a message has an order of its own"
+        } else {
+            return None;
+        };
+        Some(FieldError::new("/sequence_pointer", detail))
     }
 
     fn check_feedback(&self) -> Option<FieldError> {
@@ -171,6 +192,9 @@ pub(crate) struct SourceResource {
     /// Where the thing stands that a message is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     order_pointer: Option<String>,
+    /// Where what grows with each event about that thing stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sequence_pointer: Option<String>,
     /// The channel whose provider it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     feedback: Option<String>,
@@ -197,6 +221,7 @@ impl SourceResource {
             scheme: source.scheme.0.clone(),
             window_s: source.window_s,
             order_pointer: source.order_pointer.clone(),
+            sequence_pointer: source.sequence_pointer.clone(),
             feedback: source.feedback.clone(),
             feedback_topic: source.feedback_topic.clone(),
             state: if source.disabled_at.is_some() { "disabled" } else { "enabled" },

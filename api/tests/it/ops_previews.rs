@@ -95,9 +95,10 @@ async fn messages_are_read_and_attempts_to_tell_are_listed() {
         format!("insert into party (id, tenant_id, name, locale) values ('{id}', '{tenant}', 'Ada', 'en')"),
         format!(
             "insert into message (id, tenant_id, party_id, request_id, channel, category, template, template_version, locale,
-                 content_sha256, dedupe_key, state, decisions, scheduled_at, content)
-             values ('{id}', '{tenant}', '{id}', '{id}', 'sms', 'critical', 'reminder', 0, 'en', 'x', 'x', 'sent', '[]', now(),
-                 '{{\"sms\": {{\"text\": \"Monday <9>\"}}}}')"
+                 content_sha256, dedupe_key, state, decisions, scheduled_at, content, cost_amount, cost_currency)
+             values ('{id}', '{tenant}', '{id}', '{id}', 'sms', 'critical', 'reminder', 0, 'en', 'x', 'x', 'sent',
+                 '[{{\"rule\": 3, \"said\": \"held until 08:00, quiet hours in Europe/Zagreb\"}}]', now(),
+                 '{{\"sms\": {{\"text\": \"Monday <9>\"}}}}', 0.00750, 'USD')"
         ),
         format!(
             "insert into webhook_endpoint (id, tenant_id, url, event_types, secret, created_by)
@@ -121,6 +122,9 @@ async fn messages_are_read_and_attempts_to_tell_are_listed() {
     let sent = done(&app, &NotifySend { message }, json!({ "message": message, "state": "sent" })).await;
     let page = ann.page(&sent).await.1;
     assert!(page.contains("Monday &lt;9&gt;") && page.contains(&format!("/messages/{message}")), "{page}");
+    let page = ann.page(&format!("/ops/t/acme/messages/{message}")).await.1;
+    assert!(page.contains("held until 08:00, quiet hours in Europe/Zagreb"), "{page}");
+    assert!(page.contains("<dt>Cost</dt><dd>0.00750 USD</dd>"), "{page}");
     let told = done(&app, &WebhookDeliver { endpoint, delivery }, json!({ "delivery": delivery })).await;
     let page = ann.page(&told).await.1;
     assert!(

@@ -216,6 +216,20 @@ async fn sources_and_rules_that_can_never_work_are_refused() {
         (json!({"name": "a", "scheme": standard, "secret": SECRET, "window_s": 0}), "/window_s"),
         (json!({"name": "a", "scheme": standard, "secret": SECRET, "order_pointer": "id"}), "/order_pointer"),
         (
+            json!({"name": "a", "scheme": standard, "secret": SECRET, "sequence_pointer": "/at"}),
+            "/sequence_pointer",
+        ),
+        (
+            json!({"name": "a", "scheme": standard, "secret": SECRET, "order_pointer": "/id", "sequence_pointer": "at"}),
+            "/sequence_pointer",
+        ),
+        (
+            json!({
+                "name": "a", "scheme": standard, "secret": SECRET, "order_pointer": "/id", "sequence_pointer": "/at",
+                "feedback": "email"}),
+            "/sequence_pointer",
+        ),
+        (
             json!({"name": "a", "secret": "x", "scheme": {
                 "type": "generic", "header": "no header", "algorithm": "sha256", "encoding": "hex"}}),
             "/scheme/header",

@@ -34,6 +34,8 @@ pub(crate) enum Part {
     Intake,
     /// A thousand jobs a request
     Batch,
+    /// Webhooks that come at a steady pace, and how soon each is answered
+    Hooks,
     /// From the request sent to the handler begun, on an idle system
     Latency,
     /// All of it over a million waiting jobs, and the bytes of a waiting job

@@ -75,6 +75,10 @@ pub(crate) const LATENCY_P99_MS: Goal = at_most(20.0, 5.0);
 pub(crate) const DEPTH_THROUGHPUT: Goal = ratio(0.90, 0.97);
 /// Bytes per waiting job in Redis: the window only, so nothing that grows with the backlog; less than a byte a job.
 pub(crate) const BYTES_REDIS: Goal = at_most(1.0, 1.0);
+/// Answer to a webhook at a steady pace, p50: milliseconds.
+pub(crate) const HOOKS_P50_MS: Goal = at_most(10.0, 10.0);
+/// The same, p99.
+pub(crate) const HOOKS_P99_MS: Goal = at_most(100.0, 100.0);
 /// Bytes per waiting job in Postgres: 600, goal 300 with audit.
 pub(crate) const BYTES_POSTGRES: Goal = at_most(600.0, 300.0);
 /// Lists and "why is it not running" over a deep backlog, p95: 200 ms, goal 50 ms.

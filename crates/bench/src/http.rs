@@ -61,9 +61,18 @@ impl Connection {
         idempotency_key: &str,
         body: &[u8],
     ) -> anyhow::Result<Answered> {
+        self.post_with(path, &format!("Idempotency-Key: {idempotency_key}"), body).await
+    }
+
+    /// Submits with this header.
+    pub(crate) async fn post_with(
+        &mut self,
+        path: &str,
+        header: &str,
+        body: &[u8],
+    ) -> anyhow::Result<Answered> {
         let mut request = format!(
-            "POST {path} HTTP/1.1\r\n{}Content-Type: application/json\r\nIdempotency-Key: {idempotency_key}\r\n\
-             Content-Length: {}\r\n\r\n",
+            "POST {path} HTTP/1.1\r\n{}Content-Type: application/json\r\n{header}\r\nContent-Length: {}\r\n\r\n",
             self.common,
             body.len()
         )

@@ -11,6 +11,7 @@ mod dashboard;
 mod depth;
 mod figure;
 mod goals;
+mod hooks;
 mod http;
 mod intake;
 mod latency;

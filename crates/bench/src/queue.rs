@@ -9,7 +9,7 @@ use crate::{
     config::{Part, QueueArgs},
     depth,
     figure::Figure,
-    intake, latency,
+    hooks, intake, latency,
     peers::Peers,
     recovery,
     report::{self, Report},
@@ -46,6 +46,7 @@ async fn measure(stage: &Stage, part: Part) -> anyhow::Result<Vec<Figure>> {
             Ok(figures)
         }
         Part::Batch => intake::by_the_thousand(stage).await,
+        Part::Hooks => hooks::measure(stage).await,
         Part::Latency => latency::measure(stage).await,
         Part::Depth => depth::measure(stage).await,
         Part::Recovery => recovery::measure(stage).await,

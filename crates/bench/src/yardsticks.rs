@@ -12,6 +12,39 @@ const DATABASE: &str = "yardstick";
 
 /// One-row inserts a second, each a transaction on disk, by `pgbench` with `clients`.
 pub(crate) async fn pgbench_inserts(stage: &Stage, clients: u32) -> anyhow::Result<f64> {
+    let said = insert_by_pgbench(stage, clients, &["-j", "2"]).await?;
+    said.lines()
+        .find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok())
+        .context("pgbench did not say tps")
+}
+
+/// How long each of such inserts took in milliseconds, from when it was due, when `per_s` of them come at random times.
+/// Those of the first `warm_up` are left out.
+pub(crate) async fn pgbench_waits(
+    stage: &Stage,
+    clients: u32,
+    per_s: u32,
+    warm_up: Duration,
+) -> anyhow::Result<Vec<f64>> {
+    let folder = tempfile::tempdir()?;
+    let log = format!("--log-prefix={}", folder.path().join("wait").display());
+    insert_by_pgbench(stage, clients, &["-j", "1", "-l", &log, "-R", &per_s.to_string()]).await?;
+    // One thread, so one file.
+    let file = std::fs::read_dir(folder.path())?.next().context("pgbench kept no log")??.path();
+    let text = std::fs::read_to_string(file)?;
+    let waits: Vec<(f64, f64)> = text.lines().filter_map(wait_of).collect();
+    let begin = waits.iter().map(|(at_s, _)| *at_s).fold(f64::INFINITY, f64::min) + warm_up.as_secs_f64();
+    Ok(waits.into_iter().filter(|(at_s, _)| *at_s >= begin).map(|(_, wait_ms)| wait_ms).collect())
+}
+
+/// When a transaction ended, in seconds since 1970, and how many milliseconds it had taken, by its line in the log of `pgbench`.
+fn wait_of(line: &str) -> Option<(f64, f64)> {
+    let fields: Vec<f64> = line.split(' ').map_while(|field| field.parse().ok()).collect();
+    let [_client, _number, took_us, _script, s, us, ..] = fields[..] else { return None };
+    Some((s + us / 1e6, took_us / 1e3))
+}
+
+async fn insert_by_pgbench(stage: &Stage, clients: u32, more: &[&str]) -> anyhow::Result<String> {
     let sql = stage.servers.fresh_database(DATABASE).await?;
     sql.run("create table letter (id bigint generated always as identity primary key, args jsonb not null)")
         .await?;
@@ -21,16 +54,15 @@ pub(crate) async fn pgbench_inserts(stage: &Stage, clients: u32) -> anyhow::Resu
     std::fs::write(&script, "insert into letter (args) values ('{\"work_ms\":0}');\n")?;
     let mut command = Command::new(pgbench());
     command
-        .args(["-n", "-M", "prepared", "-j", "2", "-c", &clients.to_string()])
+        .args(["-n", "-M", "prepared", "-c", &clients.to_string()])
         .args(["-T", &stage.pace.intake.as_secs().max(1).to_string()])
+        .args(more)
         .arg("-f")
         .arg(&script)
         .arg(stage.servers.database_url(DATABASE));
     let said = run(stage, &mut command, "pgbench").await?;
     stage.servers.drop_database(DATABASE).await?;
-    said.lines()
-        .find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok())
-        .context("pgbench did not say tps")
+    Ok(said)
 }
 
 /// Debian's wrapper picks another version when several are there; the one beside the server is wanted.
@@ -69,4 +101,16 @@ async fn run(stage: &Stage, command: &mut Command, name: &str) -> anyhow::Result
     })
     .await?;
     Ok(process.said())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_pgbench_says_when_and_how_long() {
+        let (at_s, wait_ms) = wait_of("3 17 2250 0 1700000000 500000 31").unwrap();
+        assert!((at_s - 1_700_000_000.5).abs() < 1e-3 && (wait_ms - 2.25).abs() < 1e-9);
+        assert!(wait_of("3 17 skipped 0 1700000000 500000").is_none());
+    }
 }

@@ -23,7 +23,7 @@ pub use audience::{Consent, Contact, Preference, Recipient, Suppression};
 pub use content::{ChatText, Content, Inbox, Invitation, Mail, Sms, contents};
 pub use defaults::{NAMES as DEFAULT_NAMES, default_source, default_sources};
 pub use feedback::{
-    Fate, Heard, Keyword, MailedReply, NoFeedback, Report, hear, hear_mail, is_amazon_subscription,
+    Cost, Fate, Heard, Keyword, MailedReply, NoFeedback, Report, hear, hear_mail, is_amazon_subscription,
     is_nobody, message_named, reply_in,
 };
 pub use locale::{fallbacks, is_locale, unsubscribe_label};

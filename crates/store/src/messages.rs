@@ -78,11 +78,13 @@ pub struct Message {
     pub sent_at: Option<DateTime<Utc>>,
     /// When it was read.
     pub read_at: Option<DateTime<Utc>>,
+    cost_amount: Option<String>,
+    cost_currency: Option<String>,
 }
 
 const COLUMNS: &str = "id, party_id, contact_point_id, request_id, channel, category, template, template_version, locale,
     subject_reference, subject_version, subject_at, content_sha256, state, decisions, content, unless_read, digest_id, scheduled_at,
-    provider_id, detail, created_at, sent_at, read_at";
+    provider_id, detail, created_at, sent_at, read_at, cost_amount::text as cost_amount, cost_currency";
 
 impl Message {
     /// Which it is.
@@ -108,6 +110,11 @@ impl Message {
     /// The digest it waits in, or was told in.
     pub fn digest(&self) -> Option<DigestId> {
         self.digest_id.map(DigestId::from_uuid)
+    }
+
+    /// What it cost, once its carrier has said so: the amount, a decimal number, and its currency.
+    pub fn cost(&self) -> Option<(&str, &str)> {
+        self.cost_amount.as_deref().zip(self.cost_currency.as_deref())
     }
 
     /// By which channel.

@@ -18,6 +18,8 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 /// Where messages are sent to, and listed.
 const PATH: &str = "/2010-04-01/Accounts/AC1/Messages.json";
+/// Begins where one is looked at.
+const ONE: &str = "/2010-04-01/Accounts/AC1/Messages/SM";
 /// `AC1:token`, as HTTP writes it.
 const AUTHORIZATION: &str = "Basic QUMxOnRva2Vu";
 /// Messages on a page: unless it is said, and at most.
@@ -30,6 +32,7 @@ const TOKEN: &str = "PASM";
 ///
 /// It takes texts to every number but those that end in 503 (it is busy), 000 (nobody has it, 21211) and 610 (who answered
 /// STOP, 21610), and lists those to numbers that end in 777 with words of its own added, as carriers do.
+/// Each cost 0.0075 USD.
 pub struct TwilioServer {
     address: SocketAddr,
     kept: Kept,
@@ -119,7 +122,10 @@ async fn answer(request: Request<Incoming>, kept: &Kept) -> anyhow::Result<Respo
             let asked = fields(head.uri.query().unwrap_or_default().as_bytes());
             (StatusCode::OK, page(&locked(kept), &asked))
         }
-        _ => refused(StatusCode::NOT_FOUND, 20_404, "The requested resource was not found"),
+        (true, path, &Method::GET) => {
+            one(&locked(kept), path).map_or_else(missing, |text| (StatusCode::OK, text))
+        }
+        _ => missing(),
     };
     let response = Response::builder().status(status).header("content-type", "application/json");
     Ok(response.body(Full::new(Bytes::from(said.to_string())))?)
@@ -131,6 +137,10 @@ fn fields(form: &[u8]) -> HashMap<String, String> {
 
 fn refused(status: StatusCode, code: u32, message: &str) -> (StatusCode, Value) {
     (status, json!({ "code": code, "message": message, "status": status.as_u16() }))
+}
+
+fn missing() -> (StatusCode, Value) {
+    refused(StatusCode::NOT_FOUND, 20_404, "The requested resource was not found")
 }
 
 fn take(kept: &Kept, fields: &HashMap<String, String>) -> (StatusCode, Value) {
@@ -171,10 +181,16 @@ fn page(kept: &[Text], asked: &HashMap<String, String>) -> Value {
     json!({ "messages": entries, "page": number, "page_size": size, "next_page_uri": next })
 }
 
+fn one(kept: &[Text], path: &str) -> Option<Value> {
+    let nth: usize = path.strip_prefix(ONE)?.strip_suffix(".json")?.parse().ok()?;
+    Some(entry(nth, kept.get(nth.checked_sub(1)?)?))
+}
+
 fn entry(nth: usize, text: &Text) -> Value {
     let added = if text.to.ends_with("777") { " Reply STOP" } else { "" };
     json!({
         "sid": format!("SM{nth}"), "to": text.to, "from": text.from, "body": format!("{}{added}", text.body),
         "date_created": text.created.to_rfc2822(), "status": "sent",
+        "price": "-0.00750", "price_unit": "USD",
     })
 }

@@ -17,6 +17,7 @@ mod rules;
 mod scheme;
 mod schemes;
 mod secrets;
+mod sequence;
 mod signing;
 mod verify;
 
@@ -29,5 +30,6 @@ pub use rules::{BadRule, Glob, Match, Rule, Source};
 pub use scheme::{Algorithm, Encoding, Generic, Scheme};
 pub use schemes::sns::certificate_url;
 pub use secrets::{BadSecret, Secret};
+pub use sequence::sequence;
 pub use signing::{BadKey, Headers, SigningKey, sign};
 pub use verify::{FUTURE_S_MAX, Trust, verify};

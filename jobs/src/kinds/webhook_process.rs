@@ -21,10 +21,13 @@ pub struct WebhookProcess {
 pub struct Processed {
     /// The event.
     pub event: WebhookEventId,
-    /// Its jobs; none when it was parked.
+    /// Its jobs; none when it was parked or superseded.
     pub jobs: Vec<JobId>,
     /// Why it was parked.
     pub parked: Option<String>,
+    /// The newer event about the same thing that was processed before it; then it became nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<WebhookEventId>,
 }
 
 impl Job for WebhookProcess {

@@ -9,7 +9,7 @@ use jobs::{
 use serde_json::{Value, json};
 use store::{
     enqueue::NewJob,
-    inbox::{self, Event, Made, StoredRule, Work},
+    inbox::{self, Became, Event, Made, StoredRule, Work},
     verdict::Write,
 };
 use webhooks::Rule;
@@ -28,6 +28,12 @@ impl Handle for WebhookProcess {
         let Some(work) = inbox::work(&cx.deps.db, cx.tenant(), self.event).await? else {
             return Err(Failure::cancel("the event was forgotten, or its source was removed"));
         };
+        // Whoever has it looked at again knows what came after it.
+        if let Some(newer) = work.newer.filter(|_| self.replay == 0) {
+            cx.write(write_down(&self, Vec::new(), Became::Superseded(newer)));
+            let (jobs, parked) = (Vec::new(), None);
+            return Ok(Processed { event: self.event, jobs, parked, superseded_by: Some(newer) });
+        }
         let body = webhooks::read_body(&work.body);
         let noted = match &work.feeding {
             Some(feeding) => Some(listen(cx, feeding, &work.event, &body).await?),
@@ -51,14 +57,13 @@ impl Handle for WebhookProcess {
         for write in writes {
             cx.write(write);
         }
-        cx.write(Write::Webhook(inbox::Processed {
-            event: self.event,
-            replay: self.replay,
-            made,
-            parked: parked.clone(),
-        }));
-        Ok(Processed { event: self.event, jobs, parked })
+        cx.write(write_down(&self, made, parked.clone().map_or(Became::Done, Became::Parked)));
+        Ok(Processed { event: self.event, jobs, parked, superseded_by: None })
     }
+}
+
+fn write_down(done: &WebhookProcess, made: Vec<Made>, became: Became) -> Write {
+    Write::Webhook(inbox::Processed { event: done.event, replay: done.replay, made, became })
 }
 
 fn no_rule(event: &Event) -> String {

@@ -80,6 +80,7 @@ async fn note(db: &Db, mail: &[u8]) -> anyhow::Result<bool> {
             suppression: report.fate.suppression(),
             provider_id: None,
             detail: report.detail,
+            cost: None,
             source: "mailbox".to_owned(),
         },
     )

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use jobs::Channel;
-use notify::Content;
+use notify::{Content, Cost};
 use outbound::Outbound;
 
 pub(crate) use self::sms::LISTED_AFTER;
@@ -154,6 +154,14 @@ impl Senders {
         match (letter.content, &self.sms) {
             (Content::Sms(sms), Some(carrier)) => carrier.list(letter.address, &sms.text, begun_at).await,
             _ => Err(Asked::CannotSay),
+        }
+    }
+
+    /// What the message of `channel` cost that its carrier calls `name`; none where nobody says.
+    pub async fn cost(&self, channel: Channel, name: &str) -> Option<Cost> {
+        match (channel, &self.sms) {
+            (Channel::Sms, Some(carrier)) => carrier.cost(name).await,
+            _ => None,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use jobs::{Job, kinds::notify_send::NotifySend};
-use notify::Sms;
+use notify::{Cost, Sms};
 use reqwest::{Client, StatusCode, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -34,6 +34,8 @@ const LISTING_MAX: Duration = Duration::from_mins(1);
 const _: () = assert!(LISTING_MAX.as_secs() + ANSWER_MAX.as_secs() < NotifySend::POLICY.timeout_s as u64);
 /// How soon they are asked again when they do not answer.
 const ASK_AGAIN: Duration = Duration::from_mins(1);
+/// Longest wait for what a message cost.
+const COST_MAX: Duration = Duration::from_secs(5);
 /// Clocks of two houses may disagree by so much.
 const CLOCKS_DISAGREE: TimeDelta = TimeDelta::minutes(5);
 
@@ -57,6 +59,12 @@ struct Taken {
 struct Refusal {
     code: u32,
     message: String,
+}
+
+#[derive(Deserialize)]
+struct Billed {
+    price: Option<String>,
+    price_unit: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -131,6 +139,22 @@ impl Carrier {
             }
         }
         Ok(listed)
+    }
+
+    /// What the message cost that they call `name`; none when they do not say, or not yet.
+    pub(super) async fn cost(&self, name: &str) -> Option<Cost> {
+        let folder = self
+            .path
+            .strip_suffix(".json")
+            .filter(|_| name.bytes().all(|byte| byte.is_ascii_alphanumeric()))?;
+        let request = self
+            .client
+            .get(format!("{}{folder}/{name}.json", self.base))
+            .basic_auth(&self.account, Some(self.token.expose_secret()))
+            .timeout(COST_MAX);
+        let said = call(request).await.ok().filter(|said| said.status == StatusCode::OK)?;
+        let billed: Billed = serde_json::from_slice(&said.body).ok()?;
+        Cost::read(&billed.price?, &billed.price_unit?)
     }
 
     /// A page of their list; none when they do not answer well.

@@ -14,6 +14,7 @@ use testkit::{SmtpServer, eventually};
 
 use crate::{
     carriers,
+    journeys::serve,
     outbound::{becomes, message, planned, reached, reminder, somebody, start, tries},
     world::{SOON, World},
 };
@@ -27,6 +28,7 @@ async fn source(world: &World, tenant: TenantId, channel: Channel, topic: Option
         scheme: json!({"type": if topic.is_some() { "sns" } else { "stripe" }}),
         window_s: 300,
         order_pointer: None,
+        sequence_pointer: None,
         feedback: Some(channel),
         feedback_topic: topic.map(str::to_owned),
         secret: topic.is_none().then(|| "x".to_owned()),
@@ -45,6 +47,7 @@ async fn told(world: &World, tenant: TenantId, source: WebhookSourceId, body: Ve
         event_id: WebhookEventId::new().to_string(),
         event_type: "x".to_owned(),
         object: None,
+        sequence: None,
         headers: json!({}),
         body,
         traceparent: None,
@@ -238,6 +241,34 @@ async fn a_text_message_never_goes_back_to_an_earlier_state() {
     }
     let wanted = format!("https://api.acme.test/v1/hooks/{source}");
     assert!(carriers.texts().iter().all(|text| text.status_callback.as_deref() == Some(wanted.as_str())));
+}
+
+#[tokio::test]
+async fn what_a_text_message_cost_is_kept_once_its_carrier_says_so() {
+    let (world, carriers) = (World::new().await, carriers::serve().await);
+    let (client, stop) = serve(&world).await;
+    let source = source(&world, world.tenant, Channel::Sms, None).await;
+    let _worker = carriers::start(&world, &carriers, &[]);
+    let usd = json!({"amount": "0.00750", "currency": "USD"});
+    for (number, (told, cost)) in [
+        ("sent", Value::Null),
+        ("delivered", usd.clone()),
+        ("undelivered&ErrorCode=30003", usd),
+        ("delivered&Price=-0.01200&PriceUnit=EUR", json!({"amount": "0.01200", "currency": "EUR"})),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let party = reached(&world, Channel::Sms, &format!("+43660123{number}")).await;
+        let id = planned(&world, &reminder(party, Channel::Sms)).await[0];
+        let sid = becomes(&world, id, &["sent"]).await.provider_id.unwrap();
+        form(&world, world.tenant, source, &format!("MessageSid={sid}&MessageStatus={told}")).await;
+        assert_eq!(client.get(&format!("/v1/messages/{id}")).await["cost"], cost, "{told}");
+        // Whatever is told afterwards.
+        form(&world, world.tenant, source, &format!("MessageSid={sid}&MessageStatus=sent&x=y")).await;
+        assert_eq!(client.get(&format!("/v1/messages/{id}")).await["cost"], cost, "{told}");
+    }
+    stop.cancel();
 }
 
 #[tokio::test]

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use axum::{
     Json, Router,
-    extract::{Path, Query, State as Shared},
+    extract::{Path, Query},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use serde_json::{Value, json};
 
-use crate::providers::{Kept, Provider};
+use crate::providers::{Kept, LetIn, Provider};
 
 /// An entry: so many hours after the tests began, or as it was written.
 #[derive(Debug, Clone)]
@@ -103,15 +103,7 @@ fn merge(value: &mut Value, patch: &Value) {
 
 impl Provider {
     /// Does what is asked for, or what goes wrong instead.
-    fn writes(
-        &self,
-        headers: &HeaderMap,
-        id: &str,
-        does: impl FnOnce(&mut Kept) -> (u16, Value),
-    ) -> Response {
-        if let Some(refused) = self.lets_in(headers) {
-            return refused;
-        }
+    fn writes(&self, id: &str, does: impl FnOnce(&mut Kept) -> (u16, Value)) -> Response {
         let mut kept = self.kept();
         kept.writes += 1;
         let fault = kept.faults.pop();
@@ -137,15 +129,11 @@ impl Provider {
     }
 }
 
-pub(crate) async fn insert(
-    Shared(provider): Shared<Provider>,
-    headers: HeaderMap,
-    Json(mut asked): Json<Value>,
-) -> Response {
+pub(crate) async fn insert(LetIn(provider): LetIn, Json(mut asked): Json<Value>) -> Response {
     let id = asked["id"].as_str().unwrap().to_owned();
     assert!(id.bytes().all(|byte| matches!(byte, b'a'..=b'v' | b'0'..=b'9')) && id.len() >= 5, "{id}");
     assert_eq!(asked.get("iCalUID"), None, "one goes without the other");
-    provider.writes(&headers, &id.clone(), |kept| {
+    provider.writes(&id.clone(), |kept| {
         if kept.last(&id).is_some() {
             return (409, json!({"error": {"code": 409, "errors": [{"reason": "duplicate"}]}}));
         }
@@ -154,14 +142,7 @@ pub(crate) async fn insert(
     })
 }
 
-async fn google_get(
-    Shared(provider): Shared<Provider>,
-    headers: HeaderMap,
-    Path(id): Path<String>,
-) -> Response {
-    if let Some(refused) = provider.lets_in(&headers) {
-        return refused;
-    }
+async fn google_get(LetIn(provider): LetIn, Path(id): Path<String>) -> Response {
     provider
         .kept()
         .last(&id)
@@ -169,12 +150,12 @@ async fn google_get(
 }
 
 async fn google_patch(
-    Shared(provider): Shared<Provider>,
+    LetIn(provider): LetIn,
     headers: HeaderMap,
     Path(id): Path<String>,
     Json(asked): Json<Value>,
 ) -> Response {
-    provider.writes(&headers, &id, |kept| {
+    provider.writes(&id, |kept| {
         let Some(mut value) = kept.last(&id) else { return (404, Value::Null) };
         if !kept.is_as_seen(&id, &headers) {
             return (412, json!({"error": {"code": 412}}));
@@ -184,12 +165,8 @@ async fn google_patch(
     })
 }
 
-async fn google_delete(
-    Shared(provider): Shared<Provider>,
-    headers: HeaderMap,
-    Path(id): Path<String>,
-) -> Response {
-    provider.writes(&headers, &id, |kept| match kept.last(&id) {
+async fn google_delete(LetIn(provider): LetIn, headers: HeaderMap, Path(id): Path<String>) -> Response {
+    provider.writes(&id, |kept| match kept.last(&id) {
         None => (404, Value::Null),
         Some(value) if value["status"] == "cancelled" => (410, json!({"error": {"code": 410}})),
         Some(_) if !kept.is_as_seen(&id, &headers) => (412, json!({"error": {"code": 412}})),
@@ -200,12 +177,8 @@ async fn google_delete(
     })
 }
 
-async fn create(
-    Shared(provider): Shared<Provider>,
-    headers: HeaderMap,
-    Json(mut asked): Json<Value>,
-) -> Response {
-    provider.writes(&headers, "", |kept| {
+async fn create(LetIn(provider): LetIn, Json(mut asked): Json<Value>) -> Response {
+    provider.writes("", |kept| {
         let is_made = |noted: &Option<Noted>| matches!(noted, Some(Noted::Written(value)) if value["transactionId"] == asked["transactionId"]);
         if kept.entries.iter().any(|(_, noted)| is_made(noted)) {
             return (409, json!({"error": {"code": "ErrorDuplicateTransactionId"}}));
@@ -217,14 +190,7 @@ async fn create(
     })
 }
 
-async fn search(
-    Shared(provider): Shared<Provider>,
-    headers: HeaderMap,
-    Query(asked): Query<HashMap<String, String>>,
-) -> Response {
-    if let Some(refused) = provider.lets_in(&headers) {
-        return refused;
-    }
+async fn search(LetIn(provider): LetIn, Query(asked): Query<HashMap<String, String>>) -> Response {
     let filter = &asked["$filter"];
     assert!(filter.starts_with("singleValueExtendedProperties/Any(ep: ep/id eq 'String {"), "{filter}");
     let booking = filter.split('\'').find(|word| word.starts_with("bkg_")).unwrap();
@@ -233,14 +199,10 @@ async fn search(
 }
 
 async fn microsoft_get(
-    Shared(provider): Shared<Provider>,
-    headers: HeaderMap,
+    LetIn(provider): LetIn,
     Path(id): Path<String>,
     Query(asked): Query<HashMap<String, String>>,
 ) -> Response {
-    if let Some(refused) = provider.lets_in(&headers) {
-        return refused;
-    }
     let is_expanded = asked.get("$expand").is_some_and(|wanted| wanted.contains("CrewlineSeal"));
     match provider.kept().last(&id) {
         Some(value) if is_expanded => Json(value).into_response(),
@@ -249,12 +211,8 @@ async fn microsoft_get(
     }
 }
 
-async fn microsoft_delete(
-    Shared(provider): Shared<Provider>,
-    headers: HeaderMap,
-    Path(id): Path<String>,
-) -> Response {
-    provider.writes(&headers, &id, |kept| {
+async fn microsoft_delete(LetIn(provider): LetIn, headers: HeaderMap, Path(id): Path<String>) -> Response {
+    provider.writes(&id, |kept| {
         if kept.last(&id).is_none() {
             return (404, Value::Null);
         }
@@ -272,13 +230,9 @@ async fn calendars() -> Response {
 }
 
 /// Takes whatever comes, over whatever is there.
-async fn upsert(
-    Shared(provider): Shared<Provider>,
-    headers: HeaderMap,
-    Json(asked): Json<Value>,
-) -> Response {
+async fn upsert(LetIn(provider): LetIn, Json(asked): Json<Value>) -> Response {
     let id = asked["event_id"].as_str().unwrap().to_owned();
-    provider.writes(&headers, &id, |kept| {
+    provider.writes(&id, |kept| {
         let mut value = kept.last(&id).unwrap_or_else(|| json!({"calendar_id": "cal_1", "deleted": false}));
         merge(&mut value, &asked);
         kept.keep(&id, value);
@@ -286,13 +240,9 @@ async fn upsert(
     })
 }
 
-async fn cronofy_delete(
-    Shared(provider): Shared<Provider>,
-    headers: HeaderMap,
-    Json(asked): Json<Value>,
-) -> Response {
+async fn cronofy_delete(LetIn(provider): LetIn, Json(asked): Json<Value>) -> Response {
     let id = asked["event_id"].as_str().unwrap().to_owned();
-    provider.writes(&headers, &id, |kept| {
+    provider.writes(&id, |kept| {
         kept.entries.push((id.clone(), None));
         (202, Value::Null)
     })

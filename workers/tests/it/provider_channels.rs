@@ -3,7 +3,7 @@
 use axum::{
     Json,
     extract::{Path, State as Shared},
-    http::{HeaderMap, StatusCode},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use chrono::{TimeDelta, Utc};
@@ -16,7 +16,7 @@ use testkit::eventually;
 use crate::{
     calendars::reads,
     matching::technician,
-    providers::{Provider, hours, link, serve, start},
+    providers::{LetIn, Provider, hours, link, serve, start},
     world::{SOON, World},
 };
 
@@ -37,14 +37,7 @@ impl Provider {
     }
 }
 
-pub(crate) async fn watch(
-    Shared(provider): Shared<Provider>,
-    headers: HeaderMap,
-    Json(asked): Json<Value>,
-) -> Response {
-    if let Some(refused) = provider.lets_in(&headers) {
-        return refused;
-    }
+pub(crate) async fn watch(LetIn(provider): LetIn, Json(asked): Json<Value>) -> Response {
     assert_eq!(asked["type"], "web_hook");
     let remote = provider.opens(&asked["address"], &asked["token"]);
     let until = (Utc::now() + TimeDelta::days(7)).timestamp_millis().to_string();
@@ -58,28 +51,14 @@ pub(crate) async fn stop(Shared(provider): Shared<Provider>, Json(asked): Json<V
     StatusCode::NO_CONTENT
 }
 
-pub(crate) async fn subscribe(
-    Shared(provider): Shared<Provider>,
-    headers: HeaderMap,
-    Json(asked): Json<Value>,
-) -> Response {
-    if let Some(refused) = provider.lets_in(&headers) {
-        return refused;
-    }
+pub(crate) async fn subscribe(LetIn(provider): LetIn, Json(asked): Json<Value>) -> Response {
     assert_eq!(asked["resource"], "me/events");
     let remote = provider.opens(&asked["notificationUrl"], &asked["clientState"]);
     let said = json!({"id": remote, "expirationDateTime": asked["expirationDateTime"]});
     (StatusCode::CREATED, Json(said)).into_response()
 }
 
-pub(crate) async fn open(
-    Shared(provider): Shared<Provider>,
-    headers: HeaderMap,
-    Json(asked): Json<Value>,
-) -> Response {
-    if let Some(refused) = provider.lets_in(&headers) {
-        return refused;
-    }
+pub(crate) async fn open(LetIn(provider): LetIn, Json(asked): Json<Value>) -> Response {
     let remote = provider.opens(&asked["callback_url"], &Value::Null);
     Json(json!({"channel": {"channel_id": remote, "callback_url": asked["callback_url"]}})).into_response()
 }

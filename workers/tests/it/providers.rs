@@ -7,8 +7,8 @@ use std::{
 
 use axum::{
     Form, Json,
-    extract::{Query, State as Shared},
-    http::{HeaderMap, StatusCode},
+    extract::{FromRequestParts, Query, State as Shared},
+    http::{HeaderMap, StatusCode, request::Parts},
     response::{IntoResponse, Response},
     routing::{delete, get, post},
 };
@@ -80,12 +80,20 @@ impl Provider {
     pub(crate) fn notes(&self, id: &str, hours: Option<i64>) {
         self.kept().entries.push((id.to_owned(), hours.map(Noted::At)));
     }
+}
 
-    pub(crate) fn lets_in(&self, headers: &HeaderMap) -> Option<Response> {
-        let wanted = format!("Bearer access-{}", self.kept().renewals);
+/// The provider, for whoever has the token that is good.
+pub(crate) struct LetIn(pub(crate) Provider);
+
+impl FromRequestParts<Provider> for LetIn {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(parts: &mut Parts, provider: &Provider) -> Result<Self, StatusCode> {
+        let kept = provider.kept();
+        let wanted = format!("Bearer access-{}", kept.renewals);
         let is_good =
-            !self.kept().has_ended && headers.get("authorization").is_some_and(|token| *token == *wanted);
-        (!is_good).then(|| StatusCode::UNAUTHORIZED.into_response())
+            !kept.has_ended && parts.headers.get("authorization").is_some_and(|token| *token == *wanted);
+        is_good.then(|| Self(provider.clone())).ok_or(StatusCode::UNAUTHORIZED)
     }
 }
 
@@ -130,14 +138,7 @@ struct GoogleAsked {
 }
 
 /// One entry on each page.
-async fn google(
-    Shared(provider): Shared<Provider>,
-    headers: HeaderMap,
-    Query(asked): Query<GoogleAsked>,
-) -> Response {
-    if let Some(refused) = provider.lets_in(&headers) {
-        return refused;
-    }
+async fn google(LetIn(provider): LetIn, Query(asked): Query<GoogleAsked>) -> Response {
     let mut kept = provider.kept();
     assert!(asked.sync_token.is_none() || asked.time_min.is_none(), "one goes without the other");
     if asked.sync_token.is_some() && std::mem::take(&mut kept.is_forgetful) {
@@ -178,13 +179,10 @@ struct MicrosoftAsked {
 }
 
 async fn microsoft(
-    Shared(provider): Shared<Provider>,
+    LetIn(provider): LetIn,
     headers: HeaderMap,
     Query(asked): Query<MicrosoftAsked>,
 ) -> Response {
-    if let Some(refused) = provider.lets_in(&headers) {
-        return refused;
-    }
     assert!(headers["prefer"].to_str().unwrap().contains("outlook.timezone=\"UTC\""));
     let mut kept = provider.kept();
     if asked.token.is_some() && std::mem::take(&mut kept.is_forgetful) {
@@ -206,14 +204,7 @@ async fn microsoft(
     Json(json!({"value": value, "@odata.deltaLink": link})).into_response()
 }
 
-async fn cronofy(
-    Shared(provider): Shared<Provider>,
-    headers: HeaderMap,
-    Query(asked): Query<HashMap<String, String>>,
-) -> Response {
-    if let Some(refused) = provider.lets_in(&headers) {
-        return refused;
-    }
+async fn cronofy(LetIn(provider): LetIn, Query(asked): Query<HashMap<String, String>>) -> Response {
     let mut kept = provider.kept();
     kept.fulls += 1;
     let is_asked = |name: &str| asked.get(name).is_some_and(|word| word == "true");

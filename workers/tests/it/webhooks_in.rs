@@ -10,7 +10,7 @@ use webhooks::{SigningKey, sign};
 
 use crate::{
     journeys::{Client, serve},
-    world::{SOON, World},
+    world::{SOON, World, photo},
 };
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -123,6 +123,93 @@ async fn everything_about_one_thing_is_done_in_turn_and_other_things_beside_it()
     assert!(number(&format!("a.key <> b.key and {at_once}")).await > 0, "others beside it");
     let turned = "a.key = b.key and (a.event < b.event) <> (a.started_at < b.started_at)";
     assert_eq!(number(turned).await, 0, "in the order in which they came");
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_after_something_newer_of_its_thing_was_done_starts_nothing_and_is_shown() {
+    let world = World::new().await;
+    let (client, stop) = serve(&world).await;
+    let body = json!({
+        "name": "shop", "scheme": {"type": "standard_webhooks"}, "secret": SECRET,
+        "order_pointer": "/data/order", "sequence_pointer": "/at",
+    });
+    let (status, source) = client.post("/v1/webhook-sources", body).await;
+    assert_eq!((status, &source["sequence_pointer"]), (201, &json!("/at")), "{source}");
+    let rule =
+        json!({"event_type": "order.*", "kind": "probe.work", "args": {"echo": {"pointer": "/data/order"}}});
+    assert_eq!(client.post(&path_of(&source, "/rules"), rule).await.0, 201);
+    let _worker = world.start(&[]);
+    let mut sent: Vec<Value> = Vec::new();
+    for (number, (told, order, at, state)) in [
+        ("order.paid", "o-1", json!("2023-11-14T22:13:20Z"), "processed"),
+        // A second before, and a quarter of one.
+        ("order.created", "o-1", json!(1_699_999_999), "superseded"),
+        ("order.created", "o-1", json!("1699999999.75"), "superseded"),
+        ("order.noted", "o-1", json!(1_700_000_000), "processed"),
+        ("order.created", "o-2", json!(1_699_999_999), "processed"),
+        ("order.noted", "o-1", Value::Null, "processed"),
+        // It became nothing, so nothing of what is older is undone by it.
+        ("odd", "o-1", json!(1_800_000_000), "parked"),
+        ("order.shipped", "o-1", json!(1_700_000_001), "processed"),
+        ("order.noted", "o-1", json!(1_700_000_000), "superseded"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let body = json!({"type": told, "at": at, "data": {"order": order}});
+        let kept = send(&client, &source, &format!("msg_{number}"), &body).await;
+        sent.push(event(&client, &source, &kept["event"], state).await);
+    }
+    let late = &sent[1];
+    assert!(late["reason"].as_str().unwrap().starts_with(sent[0]["id"].as_str().unwrap()), "{late}");
+    assert_eq!((&late["jobs"], &late["sequence"]), (&json!([]), &json!("1699999999")));
+    let last = &sent[8];
+    assert!(last["reason"].as_str().unwrap().starts_with(sent[7]["id"].as_str().unwrap()), "{last}");
+
+    // All of a range is done again but for those, which somebody has to name.
+    let replay = path_of(&source, "/events/replay");
+    let (_, again) = client.post(&replay, json!({"event_type": "order.created"})).await;
+    assert_eq!(again["events"], json!([sent[4]["id"]]));
+    let one = path_of(&source, &format!("/events/{}/replay", late["id"].as_str().unwrap()));
+    assert_eq!(client.post(&one, json!({})).await.0, 202);
+    let done = event(&client, &source, &late["id"], "processed").await;
+    assert_eq!((&done["jobs"][0]["replay"], &done["reason"]), (&json!(1), &Value::Null));
+    let (_, rest) = client.post(&replay, json!({"state": "superseded"})).await;
+    assert_eq!(rest["events"], json!([sent[2]["id"], last["id"]]));
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_elsewhere_becomes_pictures_by_a_rule_alone() {
+    let world = World::new().await;
+    let (client, stop) = serve(&world).await;
+    let scheme = json!({"type": "generic", "header": "X-Old", "algorithm": "sha256", "encoding": "hex", "prefix": "sha256=",
+        "id_header": "X-Old-Id", "type_pointer": "/what"});
+    let (_, source) =
+        client.post("/v1/webhook-sources", json!({"name": "old", "scheme": scheme, "secret": "s3"})).await;
+    let rule = json!({
+        "event_type": "upload.created", "matches": [{"pointer": "/file/sort", "equals": "photo"}], "kind": "media.rendition",
+        "args": {"asset": {"pointer": "/file/asset"}, "preset": {"constant": "print@1"}},
+    });
+    let (status, rule) = client.post(&path_of(&source, "/rules"), rule).await;
+    assert_eq!(status, 201, "{rule}");
+    let _worker = world.start(&[]);
+    let asset = world.asset(photo("LadyBird.jpg")).await;
+    let body =
+        json!({"what": "upload.created", "file": {"sort": "photo", "asset": asset, "by": "Ada"}}).to_string();
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, b"s3");
+    let signature = hex::encode(ring::hmac::sign(&key, body.as_bytes()));
+    let request = client.http.post(source["url"].as_str().unwrap()).header("X-Old-Id", "17").body(body);
+    let answer = request.header("X-Old", format!("sha256={signature}")).send().await.unwrap();
+    assert_eq!(answer.status(), 202);
+    let kept: Value = answer.json().await.unwrap();
+    let event = event(&client, &source, &kept["event"], "processed").await;
+    assert_eq!((&event["event_id"], &event["jobs"][0]["rule"]), (&json!("17"), &rule["id"]));
+    let job = event["jobs"][0]["job"].as_str().unwrap().parse().unwrap();
+    let done = world.reaches(job, State::Completed).await.result.unwrap();
+    let made = done.0.inline().unwrap();
+    assert_eq!((&made["asset"], made["renditions"].as_array().unwrap().len()), (&json!(asset), 1));
     stop.cancel();
 }
 

@@ -34,7 +34,7 @@ pub fn hear_mail(mail: &[u8]) -> Result<Heard, NoFeedback> {
         return Err(NoFeedback("it is no report about a mail"));
     };
     let Some((fate, detail)) = told else { return Ok(Heard::Nothing) };
-    Ok(Heard::Fate(Report { message: returned(&mail), provider_id: None, fate, detail }))
+    Ok(Heard::Fate(Report { message: returned(&mail), provider_id: None, fate, detail, cost: None }))
 }
 
 fn is_message(part: &MessagePart<'_>, subtypes: [&str; 2]) -> bool {

@@ -3,6 +3,7 @@
 //! Providers say it in their own words and in any order. Nothing here is believed because of what it says: who said it was
 //! checked before, and whether the message is one of ours shows in the ledger.
 
+mod cost;
 mod keywords;
 mod mailed;
 mod mailed_reply;
@@ -13,6 +14,7 @@ mod twilio;
 use jobs::{Channel, MessageId};
 use serde_json::Value;
 
+pub use cost::Cost;
 pub use keywords::Keyword;
 pub use mailed::{hear_mail, is_nobody};
 pub use mailed_reply::{MailedReply, reply_in};
@@ -52,6 +54,8 @@ pub struct Report {
     pub fate: Fate,
     /// In the provider's words.
     pub detail: Option<String>,
+    /// What it cost, if that was told.
+    pub cost: Option<Cost>,
 }
 
 /// What became of a message outside.

@@ -32,6 +32,7 @@ pub(super) fn hear(body: &Value) -> Result<Heard, NoFeedback> {
         provider_id: text(body, "/data/email_id").map(str::to_owned),
         fate,
         detail,
+        cost: None,
     }))
 }
 

@@ -53,6 +53,7 @@ fn of_mail(told: &Value) -> Result<Heard, NoFeedback> {
         provider_id: text(told, "/mail/messageId").map(str::to_owned),
         fate,
         detail,
+        cost: None,
     }))
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Fate, Heard, Keyword, NoFeedback, Report, detail, text};
+use super::{Cost, Fate, Heard, Keyword, NoFeedback, Report, detail, text};
 
 /// There is no such number, or it takes no text messages.
 const GONE: [&str; 4] = ["30005", "30006", "21211", "21614"];
@@ -34,6 +34,9 @@ pub(super) fn hear(body: &Value) -> Result<Heard, NoFeedback> {
             Fate::Sent | Fate::Delivered => None,
             _ => detail(&[status, code, text(body, "/ErrorMessage")]),
         },
+        cost: text(body, "/Price")
+            .zip(text(body, "/PriceUnit"))
+            .and_then(|(price, unit)| Cost::read(price, unit)),
     }))
 }
 

@@ -26,9 +26,11 @@ pub struct Event {
     pub event_type: String,
     /// What everything that it becomes shares with others about the same thing.
     pub object_key: Option<String>,
-    /// `received`, `processed` or `parked`.
+    /// Where it stands among those about the same thing, as a decimal number.
+    pub sequence: Option<String>,
+    /// `received`, `processed`, `parked` or `superseded`.
     pub state: String,
-    /// Why it was parked.
+    /// Why it became nothing.
     pub reason: Option<String>,
     /// Its headers, without those that prove who sent it.
     pub headers: Json<Value>,
@@ -42,8 +44,9 @@ pub struct Event {
     pub processed_at: Option<DateTime<Utc>>,
 }
 
-const COLUMNS: &str = "id, source_id, event_id, event_type, object_key, state, reason, headers, octet_length(body) as body_bytes,
-    replays, received_at, processed_at";
+const COLUMNS: &str =
+    "id, source_id, event_id, event_type, object_key, sequence::text as sequence, state, reason, headers,
+    octet_length(body) as body_bytes, replays, received_at, processed_at";
 
 impl Event {
     /// Which it is.

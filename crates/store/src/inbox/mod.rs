@@ -15,7 +15,7 @@ mod taking;
 pub use events::{Event, EventJob, Filter, event, events, jobs_of, prune};
 pub use feeding::{Feeding, feedback_source};
 pub(crate) use processing::note;
-pub use processing::{Made, Processed, Work, work};
+pub use processing::{Became, Made, Processed, Work, work};
 pub use refusals::{NewRefusal, Refused, refusals, refuse};
 pub use replaying::{Replayed, replay};
 pub use rules::{AddedRule, StoredRule, add_rule, remove_rule, rules};

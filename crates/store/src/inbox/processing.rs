@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use jobs::{JobId, TenantId, WebhookEventId, WebhookRuleId};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::{
     events::{Event, any},
@@ -29,6 +30,8 @@ pub struct Work {
     pub rules: Vec<StoredRule>,
     /// What the source tells of, if it is a channel's feedback.
     pub feeding: Option<Feeding>,
+    /// A newer event about the same thing that was processed.
+    pub newer: Option<WebhookEventId>,
 }
 
 /// What a job that looks at `id` needs; none when the event is not there any more. For workers.
@@ -40,7 +43,28 @@ pub async fn work(db: &Db, tenant: TenantId, id: WebhookEventId) -> Result<Optio
     let (event, body) = row.open(db, tenant).await?;
     let rules = rules(db, tenant, event.source()).await?;
     let feeding = feeding(db, tenant, event.source()).await?;
-    Ok(Some(Work { event, body, rules, feeding }))
+    let newer = newer(db, tenant, &event).await?;
+    Ok(Some(Work { event, body, rules, feeding, newer }))
+}
+
+/// The newest event about the same thing that was processed, if it is newer than `event`. Whoever asks holds the turn of that thing.
+async fn newer(db: &Db, tenant: TenantId, event: &Event) -> Result<Option<WebhookEventId>, StoreError> {
+    if event.sequence.is_none() {
+        return Ok(None);
+    }
+    let found: Option<Uuid> = sqlx::query_scalar(
+        "select id from webhook_event
+         where tenant_id = $1 and source_id = $2 and object_key = $3 and state = 'processed' and sequence > $4::text::numeric
+         order by sequence desc limit 1",
+    )
+    .bind(tenant.as_uuid())
+    .bind(event.source().as_uuid())
+    .bind(&event.object_key)
+    .bind(&event.sequence)
+    .fetch_optional(db.pool())
+    .await
+    .or_failed("look for a newer webhook about the same thing")?;
+    Ok(found.map(WebhookEventId::from_uuid))
 }
 
 /// A job that an event becomes.
@@ -52,6 +76,17 @@ pub struct Made {
     pub rule: WebhookRuleId,
 }
 
+/// What became of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Became {
+    /// What its rules name.
+    Done,
+    /// Nothing, for this reason.
+    Parked(String),
+    /// Nothing: this one about the same thing is newer, and was processed before.
+    Superseded(WebhookEventId),
+}
+
 /// What an event became.
 #[derive(Debug, Clone)]
 pub struct Processed {
@@ -61,8 +96,8 @@ pub struct Processed {
     pub replay: u16,
     /// Its jobs.
     pub made: Vec<Made>,
-    /// Why it was parked, if it was.
-    pub parked: Option<String>,
+    /// What became of it.
+    pub became: Became,
 }
 
 /// Writes down what an event became. `standing` tells which job stands for each new one. Part of the transaction that
@@ -76,16 +111,21 @@ pub(crate) async fn note(
     processed: &Processed,
     standing: &HashMap<JobId, JobId>,
 ) -> Result<(), StoreError> {
-    let reason: Option<String> =
-        processed.parked.as_ref().map(|reason| reason.chars().take(REASON_CHARS_MAX).collect());
+    let (state, reason): (&str, Option<String>) = match &processed.became {
+        Became::Done => ("processed", None),
+        Became::Parked(reason) => ("parked", Some(reason.chars().take(REASON_CHARS_MAX).collect())),
+        Became::Superseded(newer) => {
+            ("superseded", Some(format!("{newer} is newer, about the same thing, and was processed before")))
+        }
+    };
     let noted = sqlx::query(
-        "update webhook_event set state = case when $3::text is null then 'processed' else 'parked' end, reason = $3,
-             processed_at = clock_timestamp()
+        "update webhook_event set state = $4, reason = $3, processed_at = clock_timestamp()
          where tenant_id = $1 and id = $2",
     )
     .bind(tenant.as_uuid())
     .bind(processed.event.as_uuid())
     .bind(reason)
+    .bind(state)
     .execute(&mut *tx)
     .await
     .or_failed("write down what became of a webhook")?;

@@ -34,7 +34,7 @@ struct Row {
 }
 
 /// Has events of `source` looked at again, oldest first, at most `max`: `one`, or those after `after` that fit `filter`.
-/// What they become is marked as a replay.
+/// What they become is marked as a replay. Those that a newer one has superseded are meant only where it is said.
 ///
 /// # Errors
 /// When the database fails; then nothing is looked at again.
@@ -51,7 +51,7 @@ pub async fn replay(
     let sql = format!(
         "with wanted as (
              select id from webhook_event where {FITS} and ($7::uuid is null or id = $7) and ($8::uuid is null or id > $8)
-                 and replays < $10 order by id limit $9 for update
+                 and ($3 is not null or $7 is not null or state <> 'superseded') and replays < $10 order by id limit $9 for update
          )
          update webhook_event e set replays = e.replays + 1 from wanted where e.id = wanted.id
          returning e.id, e.replays, e.object_key"

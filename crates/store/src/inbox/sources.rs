@@ -26,6 +26,8 @@ pub struct Source {
     pub window_s: i32,
     /// Where in a body the thing stands that a message is about.
     pub order_pointer: Option<String>,
+    /// Where what grows with each event about that thing stands.
+    pub sequence_pointer: Option<String>,
     /// The channel whose provider it is.
     pub feedback: Option<String>,
     /// The topic of Amazon SNS that is believed.
@@ -42,7 +44,7 @@ pub struct Source {
     pub created_at: DateTime<Utc>,
 }
 
-const COLUMNS: &str = "id, name, scheme, window_s, order_pointer, feedback, feedback_topic, secret, previous, previous_until, disabled_at, refusals, created_at";
+const COLUMNS: &str = "id, name, scheme, window_s, order_pointer, sequence_pointer, feedback, feedback_topic, secret, previous, previous_until, disabled_at, refusals, created_at";
 
 impl Source {
     /// Which it is.
@@ -64,6 +66,8 @@ pub struct NewSource {
     pub window_s: u32,
     /// Where in a body the thing stands that a message is about.
     pub order_pointer: Option<String>,
+    /// Where what grows with each event about that thing stands.
+    pub sequence_pointer: Option<String>,
     /// The channel whose provider it is.
     pub feedback: Option<Channel>,
     /// The topic of Amazon SNS that is believed.
@@ -135,8 +139,8 @@ async fn insert(
 ) -> Result<Option<Source>, StoreError> {
     let sql = format!(
         "insert into webhook_source (id, tenant_id, name, scheme, window_s, order_pointer, secret, created_by,
-             feedback, feedback_topic)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (tenant_id, name) do nothing returning {COLUMNS}"
+             feedback, feedback_topic, sequence_pointer)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict (tenant_id, name) do nothing returning {COLUMNS}"
     );
     sqlx::query_as(AssertSqlSafe(sql))
         .bind(new.id.as_uuid())
@@ -149,6 +153,7 @@ async fn insert(
         .bind(&new.by)
         .bind(new.feedback.map(Channel::name))
         .bind(&new.feedback_topic)
+        .bind(&new.sequence_pointer)
         .fetch_optional(&mut **tx)
         .await
         .or_failed("make a webhook source")

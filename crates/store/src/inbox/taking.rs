@@ -30,6 +30,8 @@ pub struct NewEvent {
     pub event_type: String,
     /// The thing it is about, where the source says where that stands.
     pub object: Option<String>,
+    /// Where it stands among those about that thing: a decimal number.
+    pub sequence: Option<String>,
     /// Its headers, without those that prove who sent it.
     pub headers: Value,
     /// Byte for byte.
@@ -57,8 +59,9 @@ pub async fn take(db: &Db, tenant: TenantId, new: NewEvent) -> Result<Received, 
     let object = new.object.as_deref().map(|object| concurrency_key(new.source, &bounded(object)));
     let mut tx = db.busy_tenant(tenant).await?;
     let inserted = sqlx::query(
-        "insert into webhook_event (id, tenant_id, source_id, event_id, event_type, object_key, headers, body, body_under)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (source_id, event_id) do nothing",
+        "insert into webhook_event (id, tenant_id, source_id, event_id, event_type, object_key, headers, body, body_under,
+             sequence)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text::numeric) on conflict (source_id, event_id) do nothing",
     )
     .bind(id.as_uuid())
     .bind(tenant.as_uuid())
@@ -69,6 +72,7 @@ pub async fn take(db: &Db, tenant: TenantId, new: NewEvent) -> Result<Received, 
     .bind(Json(&new.headers))
     .bind(body)
     .bind(under)
+    .bind(&new.sequence)
     .execute(&mut *tx)
     .await
     .or_failed("keep a webhook")?;

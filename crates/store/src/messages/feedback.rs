@@ -74,6 +74,8 @@ pub struct Feedback {
     pub provider_id: Option<String>,
     /// In the provider's words.
     pub detail: Option<String>,
+    /// What it cost: the amount, a decimal number, and its currency.
+    pub cost: Option<(String, String)>,
     /// Who told it.
     pub source: String,
 }
@@ -120,6 +122,9 @@ pub async fn note_feedback(
         .execute(&mut *tx)
         .await
         .or_failed("note what was told of a message")?;
+    if let Some((amount, currency)) = &feedback.cost {
+        note_cost(tx, tenant, feedback.message, amount, currency).await?;
+    }
     match (contact.contact_point_id, feedback.suppression) {
         (Some(contact), Some(word)) => {
             let contact = ContactPointId::from_uuid(contact);
@@ -127,6 +132,26 @@ pub async fn note_feedback(
         }
         _ => Ok(()),
     }
+}
+
+async fn note_cost(
+    tx: &mut PgConnection,
+    tenant: TenantId,
+    message: MessageId,
+    amount: &str,
+    currency: &str,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update message set cost_amount = $3::text::numeric, cost_currency = $4 where tenant_id = $1 and id = $2",
+    )
+    .bind(tenant.as_uuid())
+    .bind(message.as_uuid())
+    .bind(amount)
+    .bind(currency)
+    .execute(tx)
+    .await
+    .or_failed("note what a message cost")?;
+    Ok(())
 }
 
 /// Notes what a mail server told of a mail, whoever's it is; false when no such mail went out from here. For workers.

@@ -150,6 +150,7 @@ async fn secrets_lie_sealed_whoever_s_they_are_and_follow_the_master_key() {
         feedback: None,
         feedback_topic: None,
         order_pointer: None,
+        sequence_pointer: None,
         secret: Some(SECRET.into()),
         by: "test".into(),
     };
