@@ -1,6 +1,6 @@
 //! Long films: made in parts by several workers, and one film in the end.
 
-use std::{process::Command, time::Duration};
+use std::process::Command;
 
 use blob::Key;
 use jobs::{
@@ -11,7 +11,7 @@ use jobs::{
 use store::{cancel, enqueue::NewJob, logs};
 use testkit::eventually;
 
-use crate::world::{SOON, Worker, World, film};
+use crate::world::{GONE_WITHIN, SOON, Worker, World, film};
 
 /// A worker that makes films of more than 20 s in parts of about 12 s, one thing at a time.
 fn start(world: &World) -> Worker {
@@ -114,22 +114,22 @@ async fn a_killed_worker_costs_one_part() {
 #[tokio::test]
 async fn a_cancelled_film_takes_its_parts_with_it() {
     let world = World::new().await;
-    let worker = start(&world);
+    let workers = [start(&world), start(&world)];
     let job = transcode(&world, "1280x720", 50).await;
-    eventually("a part at work, and its film to hear how far it is", SOON, || async {
+    eventually("each worker at a part, and their film to hear how far they are", SOON, || async {
         let hears = number(&world, NONE_IS_MADE_AND_SOME_OF_IT).await == 1;
-        (hears && !worker.children().is_empty()).then_some(())
+        (hears && workers.iter().all(|worker| !worker.children().is_empty())).then_some(())
     })
     .await;
     assert_eq!(world.state(job).await, State::Scheduled);
     cancel::cancel(&world.api, world.tenant, job, &Problem::new("cancelled", "enough")).await.unwrap();
-    world.reaches(job, State::Cancelled).await;
-    eventually("no part and no child", Duration::from_secs(20), || async {
+    eventually("no part, no child and no file", GONE_WITHIN, || async {
         let files = std::fs::read_dir(world.scratch()).unwrap().count();
-        let parts = number(&world, PARTS_LEFT).await;
-        (parts == 0 && worker.children().is_empty() && files == 0).then_some(())
+        let is_idle = workers.iter().all(|worker| worker.children().is_empty());
+        (is_idle && files == 0 && number(&world, PARTS_LEFT).await == 0).then_some(())
     })
     .await;
+    world.reaches(job, State::Cancelled).await;
     assert!(number(&world, PARTS_ENDED).await < 4);
     nothing_is_left(&world).await;
 }

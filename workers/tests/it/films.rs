@@ -1,7 +1,5 @@
 //! `video.transcode` from a film in S3 to streams in S3 and rows in Postgres.
 
-use std::time::Duration;
-
 use jobs::{
     JobId, State,
     failure::Problem,
@@ -11,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use store::{cancel, enqueue::NewJob, films, logs, media};
 use testkit::eventually;
 
-use crate::world::{SOON, World, film};
+use crate::world::{GONE_WITHIN, SOON, World, film};
 
 async fn transcode(world: &World, bytes: Vec<u8>) -> JobId {
     let asset = world.asset(bytes).await;
@@ -104,7 +102,7 @@ async fn a_cancelled_film_leaves_no_process_and_no_file() {
     };
     eventually("the encoders to write", SOON, encoding).await;
     cancel::cancel(&world.api, world.tenant, job, &Problem::new("cancelled", "enough")).await.unwrap();
-    eventually("no child and no file", Duration::from_secs(10), || async {
+    eventually("no child and no file", GONE_WITHIN, || async {
         let files = std::fs::read_dir(world.scratch()).unwrap().count();
         (worker.children().is_empty() && files == 0).then_some(())
     })

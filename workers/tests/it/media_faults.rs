@@ -12,14 +12,14 @@ use jobs::{
     },
 };
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 use store::{cancel, enqueue::NewJob};
 use testkit::{HttpProxy, Service, eventually};
 
 use crate::{
     deliveries::{deliver, told},
     journeys::serve,
-    world::{SOON, World, film, photo},
+    world::{GONE_WITHIN, SOON, World, film, photo},
 };
 
 /// A world whose workers reach S3 by a proxy, and nobody else does.
@@ -128,19 +128,22 @@ async fn an_archive_that_is_cancelled_leaves_nothing_behind() {
     let _worker = world.start(&[]);
     let (client, stop) = serve(&world).await;
     let asset = world.asset(photo("LadyBird.jpg")).await;
-    let files = json!([{"asset": asset, "name": "a.jpg"}]);
+    let files: Vec<Value> =
+        (0..12).map(|nth| json!({"asset": asset, "name": format!("{nth}.jpg")})).collect();
     let body = json!({"title": "12 Elm Street", "files": files, "archives": ["mls"]});
     let delivery = deliver(&client, &body).await["id"].as_str().unwrap().parse().unwrap();
-    // Long enough to be met at work.
-    proxy.set(Service { delay: Duration::from_secs(2), ..Service::default() });
+    // File after file, long enough to be met at work.
+    proxy.set(Service { delay: Duration::from_millis(250), ..Service::default() });
     let zip = DeliveryZip { delivery, variant: Variant::Original, manifest_sha256: None };
     let zip = world.enqueue(&[NewJob::of(&zip).unwrap()]).await[0];
     let begun = || async { world.blobs.multipart_list("", 10).await.unwrap().len() };
     eventually("the archive to be begun", SOON, || async { (begun().await == 1).then_some(()) }).await;
     cancel::cancel(&world.api, world.tenant, zip, &Problem::new("cancelled", "enough")).await.unwrap();
-    world.reaches(zip, State::Cancelled).await;
-    eventually("what was begun to be taken back", SOON, || async { (begun().await == 0).then_some(()) })
-        .await;
+    eventually("the work to stop, and what was begun to be taken back", GONE_WITHIN, || async {
+        let has_stopped = world.state(zip).await == State::Cancelled;
+        (has_stopped && begun().await == 0).then_some(())
+    })
+    .await;
     let objects = world.blobs.list("", 1_000).await.unwrap().objects;
     let archives =
         objects.iter().filter(|object| object.key.as_str().rsplit('.').next() == Some("zip")).count();

@@ -26,6 +26,8 @@ use testkit::{ClamdServer, RedisServer, eventually};
 
 /// Long enough for a busy machine with two cores.
 pub(crate) const SOON: Duration = Duration::from_mins(1);
+/// How soon after the answer to a cancellation nothing of the work is left: no process, no file, no upload.
+pub(crate) const GONE_WITHIN: Duration = Duration::from_secs(2);
 /// Leases of the workers here, and how often they are looked at.
 pub(crate) const LEASE_MS: u64 = 2_000;
 const SWEEP_MS: u64 = 250;
