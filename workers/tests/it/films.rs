@@ -1,15 +1,24 @@
 //! `video.transcode` from a film in S3 to streams in S3 and rows in Postgres.
 
+use std::time::{Duration, Instant};
+
 use jobs::{
     JobId, State,
     failure::Problem,
     kinds::video_transcode::{Film, VideoTranscode},
 };
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use store::{cancel, enqueue::NewJob, films, logs, media};
 use testkit::eventually;
 
-use crate::world::{GONE_WITHIN, SOON, World, film};
+use crate::{
+    journeys::{Client, serve},
+    world::{GONE_WITHIN, SOON, World, film},
+};
+
+/// Longest mean time between two words about progress.
+const TOLD_EVERY: Duration = Duration::from_secs(2);
 
 async fn transcode(world: &World, bytes: Vec<u8>) -> JobId {
     let asset = world.asset(bytes).await;
@@ -64,6 +73,43 @@ async fn a_film_becomes_streams_that_name_what_is_there() {
     let again = result(&world, transcode(&world, bytes).await).await;
     assert!(again.reused && again.asset != made.asset);
     assert_eq!(again.files, made.files);
+}
+
+/// How many seconds each event of a job says are left, and when it came.
+async fn times_left(client: &Client, job: JobId) -> Vec<(Instant, u64)> {
+    let request = client.http.get(format!("{}/v1/jobs/{job}/events", client.url)).bearer_auth(&client.key);
+    let (mut answer, mut text, mut told) = (request.send().await.unwrap(), String::new(), Vec::new());
+    while let Some(piece) = answer.chunk().await.unwrap() {
+        text.push_str(str::from_utf8(&piece).unwrap());
+        while let Some((event, rest)) = text.split_once("\n\n") {
+            told.extend(seconds_left(event).map(|left| (Instant::now(), left)));
+            text = rest.to_owned();
+        }
+    }
+    told
+}
+
+fn seconds_left(event: &str) -> Option<u64> {
+    event.lines().find(|line| *line == "event: progress")?;
+    let data = event.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+    let progress: Value = serde_json::from_str(data).unwrap();
+    let left = progress["message"].as_str()?.strip_prefix("making the streams, ")?.strip_suffix(" s left")?;
+    let (minutes, seconds) = left.split_once(" min ").unwrap_or(("0", left));
+    Some(minutes.parse::<u64>().ok()? * 60 + seconds.parse::<u64>().ok()?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_film_says_every_second_or_two_how_long_it_will_take() {
+    let world = World::new().await;
+    let _worker = world.start(&[]);
+    let (client, stop) = serve(&world).await;
+    let job = transcode(&world, film("1280x720", 30)).await;
+    let told = times_left(&client, job).await;
+    let [(began, first), .., (ended, last)] = told[..] else { panic!("it hardly said anything: {told:?}") };
+    let interval = (ended - began) / (told.len() as u32 - 1);
+    assert!(interval <= TOLD_EVERY, "{} times in {:?}", told.len(), ended - began);
+    assert!(last < first && told.len() > 3, "{told:?}");
+    stop.cancel();
 }
 
 #[tokio::test]
