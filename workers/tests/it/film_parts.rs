@@ -1,6 +1,6 @@
 //! Long films: made in parts by several workers, and one film in the end.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use blob::Key;
 use jobs::{
@@ -8,6 +8,7 @@ use jobs::{
     failure::Problem,
     kinds::video_transcode::{Film, VideoTranscode},
 };
+use serde_json::Value;
 use store::{cancel, enqueue::NewJob, logs};
 use testkit::eventually;
 
@@ -50,20 +51,26 @@ async fn nothing_is_left(world: &World) {
     .await;
 }
 
-/// Pictures of the file that plays while it loads, counted by decoding it.
-async fn frames(world: &World, made: &Film) -> u64 {
+/// Pictures of the file that plays while it loads.
+async fn frames_of(world: &World, made: &Film) -> u64 {
     let file = made.files.iter().find(|file| file.kind == "progressive").unwrap();
     let bytes = world.blobs.get(&Key::parse(&file.key).unwrap(), 100_000_000).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("film.mp4");
     std::fs::write(&path, bytes).unwrap();
+    frames(&path)
+}
+
+/// Pictures of a film or a playlist, counted by decoding it.
+pub(crate) fn frames(path: &Path) -> u64 {
     let told = Command::new("ffprobe")
-        .args(["-v", "error", "-count_frames", "-select_streams", "v", "-of", "csv=p=0"])
+        .args(["-v", "error", "-count_frames", "-select_streams", "v", "-of", "json"])
         .args(["-show_entries", "stream=nb_read_frames"])
-        .arg(&path)
+        .arg(path)
         .output()
         .unwrap();
-    String::from_utf8(told.stdout).unwrap().trim().trim_end_matches(',').parse().unwrap()
+    let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+    told["streams"][0]["nb_read_frames"].as_str().unwrap().parse().unwrap()
 }
 
 #[tokio::test]
@@ -75,7 +82,7 @@ async fn a_long_film_is_made_in_parts_and_is_one_film() {
     let done = world.reaches(job, State::Completed).await;
     let made: Film = serde_json::from_value(done.result.unwrap().0.inline().unwrap().clone()).unwrap();
     assert_eq!((made.duration_ms, made.reused, made.degraded.as_deref()), (50_000, false, None));
-    assert_eq!(frames(&world, &made).await, 1_250);
+    assert_eq!(frames_of(&world, &made).await, 1_250);
     for file in &made.files {
         let head = world.blobs.head(&Key::parse(&file.key).unwrap()).await.unwrap().unwrap();
         assert_eq!(head.size, file.bytes, "{}", file.name);

@@ -1,19 +1,25 @@
 //! `video.transcode` from a film in S3 to streams in S3 and rows in Postgres.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
+use blob::Key;
 use jobs::{
-    JobId, State,
+    AssetId, JobId, State,
     failure::Problem,
     kinds::video_transcode::{Film, VideoTranscode},
 };
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use store::{cancel, enqueue::NewJob, films, logs, media};
-use testkit::eventually;
+use testkit::{Service, eventually};
 
 use crate::{
+    film_parts::frames,
     journeys::{Client, serve},
+    media_faults::behind_a_proxy,
     world::{GONE_WITHIN, SOON, World, film},
 };
 
@@ -21,7 +27,10 @@ use crate::{
 const TOLD_EVERY: Duration = Duration::from_secs(2);
 
 async fn transcode(world: &World, bytes: Vec<u8>) -> JobId {
-    let asset = world.asset(bytes).await;
+    transcode_asset(world, world.asset(bytes).await).await
+}
+
+async fn transcode_asset(world: &World, asset: AssetId) -> JobId {
     let args = VideoTranscode { asset, preset: VideoTranscode::default_preset() };
     world.enqueue(&[NewJob::of(&args).unwrap()]).await[0]
 }
@@ -29,6 +38,12 @@ async fn transcode(world: &World, bytes: Vec<u8>) -> JobId {
 async fn result(world: &World, job: JobId) -> Film {
     let job = world.reaches(job, State::Completed).await;
     serde_json::from_value(job.result.unwrap().0.inline().unwrap().clone()).unwrap()
+}
+
+/// The files that a playlist names.
+fn named(playlist: &str) -> impl Iterator<Item = &str> {
+    let quoted = playlist.split("URI=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    quoted.chain(playlist.lines().filter(|line| !line.starts_with('#') && !line.is_empty()))
 }
 
 #[tokio::test]
@@ -43,7 +58,7 @@ async fn a_film_becomes_streams_that_name_what_is_there() {
     let rungs: Vec<&str> = made.rungs.iter().map(|rung| rung.name.as_str()).collect();
     assert_eq!(rungs, ["480p", "360p"]);
     for file in &made.files {
-        let key = blob::Key::parse(&file.key).unwrap();
+        let key = Key::parse(&file.key).unwrap();
         let head = world.blobs.head(&key).await.unwrap().unwrap();
         assert_eq!(head.size, file.bytes, "{}", file.name);
         assert_eq!(head.cache_control.as_deref(), Some("public, max-age=31536000, immutable"));
@@ -52,10 +67,7 @@ async fn a_film_becomes_streams_that_name_what_is_there() {
         }
         // Whatever a playlist names lies beside it.
         let text = world.blobs.get(&key, 1_000_000).await.unwrap();
-        let text = String::from_utf8(text.to_vec()).unwrap();
-        let quoted = text.split("URI=\"").skip(1).filter_map(|rest| rest.split('"').next());
-        let plain = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
-        for name in quoted.chain(plain) {
+        for name in named(str::from_utf8(&text).unwrap()) {
             assert!(made.files.iter().any(|file| file.name == name), "{} names {name}", file.name);
         }
     }
@@ -73,6 +85,47 @@ async fn a_film_becomes_streams_that_name_what_is_there() {
     let again = result(&world, transcode(&world, bytes).await).await;
     assert!(again.reused && again.asset != made.asset);
     assert_eq!(again.files, made.files);
+}
+
+/// Puts `first` of the folder `place` into `folder`, with everything that it names.
+async fn copy(world: &World, place: &str, first: &str, folder: &Path) {
+    let mut wanted = vec![first.to_owned()];
+    while let Some(name) = wanted.pop() {
+        if folder.join(&name).exists() {
+            continue;
+        }
+        let key = Key::parse(&format!("{place}/{name}")).unwrap();
+        let bytes = world.blobs.get(&key, 100_000_000).await.unwrap();
+        std::fs::write(folder.join(&name), &bytes).unwrap();
+        if name.ends_with("m3u8") {
+            wanted.extend(named(str::from_utf8(&bytes).unwrap()).map(str::to_owned));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_be_played_first_plays_while_the_rest_is_made() {
+    let (world, proxy) = behind_a_proxy().await;
+    let _worker = world.start(&[]);
+    let asset = world.asset(film("1280x720", 4)).await;
+    // Time to look, before all of it is there.
+    proxy.set(Service { delay: Duration::from_millis(500), ..Service::default() });
+    let job = transcode_asset(&world, asset).await;
+    let playlist = eventually("something to play", SOON, || async {
+        let lines = logs::lines(&world.api, world.tenant, job, 0, 100).await.unwrap();
+        let mut told = lines.iter().filter_map(|line| line.message.strip_prefix("playable at "));
+        Some(told.next()?.split_once(": ")?.1.to_owned())
+    })
+    .await;
+    let (place, first) = playlist.rsplit_once('/').unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    copy(&world, place, first, folder.path()).await;
+    let whole = Key::parse(&format!("{place}/master.m3u8")).unwrap();
+    assert_eq!(world.blobs.head(&whole).await.unwrap(), None, "the ladder is not done");
+    assert_eq!(world.state(job).await, State::Running);
+    assert_eq!(frames(&folder.path().join(first)), 100, "a player finds every picture");
+    proxy.set(Service::default());
+    assert_eq!(result(&world, job).await.rungs.len(), 3);
 }
 
 /// How many seconds each event of a job says are left, and when it came.

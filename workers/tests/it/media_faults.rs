@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// A world whose workers reach S3 by a proxy, and nobody else does.
-async fn behind_a_proxy() -> (World, HttpProxy) {
+pub(crate) async fn behind_a_proxy() -> (World, HttpProxy) {
     let mut world = World::new().await;
     let server = world.s3.endpoint.take().unwrap();
     let proxy = HttpProxy::before(server.trim_start_matches("http://").parse().unwrap()).await.unwrap();
