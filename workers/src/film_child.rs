@@ -127,7 +127,8 @@ fn in_words(eta_s: Option<u64>) -> String {
     match eta_s {
         None => "making the streams".to_owned(),
         Some(eta_s) if eta_s < 120 => format!("making the streams, {eta_s} s left"),
-        Some(eta_s) => format!("making the streams, {} min left", eta_s.div_ceil(60)),
+        // To the second, so that whoever watches an hour of work sees that it goes on.
+        Some(eta_s) => format!("making the streams, {} min {} s left", eta_s / 60, eta_s % 60),
     }
 }
 
@@ -139,6 +140,6 @@ mod tests {
     fn time_left_is_told_in_words() {
         assert_eq!(in_words(None), "making the streams");
         assert_eq!(in_words(Some(7)), "making the streams, 7 s left");
-        assert_eq!(in_words(Some(121)), "making the streams, 3 min left");
+        assert_eq!(in_words(Some(121)), "making the streams, 2 min 1 s left");
     }
 }

@@ -112,6 +112,8 @@ pub fn serve(
 }
 
 fn limit(resource: Resource, value: u64) -> anyhow::Result<()> {
+    // Whoever started the worker may allow less.
+    let value = getrlimit(resource).maximum.map_or(value, |most| most.min(value));
     setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })
         .with_context(|| format!("could not limit {resource:?} to {value}"))
 }

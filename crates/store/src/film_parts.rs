@@ -156,7 +156,7 @@ async fn stop(tx: &mut Tx, workflows: &[Uuid]) -> Result<(), StoreError> {
     ring(tx, Queue::ALL.into_iter()).await
 }
 
-/// Tells the job of a film how far its parts are that are still being made, if that is further than it was told.
+/// Tells the job of a film how far its parts are that are still being made, unless it was told that they are further.
 pub async fn tell_on_the_way(db: &Db, tenant: TenantId, part: FilmPart) -> Result<(), StoreError> {
     let mut tx = db.tenant(tenant).await?;
     tell_how_far(&mut tx, tenant, part, false).await?;
@@ -199,8 +199,8 @@ async fn tell_how_far(
              update job set progress_percent = greatest(job.progress_percent, far.percent),
                  progress_message = far.completed || ' of ' || far.jobs_total || ' parts are made' || case
                      when far.left_s = 0 then '' when far.left_s < 120 then ', ' || far.left_s || ' s left'
-                     else ', ' || ceil(far.left_s / 60.0)::bigint || ' min left' end
-             from far where job.tenant_id = $1 and job.id = $2 and ($7 or coalesce(job.progress_percent, 0) < far.percent)
+                     else ', ' || far.left_s / 60 || ' min ' || far.left_s % 60 || ' s left' end
+             from far where job.tenant_id = $1 and job.id = $2 and ($7 or coalesce(job.progress_percent, 0) <= far.percent)
              returning job.id
          )
          select far.completed >= far.jobs_total, pg_notify('crewline_moved', $6) from far, told",

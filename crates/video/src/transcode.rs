@@ -25,6 +25,9 @@ use crate::{
 const WAITING_MAX: usize = 4;
 /// Shortest time between two words about progress.
 const WORD_EVERY: Duration = Duration::from_millis(500);
+/// Time left is told when this part of the work is done, or when it goes on for so long: before, it would be a guess.
+const KNOWN_PART: f64 = 0.02;
+const KNOWN_AFTER: Duration = Duration::from_secs(2);
 /// Largest short side of the rung that the progressive file and the poster are made of.
 const ORDINARY_PX_MAX: u32 = 1080;
 /// Part of the work that is decoding and encoding; the rest is writing down.
@@ -233,8 +236,9 @@ impl<'a> Clock<'a> {
         }
         self.told = Some(Instant::now());
         self.percent = self.percent.max((part * ENCODING_PERCENT) as u8);
-        let elapsed = self.began.elapsed().as_secs_f64();
-        let eta_s = (part > 0.02).then(|| (elapsed * (1.0 - part) / part).ceil() as u64);
+        let elapsed = self.began.elapsed();
+        let is_known = part > KNOWN_PART || (part > 0.0 && elapsed >= KNOWN_AFTER);
+        let eta_s = is_known.then(|| (elapsed.as_secs_f64() * (1.0 - part) / part).ceil() as u64);
         // The one who listens goes last.
         let _ = self.words.send(Word::Progress { who: self.who, percent: self.percent, eta_s });
     }

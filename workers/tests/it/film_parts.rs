@@ -1,6 +1,6 @@
 //! Long films: made in parts by several workers, and one film in the end.
 
-use std::{process::Command, time::Duration};
+use std::{path::Path, process::Command};
 
 use blob::Key;
 use jobs::{
@@ -8,10 +8,11 @@ use jobs::{
     failure::Problem,
     kinds::video_transcode::{Film, VideoTranscode},
 };
+use serde_json::Value;
 use store::{cancel, enqueue::NewJob, logs};
 use testkit::eventually;
 
-use crate::world::{SOON, Worker, World, film};
+use crate::world::{GONE_WITHIN, SOON, Worker, World, film};
 
 /// A worker that makes films of more than 20 s in parts of about 12 s, one thing at a time.
 fn start(world: &World) -> Worker {
@@ -50,20 +51,26 @@ async fn nothing_is_left(world: &World) {
     .await;
 }
 
-/// Pictures of the file that plays while it loads, counted by decoding it.
-async fn frames(world: &World, made: &Film) -> u64 {
+/// Pictures of the file that plays while it loads.
+async fn frames_of(world: &World, made: &Film) -> u64 {
     let file = made.files.iter().find(|file| file.kind == "progressive").unwrap();
     let bytes = world.blobs.get(&Key::parse(&file.key).unwrap(), 100_000_000).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("film.mp4");
     std::fs::write(&path, bytes).unwrap();
+    frames(&path)
+}
+
+/// Pictures of a film or a playlist, counted by decoding it.
+pub(crate) fn frames(path: &Path) -> u64 {
     let told = Command::new("ffprobe")
-        .args(["-v", "error", "-count_frames", "-select_streams", "v", "-of", "csv=p=0"])
+        .args(["-v", "error", "-count_frames", "-select_streams", "v", "-of", "json"])
         .args(["-show_entries", "stream=nb_read_frames"])
-        .arg(&path)
+        .arg(path)
         .output()
         .unwrap();
-    String::from_utf8(told.stdout).unwrap().trim().trim_end_matches(',').parse().unwrap()
+    let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+    told["streams"][0]["nb_read_frames"].as_str().unwrap().parse().unwrap()
 }
 
 #[tokio::test]
@@ -75,7 +82,7 @@ async fn a_long_film_is_made_in_parts_and_is_one_film() {
     let done = world.reaches(job, State::Completed).await;
     let made: Film = serde_json::from_value(done.result.unwrap().0.inline().unwrap().clone()).unwrap();
     assert_eq!((made.duration_ms, made.reused, made.degraded.as_deref()), (50_000, false, None));
-    assert_eq!(frames(&world, &made).await, 1_250);
+    assert_eq!(frames_of(&world, &made).await, 1_250);
     for file in &made.files {
         let head = world.blobs.head(&Key::parse(&file.key).unwrap()).await.unwrap().unwrap();
         assert_eq!(head.size, file.bytes, "{}", file.name);
@@ -114,22 +121,22 @@ async fn a_killed_worker_costs_one_part() {
 #[tokio::test]
 async fn a_cancelled_film_takes_its_parts_with_it() {
     let world = World::new().await;
-    let worker = start(&world);
+    let workers = [start(&world), start(&world)];
     let job = transcode(&world, "1280x720", 50).await;
-    eventually("a part at work, and its film to hear how far it is", SOON, || async {
+    eventually("each worker at a part, and their film to hear how far they are", SOON, || async {
         let hears = number(&world, NONE_IS_MADE_AND_SOME_OF_IT).await == 1;
-        (hears && !worker.children().is_empty()).then_some(())
+        (hears && workers.iter().all(|worker| !worker.children().is_empty())).then_some(())
     })
     .await;
     assert_eq!(world.state(job).await, State::Scheduled);
     cancel::cancel(&world.api, world.tenant, job, &Problem::new("cancelled", "enough")).await.unwrap();
-    world.reaches(job, State::Cancelled).await;
-    eventually("no part and no child", Duration::from_secs(20), || async {
+    eventually("no part, no child and no file", GONE_WITHIN, || async {
         let files = std::fs::read_dir(world.scratch()).unwrap().count();
-        let parts = number(&world, PARTS_LEFT).await;
-        (parts == 0 && worker.children().is_empty() && files == 0).then_some(())
+        let is_idle = workers.iter().all(|worker| worker.children().is_empty());
+        (is_idle && files == 0 && number(&world, PARTS_LEFT).await == 0).then_some(())
     })
     .await;
+    world.reaches(job, State::Cancelled).await;
     assert!(number(&world, PARTS_ENDED).await < 4);
     nothing_is_left(&world).await;
 }

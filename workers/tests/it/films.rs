@@ -1,20 +1,36 @@
 //! `video.transcode` from a film in S3 to streams in S3 and rows in Postgres.
 
-use std::time::Duration;
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
+use blob::Key;
 use jobs::{
-    JobId, State,
+    AssetId, JobId, State,
     failure::Problem,
     kinds::video_transcode::{Film, VideoTranscode},
 };
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use store::{cancel, enqueue::NewJob, films, logs, media};
-use testkit::eventually;
+use testkit::{Service, eventually};
 
-use crate::world::{SOON, World, film};
+use crate::{
+    film_parts::frames,
+    journeys::{Client, serve},
+    media_faults::behind_a_proxy,
+    world::{GONE_WITHIN, SOON, World, film},
+};
+
+/// Longest mean time between two words about progress.
+const TOLD_EVERY: Duration = Duration::from_secs(2);
 
 async fn transcode(world: &World, bytes: Vec<u8>) -> JobId {
-    let asset = world.asset(bytes).await;
+    transcode_asset(world, world.asset(bytes).await).await
+}
+
+async fn transcode_asset(world: &World, asset: AssetId) -> JobId {
     let args = VideoTranscode { asset, preset: VideoTranscode::default_preset() };
     world.enqueue(&[NewJob::of(&args).unwrap()]).await[0]
 }
@@ -22,6 +38,12 @@ async fn transcode(world: &World, bytes: Vec<u8>) -> JobId {
 async fn result(world: &World, job: JobId) -> Film {
     let job = world.reaches(job, State::Completed).await;
     serde_json::from_value(job.result.unwrap().0.inline().unwrap().clone()).unwrap()
+}
+
+/// The files that a playlist names.
+fn named(playlist: &str) -> impl Iterator<Item = &str> {
+    let quoted = playlist.split("URI=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    quoted.chain(playlist.lines().filter(|line| !line.starts_with('#') && !line.is_empty()))
 }
 
 #[tokio::test]
@@ -36,7 +58,7 @@ async fn a_film_becomes_streams_that_name_what_is_there() {
     let rungs: Vec<&str> = made.rungs.iter().map(|rung| rung.name.as_str()).collect();
     assert_eq!(rungs, ["480p", "360p"]);
     for file in &made.files {
-        let key = blob::Key::parse(&file.key).unwrap();
+        let key = Key::parse(&file.key).unwrap();
         let head = world.blobs.head(&key).await.unwrap().unwrap();
         assert_eq!(head.size, file.bytes, "{}", file.name);
         assert_eq!(head.cache_control.as_deref(), Some("public, max-age=31536000, immutable"));
@@ -45,10 +67,7 @@ async fn a_film_becomes_streams_that_name_what_is_there() {
         }
         // Whatever a playlist names lies beside it.
         let text = world.blobs.get(&key, 1_000_000).await.unwrap();
-        let text = String::from_utf8(text.to_vec()).unwrap();
-        let quoted = text.split("URI=\"").skip(1).filter_map(|rest| rest.split('"').next());
-        let plain = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
-        for name in quoted.chain(plain) {
+        for name in named(str::from_utf8(&text).unwrap()) {
             assert!(made.files.iter().any(|file| file.name == name), "{} names {name}", file.name);
         }
     }
@@ -66,6 +85,84 @@ async fn a_film_becomes_streams_that_name_what_is_there() {
     let again = result(&world, transcode(&world, bytes).await).await;
     assert!(again.reused && again.asset != made.asset);
     assert_eq!(again.files, made.files);
+}
+
+/// Puts `first` of the folder `place` into `folder`, with everything that it names.
+async fn copy(world: &World, place: &str, first: &str, folder: &Path) {
+    let mut wanted = vec![first.to_owned()];
+    while let Some(name) = wanted.pop() {
+        if folder.join(&name).exists() {
+            continue;
+        }
+        let key = Key::parse(&format!("{place}/{name}")).unwrap();
+        let bytes = world.blobs.get(&key, 100_000_000).await.unwrap();
+        std::fs::write(folder.join(&name), &bytes).unwrap();
+        if name.ends_with("m3u8") {
+            wanted.extend(named(str::from_utf8(&bytes).unwrap()).map(str::to_owned));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_be_played_first_plays_while_the_rest_is_made() {
+    let (world, proxy) = behind_a_proxy().await;
+    let _worker = world.start(&[]);
+    let asset = world.asset(film("1280x720", 4)).await;
+    // Time to look, before all of it is there.
+    proxy.set(Service { delay: Duration::from_millis(500), ..Service::default() });
+    let job = transcode_asset(&world, asset).await;
+    let playlist = eventually("something to play", SOON, || async {
+        let lines = logs::lines(&world.api, world.tenant, job, 0, 100).await.unwrap();
+        let mut told = lines.iter().filter_map(|line| line.message.strip_prefix("playable at "));
+        Some(told.next()?.split_once(": ")?.1.to_owned())
+    })
+    .await;
+    let (place, first) = playlist.rsplit_once('/').unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    copy(&world, place, first, folder.path()).await;
+    let whole = Key::parse(&format!("{place}/master.m3u8")).unwrap();
+    assert_eq!(world.blobs.head(&whole).await.unwrap(), None, "the ladder is not done");
+    assert_eq!(world.state(job).await, State::Running);
+    assert_eq!(frames(&folder.path().join(first)), 100, "a player finds every picture");
+    proxy.set(Service::default());
+    assert_eq!(result(&world, job).await.rungs.len(), 3);
+}
+
+/// How many seconds each event of a job says are left, and when it came.
+async fn times_left(client: &Client, job: JobId) -> Vec<(Instant, u64)> {
+    let request = client.http.get(format!("{}/v1/jobs/{job}/events", client.url)).bearer_auth(&client.key);
+    let (mut answer, mut text, mut told) = (request.send().await.unwrap(), String::new(), Vec::new());
+    while let Some(piece) = answer.chunk().await.unwrap() {
+        text.push_str(str::from_utf8(&piece).unwrap());
+        while let Some((event, rest)) = text.split_once("\n\n") {
+            told.extend(seconds_left(event).map(|left| (Instant::now(), left)));
+            text = rest.to_owned();
+        }
+    }
+    told
+}
+
+fn seconds_left(event: &str) -> Option<u64> {
+    event.lines().find(|line| *line == "event: progress")?;
+    let data = event.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+    let progress: Value = serde_json::from_str(data).unwrap();
+    let left = progress["message"].as_str()?.strip_prefix("making the streams, ")?.strip_suffix(" s left")?;
+    let (minutes, seconds) = left.split_once(" min ").unwrap_or(("0", left));
+    Some(minutes.parse::<u64>().ok()? * 60 + seconds.parse::<u64>().ok()?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_film_says_every_second_or_two_how_long_it_will_take() {
+    let world = World::new().await;
+    let _worker = world.start(&[]);
+    let (client, stop) = serve(&world).await;
+    let job = transcode(&world, film("1280x720", 30)).await;
+    let told = times_left(&client, job).await;
+    let [(began, first), .., (ended, last)] = told[..] else { panic!("it hardly said anything: {told:?}") };
+    let interval = (ended - began) / (told.len() as u32 - 1);
+    assert!(interval <= TOLD_EVERY, "{} times in {:?}", told.len(), ended - began);
+    assert!(last < first && told.len() > 3, "{told:?}");
+    stop.cancel();
 }
 
 #[tokio::test]
@@ -104,7 +201,7 @@ async fn a_cancelled_film_leaves_no_process_and_no_file() {
     };
     eventually("the encoders to write", SOON, encoding).await;
     cancel::cancel(&world.api, world.tenant, job, &Problem::new("cancelled", "enough")).await.unwrap();
-    eventually("no child and no file", Duration::from_secs(10), || async {
+    eventually("no child and no file", GONE_WITHIN, || async {
         let files = std::fs::read_dir(world.scratch()).unwrap().count();
         (worker.children().is_empty() && files == 0).then_some(())
     })

@@ -12,18 +12,18 @@ use jobs::{
     },
 };
 use serde::de::DeserializeOwned;
-use serde_json::json;
-use store::{cancel, enqueue::NewJob};
+use serde_json::{Value, json};
+use store::{attempts, cancel, enqueue::NewJob};
 use testkit::{HttpProxy, Service, eventually};
 
 use crate::{
     deliveries::{deliver, told},
     journeys::serve,
-    world::{SOON, World, film, photo},
+    world::{GONE_WITHIN, SOON, World, film, film_of, photo},
 };
 
 /// A world whose workers reach S3 by a proxy, and nobody else does.
-async fn behind_a_proxy() -> (World, HttpProxy) {
+pub(crate) async fn behind_a_proxy() -> (World, HttpProxy) {
     let mut world = World::new().await;
     let server = world.s3.endpoint.take().unwrap();
     let proxy = HttpProxy::before(server.trim_start_matches("http://").parse().unwrap()).await.unwrap();
@@ -122,25 +122,69 @@ async fn a_film_that_needs_more_memory_than_it_may_use_is_given_up_and_nobody_el
     worker.ready().await;
 }
 
+/// Of so many seconds, a few KiB: what is made of it has sound of eight times the bits.
+fn film_with_poor_sound(seconds: u32) -> Vec<u8> {
+    film_of(&format!(
+        "-f lavfi -i color=s=64x36:r=5:d={seconds} -f lavfi -i anoisesrc=d={seconds} -pix_fmt yuv420p -c:v libx264 \
+         -c:a aac -b:a 16k -ac 1 -ar 16000"
+    ))
+}
+
+#[tokio::test]
+async fn a_film_without_room_on_the_disk_is_tried_again_where_there_is_room() {
+    let world = World::new().await;
+    let (large, small) = (film("640x360", 5), film_with_poor_sound(30));
+    // One that does not fit itself, and one of which what is made does not.
+    for (room, bytes) in [(large.len() / 2, large), (small.len() + 16 * 1_024, small)] {
+        let full = world.start_with_room(room as u64, &[]);
+        let job = transcode(&world, bytes).await;
+        let job = world.enqueue(&[job]).await[0];
+        let tried = eventually("the film to be tried", SOON, || async {
+            let attempts = attempts::of_job(&world.api, world.tenant, job).await.unwrap();
+            attempts.into_iter().find(|attempt| attempt.outcome != "running")
+        })
+        .await;
+        let problem: Problem = serde_json::from_value(tried.error.unwrap().0).unwrap();
+        assert_eq!((tried.outcome.as_str(), problem.code.as_str()), ("retried", "scratch"), "{problem:?}");
+        eventually("no child and no file", SOON, || async {
+            let files = std::fs::read_dir(world.scratch()).unwrap().count();
+            (full.children().is_empty() && files == 0).then_some(())
+        })
+        .await;
+        assert!(!full.is_dead());
+        drop(full);
+        let _other = world.start(&[]);
+        for file in result::<Film>(&world, job).await.files {
+            is_whole(&world, &file.key, file.bytes).await;
+        }
+    }
+    let otherwise =
+        "select count(*) from attempt where outcome <> 'completed' and error ->> 'code' <> 'scratch'";
+    assert_eq!(number(&world, otherwise).await, 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_archive_that_is_cancelled_leaves_nothing_behind() {
     let (world, proxy) = behind_a_proxy().await;
     let _worker = world.start(&[]);
     let (client, stop) = serve(&world).await;
     let asset = world.asset(photo("LadyBird.jpg")).await;
-    let files = json!([{"asset": asset, "name": "a.jpg"}]);
+    let files: Vec<Value> =
+        (0..12).map(|nth| json!({"asset": asset, "name": format!("{nth}.jpg")})).collect();
     let body = json!({"title": "12 Elm Street", "files": files, "archives": ["mls"]});
     let delivery = deliver(&client, &body).await["id"].as_str().unwrap().parse().unwrap();
-    // Long enough to be met at work.
-    proxy.set(Service { delay: Duration::from_secs(2), ..Service::default() });
+    // File after file, long enough to be met at work.
+    proxy.set(Service { delay: Duration::from_millis(250), ..Service::default() });
     let zip = DeliveryZip { delivery, variant: Variant::Original, manifest_sha256: None };
     let zip = world.enqueue(&[NewJob::of(&zip).unwrap()]).await[0];
     let begun = || async { world.blobs.multipart_list("", 10).await.unwrap().len() };
     eventually("the archive to be begun", SOON, || async { (begun().await == 1).then_some(()) }).await;
     cancel::cancel(&world.api, world.tenant, zip, &Problem::new("cancelled", "enough")).await.unwrap();
-    world.reaches(zip, State::Cancelled).await;
-    eventually("what was begun to be taken back", SOON, || async { (begun().await == 0).then_some(()) })
-        .await;
+    eventually("the work to stop, and what was begun to be taken back", GONE_WITHIN, || async {
+        let has_stopped = world.state(zip).await == State::Cancelled;
+        (has_stopped && begun().await == 0).then_some(())
+    })
+    .await;
     let objects = world.blobs.list("", 1_000).await.unwrap().objects;
     let archives =
         objects.iter().filter(|object| object.key.as_str().rsplit('.').next() == Some("zip")).count();

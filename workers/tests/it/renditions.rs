@@ -1,6 +1,6 @@
 //! `media.rendition` from a file in S3 to pictures in S3 and rows in Postgres.
 
-use std::{process::Command, time::Duration};
+use std::process::Command;
 
 use jobs::{
     JobId, State,
@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use store::{cancel, enqueue::NewJob, media};
 use testkit::eventually;
 
-use crate::world::{SOON, World, photo};
+use crate::world::{GONE_WITHIN, SOON, World, photo};
 
 const LIMITS: ::media::Limits = workers::picture_child::LIMITS;
 
@@ -176,12 +176,12 @@ async fn a_cancelled_render_leaves_no_process_and_no_file() {
     let job = render(&world, large_photo()).await;
     eventually("a decoder at work", SOON, || async { worker.children().first().copied() }).await;
     cancel::cancel(&world.api, world.tenant, job, &Problem::new("cancelled", "enough")).await.unwrap();
-    world.reaches(job, State::Cancelled).await;
-    eventually("no child and no file", Duration::from_secs(10), || async {
+    eventually("no child and no file", GONE_WITHIN, || async {
         let files = std::fs::read_dir(world.scratch()).unwrap().count();
         (worker.children().is_empty() && files == 0).then_some(())
     })
     .await;
+    world.reaches(job, State::Cancelled).await;
 }
 
 #[tokio::test]

@@ -26,6 +26,8 @@ use testkit::{ClamdServer, RedisServer, eventually};
 
 /// Long enough for a busy machine with two cores.
 pub(crate) const SOON: Duration = Duration::from_mins(1);
+/// How soon after the answer to a cancellation nothing of the work is left: no process, no file, no upload.
+pub(crate) const GONE_WITHIN: Duration = Duration::from_secs(2);
 /// Leases of the workers here, and how often they are looked at.
 pub(crate) const LEASE_MS: u64 = 2_000;
 const SWEEP_MS: u64 = 250;
@@ -85,8 +87,21 @@ impl World {
 
     /// Starts `workers run` with `arguments` added.
     pub(crate) fn start(&self, arguments: &[&str]) -> Worker {
+        self.start_by(Command::new(env!("CARGO_BIN_EXE_workers")), arguments)
+    }
+
+    /// The same, where no file may come to more than `bytes`, in half KiB: as on a disk that has no more room than that.
+    pub(crate) fn start_with_room(&self, bytes: u64, arguments: &[&str]) -> Worker {
+        let mut shell = Command::new("/bin/sh");
+        // Whoever ignores the signal hears that there is no room.
+        shell.args(["-c", "trap '' XFSZ; ulimit -f \"$0\"; exec \"$@\"", &(bytes / 512).to_string()]);
+        shell.arg(env!("CARGO_BIN_EXE_workers"));
+        self.start_by(shell, arguments)
+    }
+
+    fn start_by(&self, mut program: Command, arguments: &[&str]) -> Worker {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let process = Command::new(env!("CARGO_BIN_EXE_workers"))
+        let process = program
             .args(["run", "--listen", &format!("127.0.0.1:{port}"), "--abort-allowed", "true"])
             .args(["--lease-ms", &LEASE_MS.to_string(), "--sweep-ms", &SWEEP_MS.to_string()])
             .args(arguments)
@@ -324,22 +339,21 @@ pub(crate) fn photo(name: &str) -> Vec<u8> {
     std::fs::read(path).expect("the Debian package mate-backgrounds is not installed; ./dev test installs it")
 }
 
-/// A film made by `ffmpeg`: so many seconds of moving shapes and a tone.
+/// So many seconds of moving shapes and a tone.
 pub(crate) fn film(size: &str, seconds: u32) -> Vec<u8> {
+    film_of(&format!(
+        "-f lavfi -i testsrc2=s={size}:r=25:d={seconds} -f lavfi -i sine=d={seconds} -pix_fmt yuv420p -c:v libx264 \
+         -preset ultrafast -c:a aac -metadata location=+52.5+013.4/"
+    ))
+}
+
+/// A film that `ffmpeg` makes when it is told so.
+pub(crate) fn film_of(arguments: &str) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("film.mp4");
     let told = Command::new("ffmpeg")
-        .args([
-            "-v",
-            "error",
-            "-nostdin",
-            "-f",
-            "lavfi",
-            "-i",
-            &format!("testsrc2=s={size}:r=25:d={seconds}"),
-        ])
-        .args(["-f", "lavfi", "-i", &format!("sine=d={seconds}"), "-pix_fmt", "yuv420p", "-c:v", "libx264"])
-        .args(["-preset", "ultrafast", "-c:a", "aac", "-metadata", "location=+52.5+013.4/"])
+        .args(["-v", "error", "-nostdin"])
+        .args(arguments.split_whitespace())
         .arg(&path)
         .output()
         .expect("ffmpeg is not installed; ./dev test installs it");

@@ -1,6 +1,6 @@
 //! Colours arrive where they were, and as they were.
 
-use image::{Rgb, RgbImage};
+use image::{GrayAlphaImage, LumaA, Rgb, RgbImage};
 use media::{Format, probe};
 use moxcms::{ColorProfile, Layout, TransformOptions};
 use turbojpeg::{Colorspace, Image, PixelFormat, Subsamp};
@@ -160,6 +160,17 @@ fn an_srgb_profile_keeps_the_fast_path_and_a_broken_one_is_ignored() {
     assert_eq!(one(&srgb, 150, Format::Jpeg).bytes, bare);
     let broken = with_profile(&plain, &[7; 900], 400);
     assert_eq!(one(&broken, 150, Format::Jpeg).bytes, bare);
+}
+
+#[test]
+fn gray_keeps_its_transparency() {
+    let half = GrayAlphaImage::from_fn(120, 80, |x, _| LumaA(if x < 60 { [100, 255] } else { [0, 0] }));
+    let source = png(half);
+    assert_eq!(probe(&source, &LIMITS).unwrap().color, "Gray + alpha 8-bit");
+    let flat = look(&one(&source, 60, Format::Jpeg));
+    assert!(close(*flat.get_pixel(10, 20), [100; 3], 6) && close(*flat.get_pixel(50, 20), [255; 3], 6));
+    let kept = image::load_from_memory(&one(&source, 60, Format::WebP).bytes).unwrap().into_rgba8();
+    assert_eq!((kept.get_pixel(5, 20)[3], kept.get_pixel(55, 20)[3]), (255, 0));
 }
 
 #[test]

@@ -92,10 +92,12 @@ fn a_photograph_with_a_damaged_middle_is_kept_and_marked() {
 
 #[test]
 fn what_is_no_picture_is_named() {
-    let cases: [(&[u8], &str); 5] = [
+    let cases: [(&[u8], &str); 7] = [
         (b"", "empty"),
         (b"<!DOCTYPE html><html><body>404</body></html>", "web page"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", "SVG"),
+        (b"II*\0\x10\0\0\0CR\x02\0", "sensor"),
         (b"%PDF-1.7", "PDF"),
         (b"\0\0\0\x18ftypisom\0\0\0\0isommp41", "film"),
     ];
@@ -104,6 +106,16 @@ fn what_is_no_picture_is_named() {
         assert_eq!(error.code(), "unsupported_format");
         assert!(error.to_string().contains(word), "{error}");
     }
+}
+
+/// Two kinds of file in one: readers of archives look for theirs at the end.
+#[test]
+fn an_archive_behind_a_photograph_does_not_travel() {
+    let photograph = jpeg(&swirl(160, 120), Subsamp::Sub2x2);
+    let hidden = b"PK\x03\x04 run me PK\x05\x06".repeat(50);
+    let rungs = ladder(&[160], &[Format::Jpeg, Format::WebP]);
+    let rendered = make(&[&photograph[..], &hidden].concat(), &rungs).unwrap();
+    assert_eq!(rendered, make(&photograph, &rungs).unwrap(), "as if it had never been there");
 }
 
 #[test]

@@ -98,6 +98,29 @@ pub(crate) fn png(picture: impl Into<DynamicImage>) -> Vec<u8> {
     encoded(picture, ImageFormat::Png)
 }
 
+/// A PNG chunk, with its checksum.
+pub(crate) fn png_chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
+    let body = [kind.as_slice(), data].concat();
+    let crc = body.iter().fold(u32::MAX, |crc, &byte| {
+        (0..8).fold(
+            crc ^ u32::from(byte),
+            |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 },
+        )
+    });
+    [&(data.len() as u32).to_be_bytes(), body.as_slice(), &(!crc).to_be_bytes()].concat()
+}
+
+/// A chunk of a WebP file, padded to an even length.
+pub(crate) fn riff_chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
+    [&kind, &(data.len() as u32).to_le_bytes()[..], data, &[0][..data.len() % 2]].concat()
+}
+
+/// A WebP of 64 x 48 pixels with an EXIF block, which ExifTool reads and cannot write.
+pub(crate) fn webp_with(plain: &[u8], exif: &[u8]) -> Vec<u8> {
+    let has_exif = riff_chunk(*b"VP8X", &[0x08, 0, 0, 0, 63, 0, 0, 47, 0, 0]);
+    riff_chunk(*b"RIFF", &[b"WEBP", &has_exif[..], &plain[12..], &riff_chunk(*b"EXIF", exif)].concat())
+}
+
 /// Left half opaque red, right half fully transparent (and black underneath).
 pub(crate) fn half_transparent(width: u32, height: u32) -> RgbaImage {
     RgbaImage::from_fn(width, height, |x, _| {

@@ -1,12 +1,12 @@
 //! Every kind of file goes in; every format comes out.
 
-use image::ImageFormat;
+use image::{ImageFormat, Rgb, RgbImage};
 use media::{Format, SourceKind, probe};
 use turbojpeg::Subsamp;
 
 use crate::fixtures::{
     BLUE, GREEN, LIMITS, RED, WHITE, assert_quadrants, close, encoded, half_transparent, heif, jpeg, ladder,
-    look, make, one, quadrants,
+    look, make, one, png, png_chunk, quadrants, riff_chunk,
 };
 
 const CORNERS: [[u8; 3]; 4] = [RED, GREEN, BLUE, WHITE];
@@ -69,8 +69,37 @@ fn an_animation_gives_its_first_frame() {
             encoder.encode_frame(image::Frame::new(frame)).unwrap();
         }
     }
-    let seen = look(&one(&gif, 40, Format::Jpeg));
-    assert!(close(*seen.get_pixel(20, 15), RED, 10), "{:?}", seen.get_pixel(20, 15));
+    for animation in [gif, animated_webp(&[RED, BLUE, GREEN]), animated_png(RED, BLUE)] {
+        let seen = look(&one(&animation, 40, Format::Jpeg));
+        assert!(close(*seen.get_pixel(20, 15), RED, 10), "{:?}", seen.get_pixel(20, 15));
+    }
+}
+
+fn filled(color: [u8; 3]) -> RgbImage {
+    RgbImage::from_pixel(40, 30, Rgb(color))
+}
+
+fn animated_webp(colors: &[[u8; 3]]) -> Vec<u8> {
+    let frame = |color: &[u8; 3]| {
+        let whole: [u8; 16] = [0, 0, 0, 0, 0, 0, 39, 0, 0, 29, 0, 0, 100, 0, 0, 0];
+        riff_chunk(*b"ANMF", &[&whole[..], &encoded(filled(*color), ImageFormat::WebP)[12..]].concat())
+    };
+    let head =
+        [riff_chunk(*b"VP8X", &[2, 0, 0, 0, 39, 0, 0, 29, 0, 0]), riff_chunk(*b"ANIM", &[0; 6])].concat();
+    let frames: Vec<u8> = colors.iter().flat_map(frame).collect();
+    riff_chunk(*b"RIFF", &[b"WEBP", &head[..], &frames].concat())
+}
+
+/// One that shows `default` where animations are unknown, and else nothing but `frame`.
+fn animated_png(default: [u8; 3], frame: [u8; 3]) -> Vec<u8> {
+    let (default, frame) = (png(filled(default)), png(filled(frame)));
+    let (before_end, end) = default.split_at(default.len() - 12);
+    let pixels = frame.windows(4).position(|window| window == b"IDAT").unwrap() + 4;
+    let counts = png_chunk(*b"acTL", &[1_u32, 0].map(u32::to_be_bytes).concat());
+    let place = [&[0_u32, 40, 30, 0, 0].map(u32::to_be_bytes).concat()[..], &[0, 1, 0, 10, 0, 0]].concat();
+    let content = [&1_u32.to_be_bytes(), &frame[pixels..frame.len() - 16]].concat();
+    let shown = [png_chunk(*b"fcTL", &place), png_chunk(*b"fdAT", &content)].concat();
+    [&before_end[..33], &counts, &before_end[33..], &shown, end].concat()
 }
 
 #[test]

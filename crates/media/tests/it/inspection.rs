@@ -7,7 +7,7 @@ use media::{Inspected, SourceKind, inspect};
 use serde_json::Value;
 use turbojpeg::Subsamp;
 
-use crate::fixtures::{LIMITS, encoded, heif, jpeg, swirl, through};
+use crate::fixtures::{LIMITS, encoded, heif, jpeg, swirl, through, webp_with};
 
 /// Tags as a camera writes them; each is asked of both.
 const TAKEN: [&str; 18] = [
@@ -90,17 +90,6 @@ fn exif_in(jpeg: &[u8]) -> Range<usize> {
     let begins = jpeg.windows(6).position(|window| window == b"Exif\0\0").unwrap() + 6;
     let length = usize::from(u16::from_be_bytes([jpeg[begins - 8], jpeg[begins - 7]])) - 8;
     begins..begins + length
-}
-
-/// A WebP of 64 x 48 pixels with an EXIF block, which ExifTool reads and cannot write.
-fn webp_with(plain: &[u8], exif: &[u8]) -> Vec<u8> {
-    let chunk = |name: &[u8; 4], content: &[u8]| {
-        let length = (content.len() as u32).to_le_bytes();
-        [&name[..], &length, content, &[0][..content.len() % 2]].concat()
-    };
-    let has_exif = [0x08, 0, 0, 0, 63, 0, 0, 47, 0, 0];
-    let body = [&b"WEBP"[..], &chunk(b"VP8X", &has_exif), &plain[12..], &chunk(b"EXIF", exif)].concat();
-    chunk(b"RIFF", &body)
 }
 
 #[test]

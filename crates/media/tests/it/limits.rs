@@ -7,7 +7,7 @@ use image::ImageFormat;
 use media::{Format, Ladder, Limits, MediaError, probe, render};
 use turbojpeg::Subsamp;
 
-use crate::fixtures::{LIMITS, encoded, jpeg, jpeg_with, ladder, make, rung, swirl};
+use crate::fixtures::{LIMITS, encoded, jpeg, jpeg_with, ladder, make, png_chunk, rung, swirl};
 
 /// Overwrites the size in the frame header of a JPEG.
 fn claim(jpeg: &[u8], width: u16, height: u16) -> Vec<u8> {
@@ -16,18 +16,6 @@ fn claim(jpeg: &[u8], width: u16, height: u16) -> Vec<u8> {
     out[frame + 5..frame + 7].copy_from_slice(&height.to_be_bytes());
     out[frame + 7..frame + 9].copy_from_slice(&width.to_be_bytes());
     out
-}
-
-/// A PNG chunk, with its checksum.
-fn chunk(kind: [u8; 4], data: &[u8]) -> Vec<u8> {
-    let body = [kind.as_slice(), data].concat();
-    let crc = body.iter().fold(u32::MAX, |crc, &byte| {
-        (0..8).fold(
-            crc ^ u32::from(byte),
-            |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 },
-        )
-    });
-    [&(data.len() as u32).to_be_bytes(), body.as_slice(), &(!crc).to_be_bytes()].concat()
 }
 
 fn quick<T>(work: impl FnOnce() -> T) -> T {
@@ -42,7 +30,7 @@ fn claimed_sizes_are_refused_from_the_header() {
     let huge_jpeg = claim(&jpeg(&swirl(64, 64), Subsamp::Sub2x2), 65_535, 65_535);
     let mut huge_png = encoded(swirl(8, 8), ImageFormat::Png);
     let side = 50_000_u32.to_be_bytes();
-    let header = chunk(*b"IHDR", &[&side[..], &side, &[8, 2, 0, 0, 0]].concat());
+    let header = png_chunk(*b"IHDR", &[&side[..], &side, &[8, 2, 0, 0, 0]].concat());
     huge_png.splice(8..33, header);
     let gif = [b"GIF89a".as_slice(), &[0xFF; 4], &[0, 0, 0, 0x3B]].concat();
     for source in [huge_jpeg, huge_png] {
@@ -103,7 +91,7 @@ fn compressed_metadata_does_not_unfold() {
     (0..300).for_each(|_| deflated.write_all(&zeros).unwrap());
     let deflated = deflated.finish().unwrap();
     for (kind, prefix) in [(b"iCCP", b"x\0\0".as_slice()), (b"zTXt", b"x\0\0"), (b"iTXt", b"x\0\x01\0\0\0")] {
-        let bomb = chunk(*kind, &[prefix, &deflated].concat());
+        let bomb = png_chunk(*kind, &[prefix, &deflated].concat());
         let source = [&plain[..33], &bomb, &plain[33..]].concat();
         let limits = Limits { alloc_bytes_max: 8 << 20, ..LIMITS };
         let before = peak_kb();

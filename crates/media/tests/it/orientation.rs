@@ -1,11 +1,12 @@
 //! The eight ways a camera can be held.
 
+use image::ImageFormat;
 use media::{Format, probe};
 use turbojpeg::Subsamp;
 
 use crate::fixtures::{
-    BLUE, GREEN, LIMITS, RED, WHITE, assert_quadrants, exif_orientation, heif, jpeg, ladder, look, make, png,
-    quadrants, splice, through,
+    BLUE, GREEN, LIMITS, RED, WHITE, assert_quadrants, encoded, exif_orientation, heif, jpeg, ladder, look,
+    make, one, png, png_chunk, quadrants, splice, through, webp_with,
 };
 
 /// Reading order of the quadrants as displayed, by EXIF value.
@@ -47,6 +48,22 @@ fn every_orientation_has_its_size_and_its_corners() {
                     &format!("orientation {orientation}, {output:.0?}", output = output.rung),
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_jpeg_is_turned_as_it_says_too() {
+    let picture = quadrants(64, 48);
+    let (png, webp) = (png(picture.clone()), encoded(picture, ImageFormat::WebP));
+    for (orientation, corners) in (1..=8).zip(DISPLAYED) {
+        let exif = &exif_orientation(orientation, true)[6..];
+        let size = if orientation >= 5 { (48, 64) } else { (64, 48) };
+        let told = [&png[..33], &png_chunk(*b"eXIf", exif), &png[33..]].concat();
+        for source in [told, webp_with(&webp, exif)] {
+            let output = one(&source, 64, Format::Jpeg);
+            assert_eq!((output.width, output.height), size, "orientation {orientation}");
+            assert_quadrants(&look(&output), corners, &format!("orientation {orientation}"));
         }
     }
 }

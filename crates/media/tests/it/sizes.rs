@@ -49,6 +49,16 @@ fn panoramas_keep_a_height_and_fit_their_format() {
 }
 
 #[test]
+fn a_strip_one_pixel_wide_stays_one_pixel_wide() {
+    for source in [jpeg(&swirl(1, 20_000), Subsamp::Sub2x2), png(swirl(1, 20_000))] {
+        let rendered = make(&source, &ladder(&[2_048, 320], &BOTH)).unwrap();
+        let sizes: Vec<_> = rendered.outputs.iter().map(|output| (output.width, output.height)).collect();
+        assert_eq!(sizes, [(1, 2_048), (1, 2_048), (1, 320), (1, 320)]);
+        rendered.outputs.iter().for_each(|output| drop(look(output)));
+    }
+}
+
+#[test]
 fn equal_input_gives_equal_bytes() {
     let rungs = ladder(&[200, 90], &[Format::Jpeg, Format::WebP, Format::Avif]);
     for source in [jpeg(&swirl(401, 299), Subsamp::Sub2x2), png(swirl(200, 100))] {
