@@ -314,6 +314,8 @@ pub(crate) const OPS_REQUESTS_MAX: u32 = 1_200;
 pub(crate) const OPS_STREAMS_MAX: usize = 30;
 /// Shares of tenants on one page.
 pub(crate) const OPS_SHARES_MAX: i32 = 500;
+/// Versions of the program on one page.
+pub(crate) const OPS_VERSIONS_MAX: i32 = 20;
 /// Arguments that are edited in a form, which has to fit with every character escaped.
 pub(crate) const CLONE_ARGS_BYTES_MAX: usize = 8 * 1024;
 /// Refusals of one person that are written down in [`OPS_WINDOW_S`]; past them they have to wait.

@@ -103,6 +103,7 @@ fn of_all() -> Vec<Entry> {
         page(super::ROOT, SeeAll, get(tenants::show)),
         page(super::TENANTS_OF_MINE, SignedIn, get(tenants::mine)),
         page("/ops/workers", SeeAll, get(workers::show)),
+        page("/ops/workers/{id}", SeeAll, get(workers::one)),
         act("/ops/workers/{id}/drain", OperateAll, ("worker.drain", Subject::New), post(workers::drain)),
         act("/ops/weights", OperateAll, ("share.weigh", Subject::New), post(weights::weigh)),
         act("/ops/weights/end", OperateAll, ("share.as_usual", Subject::New), post(weights::end)),

@@ -1,8 +1,14 @@
 //! What the dashboard says of how things stand: at home, of workers, of queues and kinds.
 
+use std::time::Duration;
+
 use api::UserRole;
 use reqwest::StatusCode;
 use serde_json::json;
+use store::{
+    claim::{Pick, claim},
+    presence::{self, Presence},
+};
 
 use crate::{app::TestApp, ops::Person};
 
@@ -30,19 +36,42 @@ async fn an_endpoint_that_was_switched_off_is_an_alarm() {
 async fn workers_of_several_versions_are_told() {
     let app = TestApp::start().await;
     let ann = Person::signed_in(&app, "ann", &[(None, UserRole::Viewer, false)]).await;
-    for name in ["one", "other"] {
-        app.execute(&format!(
-            "insert into worker (name, version, queues, slots) values ('{name}', '1.0', '{{default}}', '{{1}}')"
-        ))
-        .await;
-    }
+    let here = async |worker, version| {
+        let listens_to = &[(jobs::Queue::Default, 4)];
+        let presence = Presence { worker, host: "den-7", version, listens_to, memory_bytes: None };
+        assert!(!presence::here(&app.worker, presence).await.unwrap());
+    };
+    here("one", "1.0").await;
+    here("other", "1.0").await;
     let (status, page) = ann.page("/ops/workers").await;
-    assert!(status.is_success() && !page.contains("They are of"), "{page}");
-    app.execute("update worker set version = '1.1' where name = 'other'").await;
+    assert!(status.is_success() && !page.contains("They are of") && page.contains("den-7"), "{page}");
+    here("third <x>", "1.1+abc").await;
     let (_, page) = ann.page("/ops/workers").await;
-    assert!(page.contains("They are of 2 versions") && page.contains("1.1 × 1"), "{page}");
-    app.execute("update worker set seen_at = now() - interval '1 hour' where name = 'other'").await;
-    assert!(!ann.page("/ops/workers").await.1.contains("They are of"), "one of them is gone");
+    assert!(page.contains("They are of 2 versions") && page.contains("1.1+abc × 1"), "{page}");
+    assert!(page.contains("/ops/workers/third%20%3Cx%3E"), "{page}");
+    app.execute("update worker set seen_at = now() - interval '1 hour' where name like 'third%'").await;
+    let (_, page) = ann.page("/ops/workers").await;
+    assert!(!page.contains("They are of"), "one of them is gone: {page}");
+    assert!(page.contains("1.1+abc <span class=\"soft\">gone</span>"), "its version is remembered: {page}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_shows_the_jobs_that_it_runs() {
+    let app = TestApp::start().await;
+    let ann = Person::signed_in(&app, "ann", &[(None, UserRole::Viewer, false)]).await;
+    let job = app.submit(json!({})).await;
+    let waits = app.submit(json!({})).await;
+    let listens_to = &[(jobs::Queue::Default, 4)];
+    let lease = Duration::from_mins(1);
+    let claimed = claim(&app.worker, jobs::Queue::Default, Pick::Regular, 1, "w1", lease).await.unwrap();
+    assert_eq!(claimed.len(), 1);
+    let presence = Presence { worker: "w1", host: "den-7", version: "1.0", listens_to, memory_bytes: None };
+    presence::here(&app.worker, presence).await.unwrap();
+    let (status, page) = ann.page("/ops/workers/w1").await;
+    assert!(status.is_success() && page.contains(&format!("/ops/t/acme/jobs/{job}")), "{page}");
+    assert!(!page.contains(&waits) && page.contains("den-7") && page.contains("probe.work"), "{page}");
+    assert!(!page.contains("/drain"), "a viewer only looks");
+    assert_eq!(ann.page("/ops/workers/w2").await.0, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -24,6 +24,7 @@ pub mod enqueue;
 mod error;
 pub mod film_parts;
 pub mod films;
+pub mod fleet;
 pub mod graves;
 pub mod hop;
 pub mod housekeeping;

@@ -1,4 +1,4 @@
-//! How things stand and how they went: sums of minutes, queues, failures, workers. Each costs the same however long the
+//! How things stand and how they went: sums of minutes, queues, failures, shares. Each costs the same however long the
 //! ledger is.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
@@ -176,49 +176,6 @@ pub async fn failures(db: &Db, tenant: TenantId, since: DateTime<Utc>) -> Result
         .fetch_all(&mut *tx)
         .await
         .or_failed("group failures")
-}
-
-/// A worker process.
-#[derive(Debug, Clone, FromRow)]
-pub struct Worker {
-    /// Its name.
-    pub name: String,
-    /// What it was built from.
-    pub version: String,
-    /// What it listens to.
-    pub queues: Vec<String>,
-    /// How many jobs of each it does at once.
-    pub slots: Vec<i32>,
-    /// Since when it is there.
-    pub started_at: DateTime<Utc>,
-    /// When it last said so.
-    pub seen_at: DateTime<Utc>,
-    /// Jobs it has leases on.
-    pub running: i64,
-    /// What of the machine's memory it uses, if it says so.
-    pub memory_bytes: Option<i64>,
-    /// Since when it is asked to end.
-    pub drain_requested_at: Option<DateTime<Utc>>,
-}
-
-/// Asks a worker to claim nothing more, end what it has and go; false when there is none of this name, or when `user` does not
-/// operate the whole installation.
-pub async fn drain(db: &Db, user: UserId, worker: &str) -> Result<bool, StoreError> {
-    sqlx::query_scalar("select drain_worker($1, $2)")
-        .bind(user.as_uuid())
-        .bind(worker)
-        .fetch_one(db.pool())
-        .await
-        .or_failed("ask a worker to end")
-}
-
-/// Every worker that spoke within the hour; none for those who do not watch the whole installation.
-pub async fn workers(db: &Db, user: UserId) -> Result<Vec<Worker>, StoreError> {
-    sqlx::query_as("select * from workers_and_memory($1)")
-        .bind(user.as_uuid())
-        .fetch_all(db.pool())
-        .await
-        .or_failed("list workers")
 }
 
 /// What a tenant has of a queue.

@@ -15,6 +15,7 @@ mod calendars;
 mod cancelling;
 mod digests;
 mod enqueueing;
+mod fleet;
 mod forgetting;
 mod graves;
 mod history;

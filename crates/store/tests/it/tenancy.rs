@@ -10,6 +10,7 @@ const GLOBAL: &[(&str, &str)] = &[
     ("pace", "counts claims of all tenants; only workers may read it"),
     ("bucket", "what is left of a rule's rate; only workers may read it"),
     ("worker", "processes belong to no tenant"),
+    ("version_seen", "versions of the program belong to no tenant; reached by functions only"),
     ("user_account", "people belong to no tenant; reached by functions only"),
     ("user_session", "as people do; reached by functions only"),
     ("user_identity", "as people do; reached by functions only"),
