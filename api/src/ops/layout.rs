@@ -15,9 +15,10 @@ const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; conn
     form-action 'self'; frame-ancestors 'none'; img-src 'self'";
 
 /// The pages of a tenant: where, what they are called, and what they take.
-const SECTIONS: [(&str, &str, Right); 10] = [
+const SECTIONS: [(&str, &str, Right); 11] = [
     ("", "Home", Right::See),
     ("/queues", "Queues", Right::See),
+    ("/kinds", "Kinds", Right::See),
     ("/jobs", "Jobs", Right::See),
     ("/errors", "Errors", Right::See),
     ("/bulk", "Bulk", Right::See),

@@ -12,7 +12,7 @@ use super::{
     access::Right,
     alerts, audit, bulk, cloning, errors,
     guard::{self, Gate},
-    home, job, jobs, live, messages, oidc, queues, schedules, sign_in,
+    home, job, jobs, kinds, live, messages, oidc, queues, schedules, sign_in,
     subject::Subject,
     tenants, views, webhooks, weights, workers,
 };
@@ -119,6 +119,7 @@ fn of_work() -> Vec<Entry> {
         page("/ops/t/{tenant}", See, get(home::show)),
         page("/ops/t/{tenant}/live", See, get(live::follow)),
         page("/ops/t/{tenant}/queues", See, get(queues::show)),
+        page("/ops/t/{tenant}/kinds", See, get(kinds::show)),
         act("/ops/t/{tenant}/pauses", Operate, ("pause", Subject::Pauses), post(queues::pause)),
         act("/ops/t/{tenant}/limits", Operate, ("limit", Subject::Limits), post(queues::limit)),
         act("/ops/t/{tenant}/pauses/{id}/resume", Operate, ("resume", Subject::Pauses), post(queues::resume)),

@@ -75,21 +75,34 @@ async fn a_worker_shows_the_jobs_that_it_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_kind_says_how_it_went_and_a_queue_how_long_it_takes() {
+async fn each_kind_and_each_queue_says_how_it_stands_and_went() {
     let app = TestApp::start().await;
-    let ann = Person::signed_in(&app, "ann", &[(Some(app.tenant), UserRole::Viewer, false)]).await;
+    let ann = Person::signed_in(&app, "ann", &[(None, UserRole::Viewer, false)]).await;
     app.submit(json!({})).await;
-    let (_, page) = ann.page("/ops/t/acme/queues").await;
-    assert!(!page.contains("Kinds in the last hour") && !page.contains("Worked off in"), "{page}");
-    let none = ["0"; 16].join(",");
+    app.submit(json!({ "scheduled_at": chrono::Utc::now() + chrono::TimeDelta::hours(1) })).await;
+    for path in ["/ops/t/acme/queues", "/ops/t/acme/kinds"] {
+        let (_, page) = ann.page(path).await;
+        assert!(!page.contains("Worked off in") && page.contains("0.0 a minute"), "{page}");
+    }
+    let waits = "{0,0,0,0,0,0,0,0,0,0,0,1234,0,0,0,0}";
     app.execute(&format!(
         "insert into work_minute (tenant_id, minute, queue, kind, completed, failed, discarded, wait_ms, run_ms)
-         values ('{}', now() - interval '2 min', 'default', 'probe.work', 1234, 5, 0, '{{{none}}}', '{{{none}}}')",
+         values ('{}', now() - interval '2 min', 'default', 'probe.work', 1234, 5, 0, '{waits}', '{waits}')",
         app.tenant.as_uuid()
     ))
     .await;
-    let (_, page) = ann.page("/ops/t/acme/queues").await;
-    for said in ["Kinds in the last hour", "jobs?kind=probe.work", "1,234", "Worked off in", "about 1 s"] {
-        assert!(page.contains(said), "{said}: {page}");
+    for (path, link) in
+        [("/ops/t/acme/queues", "id=\"default\""), ("/ops/t/acme/kinds", "jobs?kind=probe.work")]
+    {
+        let (_, page) = ann.page(path).await;
+        let most = "1234 at most";
+        for said in
+            [link, "Worked off in", "about 1 s", "123.4 a minute", "p99", "0 of 0 slots", most, "5 at most"]
+        {
+            assert!(page.contains(said), "{path} {said}: {page}");
+        }
+        assert!(page.contains("<dt>Waiting</dt><dd>1</dd>"), "what is not due does not wait: {page}");
     }
+    let (_, page) = ann.page("/ops").await;
+    assert!(page.contains("Wait in the last hour") && page.contains("45 s"), "half of them: {page}");
 }

@@ -100,6 +100,29 @@ pub async fn queues(db: &Db, tenant: TenantId) -> Result<Vec<Standing>, StoreErr
         .or_failed("read how the queues stand")
 }
 
+/// How a kind of a tenant stands.
+#[derive(Debug, Clone, FromRow)]
+pub struct KindStanding {
+    /// Which.
+    pub kind: String,
+    /// Jobs that may run and do not; counted up to [`WAITING_COUNTED_MAX`] and one more.
+    pub waiting: i64,
+    /// Jobs that run.
+    pub running: i64,
+    /// Since when the first of them may run.
+    pub oldest_at: Option<DateTime<Utc>>,
+}
+
+/// How each kind stands that `tenant` has used.
+pub async fn kinds(db: &Db, tenant: TenantId) -> Result<Vec<KindStanding>, StoreError> {
+    let mut tx = db.tenant(tenant).await?;
+    sqlx::query_as("select kind, waiting, running, oldest_at from kinds_here($1)")
+        .bind(WAITING_COUNTED_MAX + 1)
+        .fetch_all(&mut *tx)
+        .await
+        .or_failed("read how the kinds stand")
+}
+
 /// Who listens to a queue.
 #[derive(Debug, Clone, FromRow)]
 pub struct Listeners {
@@ -214,4 +237,32 @@ pub async fn shares(
         .fetch_all(db.pool())
         .await
         .or_failed("read the shares of tenants")
+}
+
+/// How long jobs of a tenant waited.
+#[derive(Debug, Clone, FromRow)]
+pub struct Waited {
+    /// The tenant's short name.
+    pub slug: String,
+    /// In which queue.
+    pub queue: String,
+    /// A histogram over [`HISTOGRAM_STEPS_MS`].
+    pub wait_ms: Vec<i64>,
+}
+
+/// How long the jobs of the tenants called `slugs` waited that ended since a time, by queue; none for those who do not watch the
+/// whole installation.
+pub async fn waited(
+    db: &Db,
+    user: UserId,
+    slugs: &[&str],
+    since: DateTime<Utc>,
+) -> Result<Vec<Waited>, StoreError> {
+    sqlx::query_as("select * from waited_in_installation($1, $2, $3)")
+        .bind(user.as_uuid())
+        .bind(slugs)
+        .bind(since)
+        .fetch_all(db.pool())
+        .await
+        .or_failed("read how long tenants waited")
 }

@@ -230,6 +230,7 @@ async fn furnished(world: &World, client: &Client) -> Vec<(&'static str, String)
         ("installation-audit", "/ops/audit".to_owned()),
         ("home", "/ops/t/acme".to_owned()),
         ("queues", "/ops/t/acme/queues".to_owned()),
+        ("kinds", "/ops/t/acme/kinds".to_owned()),
         ("jobs", "/ops/t/acme/jobs".to_owned()),
         ("job", of(done)),
         ("job-clone", format!("{}/clone", of(done))),

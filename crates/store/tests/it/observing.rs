@@ -110,6 +110,56 @@ async fn queues_tell_what_waits_and_who_listens() {
 }
 
 #[tokio::test]
+async fn kinds_tell_what_waits_and_what_runs() {
+    let world = World::new().await;
+    for _ in 0..3 {
+        world.enqueue(probe()).await;
+    }
+    world.claim_one().await;
+    let kinds = async |tenant| observing::kinds(&world.api, tenant).await.unwrap();
+    let found = kinds(world.tenant).await;
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].kind.as_str(), found[0].waiting, found[0].running), ("probe.work", 2, 1));
+    assert!(found[0].oldest_at.is_some());
+    while !world.claim(10).await.is_empty() {}
+    let found = kinds(world.tenant).await;
+    assert_eq!((found[0].waiting, found[0].running, found[0].oldest_at), (0, 3, None));
+    assert!(kinds(world.tenant("other").await).await.is_empty());
+}
+
+#[tokio::test]
+async fn how_long_tenants_waited_is_for_those_who_watch_all_of_it() {
+    let world = World::new().await;
+    world
+        .database
+        .execute(
+            "insert into work_minute (tenant_id, minute, queue, kind, completed, failed, discarded, wait_ms, run_ms)
+             select id, now() - n * interval '10 min', 'default', 'kind.' || n, 3, 0, 0,
+                 array[n, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2], '{}' from tenant, generate_series(1, 3) n",
+        )
+        .await
+        .unwrap();
+    let user = UserId::new();
+    world
+        .owner
+        .transact(None, async |tx| users::add(tx, user, "op@acme.test", "Op", "x").await)
+        .await
+        .unwrap();
+    let since = Utc::now() - TimeDelta::minutes(25);
+    let waited = async |slugs: &[&str]| observing::waited(&world.api, user, slugs, since).await.unwrap();
+    assert!(waited(&["acme"]).await.is_empty());
+    world
+        .owner
+        .transact(None, async |tx| users::grant(tx, user, None, UserRole::Viewer, false).await)
+        .await
+        .unwrap();
+    let found = waited(&["acme", "nobody"]).await;
+    assert_eq!((found.len(), found[0].slug.as_str(), found[0].queue.as_str()), (1, "acme", "default"));
+    assert_eq!(found[0].wait_ms, [3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4], "of two minutes");
+    assert!(waited(&["nobody"]).await.is_empty());
+}
+
+#[tokio::test]
 async fn failures_are_found_by_their_words_and_grouped() {
     let world = World::new().await;
     let mut ids = Vec::new();
