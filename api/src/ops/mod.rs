@@ -28,6 +28,7 @@ mod origin;
 mod passwords;
 mod preview;
 mod queues;
+mod quotas;
 mod relatives;
 mod routes;
 mod schedules;

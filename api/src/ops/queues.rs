@@ -9,7 +9,7 @@ use chrono::{TimeDelta, Utc};
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::json;
-use store::{limits, observing::Standing, pauses::Pause};
+use store::{observing::Standing, pauses::Pause};
 
 use super::{
     access::Right,
@@ -17,7 +17,7 @@ use super::{
     guard::Visit,
     home::Hour,
     layout::{self, Page, token},
-    words,
+    quotas, words,
 };
 use crate::{
     AppState,
@@ -34,8 +34,9 @@ const OFFERED: TimeDelta = TimeDelta::hours(1);
 /// The page.
 pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Response, Problem> {
     let place = visit.here()?;
-    let hour = Hour::of(&app, &visit).await?;
-    let (limits, usage) = limits::list(&app.db, place.id).await?;
+    let (hour, quotas) = tokio::try_join!(Hour::of(&app, &visit), async {
+        store::quotas::list(&app.db, place.id).await.map_err(Problem::from)
+    })?;
     let body = html! {
         div #queues data-live {
             @for queue in &hour.queues { (section(&hour, queue)) }
@@ -44,25 +45,9 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
                 h2 { "Pauses" }
                 (pauses_table(&visit, &place.slug, &hour.pauses))
             }
-            @if !limits.is_empty() {
-                h2 { "Limits" }
-                table {
-                    thead { tr { th { "Limit" } th { "Counts" } th.number { "At once" } th.number { "In use" } } }
-                    tbody {
-                        @for standing in &limits {
-                            @let limit = &standing.limit;
-                            @let used: i64 = usage.iter().filter(|used| used.limit() == standing.id)
-                                .filter_map(|used| used.running).map(i64::from).sum();
-                            tr {
-                                td { code { (limit.name) } }
-                                td { (limit.queue.as_deref().unwrap_or("every queue")) " " (limit.kind.as_deref().unwrap_or_default()) " " (limit.key.as_deref().unwrap_or_default()) }
-                                td.number { @match limit.concurrency { Some(most) => (most), None => "–" } }
-                                td.number { (used) }
-                            }
-                        }
-                    }
-                }
-            }
+            h2 { "Limits" }
+            @if quotas.is_empty() { p { "Nothing limits how much runs at once, or begins in a time." } } @else { (quotas::table(&quotas)) }
+            (quotas::requests(&app, place.id))
         }
         @if visit.may(Right::Operate) { (pause_form(&visit, &place.slug)) (limit_form(&visit, &place.slug)) }
     };

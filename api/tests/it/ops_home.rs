@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use api::UserRole;
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::json;
 use store::{
     claim::{Pick, claim},
     presence::{self, Presence},
 };
 
-use crate::{app::TestApp, ops::Person};
+use crate::{
+    app::{TestApp, completed},
+    ops::Person,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_endpoint_that_was_switched_off_is_an_alarm() {
@@ -105,4 +108,24 @@ async fn each_kind_and_each_queue_says_how_it_stands_and_went() {
     }
     let (_, page) = ann.page("/ops").await;
     assert!(page.contains("Wait in the last hour") && page.contains("45 s"), "half of them: {page}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_left_of_limits_and_rates_is_told() {
+    let app = TestApp::start().await;
+    let ann = Person::signed_in(&app, "ann", &[(Some(app.tenant), UserRole::Viewer, false)]).await;
+    assert!(ann.page("/ops/t/acme/queues").await.1.contains("Nothing limits"));
+    let rate = json!({ "count": 1, "period_s": 3_600.0 });
+    let limit = json!({ "kind": "probe.work", "concurrency": 2, "rate": rate });
+    let set = app.request(Method::PUT, "/v1/limits/printers").json(&limit).send().await.unwrap();
+    assert_eq!(set.status(), StatusCode::OK);
+    let (_, page) = ann.page("/ops/t/acme/queues").await;
+    for said in ["printers", "0 in use, 2 left", "1 in 3600 s", "1 left", "Requests to this api process"] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    assert!(!page.contains("used up"), "{page}");
+    app.submit(json!({})).await;
+    app.work(completed()).await;
+    let (_, page) = ann.page("/ops/t/acme/queues").await;
+    assert!(page.contains("✕ used up") && page.contains("0 left, one more"), "{page}");
 }

@@ -53,6 +53,7 @@ pub mod presence;
 pub mod probes;
 mod progress;
 pub mod promises;
+pub mod quotas;
 pub mod reads;
 pub mod relatives;
 pub mod release;

@@ -29,6 +29,7 @@ mod messages;
 mod observing;
 mod parking;
 mod people;
+mod quotas;
 mod releasing;
 mod rescuing;
 mod retention;
