@@ -330,6 +330,8 @@ pub(crate) const WORDS_CHARS_MAX: usize = 200;
 pub(crate) const OPS_ROWS_MAX: i64 = 50;
 /// Minutes for which a share is weighed otherwise: a week.
 pub(crate) const WEIGHT_MINUTES_MAX: i32 = 10_080;
+/// Characters of why somebody says something of a group of errors.
+pub(crate) const ERROR_NOTE_CHARS_MAX: usize = 500;
 /// Views of a tenant that somebody keeps, and characters of the name of one.
 pub(crate) const VIEWS_MAX: i64 = 30;
 pub(crate) const VIEW_NAME_CHARS_MAX: usize = 63;

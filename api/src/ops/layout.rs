@@ -183,7 +183,8 @@ pub(super) fn state(state: &str) -> Markup {
     let sign = match state {
         "completed" | "processed" | "sent" | "delivered" | "read" | "done" | "resolved" | "quiet" => "✓",
         "running" => "▶",
-        "discarded" | "failed" | "crashed" | "refused" | "bounced" | "complained" | "firing" => "✕",
+        "discarded" | "failed" | "crashed" | "refused" | "bounced" | "complained" | "firing"
+        | "regressed" => "✕",
         "cancelled" | "paused" | "ignored" | "dropped" | "skipped" => "■",
         "retryable" | "retried" | "pending" | "resolving" => "↻",
         "unknown" => "?",

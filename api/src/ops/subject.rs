@@ -5,9 +5,11 @@ use serde_json::{Value, json};
 use store::{
     alerts,
     bulk::{self, OperationState},
+    error_groups::Said,
     limits, messages, pauses, reads, schedules,
 };
 
+use super::errors;
 use crate::{AppState, problem::Problem};
 
 /// What an action changes.
@@ -27,6 +29,8 @@ pub(crate) enum Subject {
     Bulk,
     /// The message that the path names.
     Message,
+    /// The group of errors that the path names.
+    ErrorGroup,
     /// Something new, which the form describes.
     New,
 }
@@ -70,6 +74,12 @@ impl Subject {
                     .map(|message| json!({ "state": message.state, "template": message.template })),
                 Err(_) => None,
             },
+            Self::ErrorGroup => errors::find(app, tenant, &id).await?.map(|group| {
+                json!({
+                    "kind": group.kind, "code": group.code, "state": group.said().map(Said::name).unwrap_or_default(),
+                    "note": group.note, "by": group.said_by, "assignee": group.assignee,
+                })
+            }),
             Self::Bulk => match id.parse() {
                 Ok(id) => bulk::get(&app.db, tenant, id).await?.map(|operation| {
                     json!({

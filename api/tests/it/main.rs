@@ -28,6 +28,7 @@ mod notifications;
 mod oidc;
 mod ops;
 mod ops_bounds;
+mod ops_errors;
 mod ops_home;
 mod ops_previews;
 mod ops_roles;

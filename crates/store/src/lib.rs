@@ -22,6 +22,7 @@ mod db;
 pub mod deliveries;
 pub mod enqueue;
 mod error;
+pub mod error_groups;
 pub mod film_parts;
 pub mod films;
 pub mod fleet;

@@ -15,8 +15,6 @@ use crate::{
 pub const MINUTES_MAX: i32 = 10;
 /// Waiting jobs of a queue that are counted; one more means "or more".
 pub const WAITING_COUNTED_MAX: i32 = 10_000;
-/// Failures that are looked at to group them.
-pub const FAILURES_LOOKED_AT_MAX: i32 = 5_000;
 /// Upper ends of all but the last place of a histogram, in milliseconds.
 pub const HISTOGRAM_STEPS_MS: [i32; 15] =
     [10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000, 300_000, 900_000, 3_600_000];
@@ -159,46 +157,6 @@ pub async fn failures_with(
         .await
         .or_failed("look for failures")?;
     Ok(ids.into_iter().map(JobId::from_uuid).collect())
-}
-
-/// Failures that look alike.
-#[derive(Debug, Clone, FromRow)]
-pub struct Failures {
-    /// Of which kind.
-    pub kind: String,
-    /// The code of their error.
-    pub code: Option<String>,
-    /// What the latest of them said.
-    pub message: Option<String>,
-    /// How many attempts.
-    pub failures: i64,
-    /// How many jobs were given up with it.
-    pub given_up: i64,
-    /// How many jobs.
-    pub jobs: i64,
-    /// The first of them.
-    pub first_at: DateTime<Utc>,
-    /// The latest.
-    pub last_at: DateTime<Utc>,
-    last_job: Uuid,
-}
-
-impl Failures {
-    /// The job that failed with it last.
-    pub fn last_job(&self) -> JobId {
-        JobId::from_uuid(self.last_job)
-    }
-}
-
-/// What failed since a time, by kind and code, the latest first: among the latest [`FAILURES_LOOKED_AT_MAX`] failures.
-pub async fn failures(db: &Db, tenant: TenantId, since: DateTime<Utc>) -> Result<Vec<Failures>, StoreError> {
-    let mut tx = db.tenant(tenant).await?;
-    sqlx::query_as("select * from failures_by_fingerprint($1, $2)")
-        .bind(since)
-        .bind(FAILURES_LOOKED_AT_MAX)
-        .fetch_all(&mut *tx)
-        .await
-        .or_failed("group failures")
 }
 
 /// What a tenant has of a queue.

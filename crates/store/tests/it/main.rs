@@ -15,6 +15,7 @@ mod calendars;
 mod cancelling;
 mod digests;
 mod enqueueing;
+mod error_groups;
 mod fleet;
 mod forgetting;
 mod graves;
