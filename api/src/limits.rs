@@ -330,6 +330,12 @@ pub(crate) const WORDS_CHARS_MAX: usize = 200;
 pub(crate) const OPS_ROWS_MAX: i64 = 50;
 /// Minutes for which a share is weighed otherwise: a week.
 pub(crate) const WEIGHT_MINUTES_MAX: i32 = 10_080;
+/// Of who looks after the dead letters of a kind: characters of whom to ask, bytes of a runbook's address.
+pub(crate) const CARE_OWNER_CHARS_MAX: usize = 200;
+pub(crate) const CARE_RUNBOOK_BYTES_MAX: usize = 500;
+/// Seconds within which a dead letter is to be looked after: a minute to 30 days.
+pub(crate) const LOOK_AFTER_S_MIN: i32 = 60;
+pub(crate) const LOOK_AFTER_S_MAX: i32 = 2_592_000;
 /// Characters of why somebody says something of a group of errors.
 pub(crate) const ERROR_NOTE_CHARS_MAX: usize = 500;
 /// Views of a tenant that somebody keeps, and characters of the name of one.

@@ -15,12 +15,13 @@ const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; conn
     form-action 'self'; frame-ancestors 'none'; img-src 'self'";
 
 /// The pages of a tenant: where, what they are called, and what they take.
-const SECTIONS: [(&str, &str, Right); 11] = [
+const SECTIONS: [(&str, &str, Right); 12] = [
     ("", "Home", Right::See),
     ("/queues", "Queues", Right::See),
     ("/kinds", "Kinds", Right::See),
     ("/jobs", "Jobs", Right::See),
     ("/errors", "Errors", Right::See),
+    ("/dead-letters", "Dead letters", Right::See),
     ("/bulk", "Bulk", Right::See),
     ("/schedules", "Schedules", Right::See),
     ("/messages", "Messages", Right::See),

@@ -13,6 +13,7 @@ mod bulk;
 mod charts;
 mod cloning;
 mod course;
+mod dead_letters;
 mod errors;
 mod guard;
 mod home;

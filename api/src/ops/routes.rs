@@ -10,7 +10,7 @@ use axum::{
 
 use super::{
     access::Right,
-    alerts, audit, bulk, cloning, errors,
+    alerts, audit, bulk, cloning, dead_letters, errors,
     guard::{self, Gate},
     home, job, jobs, kinds, live, messages, oidc, queues, schedules, sign_in,
     subject::Subject,
@@ -150,6 +150,19 @@ fn of_work() -> Vec<Entry> {
             Operate,
             ("error.assign", Subject::ErrorGroup),
             post(errors::assign),
+        ),
+        page("/ops/t/{tenant}/dead-letters", See, get(dead_letters::show)),
+        act(
+            "/ops/t/{tenant}/dead-letters",
+            Operate,
+            ("kind_care.set", Subject::Care),
+            post(dead_letters::set),
+        ),
+        act(
+            "/ops/t/{tenant}/dead-letters/{id}/remove",
+            Operate,
+            ("kind_care.remove", Subject::Care),
+            post(dead_letters::remove),
         ),
         page("/ops/t/{tenant}/bulk", See, get(bulk::list)),
         page("/ops/t/{tenant}/bulk/new", Operate, get(bulk::preview)),

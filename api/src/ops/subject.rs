@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use store::{
     alerts,
     bulk::{self, OperationState},
+    dead_letters,
     error_groups::Said,
     limits, messages, pauses, reads, schedules,
 };
@@ -31,6 +32,8 @@ pub(crate) enum Subject {
     Message,
     /// The group of errors that the path names.
     ErrorGroup,
+    /// Who looks after the dead letters of which kind.
+    Care,
     /// Something new, which the form describes.
     New,
 }
@@ -74,6 +77,7 @@ impl Subject {
                     .map(|message| json!({ "state": message.state, "template": message.template })),
                 Err(_) => None,
             },
+            Self::Care => Some(dead_letters::list(&app.db, tenant).await?.iter().filter_map(care).collect()),
             Self::ErrorGroup => errors::find(app, tenant, &id).await?.map(|group| {
                 json!({
                     "kind": group.kind, "code": group.code, "state": group.said().map(Said::name).unwrap_or_default(),
@@ -106,6 +110,13 @@ fn limit(standing: &limits::Standing) -> Value {
     json!({
         "name": limit.name, "queue": limit.queue, "kind": limit.kind, "key": limit.key, "concurrency": limit.concurrency,
     })
+}
+
+fn care(of: &dead_letters::DeadLetters) -> Option<Value> {
+    let (by, _) = of.said()?;
+    Some(json!({
+        "kind": of.kind, "owner": of.care.owner, "runbook": of.care.runbook, "look_after_s": of.care.look_after_s, "by": by,
+    }))
 }
 
 fn rule(rule: &alerts::Rule) -> Value {

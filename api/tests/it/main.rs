@@ -17,6 +17,7 @@ mod calendar_pings;
 mod calendars;
 mod commands;
 mod contract;
+mod dead_letters;
 mod deliveries;
 mod encryption;
 mod events;

@@ -19,6 +19,7 @@ pub mod calendars;
 pub mod cancel;
 pub mod claim;
 mod db;
+pub mod dead_letters;
 pub mod deliveries;
 pub mod enqueue;
 mod error;

@@ -237,6 +237,7 @@ async fn furnished(world: &World, client: &Client) -> Vec<(&'static str, String)
         ("job-waits", of(waits)),
         ("job-failed", of(failing[0].id)),
         ("errors", "/ops/t/acme/errors".to_owned()),
+        ("dead-letters", "/ops/t/acme/dead-letters".to_owned()),
         ("bulk-preview", "/ops/t/acme/bulk/new?action=retry&states=retryable".to_owned()),
         ("bulk-operation", format!("/ops/t/acme/bulk/{bulk}")),
         ("bulk", "/ops/t/acme/bulk".to_owned()),

@@ -13,6 +13,7 @@ mod calendar_mending;
 mod calendar_tokens;
 mod calendars;
 mod cancelling;
+mod dead_letters;
 mod digests;
 mod enqueueing;
 mod error_groups;
