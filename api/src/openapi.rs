@@ -12,11 +12,11 @@ use crate::{
     routes::{
         absences, alerts, asset_list, asset_terms, assets, attempts, batch, bookings, brand, bulk,
         calendar_conflicts, calendar_feeds, calendar_links, calendar_pings, contact_points, dead_letters,
-        deliveries, delivery_list, events, health, hooks, inbox, inbox_events, invitations, job_events, jobs,
-        keys, kinds, limits, matches, memberships, messages, notifications, offers, pages, parties, pauses,
-        preferences, promises, rankings, relations, retention, schedule_steer, schedules, slots, steer,
-        submit, templates, tenants, uploads, webhook_deliveries, webhook_endpoints, webhook_events,
-        webhook_rules, webhook_sources, why, workflows,
+        deliveries, delivery_list, events, four_eyes, health, hooks, inbox, inbox_events, invitations,
+        job_events, jobs, keys, kinds, limits, matches, memberships, messages, notifications, offers, pages,
+        parties, pauses, preferences, promises, rankings, relations, retention, schedule_steer, schedules,
+        slots, steer, submit, templates, tenants, uploads, webhook_deliveries, webhook_endpoints,
+        webhook_events, webhook_rules, webhook_sources, why, workflows,
     },
     unsubscribe,
 };
@@ -86,6 +86,7 @@ fn work() -> OpenApiRouter<AppState> {
         .routes(routes!(bulk::begin_bulk_operation, bulk::list_bulk_operations))
         .routes(routes!(bulk::get_bulk_operation))
         .routes(routes!(bulk::cancel_bulk_operation))
+        .routes(routes!(four_eyes::get_four_eyes, four_eyes::set_four_eyes, four_eyes::remove_four_eyes))
         .routes(routes!(uploads::announce_upload))
         .routes(routes!(uploads::get_upload))
         .routes(routes!(uploads::complete_upload))

@@ -168,6 +168,12 @@ fn of_work() -> Vec<Entry> {
         page("/ops/t/{tenant}/bulk/new", Operate, get(bulk::preview)),
         act("/ops/t/{tenant}/bulk", Operate, ("bulk.begin", Subject::New), post(bulk::begin)),
         page("/ops/t/{tenant}/bulk/{id}", See, get(bulk::show)),
+        act(
+            "/ops/t/{tenant}/bulk/{id}/confirm",
+            Operate,
+            ("bulk.confirm", Subject::Bulk),
+            post(bulk::confirm),
+        ),
         act("/ops/t/{tenant}/bulk/{id}/cancel", Operate, ("bulk.cancel", Subject::Bulk), post(bulk::cancel)),
         page("/ops/t/{tenant}/audit", Operate, get(audit::of_tenant)),
     ]

@@ -88,7 +88,8 @@ impl Subject {
                 Ok(id) => bulk::get(&app.db, tenant, id).await?.map(|operation| {
                     json!({
                         "state": operation.state().map(OperationState::name).unwrap_or_default(),
-                        "processed": operation.processed, "changed": operation.changed,
+                        "processed": operation.processed, "changed": operation.changed, "requested_by": operation.requested_by,
+                        "confirmed_by": operation.confirmed_by,
                     })
                 }),
                 Err(_) => None,

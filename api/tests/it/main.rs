@@ -21,6 +21,7 @@ mod dead_letters;
 mod deliveries;
 mod encryption;
 mod events;
+mod four_eyes;
 mod hostile;
 mod idempotency;
 mod inbox_events;

@@ -19,6 +19,7 @@ mod enqueueing;
 mod error_groups;
 mod fleet;
 mod forgetting;
+mod four_eyes;
 mod graves;
 mod history;
 mod invitations;

@@ -190,6 +190,7 @@ fn people_of(tenant: TenantId) -> String {
                  values ('{id}', now(), 'x', 'x', 0, 0, 0, '{{}}', '{{}}');
              insert into dead_letter (tenant_id, job_id, kind, died_at) values ('{id}', '{id}', 'x', now());
              insert into kind_care (tenant_id, kind, owner, updated_by) values ('{id}', 'x', 'x', 'x');
+             insert into four_eyes (tenant_id, more_than, updated_by) values ('{id}', 1, 'x');
              insert into error_group (tenant_id, kind, code, first_at, last_at) values ('{id}', 'x', 'x', now(), now());
              insert into follow_up (tenant_id, parent_id, child_id) values ('{id}', '{id}', '{id}');
              insert into saved_view (tenant_id, user_id, name, query) values ('{id}', '{id}', 'x', 'x');
