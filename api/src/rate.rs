@@ -64,9 +64,9 @@ impl<Who: Eq + Hash> Rates<Who> {
     }
 
     /// What `who` would find at `now`. Takes nothing.
-    pub(crate) fn look(&self, who: Who, now: Instant) -> Allowance {
+    pub(crate) fn look(&self, who: &Who, now: Instant) -> Allowance {
         let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let tokens = buckets.get(&who).map_or(self.requests_max, |bucket| self.filled(bucket, now));
+        let tokens = buckets.get(who).map_or(self.requests_max, |bucket| self.filled(bucket, now));
         self.allowance(tokens, tokens >= 1.0)
     }
 
@@ -120,8 +120,8 @@ mod tests {
         assert!(rates.take(tenant, start + Duration::from_millis(501)).allowed);
         assert!(!rates.take(tenant, start + Duration::from_millis(502)).allowed);
         assert!(rates.take(TenantId::new(), start).allowed, "another tenant has its own bucket");
-        assert_eq!(rates.look(tenant, start + Duration::from_mins(1)).left, 10, "looking takes nothing");
+        assert_eq!(rates.look(&tenant, start + Duration::from_mins(1)).left, 10, "looking takes nothing");
         assert_eq!(rates.take(tenant, start + Duration::from_mins(1)).left, 9);
-        assert_eq!((rates.look(TenantId::new(), start).left, rates.requests_max()), (10, 10));
+        assert_eq!((rates.look(&TenantId::new(), start).left, rates.requests_max()), (10, 10));
     }
 }

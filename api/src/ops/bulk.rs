@@ -10,7 +10,7 @@ use axum::{
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::bulk::{self, Confirmed, Operation, OperationState};
+use store::bulk::{self, Confirmation, Operation, OperationState};
 
 use super::{
     access::Right,
@@ -160,12 +160,12 @@ pub(super) async fn confirm(
     Path((slug, id)): Path<(String, String)>,
 ) -> Result<Redirect, Problem> {
     match bulk::confirm(&app.db, visit.tenant()?, read(&id)?, &visit.email).await? {
-        Confirmed::Now => Ok(Redirect::to(&format!("/ops/t/{slug}/bulk/{id}"))),
-        Confirmed::SamePerson => {
+        Confirmation::Now => Ok(Redirect::to(&format!("/ops/t/{slug}/bulk/{id}"))),
+        Confirmation::SamePerson => {
             Err(Problem::new(Code::NotAllowed, "you asked for it yourself; somebody else has to say yes"))
         }
-        Confirmed::NotWaiting => Err(Problem::new(Code::TooLate, format!("{id} waits for nobody"))),
-        Confirmed::NotFound => Err(Problem::not_found("bulk operation")),
+        Confirmation::NotWaiting => Err(Problem::new(Code::TooLate, format!("{id} waits for nobody"))),
+        Confirmation::NotFound => Err(Problem::not_found("bulk operation")),
     }
 }
 

@@ -59,7 +59,7 @@ fn in_a_time(quota: &Quota) -> Markup {
 
 /// How many requests the tenant may make.
 pub(super) fn requests(app: &AppState, tenant: TenantId) -> Markup {
-    let rate = app.rates.look(tenant, Instant::now());
+    let rate = app.rates.look(&tenant, Instant::now());
     html! {
         p.soft {
             "Requests to this api process: " (words::count(rate.left as i64)) " left of " (words::count(app.rates.requests_max() as i64))

@@ -46,7 +46,7 @@ async fn a_second_person_lets_it_begin() {
     assert_eq!(rule(&app, json!(2)).await.status, StatusCode::OK);
     let (_, preview) = ann.page("/ops/t/acme/bulk/new?action=discard&states=available").await;
     assert!(preview.contains("once a second person has said yes"), "{preview}");
-    let (_, preview) = ann.page("/ops/t/acme/bulk/new?action=reprioritise&states=available").await;
+    let (_, preview) = ann.page("/ops/t/acme/bulk/new?action=retry&states=scheduled").await;
     assert!(!preview.contains("second person"), "{preview}");
     let form = [("action", "discard"), ("states", "available"), ("count", "3"), ("key", "k-1")];
     let (status, path) = ann.post("/ops/t/acme/bulk", &form).await;

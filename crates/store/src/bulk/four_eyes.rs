@@ -77,7 +77,7 @@ pub async fn want_no_more(db: &Db, tenant: TenantId) -> Result<bool, StoreError>
 
 /// What became of the wish to let an operation begin.
 #[derive(Debug, Clone)]
-pub enum Confirmed {
+pub enum Confirmation {
     /// It begins.
     Now,
     /// Whoever asked for it cannot be the second person.
@@ -97,7 +97,7 @@ pub async fn confirm(
     tenant: TenantId,
     operation: BulkOperationId,
     by: &str,
-) -> Result<Confirmed, StoreError> {
+) -> Result<Confirmation, StoreError> {
     let mut tx = db.tenant(tenant).await?;
     let sql = format!(
         "update bulk_operation set state = 'running', confirmed_by = $3, confirmed_at = clock_timestamp(),
@@ -112,14 +112,14 @@ pub async fn confirm(
         .await
         .or_failed("confirm a bulk operation")?;
     if confirmed.is_none() {
-        let Some(found) = get_in(&mut tx, tenant, operation).await? else { return Ok(Confirmed::NotFound) };
+        let Some(found) = get_in(&mut tx, tenant, operation).await? else { return Ok(Confirmation::NotFound) };
         let waits = found.state()? == OperationState::Waiting;
-        return Ok(if waits { Confirmed::SamePerson } else { Confirmed::NotWaiting });
+        return Ok(if waits { Confirmation::SamePerson } else { Confirmation::NotWaiting });
     }
     sqlx::query("select pg_notify('crewline_bulk', '')")
         .execute(&mut *tx)
         .await
         .or_failed("call for somebody to do a bulk operation")?;
     commit(tx, "confirm a bulk operation").await?;
-    Ok(Confirmed::Now)
+    Ok(Confirmation::Now)
 }

@@ -14,6 +14,6 @@ mod walk;
 
 pub use asking::{Begun, COUNT_MAX, Cancelled, Expected, begin, cancel, get, list, preview};
 pub use batch::{Stepped, step};
-pub use four_eyes::{Confirmed, FourEyes, confirm, want, want_no_more, wanted};
+pub use four_eyes::{Confirmation, FourEyes, confirm, want, want_no_more, wanted};
 pub use record::{Action, Filter, Operation, OperationState, Wanted};
 pub use walk::{Counted, Preview};

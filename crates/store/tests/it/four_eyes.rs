@@ -1,7 +1,7 @@
 //! Operations that throw away many jobs and wait for a second person.
 
 use jobs::State;
-use store::bulk::{self, Action, Begun, Cancelled, Confirmed, OperationState};
+use store::bulk::{self, Action, Begun, Cancelled, Confirmation, OperationState};
 
 use crate::{
     bulk::{in_states, wanted},
@@ -22,11 +22,11 @@ async fn what_throws_away_many_waits_for_somebody_else() {
 
     let other = world.tenant("other").await;
     let confirm = async |tenant, by| bulk::confirm(&world.api, tenant, id, by).await.unwrap();
-    assert!(matches!(confirm(other, "ann@acme.test").await, Confirmed::NotFound));
-    assert!(matches!(confirm(world.tenant, BY).await, Confirmed::SamePerson));
+    assert!(matches!(confirm(other, "ann@acme.test").await, Confirmation::NotFound));
+    assert!(matches!(confirm(world.tenant, BY).await, Confirmation::SamePerson));
     assert_eq!(world.operation(id).await.state().unwrap(), OperationState::Waiting);
-    assert!(matches!(confirm(world.tenant, "ann@acme.test").await, Confirmed::Now));
-    assert!(matches!(confirm(world.tenant, "bob@acme.test").await, Confirmed::NotWaiting));
+    assert!(matches!(confirm(world.tenant, "ann@acme.test").await, Confirmation::Now));
+    assert!(matches!(confirm(world.tenant, "bob@acme.test").await, Confirmation::NotWaiting));
     assert_eq!(world.finish(id).await, [3, 3, 0, 0]);
     let done = world.operation(id).await;
     assert_eq!((done.confirmed_by.as_deref(), done.confirmed_at.is_some()), (Some("ann@acme.test"), true));
@@ -63,6 +63,6 @@ async fn what_waits_counts_among_those_at_once_and_can_be_stopped() {
     let stopped = bulk::cancel(&world.api, world.tenant, first, BY).await.unwrap();
     assert!(matches!(stopped, Cancelled::Now(_)));
     let confirmed = bulk::confirm(&world.api, world.tenant, first, "ann@acme.test").await.unwrap();
-    assert!(matches!(confirmed, Confirmed::NotWaiting), "stopped is stopped");
+    assert!(matches!(confirmed, Confirmation::NotWaiting), "stopped is stopped");
     world.begin(&cancel).await;
 }

@@ -53,9 +53,7 @@ async fn what_is_left_is_told_of_every_limit_that_holds() {
     );
     assert!(all.whole_installation && all.places_left() == Some(8));
 
-    for job in &held {
-        assert!(world.settle(job, done()).await);
-    }
+    assert_eq!(world.settle_all(&held, &done()).await, 2);
     let found = left(&world).await;
     assert_eq!((found[0].places_left(), found[0].tokens_left()), (Some(3), Some(3)), "a rate stays used");
     let other = world.tenant("other").await;
