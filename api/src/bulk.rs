@@ -172,7 +172,7 @@ pub(crate) struct BulkResource {
     /// The priority they get.
     #[serde(skip_serializing_if = "Option::is_none")]
     priority: Option<i16>,
-    /// `running`, `completed`, `cancelled` or `failed`.
+    /// `waiting` (for a second person), `running`, `completed`, `cancelled` or `failed`.
     pub(crate) state: &'static str,
     /// The API key that asked.
     requested_by: String,
@@ -210,6 +210,12 @@ pub(crate) struct BulkResource {
     /// The API key that stopped it.
     #[serde(skip_serializing_if = "Option::is_none")]
     cancelled_by: Option<String>,
+    /// The second person, where one was needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confirmed_by: Option<String>,
+    /// When they said yes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confirmed_at: Option<DateTime<Utc>>,
     /// Why it failed: `code` and `message`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -253,6 +259,8 @@ impl BulkResource {
             finished_at: operation.finished_at,
             cancel_requested_at: operation.cancel_requested_at,
             cancelled_by: operation.cancelled_by.clone(),
+            confirmed_by: operation.confirmed_by.clone(),
+            confirmed_at: operation.confirmed_at,
             error: operation.error.as_ref().and_then(|problem| serde_json::to_value(&problem.0).ok()),
         })
     }

@@ -178,7 +178,9 @@ impl<T: FromStr, S: Send + Sync> FromRequestParts<S> for Id<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let text =
             Path::<String>::from_request_parts(parts, state).await.map_err(|_| Problem::not_found("id"))?;
-        text.0.parse().map(Self).map_err(|_| Problem::not_found("id"))
+        // A NUL is in no id, and in no text that the database knows.
+        let plain = Some(text.0).filter(|text| !text.contains('\0'));
+        plain.and_then(|text| text.parse().ok()).map(Self).ok_or_else(|| Problem::not_found("id"))
     }
 }
 

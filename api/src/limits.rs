@@ -314,6 +314,8 @@ pub(crate) const OPS_REQUESTS_MAX: u32 = 1_200;
 pub(crate) const OPS_STREAMS_MAX: usize = 30;
 /// Shares of tenants on one page.
 pub(crate) const OPS_SHARES_MAX: i32 = 500;
+/// Versions of the program on one page.
+pub(crate) const OPS_VERSIONS_MAX: i32 = 20;
 /// Arguments that are edited in a form, which has to fit with every character escaped.
 pub(crate) const CLONE_ARGS_BYTES_MAX: usize = 8 * 1024;
 /// Refusals of one person that are written down in [`OPS_WINDOW_S`]; past them they have to wait.
@@ -328,6 +330,14 @@ pub(crate) const WORDS_CHARS_MAX: usize = 200;
 pub(crate) const OPS_ROWS_MAX: i64 = 50;
 /// Minutes for which a share is weighed otherwise: a week.
 pub(crate) const WEIGHT_MINUTES_MAX: i32 = 10_080;
+/// Of who looks after the dead letters of a kind: characters of whom to ask, bytes of a runbook's address.
+pub(crate) const CARE_OWNER_CHARS_MAX: usize = 200;
+pub(crate) const CARE_RUNBOOK_BYTES_MAX: usize = 500;
+/// Seconds within which a dead letter is to be looked after: a minute to 30 days.
+pub(crate) const LOOK_AFTER_S_MIN: i32 = 60;
+pub(crate) const LOOK_AFTER_S_MAX: i32 = 2_592_000;
+/// Characters of why somebody says something of a group of errors.
+pub(crate) const ERROR_NOTE_CHARS_MAX: usize = 500;
 /// Views of a tenant that somebody keeps, and characters of the name of one.
 pub(crate) const VIEWS_MAX: i64 = 30;
 pub(crate) const VIEW_NAME_CHARS_MAX: usize = 63;

@@ -11,12 +11,12 @@ use crate::{
     request,
     routes::{
         absences, alerts, asset_list, asset_terms, assets, attempts, batch, bookings, brand, bulk,
-        calendar_conflicts, calendar_feeds, calendar_links, calendar_pings, contact_points, deliveries,
-        delivery_list, events, health, hooks, inbox, inbox_events, invitations, job_events, jobs, keys,
-        kinds, limits, matches, memberships, messages, notifications, offers, pages, parties, pauses,
-        preferences, promises, rankings, relations, retention, schedule_steer, schedules, slots, steer,
-        submit, templates, tenants, uploads, webhook_deliveries, webhook_endpoints, webhook_events,
-        webhook_rules, webhook_sources, why, workflows,
+        calendar_conflicts, calendar_feeds, calendar_links, calendar_pings, contact_points, dead_letters,
+        deliveries, delivery_list, events, four_eyes, health, hooks, inbox, inbox_events, invitations,
+        job_events, jobs, keys, kinds, limits, matches, memberships, messages, notifications, offers, pages,
+        parties, pauses, preferences, promises, rankings, relations, retention, schedule_steer, schedules,
+        slots, steer, submit, templates, tenants, uploads, webhook_deliveries, webhook_endpoints,
+        webhook_events, webhook_rules, webhook_sources, why, workflows,
     },
     unsubscribe,
 };
@@ -70,6 +70,8 @@ fn work() -> OpenApiRouter<AppState> {
         .routes(routes!(pauses::pause, pauses::list_pauses))
         .routes(routes!(pauses::resume))
         .routes(routes!(promises::list_promises))
+        .routes(routes!(dead_letters::list_dead_letters))
+        .routes(routes!(dead_letters::set_kind_care, dead_letters::remove_kind_care))
         .routes(routes!(schedules::create_schedule, schedules::list_schedules))
         .routes(routes!(schedules::preview_schedule))
         .routes(routes!(schedules::get_schedule, schedules::change_schedule, schedules::remove_schedule))
@@ -84,6 +86,7 @@ fn work() -> OpenApiRouter<AppState> {
         .routes(routes!(bulk::begin_bulk_operation, bulk::list_bulk_operations))
         .routes(routes!(bulk::get_bulk_operation))
         .routes(routes!(bulk::cancel_bulk_operation))
+        .routes(routes!(four_eyes::get_four_eyes, four_eyes::set_four_eyes, four_eyes::remove_four_eyes))
         .routes(routes!(uploads::announce_upload))
         .routes(routes!(uploads::get_upload))
         .routes(routes!(uploads::complete_upload))

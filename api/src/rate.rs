@@ -54,19 +54,39 @@ impl<Who: Eq + Hash> Rates<Who> {
     pub(crate) fn take(&self, who: Who, now: Instant) -> Allowance {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let bucket = buckets.entry(who).or_insert(Bucket { tokens: self.requests_max, filled_at: now });
-        let waited_s = now.saturating_duration_since(bucket.filled_at).as_secs_f64();
-        bucket.tokens = (bucket.tokens + waited_s * self.per_second).min(self.requests_max);
+        bucket.tokens = self.filled(bucket, now);
         bucket.filled_at = now;
         let allowed = bucket.tokens >= 1.0;
         if allowed {
             bucket.tokens -= 1.0;
         }
+        self.allowance(bucket.tokens, allowed)
+    }
+
+    /// What `who` would find at `now`. Takes nothing.
+    pub(crate) fn look(&self, who: &Who, now: Instant) -> Allowance {
+        let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let tokens = buckets.get(who).map_or(self.requests_max, |bucket| self.filled(bucket, now));
+        self.allowance(tokens, tokens >= 1.0)
+    }
+
+    /// Tokens of a bucket that is full.
+    pub(crate) fn requests_max(&self) -> u64 {
+        self.requests_max as u64
+    }
+
+    fn filled(&self, bucket: &Bucket, now: Instant) -> f64 {
+        let waited_s = now.saturating_duration_since(bucket.filled_at).as_secs_f64();
+        (bucket.tokens + waited_s * self.per_second).min(self.requests_max)
+    }
+
+    fn allowance(&self, tokens: f64, allowed: bool) -> Allowance {
         let seconds_for = |tokens: f64| (tokens / self.per_second).ceil() as u64;
         Allowance {
             allowed,
-            left: bucket.tokens as u64,
-            full_in_s: seconds_for(self.requests_max - bucket.tokens),
-            next_in_s: seconds_for((1.0 - bucket.tokens).max(0.0)).max(1),
+            left: tokens as u64,
+            full_in_s: seconds_for(self.requests_max - tokens),
+            next_in_s: seconds_for((1.0 - tokens).max(0.0)).max(1),
         }
     }
 
@@ -100,6 +120,8 @@ mod tests {
         assert!(rates.take(tenant, start + Duration::from_millis(501)).allowed);
         assert!(!rates.take(tenant, start + Duration::from_millis(502)).allowed);
         assert!(rates.take(TenantId::new(), start).allowed, "another tenant has its own bucket");
+        assert_eq!(rates.look(&tenant, start + Duration::from_mins(1)).left, 10, "looking takes nothing");
         assert_eq!(rates.take(tenant, start + Duration::from_mins(1)).left, 9);
+        assert_eq!((rates.look(&TenantId::new(), start).left, rates.requests_max()), (10, 10));
     }
 }

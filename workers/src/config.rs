@@ -67,6 +67,9 @@ pub struct RunArgs {
     /// How long running jobs may go on after the signal to stop, in seconds; then they are handed back
     #[arg(long, env = "CREWLINE_GRACE_S", default_value_t = 25, value_parser = clap::value_parser!(u64).range(0..=3_600))]
     pub grace_s: u64,
+    /// What this build is called, such as a commit or the tag of an image; shown behind the version
+    #[arg(long, env = "CREWLINE_BUILD", value_parser = build)]
+    pub build: Option<String>,
     /// Days that finished jobs, attempts and log lines are kept
     #[arg(long, env = "CREWLINE_HISTORY_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_650))]
     pub history_days: u32,
@@ -148,6 +151,8 @@ pub struct RunArgs {
 const SMALL_SLOTS: usize = 256;
 /// Most slots of one queue in one process.
 const SLOTS_MAX: usize = 4_096;
+/// Characters of what a build is called.
+const BUILD_CHARS_MAX: usize = 100;
 
 impl RunArgs {
     /// Slots of each queue listened to.
@@ -164,6 +169,12 @@ impl RunArgs {
     /// How long a lease lasts.
     pub fn lease(&self) -> Duration {
         Duration::from_millis(self.lease_ms)
+    }
+
+    /// What the process was built from, as people tell versions apart.
+    pub fn version(&self) -> String {
+        let version = env!("CARGO_PKG_VERSION");
+        self.build.as_ref().map_or_else(|| version.to_owned(), |build| format!("{version}+{build}"))
     }
 
     /// What the process is told to suffer; nothing in a production build.
@@ -211,6 +222,12 @@ fn concurrency(text: &str) -> Result<(Queue, usize), String> {
 fn version(text: &str) -> Result<(String, u16), String> {
     let (kind, version) = text.split_once('=').ok_or("write kind=version, such as probe.work=1")?;
     Ok((kind.to_owned(), version.parse().map_err(|_| "a version is a number")?))
+}
+
+fn build(text: &str) -> Result<String, String> {
+    let fits =
+        (1..=BUILD_CHARS_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits { Ok(text.to_owned()) } else { Err(format!("1 to {BUILD_CHARS_MAX} visible ASCII characters")) }
 }
 
 fn namespace(text: &str) -> Result<String, String> {

@@ -29,7 +29,7 @@ use crate::{
         abandoned, alerts, bounces, bulk, calendars,
         door::Door,
         fan_out, film_parts, forgotten_scans, graves, housekeeper, leases, old_scans, parking, payloads,
-        presence,
+        presence::{self, Myself},
         quarantine::{Parent, Quarantine},
         release::Release,
         rescuer, resealing, retention, scheduler, stranded, summing,
@@ -155,8 +155,7 @@ impl Core {
 
 /// Unique for every start: a name that comes back could be taken for the process that died.
 fn fresh_name() -> String {
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    format!("{host}-{}-{:08x}", std::process::id(), rand::random::<u32>())
+    format!("{}-{}-{:08x}", presence::host(), std::process::id(), rand::random::<u32>())
 }
 
 /// Works until `stop`, then drains.
@@ -212,7 +211,8 @@ pub async fn run(
     services.spawn(release.run(stop.clone()));
     maintain(&core, &args, &services, &stop)?;
     let listens_to = args.slots().into_iter().collect();
-    services.spawn(presence::run(core.deps.db.clone(), core.worker.clone(), listens_to, stop.clone()));
+    let myself = Myself { worker: core.worker.clone(), version: args.version(), listens_to };
+    services.spawn(presence::run(core.deps.db.clone(), myself, stop.clone()));
     answer_health(&args, &core, ring, loops, claims, prometheus, &services, &stop).await?;
 
     tracing::info!(worker.name = %core.worker, queues = ?args.slots(), "Working");

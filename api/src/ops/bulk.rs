@@ -10,7 +10,7 @@ use axum::{
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::bulk::{self, Operation, OperationState};
+use store::bulk::{self, Confirmation, Operation, OperationState};
 
 use super::{
     access::Right,
@@ -25,7 +25,7 @@ use crate::{
     bulk::BulkBody,
     extract::{Id, Json, typed},
     limits::OPS_ROWS_MAX,
-    problem::{FieldError, Problem},
+    problem::{Code, FieldError, Problem},
     routes::bulk as endpoint,
 };
 
@@ -82,6 +82,8 @@ pub(super) async fn preview(
     let place = visit.here()?;
     let (wanted, _) = asked.body(None)?.check().map_err(Problem::invalid)?;
     let preview = bulk::preview(&app.db, place.id, &wanted.filter).await?;
+    let four_eyes = if wanted.action.throws_away() { bulk::wanted(&app.db, place.id).await? } else { None };
+    let waits = four_eyes.filter(|four_eyes| preview.count > four_eyes.more_than || !preview.is_exact);
     let base = format!("/ops/t/{}", place.slug);
     let many = format!("{}{}", words::count(preview.count), if preview.is_exact { "" } else { " or more" });
     let body = html! {
@@ -98,6 +100,7 @@ pub(super) async fn preview(
                 }
                 button { (verb(&asked.action)) " " (many) }
             }
+            @if let Some(four_eyes) = waits { p.soft { "More than " (words::count(four_eyes.more_than)) " jobs: it begins once a second person has said yes." } }
             h2 { @if preview.is_exact { "The newest of them" } @else { "Some of them" } }
             (jobs::table(&format!("{base}/jobs"), &preview.sample)?)
         }
@@ -150,6 +153,22 @@ pub(super) async fn begin(
     Ok(Redirect::to(&format!("/ops/t/{}/bulk/{id}", visit.here()?.slug)))
 }
 
+/// Lets one begin that waits for a second person.
+pub(super) async fn confirm(
+    State(app): State<AppState>,
+    visit: Visit,
+    Path((slug, id)): Path<(String, String)>,
+) -> Result<Redirect, Problem> {
+    match bulk::confirm(&app.db, visit.tenant()?, read(&id)?, &visit.email).await? {
+        Confirmation::Now => Ok(Redirect::to(&format!("/ops/t/{slug}/bulk/{id}"))),
+        Confirmation::SamePerson => {
+            Err(Problem::new(Code::NotAllowed, "you asked for it yourself; somebody else has to say yes"))
+        }
+        Confirmation::NotWaiting => Err(Problem::new(Code::TooLate, format!("{id} waits for nobody"))),
+        Confirmation::NotFound => Err(Problem::not_found("bulk operation")),
+    }
+}
+
 /// Stops one.
 pub(super) async fn cancel(
     State(app): State<AppState>,
@@ -172,10 +191,12 @@ pub(super) async fn show(
 ) -> Result<Response, Problem> {
     let found = bulk::get(&app.db, visit.tenant()?, read(&id)?).await?;
     let operation = found.ok_or_else(|| Problem::not_found("bulk operation"))?;
-    let is_running = operation.state()? == OperationState::Running;
+    let waits = operation.state()? == OperationState::Waiting;
+    let is_running = waits || operation.state()? == OperationState::Running;
     let body = html! {
         div #operation data-live {
             p.head { (state(operation.state()?.name())) " " code.id { (id) } }
+            @if waits { (second_person(&visit, &format!("/ops/t/{slug}/bulk/{id}"), &operation)) }
             (progress(&operation)?)
             dl.facts {
                 div { dt { "Fitted" } dd { (words::count(operation.matched)) @if !operation.matched_exactly { " or more" } } }
@@ -183,6 +204,7 @@ pub(super) async fn show(
                 div { dt { "Left alone" } dd { (words::count(operation.skipped)) } }
                 div { dt { "Unreadable" } dd { (words::count(operation.failed)) } }
                 div { dt { "Asked for" } dd { (words::when(operation.created_at)) " by " (operation.requested_by) } }
+                @if let Some((by, at)) = operation.confirmed_by.as_ref().zip(operation.confirmed_at) { div { dt { "Confirmed" } dd { (words::when(at)) " by " (by) } } }
                 @if let Some(by) = &operation.cancelled_by { div { dt { "Stopped by" } dd { (by) } } }
             }
             @if is_running && visit.may(Right::Operate) { (layout::action(&visit, &format!("/ops/t/{slug}/bulk/{id}/cancel"), "Stop")) }
@@ -194,6 +216,17 @@ pub(super) async fn show(
     let page = Page::live(&visit, "/bulk", &title, body);
     Ok(Page { live: page.live.filter(|_| is_running), ..Page::new(&visit, "/bulk", &title, page.body) }
         .into_response())
+}
+
+/// What is left to be done before it begins, and by whom.
+fn second_person(visit: &Visit, path: &str, operation: &Operation) -> Markup {
+    html! {
+        section.why aria-label="A second person" {
+            p { strong { "It has not begun." } " So many jobs are thrown away only once a second person has said yes." }
+            @if visit.email == operation.requested_by { p { "You asked for it, so somebody else has to." } }
+            @else if visit.may(Right::Operate) { (layout::action(visit, &format!("{path}/confirm"), "Let it begin")) }
+        }
+    }
 }
 
 fn progress(operation: &Operation) -> Result<Markup, Problem> {

@@ -42,11 +42,13 @@ pub(super) fn sparkline(counts: &[i64], what: &str) -> Markup {
 }
 
 /// The middle, the 95th and the 99th of a hundred, as far as a histogram tells.
-pub(super) fn percentiles<'a>(histograms: impl Iterator<Item = &'a Vec<i32>>) -> Option<[TimeDelta; 3]> {
+pub(super) fn percentiles<'a, N: Copy + Into<i64> + 'a>(
+    histograms: impl Iterator<Item = &'a Vec<N>>,
+) -> Option<[TimeDelta; 3]> {
     let mut sums = [0_i64; HISTOGRAM_STEPS_MS.len() + 1];
     for histogram in histograms {
         for (sum, count) in sums.iter_mut().zip(histogram) {
-            *sum += i64::from(*count);
+            *sum += (*count).into();
         }
     }
     let all: i64 = sums.iter().sum();
@@ -89,12 +91,12 @@ mod tests {
 
     #[test]
     fn percentiles_lie_in_their_places() {
-        let mut histogram = vec![0; 16];
+        let mut histogram = vec![0_i64; 16];
         (histogram[0], histogram[6]) = (90, 10);
         let [p50, p95, p99] = percentiles([&histogram].into_iter()).unwrap();
         assert!((4..=6).contains(&p50.num_milliseconds()), "{p50}");
         assert!((500..1_000).contains(&p95.num_milliseconds()) && p99 > p95, "{p95} {p99}");
-        assert!(percentiles([&vec![0; 16]].into_iter()).is_none());
+        assert!(percentiles([&vec![0_i32; 16]].into_iter()).is_none());
     }
 
     #[test]

@@ -1,55 +1,234 @@
-//! What fails, grouped by what it looks like.
+//! What fails, grouped by what it looks like, and what people say of it.
 
+use ::jobs::{TenantId, UserId};
 use axum::{
-    extract::State,
-    response::{IntoResponse, Response},
+    Form,
+    extract::{Path, State},
+    response::{IntoResponse, Redirect, Response},
 };
 use chrono::{TimeDelta, Utc};
-use maud::html;
-use store::observing::{self, FAILURES_LOOKED_AT_MAX, Failures};
+use maud::{Markup, html};
+use serde::Deserialize;
+use store::error_groups::{self, ErrorGroup, FAILURES_LOOKED_AT_MAX, Said, Steering};
 
-use super::{access::Right, guard::Visit, layout::Page, words};
-use crate::{AppState, problem::Problem};
+use super::{
+    access::Right,
+    guard::{Visit, digest},
+    layout::{Page, state, token},
+    words,
+};
+use crate::{
+    AppState,
+    limits::ERROR_NOTE_CHARS_MAX,
+    problem::{FieldError, Problem},
+};
 
 /// How far back one looks.
 const LOOK_BACK: TimeDelta = TimeDelta::days(7);
+/// Bytes of a hash that tell groups apart.
+const FINGERPRINT_BYTES: usize = 8;
+
+/// What a group is called in addresses.
+fn fingerprint(group: &ErrorGroup) -> String {
+    hex::encode(&digest(&["errors that look alike", &group.kind, &group.code])[..FINGERPRINT_BYTES])
+}
+
+/// The group of a tenant that is called so, if it failed lately.
+pub(super) async fn find(app: &AppState, tenant: TenantId, id: &str) -> Result<Option<ErrorGroup>, Problem> {
+    let groups = error_groups::list(&app.db, tenant, Utc::now() - LOOK_BACK).await?;
+    Ok(groups.into_iter().find(|group| fingerprint(group) == id))
+}
+
+async fn found(app: &AppState, visit: &Visit, id: &str) -> Result<ErrorGroup, Problem> {
+    find(app, visit.tenant()?, id).await?.ok_or_else(|| Problem::not_found("group of errors"))
+}
+
+/// How a group stands, in one word.
+fn standing(group: &ErrorGroup) -> Result<&'static str, Problem> {
+    Ok(if group.is_back() { "regressed" } else { group.said()?.name() })
+}
 
 /// The page.
-pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Response, Problem> {
+pub(super) async fn list(State(app): State<AppState>, visit: Visit) -> Result<Response, Problem> {
     let place = visit.here()?;
-    let groups = observing::failures(&app.db, place.id, Utc::now() - LOOK_BACK).await?;
-    let looked_at: i64 = groups.iter().map(|group| group.failures).sum();
+    let groups = error_groups::list(&app.db, place.id, Utc::now() - LOOK_BACK).await?;
+    let looked_at: i64 = groups.iter().map(|group| group.lately).sum();
     let base = format!("/ops/t/{}", place.slug);
+    let groups = groups.iter().map(|group| Ok((group, standing(group)?)));
+    let groups = groups.collect::<Result<Vec<_>, Problem>>()?;
+    let (open, settled): (Vec<_>, Vec<_>) =
+        groups.into_iter().partition(|(_, is)| ["open", "regressed"].contains(is));
     let body = html! {
         div #errors data-live {
-            @if groups.is_empty() { p.calm { "✓ Nothing has failed in " (words::span(LOOK_BACK)) "." } }
-            @if looked_at >= i64::from(FAILURES_LOOKED_AT_MAX) { p.soft { "Among the latest " (words::count(looked_at)) " failures." } }
-            @if !groups.is_empty() {
-                table {
-                    thead { tr { th { "What" } th.number { "Failures" } th.number { "Given up" } th { "Latest" } th.wide { "First" } th { "" } } }
-                    tbody { @for group in &groups {
-                        tr {
-                            td.cut { strong { (group.kind) } " " code { (group.code.as_deref().unwrap_or("error")) } div.soft { (group.message.as_deref().unwrap_or_default()) } }
-                            td.number { (words::count(group.failures)) }
-                            td.number { (words::count(group.given_up)) }
-                            td { a href={ (base) "/jobs/" (group.last_job()) } { (words::when(group.last_at)) } }
-                            td.wide { (words::when(group.first_at)) }
-                            td { @if visit.may(Right::Operate) && group.given_up > 0 && group.code.is_some() { a href=(retry(&base, group)) { "Retry all " (words::count(group.given_up)) } } }
-                        }
-                    } }
-                }
-            }
+            @if open.is_empty() { p.calm { "✓ Nothing has failed in " (words::span(LOOK_BACK)) @if !settled.is_empty() { " that is to be looked at" } "." } }
+            @if looked_at >= i64::from(FAILURES_LOOKED_AT_MAX) { p.soft { "Among the latest " (words::count(looked_at)) " failures, and what else is known." } }
+            @if !open.is_empty() { (table(&visit, &base, &open)) }
+            @if !settled.is_empty() { h2 { "Ignored and resolved" } (table(&visit, &base, &settled)) }
         }
     };
     Ok(Page::live(&visit, "/errors", "Errors", body).into_response())
 }
 
-/// To where everything is retried that was given up with this error.
-fn retry(base: &str, group: &Failures) -> String {
-    let mut query = form_urlencoded::Serializer::new(format!("{base}/bulk/new?"));
-    query.append_pair("action", "retry").append_pair("states", "discarded").append_pair("kind", &group.kind);
-    if let Some(code) = &group.code {
-        query.append_pair("error_code", code);
+fn table(visit: &Visit, base: &str, groups: &[(&ErrorGroup, &str)]) -> Markup {
+    html! {
+        table {
+            thead { tr { th { "What" } th.number { "Failures" } th.number.wide { "Given up" } th { "Latest" } th.wide { "First" } th { "" } } }
+            tbody { @for (group, is) in groups {
+                tr {
+                    td.cut {
+                        a href={ (base) "/errors/" (fingerprint(group)) } { strong { (group.kind) } " " code { (group.code) } }
+                        @if *is != "open" { " " (state(is)) }
+                        div.soft { (group.message.as_deref().unwrap_or_default()) }
+                        @if let Some(who) = &group.assignee { div.soft { "with " (who) } }
+                    }
+                    td.number { (words::count(group.failures)) }
+                    td.number.wide { (words::count(group.given_up)) }
+                    td { (latest(base, group)) }
+                    td.wide { (first(group)) }
+                    td { @if visit.may(Right::Operate) && group.given_up > 0 { a href=(retry(base, group)) { "Retry all " (words::count(group.given_up)) } } }
+                }
+            } }
+        }
     }
+}
+
+fn latest(base: &str, group: &ErrorGroup) -> Markup {
+    html! {
+        @match group.last_job() {
+            Some(job) => a href={ (base) "/jobs/" (job) } { (words::when(group.last_at)) },
+            None => (words::when(group.last_at)),
+        }
+    }
+}
+
+/// Since when, and with what it came.
+fn first(group: &ErrorGroup) -> Markup {
+    html! { (words::when(group.first_at)) @if let Some(version) = &group.came_with { div.soft { "under " (version) } } }
+}
+
+/// To where everything is retried that was given up with this error.
+fn retry(base: &str, group: &ErrorGroup) -> String {
+    let mut query = form_urlencoded::Serializer::new(format!("{base}/bulk/new?"));
+    query.append_pair("action", "retry").append_pair("states", "discarded");
+    query.append_pair("kind", &group.kind).append_pair("error_code", &group.code);
     query.finish()
+}
+
+/// One group.
+pub(super) async fn show(
+    State(app): State<AppState>,
+    visit: Visit,
+    Path((slug, id)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let group = found(&app, &visit, &id).await?;
+    let is = standing(&group)?;
+    let (base, operates) = (format!("/ops/t/{slug}"), visit.may(Right::Operate));
+    let steering =
+        if operates { error_groups::operators(&app.db, visit.tenant()?).await? } else { Vec::new() };
+    let title = format!("{} {}", group.kind, group.code);
+    let body = html! {
+        p.head { (state(is)) " " (group.message.as_deref().unwrap_or_default()) }
+        @if let Some((by, at)) = group.said_by.as_ref().zip(group.said_at) {
+            p.soft { (group.said()?.name()) " by " (by) " " (words::when(at)) @if let Some(note) = &group.note { ": " (note) } }
+        }
+        dl.facts {
+            div { dt { "Failures" } dd { (words::count(group.failures)) } }
+            div { dt { "Given up lately" } dd { (words::count(group.given_up)) } }
+            div { dt { "First" } dd { (first(&group)) } }
+            div { dt { "Latest" } dd { (latest(&base, &group)) } }
+            div { dt { "With" } dd { (group.assignee.as_deref().unwrap_or("nobody")) } }
+        }
+        @if operates && group.given_up > 0 { p { a href=(retry(&base, &group)) { "Retry all " (words::count(group.given_up)) } } }
+        @if operates { (say_form(&visit, &base, &id, group.said()?)) (assign_form(&visit, &base, &id, &group, &steering)) }
+    };
+    Ok(Page::new(&visit, "/errors", &title, body).into_response())
+}
+
+fn say_form(visit: &Visit, base: &str, id: &str, said: Said) -> Markup {
+    let words = [
+        (Said::Resolved, "It is mended"),
+        (Said::Ignored, "Ignore it"),
+        (Said::Open, "It is to be looked at"),
+    ];
+    html! {
+        h2 { "What you say of it" }
+        form.confirm method="post" action={ (base) "/errors/" (id) "/state" } {
+            (token(visit))
+            label { "Why; may stay empty" input name="note" maxlength=(ERROR_NOTE_CHARS_MAX); }
+            div.acts { @for (word, says) in words { @if word != said { button name="state" value=(word.name()) { (says) } } } }
+        }
+        p.soft { "What was mended and fails again comes back by itself. What is ignored is counted on and stays below." }
+    }
+}
+
+fn assign_form(visit: &Visit, base: &str, id: &str, group: &ErrorGroup, steering: &[Steering]) -> Markup {
+    let now = group.assignee_id();
+    html! {
+        h2 { "Who looks after it" }
+        form.confirm method="post" action={ (base) "/errors/" (id) "/assign" } {
+            (token(visit))
+            label { "Somebody who steers this tenant's work" select name="to" {
+                option value="" selected[now.is_none()] { "nobody" }
+                option value=(visit.user) selected[now == Some(visit.user)] { "you, " (visit.email) }
+                @for one in steering.iter().filter(|one| one.id() != visit.user) {
+                    option value=(one.id()) selected[now == Some(one.id())] { (one.email) }
+                }
+            } }
+            button { "Assign" }
+        }
+    }
+}
+
+/// What somebody says of a group.
+#[derive(Debug, Deserialize)]
+pub(super) struct SayForm {
+    state: String,
+    note: String,
+}
+
+/// Writes it down.
+pub(super) async fn say(
+    State(app): State<AppState>,
+    visit: Visit,
+    Path((slug, id)): Path<(String, String)>,
+    Form(form): Form<SayForm>,
+) -> Result<Redirect, Problem> {
+    let wrong = |field: &str, detail: String| Problem::invalid(vec![FieldError::new(field, detail)]);
+    let said: Said =
+        form.state.parse().map_err(|_| wrong("/state", "open, ignored or resolved".to_owned()))?;
+    let note = Some(form.note.trim()).filter(|note| !note.is_empty());
+    if note.is_some_and(|note| note.chars().count() > ERROR_NOTE_CHARS_MAX) {
+        return Err(wrong("/note", format!("up to {ERROR_NOTE_CHARS_MAX} characters")));
+    }
+    let group = found(&app, &visit, &id).await?;
+    error_groups::say(&app.db, visit.tenant()?, &group, said, note, &visit.email).await?;
+    Ok(Redirect::to(&format!("/ops/t/{slug}/errors/{id}")))
+}
+
+/// Who is asked to look after a group.
+#[derive(Debug, Deserialize)]
+pub(super) struct AssignForm {
+    to: String,
+}
+
+/// Asks them.
+pub(super) async fn assign(
+    State(app): State<AppState>,
+    visit: Visit,
+    Path((slug, id)): Path<(String, String)>,
+    Form(form): Form<AssignForm>,
+) -> Result<Redirect, Problem> {
+    let tenant = visit.tenant()?;
+    let steering = error_groups::operators(&app.db, tenant).await?;
+    let may = |to: &UserId| *to == visit.user || steering.iter().any(|one| one.id() == *to);
+    let to = match form.to.as_str() {
+        "" => None,
+        to => Some(to.parse::<UserId>().ok().filter(may).ok_or_else(|| {
+            let detail = "somebody who steers this tenant's work";
+            Problem::invalid(vec![FieldError::new("/to", detail)])
+        })?),
+    };
+    let group = found(&app, &visit, &id).await?;
+    error_groups::assign(&app.db, tenant, &group, to).await?;
+    Ok(Redirect::to(&format!("/ops/t/{slug}/errors/{id}")))
 }

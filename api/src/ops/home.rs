@@ -7,12 +7,13 @@ use axum::{
 use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
 use store::{
+    dead_letters::{self, DEAD_COUNTED_MAX, DeadLetters},
     observing::{self, Listeners, Minute, Standing, WAITING_COUNTED_MAX},
     outbox::{self, Endpoint},
     pauses, promises,
 };
 
-use super::{charts, guard::Visit, layout::Page, words};
+use super::{charts, dead_letters::is_late, guard::Visit, layout::Page, words};
 use crate::{AppState, limits::WEBHOOK_ENDPOINTS_MAX, problem::Problem, routes::health};
 
 /// A queue whose first job waits for longer than this is late.
@@ -62,9 +63,10 @@ impl Hour {
 /// The page.
 pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Response, Problem> {
     let place = visit.here()?;
-    let (hour, endpoints, at_risk, services) = tokio::try_join!(
+    let (hour, endpoints, dead_letters, at_risk, services) = tokio::try_join!(
         Hour::of(&app, &visit),
         async { outbox::list(&app.db, place.id, WEBHOOK_ENDPOINTS_MAX).await.map_err(Problem::from) },
+        async { dead_letters::list(&app.db, place.id).await.map_err(Problem::from) },
         async { promises::at_risk(&app.db, place.id, AT_RISK_SHOWN_MAX).await.map_err(Problem::from) },
         async { Ok(health::services(&app).await) },
     )?;
@@ -72,6 +74,7 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
     let mut alarms = late(&hour, &base);
     alarms.extend(failing(&hour, &base));
     alarms.extend(dead(&hour, services));
+    alarms.extend(unattended(&hour, &dead_letters, &base));
     alarms.extend(untold(&endpoints, &base));
     alarms.extend(paused(&hour));
     let body = html! {
@@ -131,6 +134,18 @@ fn dead(hour: &Hour, services: health::Services) -> Vec<Markup> {
         });
     }
     dead
+}
+
+/// Jobs that were given up and that nobody looked after in time.
+fn unattended(hour: &Hour, kinds: &[DeadLetters], base: &str) -> impl Iterator<Item = Markup> {
+    kinds.iter().filter(|of| is_late(of, hour.now)).map(move |of| {
+        html! {
+            strong { "Unattended" } " " a href={ (base) "/dead-letters" } { (of.kind) } ": "
+            (words::up_to(of.jobs, DEAD_COUNTED_MAX)) " given up, the first "
+            @if let Some(at) = of.oldest_at { (words::when(at)) }
+            @if let Some(owner) = &of.care.owner { ", with " (owner) }
+        }
+    })
 }
 
 /// Whoever is told nothing any more: nobody else may be there to hear of it.

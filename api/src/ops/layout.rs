@@ -15,11 +15,13 @@ const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; conn
     form-action 'self'; frame-ancestors 'none'; img-src 'self'";
 
 /// The pages of a tenant: where, what they are called, and what they take.
-const SECTIONS: [(&str, &str, Right); 10] = [
+const SECTIONS: [(&str, &str, Right); 12] = [
     ("", "Home", Right::See),
     ("/queues", "Queues", Right::See),
+    ("/kinds", "Kinds", Right::See),
     ("/jobs", "Jobs", Right::See),
     ("/errors", "Errors", Right::See),
+    ("/dead-letters", "Dead letters", Right::See),
     ("/bulk", "Bulk", Right::See),
     ("/schedules", "Schedules", Right::See),
     ("/messages", "Messages", Right::See),
@@ -182,7 +184,8 @@ pub(super) fn state(state: &str) -> Markup {
     let sign = match state {
         "completed" | "processed" | "sent" | "delivered" | "read" | "done" | "resolved" | "quiet" => "✓",
         "running" => "▶",
-        "discarded" | "failed" | "crashed" | "refused" | "bounced" | "complained" | "firing" => "✕",
+        "discarded" | "failed" | "crashed" | "refused" | "bounced" | "complained" | "firing"
+        | "regressed" => "✕",
         "cancelled" | "paused" | "ignored" | "dropped" | "skipped" | "superseded" => "■",
         "retryable" | "retried" | "pending" | "resolving" => "↻",
         "unknown" => "?",

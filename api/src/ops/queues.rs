@@ -1,6 +1,4 @@
-//! The queues and kinds: how each stands and went, and pauses.
-
-use std::collections::BTreeMap;
+//! The queues: how each stands and went, pauses and limits.
 
 use axum::{
     Form,
@@ -11,19 +9,15 @@ use chrono::{TimeDelta, Utc};
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::json;
-use store::{
-    limits,
-    observing::{Minute, Standing, WAITING_COUNTED_MAX},
-    pauses::Pause,
-};
+use store::{observing::Standing, pauses::Pause};
 
 use super::{
     access::Right,
-    charts,
+    course::Course,
     guard::Visit,
     home::Hour,
     layout::{self, Page, token},
-    words,
+    quotas, words,
 };
 use crate::{
     AppState,
@@ -34,44 +28,26 @@ use crate::{
     routes::{self, pauses},
 };
 
-/// Minutes that say at which pace a queue is worked off.
-const PACE_MINUTES: i64 = 10;
-/// The time that is offered for it.
+/// For how long a pause is offered.
 const OFFERED: TimeDelta = TimeDelta::hours(1);
 
 /// The page.
 pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Response, Problem> {
     let place = visit.here()?;
-    let hour = Hour::of(&app, &visit).await?;
-    let (limits, usage) = limits::list(&app.db, place.id).await?;
+    let (hour, quotas) = tokio::try_join!(Hour::of(&app, &visit), async {
+        store::quotas::list(&app.db, place.id).await.map_err(Problem::from)
+    })?;
     let body = html! {
         div #queues data-live {
             @for queue in &hour.queues { (section(&hour, queue)) }
             @if hour.queues.is_empty() { p { "No job has been submitted yet." } }
-            @if !hour.minutes.is_empty() { (kinds(&hour, &place.slug)) }
             @if !hour.pauses.is_empty() {
                 h2 { "Pauses" }
                 (pauses_table(&visit, &place.slug, &hour.pauses))
             }
-            @if !limits.is_empty() {
-                h2 { "Limits" }
-                table {
-                    thead { tr { th { "Limit" } th { "Counts" } th.number { "At once" } th.number { "In use" } } }
-                    tbody {
-                        @for standing in &limits {
-                            @let limit = &standing.limit;
-                            @let used: i64 = usage.iter().filter(|used| used.limit() == standing.id)
-                                .filter_map(|used| used.running).map(i64::from).sum();
-                            tr {
-                                td { code { (limit.name) } }
-                                td { (limit.queue.as_deref().unwrap_or("every queue")) " " (limit.kind.as_deref().unwrap_or_default()) " " (limit.key.as_deref().unwrap_or_default()) }
-                                td.number { @match limit.concurrency { Some(most) => (most), None => "–" } }
-                                td.number { (used) }
-                            }
-                        }
-                    }
-                }
-            }
+            h2 { "Limits" }
+            @if quotas.is_empty() { p { "Nothing limits how much runs at once, or begins in a time." } } @else { (quotas::table(&quotas)) }
+            (quotas::requests(&app, place.id))
         }
         @if visit.may(Right::Operate) { (pause_form(&visit, &place.slug)) (limit_form(&visit, &place.slug)) }
     };
@@ -79,59 +55,19 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
 }
 
 fn section(hour: &Hour, queue: &Standing) -> Markup {
-    let of_queue: Vec<&Minute> = hour.minutes.iter().filter(|minute| minute.queue == queue.queue).collect();
-    let per_minute = |of: fn(&Minute) -> i32| charts::per_minute(&of_queue, hour.now, of);
-    let waits = charts::percentiles(of_queue.iter().map(|minute| &minute.wait_ms));
-    let runs = charts::percentiles(of_queue.iter().map(|minute| &minute.run_ms));
-    let (workers, slots) = hour.heard(&queue.queue);
+    let course = Course {
+        now: hour.now,
+        waiting: queue.waiting,
+        running: queue.running,
+        oldest_at: queue.oldest_at,
+        heard: hour.heard(&queue.queue),
+        minutes: hour.minutes.iter().filter(|minute| minute.queue == queue.queue).collect(),
+    };
     html! {
         section.queue id=(queue.queue) {
             h2 { (queue.queue) }
             @if let Some(pause) = hour.pause(&queue.queue) { p.alarm { "■ Paused by " (pause.paused_by) ": " (pause.reason) } }
-            dl.facts {
-                div { dt { "Waiting" } dd { (words::up_to(queue.waiting, WAITING_COUNTED_MAX.into())) } }
-                div { dt { "Oldest" } dd { @match queue.oldest_at { Some(at) => (words::span(hour.now - at)), None => "–" } } }
-                @if let Some(left) = left(hour, queue, &of_queue) { div { dt { "Worked off in" } dd { "about " (words::span(left)) } } }
-                div { dt { "Running" } dd { (words::count(queue.running)) " of " (words::many(slots, "slot", "slots")) } }
-                div { dt { "Workers" } dd { (words::count(workers)) } }
-                div { dt { "Wait" } dd { (charts::said(waits)) } }
-                div { dt { "Run" } dd { (charts::said(runs)) } }
-                div { dt { "Completed" } dd { (charts::sparkline(&per_minute(|minute| minute.completed), "completed")) } }
-                div.bad { dt { "Failed" } dd { (charts::sparkline(&per_minute(|minute| minute.failed), "failed")) } }
-            }
-        }
-    }
-}
-
-/// How long what waits takes at the pace of the last minutes, if nothing more comes; none where that cannot be told.
-fn left(hour: &Hour, queue: &Standing, of_queue: &[&Minute]) -> Option<TimeDelta> {
-    let since = hour.now - TimeDelta::minutes(PACE_MINUTES);
-    let lately = of_queue.iter().filter(|minute| minute.minute >= since);
-    let ended: i64 = lately.map(|minute| i64::from(minute.completed + minute.discarded)).sum();
-    let is_known = (1..=i64::from(WAITING_COUNTED_MAX)).contains(&queue.waiting) && ended > 0;
-    is_known.then(|| TimeDelta::seconds((queue.waiting * PACE_MINUTES * 60 / ended).max(1)))
-}
-
-/// How each kind went in the last hour.
-fn kinds(hour: &Hour, slug: &str) -> Markup {
-    let mut by_kind: BTreeMap<&str, Vec<&Minute>> = BTreeMap::new();
-    for minute in &hour.minutes {
-        by_kind.entry(&minute.kind).or_default().push(minute);
-    }
-    let sum = |minutes: &[&Minute], of: fn(&Minute) -> i32| -> i64 {
-        minutes.iter().map(|minute| i64::from(of(minute))).sum()
-    };
-    html! {
-        h2 { "Kinds in the last hour" }
-        table {
-            thead { tr { th { "Kind" } th.number { "Completed" } th.number { "Failed" } th.wide { "Wait" } th.wide { "Run" } } }
-            tbody { @for (kind, minutes) in &by_kind { tr {
-                td { a href={ "/ops/t/" (slug) "/jobs?kind=" (kind) } { (kind) } }
-                td.number { (words::count(sum(minutes, |minute| minute.completed))) }
-                td.number { (words::count(sum(minutes, |minute| minute.failed))) }
-                td.wide { (charts::said(charts::percentiles(minutes.iter().map(|minute| &minute.wait_ms)))) }
-                td.wide { (charts::said(charts::percentiles(minutes.iter().map(|minute| &minute.run_ms)))) }
-            } } }
+            (course.facts())
         }
     }
 }

@@ -5,9 +5,12 @@ use serde_json::{Value, json};
 use store::{
     alerts,
     bulk::{self, OperationState},
+    dead_letters,
+    error_groups::Said,
     limits, messages, pauses, reads, schedules,
 };
 
+use super::errors;
 use crate::{AppState, problem::Problem};
 
 /// What an action changes.
@@ -27,6 +30,10 @@ pub(crate) enum Subject {
     Bulk,
     /// The message that the path names.
     Message,
+    /// The group of errors that the path names.
+    ErrorGroup,
+    /// Who looks after the dead letters of which kind.
+    Care,
     /// Something new, which the form describes.
     New,
 }
@@ -70,11 +77,19 @@ impl Subject {
                     .map(|message| json!({ "state": message.state, "template": message.template })),
                 Err(_) => None,
             },
+            Self::Care => Some(dead_letters::list(&app.db, tenant).await?.iter().filter_map(care).collect()),
+            Self::ErrorGroup => errors::find(app, tenant, &id).await?.map(|group| {
+                json!({
+                    "kind": group.kind, "code": group.code, "state": group.said().map(Said::name).unwrap_or_default(),
+                    "note": group.note, "by": group.said_by, "assignee": group.assignee,
+                })
+            }),
             Self::Bulk => match id.parse() {
                 Ok(id) => bulk::get(&app.db, tenant, id).await?.map(|operation| {
                     json!({
                         "state": operation.state().map(OperationState::name).unwrap_or_default(),
-                        "processed": operation.processed, "changed": operation.changed,
+                        "processed": operation.processed, "changed": operation.changed, "requested_by": operation.requested_by,
+                        "confirmed_by": operation.confirmed_by,
                     })
                 }),
                 Err(_) => None,
@@ -96,6 +111,13 @@ fn limit(standing: &limits::Standing) -> Value {
     json!({
         "name": limit.name, "queue": limit.queue, "kind": limit.kind, "key": limit.key, "concurrency": limit.concurrency,
     })
+}
+
+fn care(of: &dead_letters::DeadLetters) -> Option<Value> {
+    let (by, _) = of.said()?;
+    Some(json!({
+        "kind": of.kind, "owner": of.care.owner, "runbook": of.care.runbook, "look_after_s": of.care.look_after_s, "by": by,
+    }))
 }
 
 fn rule(rule: &alerts::Rule) -> Value {

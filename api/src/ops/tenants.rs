@@ -11,7 +11,7 @@ use store::{
     sessions,
 };
 
-use super::{guard::Visit, layout::Page, weights, words};
+use super::{charts, guard::Visit, layout::Page, weights, words};
 use crate::{AppState, limits::OPS_SHARES_MAX, problem::Problem};
 
 /// Whose first waiting job waits for longer than this is starving.
@@ -21,6 +21,14 @@ const STARVING: TimeDelta = TimeDelta::minutes(15);
 pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Response, Problem> {
     let shares = observing::shares(&app.db, visit.user, STARVING, OPS_SHARES_MAX).await?;
     let now = Utc::now();
+    let mut slugs: Vec<&str> = shares.iter().map(|share| share.slug.as_str()).collect();
+    slugs.dedup();
+    let since = now - TimeDelta::minutes(charts::MINUTES as i64);
+    let waited = observing::waited(&app.db, visit.user, &slugs, since).await?;
+    let took = |share: &TenantShare| {
+        let of_share = waited.iter().filter(|of| of.slug == share.slug && of.queue == share.queue);
+        charts::said(charts::percentiles(of_share.map(|of| &of.wait_ms)))
+    };
     let waits = |share: &TenantShare| share.oldest_at.map(|at| now - at);
     let (starving, all) =
         shares.first().map(|one| (one.starving_in_all, one.shares_in_all)).unwrap_or_default();
@@ -30,7 +38,7 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
         @if starving == 0 { p.calm { "✓ Nobody has waited for longer than " (words::span(STARVING)) "." } }
         @else { p.alarm { (words::many(starving, "share waits", "shares wait")) " for longer than " (words::span(STARVING)) " in a queue." } }
         table {
-            thead { tr { th { "Tenant" } th { "Queue" } th.number { "Jobs/s" } th.number.wide { "Weight" } th { "First in line since" } } }
+            thead { tr { th { "Tenant" } th { "Queue" } th.number { "Jobs/s" } th.number.wide { "Weight" } th { "First in line since" } th.wide { "Wait in the last hour" } } }
             tbody {
                 @for share in &shares {
                     tr.hot[waits(share).is_some_and(|wait| wait > STARVING)] {
@@ -39,6 +47,7 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
                         td.number { (format!("{:.1}", share.per_s)) }
                         td.number.wide { (share.weight) }
                         td { @match share.oldest_at { Some(at) => (words::when(at)), None => span.soft { "nothing waits" } } }
+                        td.wide { (took(share)) }
                     }
                 }
             }

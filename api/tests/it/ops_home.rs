@@ -1,10 +1,19 @@
 //! What the dashboard says of how things stand: at home, of workers, of queues and kinds.
 
-use api::UserRole;
-use reqwest::StatusCode;
-use serde_json::json;
+use std::time::Duration;
 
-use crate::{app::TestApp, ops::Person};
+use api::UserRole;
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+use store::{
+    claim::{Pick, claim},
+    presence::{self, Presence},
+};
+
+use crate::{
+    app::{TestApp, completed},
+    ops::Person,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_endpoint_that_was_switched_off_is_an_alarm() {
@@ -30,37 +39,93 @@ async fn an_endpoint_that_was_switched_off_is_an_alarm() {
 async fn workers_of_several_versions_are_told() {
     let app = TestApp::start().await;
     let ann = Person::signed_in(&app, "ann", &[(None, UserRole::Viewer, false)]).await;
-    for name in ["one", "other"] {
-        app.execute(&format!(
-            "insert into worker (name, version, queues, slots) values ('{name}', '1.0', '{{default}}', '{{1}}')"
-        ))
-        .await;
-    }
+    let here = async |worker, version| {
+        let listens_to = &[(jobs::Queue::Default, 4)];
+        let presence = Presence { worker, host: "den-7", version, listens_to, memory_bytes: None };
+        assert!(!presence::here(&app.worker, presence).await.unwrap());
+    };
+    here("one", "1.0").await;
+    here("other", "1.0").await;
     let (status, page) = ann.page("/ops/workers").await;
-    assert!(status.is_success() && !page.contains("They are of"), "{page}");
-    app.execute("update worker set version = '1.1' where name = 'other'").await;
+    assert!(status.is_success() && !page.contains("They are of") && page.contains("den-7"), "{page}");
+    here("third <x>", "1.1+abc").await;
     let (_, page) = ann.page("/ops/workers").await;
-    assert!(page.contains("They are of 2 versions") && page.contains("1.1 × 1"), "{page}");
-    app.execute("update worker set seen_at = now() - interval '1 hour' where name = 'other'").await;
-    assert!(!ann.page("/ops/workers").await.1.contains("They are of"), "one of them is gone");
+    assert!(page.contains("They are of 2 versions") && page.contains("1.1+abc × 1"), "{page}");
+    assert!(page.contains("/ops/workers/third%20%3Cx%3E"), "{page}");
+    app.execute("update worker set seen_at = now() - interval '1 hour' where name like 'third%'").await;
+    let (_, page) = ann.page("/ops/workers").await;
+    assert!(!page.contains("They are of"), "one of them is gone: {page}");
+    assert!(page.contains("1.1+abc <span class=\"soft\">gone</span>"), "its version is remembered: {page}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_kind_says_how_it_went_and_a_queue_how_long_it_takes() {
+async fn a_worker_shows_the_jobs_that_it_runs() {
     let app = TestApp::start().await;
-    let ann = Person::signed_in(&app, "ann", &[(Some(app.tenant), UserRole::Viewer, false)]).await;
+    let ann = Person::signed_in(&app, "ann", &[(None, UserRole::Viewer, false)]).await;
+    let job = app.submit(json!({})).await;
+    let waits = app.submit(json!({})).await;
+    let listens_to = &[(jobs::Queue::Default, 4)];
+    let lease = Duration::from_mins(1);
+    let claimed = claim(&app.worker, jobs::Queue::Default, Pick::Regular, 1, "w1", lease).await.unwrap();
+    assert_eq!(claimed.len(), 1);
+    let presence = Presence { worker: "w1", host: "den-7", version: "1.0", listens_to, memory_bytes: None };
+    presence::here(&app.worker, presence).await.unwrap();
+    let (status, page) = ann.page("/ops/workers/w1").await;
+    assert!(status.is_success() && page.contains(&format!("/ops/t/acme/jobs/{job}")), "{page}");
+    assert!(!page.contains(&waits) && page.contains("den-7") && page.contains("probe.work"), "{page}");
+    assert!(!page.contains("/drain"), "a viewer only looks");
+    assert_eq!(ann.page("/ops/workers/w2").await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_kind_and_each_queue_says_how_it_stands_and_went() {
+    let app = TestApp::start().await;
+    let ann = Person::signed_in(&app, "ann", &[(None, UserRole::Viewer, false)]).await;
     app.submit(json!({})).await;
-    let (_, page) = ann.page("/ops/t/acme/queues").await;
-    assert!(!page.contains("Kinds in the last hour") && !page.contains("Worked off in"), "{page}");
-    let none = ["0"; 16].join(",");
+    app.submit(json!({ "scheduled_at": chrono::Utc::now() + chrono::TimeDelta::hours(1) })).await;
+    for path in ["/ops/t/acme/queues", "/ops/t/acme/kinds"] {
+        let (_, page) = ann.page(path).await;
+        assert!(!page.contains("Worked off in") && page.contains("0.0 a minute"), "{page}");
+    }
+    let waits = "{0,0,0,0,0,0,0,0,0,0,0,1234,0,0,0,0}";
     app.execute(&format!(
         "insert into work_minute (tenant_id, minute, queue, kind, completed, failed, discarded, wait_ms, run_ms)
-         values ('{}', now() - interval '2 min', 'default', 'probe.work', 1234, 5, 0, '{{{none}}}', '{{{none}}}')",
+         values ('{}', now() - interval '2 min', 'default', 'probe.work', 1234, 5, 0, '{waits}', '{waits}')",
         app.tenant.as_uuid()
     ))
     .await;
+    for (path, link) in
+        [("/ops/t/acme/queues", "id=\"default\""), ("/ops/t/acme/kinds", "jobs?kind=probe.work")]
+    {
+        let (_, page) = ann.page(path).await;
+        let most = "1234 at most";
+        for said in
+            [link, "Worked off in", "about 1 s", "123.4 a minute", "p99", "0 of 0 slots", most, "5 at most"]
+        {
+            assert!(page.contains(said), "{path} {said}: {page}");
+        }
+        assert!(page.contains("<dt>Waiting</dt><dd>1</dd>"), "what is not due does not wait: {page}");
+    }
+    let (_, page) = ann.page("/ops").await;
+    assert!(page.contains("Wait in the last hour") && page.contains("45 s"), "half of them: {page}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_left_of_limits_and_rates_is_told() {
+    let app = TestApp::start().await;
+    let ann = Person::signed_in(&app, "ann", &[(Some(app.tenant), UserRole::Viewer, false)]).await;
+    assert!(ann.page("/ops/t/acme/queues").await.1.contains("Nothing limits"));
+    let rate = json!({ "count": 1, "period_s": 3_600.0 });
+    let limit = json!({ "kind": "probe.work", "concurrency": 2, "rate": rate });
+    let set = app.request(Method::PUT, "/v1/limits/printers").json(&limit).send().await.unwrap();
+    assert_eq!(set.status(), StatusCode::OK);
     let (_, page) = ann.page("/ops/t/acme/queues").await;
-    for said in ["Kinds in the last hour", "jobs?kind=probe.work", "1,234", "Worked off in", "about 1 s"] {
+    for said in ["printers", "0 in use, 2 left", "1 in 3600 s", "1 left", "Requests to this api process"] {
         assert!(page.contains(said), "{said}: {page}");
     }
+    assert!(!page.contains("used up"), "{page}");
+    app.submit(json!({})).await;
+    app.work(completed()).await;
+    let (_, page) = ann.page("/ops/t/acme/queues").await;
+    assert!(page.contains("✕ used up") && page.contains("0 left, one more"), "{page}");
 }

@@ -5,7 +5,10 @@ use std::time::Duration;
 use jobs::failure::Problem;
 use reqwest::Method;
 use serde_json::{Value, json};
-use store::verdict::Verdict;
+use store::{
+    presence::{self, Presence},
+    verdict::Verdict,
+};
 
 use crate::app::{Answer, TestApp, completed};
 
@@ -134,7 +137,7 @@ async fn queues_are_steered_by_their_tenants_operators_only() {
 #[tokio::test]
 async fn why_follows_a_job_through_its_life() {
     let app = TestApp::start().await;
-    store::presence::here(&app.worker, "w1", "0", &[(jobs::Queue::Default, 4)], None).await.unwrap();
+    worker_is_there(&app).await;
     let later = chrono::Utc::now() + chrono::TimeDelta::hours(2);
     let scheduled = app.submit(json!({"scheduled_at": later})).await;
     let (codes, why) = app.why(&scheduled).await;
@@ -163,7 +166,7 @@ async fn why_follows_a_job_through_its_life() {
 #[tokio::test]
 async fn why_says_what_a_job_waits_for_that_only_looks_again() {
     let app = TestApp::start().await;
-    store::presence::here(&app.worker, "w1", "0", &[(jobs::Queue::Default, 4)], None).await.unwrap();
+    worker_is_there(&app).await;
     for (code, message, reason) in [
         ("making_parts", "3 of 8 parts of the film are made", "depends_on_jobs"),
         ("provider_away", "the provider is left alone for a while", "scheduled"),
@@ -213,4 +216,10 @@ async fn promises_are_seen_at_risk_kept_and_broken() {
     assert_eq!(promises["record"], json!([{"kind": "probe.work", "kept": 1, "broken": 1}]));
     app.get("/v1/promises?since=2020-01-01T00:00:00Z").await.problem(400, "invalid_parameter");
     app.get("/v1/promises?limit=0").await.problem(400, "invalid_parameter");
+}
+
+async fn worker_is_there(app: &TestApp) {
+    let listens_to = &[(jobs::Queue::Default, 4)];
+    let presence = Presence { worker: "w1", host: "here", version: "0", listens_to, memory_bytes: None };
+    presence::here(&app.worker, presence).await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! How things stand and how they went: sums of minutes, queues, failures, workers. Each costs the same however long the
+//! How things stand and how they went: sums of minutes, queues, failures, shares. Each costs the same however long the
 //! ledger is.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
@@ -15,8 +15,6 @@ use crate::{
 pub const MINUTES_MAX: i32 = 10;
 /// Waiting jobs of a queue that are counted; one more means "or more".
 pub const WAITING_COUNTED_MAX: i32 = 10_000;
-/// Failures that are looked at to group them.
-pub const FAILURES_LOOKED_AT_MAX: i32 = 5_000;
 /// Upper ends of all but the last place of a histogram, in milliseconds.
 pub const HISTOGRAM_STEPS_MS: [i32; 15] =
     [10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000, 300_000, 900_000, 3_600_000];
@@ -100,6 +98,29 @@ pub async fn queues(db: &Db, tenant: TenantId) -> Result<Vec<Standing>, StoreErr
         .or_failed("read how the queues stand")
 }
 
+/// How a kind of a tenant stands.
+#[derive(Debug, Clone, FromRow)]
+pub struct KindStanding {
+    /// Which.
+    pub kind: String,
+    /// Jobs that may run and do not; counted up to [`WAITING_COUNTED_MAX`] and one more.
+    pub waiting: i64,
+    /// Jobs that run.
+    pub running: i64,
+    /// Since when the first of them may run.
+    pub oldest_at: Option<DateTime<Utc>>,
+}
+
+/// How each kind stands that `tenant` has used.
+pub async fn kinds(db: &Db, tenant: TenantId) -> Result<Vec<KindStanding>, StoreError> {
+    let mut tx = db.tenant(tenant).await?;
+    sqlx::query_as("select kind, waiting, running, oldest_at from kinds_here($1)")
+        .bind(WAITING_COUNTED_MAX + 1)
+        .fetch_all(&mut *tx)
+        .await
+        .or_failed("read how the kinds stand")
+}
+
 /// Who listens to a queue.
 #[derive(Debug, Clone, FromRow)]
 pub struct Listeners {
@@ -138,89 +159,6 @@ pub async fn failures_with(
     Ok(ids.into_iter().map(JobId::from_uuid).collect())
 }
 
-/// Failures that look alike.
-#[derive(Debug, Clone, FromRow)]
-pub struct Failures {
-    /// Of which kind.
-    pub kind: String,
-    /// The code of their error.
-    pub code: Option<String>,
-    /// What the latest of them said.
-    pub message: Option<String>,
-    /// How many attempts.
-    pub failures: i64,
-    /// How many jobs were given up with it.
-    pub given_up: i64,
-    /// How many jobs.
-    pub jobs: i64,
-    /// The first of them.
-    pub first_at: DateTime<Utc>,
-    /// The latest.
-    pub last_at: DateTime<Utc>,
-    last_job: Uuid,
-}
-
-impl Failures {
-    /// The job that failed with it last.
-    pub fn last_job(&self) -> JobId {
-        JobId::from_uuid(self.last_job)
-    }
-}
-
-/// What failed since a time, by kind and code, the latest first: among the latest [`FAILURES_LOOKED_AT_MAX`] failures.
-pub async fn failures(db: &Db, tenant: TenantId, since: DateTime<Utc>) -> Result<Vec<Failures>, StoreError> {
-    let mut tx = db.tenant(tenant).await?;
-    sqlx::query_as("select * from failures_by_fingerprint($1, $2)")
-        .bind(since)
-        .bind(FAILURES_LOOKED_AT_MAX)
-        .fetch_all(&mut *tx)
-        .await
-        .or_failed("group failures")
-}
-
-/// A worker process.
-#[derive(Debug, Clone, FromRow)]
-pub struct Worker {
-    /// Its name.
-    pub name: String,
-    /// What it was built from.
-    pub version: String,
-    /// What it listens to.
-    pub queues: Vec<String>,
-    /// How many jobs of each it does at once.
-    pub slots: Vec<i32>,
-    /// Since when it is there.
-    pub started_at: DateTime<Utc>,
-    /// When it last said so.
-    pub seen_at: DateTime<Utc>,
-    /// Jobs it has leases on.
-    pub running: i64,
-    /// What of the machine's memory it uses, if it says so.
-    pub memory_bytes: Option<i64>,
-    /// Since when it is asked to end.
-    pub drain_requested_at: Option<DateTime<Utc>>,
-}
-
-/// Asks a worker to claim nothing more, end what it has and go; false when there is none of this name, or when `user` does not
-/// operate the whole installation.
-pub async fn drain(db: &Db, user: UserId, worker: &str) -> Result<bool, StoreError> {
-    sqlx::query_scalar("select drain_worker($1, $2)")
-        .bind(user.as_uuid())
-        .bind(worker)
-        .fetch_one(db.pool())
-        .await
-        .or_failed("ask a worker to end")
-}
-
-/// Every worker that spoke within the hour; none for those who do not watch the whole installation.
-pub async fn workers(db: &Db, user: UserId) -> Result<Vec<Worker>, StoreError> {
-    sqlx::query_as("select * from workers_and_memory($1)")
-        .bind(user.as_uuid())
-        .fetch_all(db.pool())
-        .await
-        .or_failed("list workers")
-}
-
 /// What a tenant has of a queue.
 #[derive(Debug, Clone, FromRow)]
 pub struct TenantShare {
@@ -257,4 +195,32 @@ pub async fn shares(
         .fetch_all(db.pool())
         .await
         .or_failed("read the shares of tenants")
+}
+
+/// How long jobs of a tenant waited.
+#[derive(Debug, Clone, FromRow)]
+pub struct Waited {
+    /// The tenant's short name.
+    pub slug: String,
+    /// In which queue.
+    pub queue: String,
+    /// A histogram over [`HISTOGRAM_STEPS_MS`].
+    pub wait_ms: Vec<i64>,
+}
+
+/// How long the jobs of the tenants called `slugs` waited that ended since a time, by queue; none for those who do not watch the
+/// whole installation.
+pub async fn waited(
+    db: &Db,
+    user: UserId,
+    slugs: &[&str],
+    since: DateTime<Utc>,
+) -> Result<Vec<Waited>, StoreError> {
+    sqlx::query_as("select * from waited_in_installation($1, $2, $3)")
+        .bind(user.as_uuid())
+        .bind(slugs)
+        .bind(since)
+        .fetch_all(db.pool())
+        .await
+        .or_failed("read how long tenants waited")
 }

@@ -7,27 +7,41 @@ use crate::{
     error::{OrFailed, StoreError},
 };
 
-/// Says that `worker` is there and listens, with so many slots for each queue, and what memory it uses; whether somebody wants it
-/// to end.
-pub async fn here(
-    db: &Db,
-    worker: &str,
-    version: &str,
-    listens_to: &[(Queue, usize)],
-    memory_bytes: Option<i64>,
-) -> Result<bool, StoreError> {
+/// A worker process, as it says of itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Presence<'a> {
+    /// Its name.
+    pub worker: &'a str,
+    /// The machine that it is on.
+    pub host: &'a str,
+    /// What it was built from.
+    pub version: &'a str,
+    /// What it listens to, with so many slots for each queue.
+    pub listens_to: &'a [(Queue, usize)],
+    /// What of the machine's memory it uses.
+    pub memory_bytes: Option<i64>,
+}
+
+/// Says that a worker is there; whether somebody wants it to end.
+pub async fn here(db: &Db, presence: Presence<'_>) -> Result<bool, StoreError> {
     let (queues, slots): (Vec<&str>, Vec<i32>) =
-        listens_to.iter().map(|(queue, slots)| (queue.name(), *slots as i32)).unzip();
+        presence.listens_to.iter().map(|(queue, slots)| (queue.name(), *slots as i32)).unzip();
     sqlx::query_scalar(
-        "insert into worker (name, version, queues, slots, memory_bytes) values ($1, $2, $3, $4, $5)
+        "with known as (
+             insert into version_seen (version) values ($3)
+             on conflict (version) do update set last_at = clock_timestamp()
+                 where version_seen.last_at < clock_timestamp() - interval '1 min'
+         )
+         insert into worker (name, host, version, queues, slots, memory_bytes) values ($1, $2, $3, $4, $5, $6)
          on conflict (name) do update set seen_at = clock_timestamp(), memory_bytes = excluded.memory_bytes
          returning drain_requested_at is not null",
     )
-    .bind(worker)
-    .bind(version)
+    .bind(presence.worker)
+    .bind(presence.host)
+    .bind(presence.version)
     .bind(queues)
     .bind(slots)
-    .bind(memory_bytes)
+    .bind(presence.memory_bytes)
     .fetch_one(db.pool())
     .await
     .or_failed("say that a worker is there")

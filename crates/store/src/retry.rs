@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     db::{Db, LaneKey, Tx, commit},
+    dead_letters,
     enqueue::ring,
     error::{OrFailed, StoreError},
 };
@@ -135,6 +136,7 @@ pub(crate) async fn begin_again(
     .fetch_all(&mut **tx)
     .await
     .or_failed("begin jobs again")?;
+    dead_letters::take_out(tx, tenant, &begun).await?;
     Ok(begun.into_iter().map(JobId::from_uuid).collect())
 }
 

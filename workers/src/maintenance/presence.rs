@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use jobs::Queue;
-use store::{Db, presence};
+use store::{
+    Db,
+    presence::{self, Presence},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::chain;
@@ -11,10 +14,29 @@ use super::chain;
 /// How often. Whoever was silent for 30 s does not count.
 const EVERY: Duration = Duration::from_secs(5);
 
+/// What a process says of itself for as long as it lives.
+#[derive(Debug, Clone)]
+pub struct Myself {
+    /// Its name.
+    pub worker: Arc<str>,
+    /// The version it was built from, with what the build is called.
+    pub version: String,
+    /// What it listens to, with so many slots for each queue.
+    pub listens_to: Vec<(Queue, usize)>,
+}
+
 /// Says so every five seconds until `stop`, and then that it is gone. When somebody wants this worker to end, it tells `stop`.
-pub async fn run(db: Db, worker: Arc<str>, listens_to: Vec<(Queue, usize)>, stop: CancellationToken) {
+pub async fn run(db: Db, myself: Myself, stop: CancellationToken) {
+    let (worker, host) = (&*myself.worker, host());
     while !stop.is_cancelled() {
-        match presence::here(&db, &worker, env!("CARGO_PKG_VERSION"), &listens_to, memory_bytes()).await {
+        let presence = Presence {
+            worker,
+            host: &host,
+            version: &myself.version,
+            listens_to: &myself.listens_to,
+            memory_bytes: memory_bytes(),
+        };
+        match presence::here(&db, presence).await {
             Ok(false) => {}
             Ok(true) => {
                 tracing::info!("Somebody who operates the installation wants this worker to end");
@@ -29,9 +51,14 @@ pub async fn run(db: Db, worker: Arc<str>, listens_to: Vec<(Queue, usize)>, stop
             () = stop.cancelled() => {}
         }
     }
-    if let Err(error) = presence::gone(&db, &worker).await {
+    if let Err(error) = presence::gone(&db, worker).await {
         tracing::debug!(error = chain(&error), "Could not say that this worker is gone");
     }
+}
+
+/// What this machine calls itself.
+pub fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// What of the machine's memory this process uses, where the system tells.
@@ -47,5 +74,10 @@ mod tests {
     #[test]
     fn a_process_uses_some_memory() {
         assert!(super::memory_bytes().is_some_and(|bytes| bytes > 1024 * 1024));
+    }
+
+    #[test]
+    fn a_machine_has_a_name() {
+        assert!(!super::host().is_empty());
     }
 }

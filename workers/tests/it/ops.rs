@@ -220,19 +220,24 @@ async fn furnished(world: &World, client: &Client) -> Vec<(&'static str, String)
     let endpoint = json!({"url": "http://127.0.0.1:9/hook", "event_types": ["job.*"]});
     let endpoint = client.post("/v1/webhook-endpoints", endpoint).await.1["id"].as_str().unwrap().to_owned();
     world.database.execute(LAST_HOUR).await.unwrap();
+    let worker: Value = world.database.json("select to_json(name) from worker limit 1").await.unwrap();
+    let name = worker.as_str().unwrap();
     let of = |job: JobId| format!("/ops/t/acme/jobs/{job}");
     vec![
         ("tenants", "/ops".to_owned()),
         ("workers", "/ops/workers".to_owned()),
+        ("worker", format!("/ops/workers/{name}")),
         ("installation-audit", "/ops/audit".to_owned()),
         ("home", "/ops/t/acme".to_owned()),
         ("queues", "/ops/t/acme/queues".to_owned()),
+        ("kinds", "/ops/t/acme/kinds".to_owned()),
         ("jobs", "/ops/t/acme/jobs".to_owned()),
         ("job", of(done)),
         ("job-clone", format!("{}/clone", of(done))),
         ("job-waits", of(waits)),
         ("job-failed", of(failing[0].id)),
         ("errors", "/ops/t/acme/errors".to_owned()),
+        ("dead-letters", "/ops/t/acme/dead-letters".to_owned()),
         ("bulk-preview", "/ops/t/acme/bulk/new?action=retry&states=retryable".to_owned()),
         ("bulk-operation", format!("/ops/t/acme/bulk/{bulk}")),
         ("bulk", "/ops/t/acme/bulk".to_owned()),
@@ -335,6 +340,9 @@ async fn a_worker_is_told_to_go_and_hands_back_what_it_has() {
     let browser = signed_in(&client, Viewer::DESK).await;
     open(&browser, &client, "/ops/workers").await;
     assert!(text(&browser).await.contains("MiB"), "{}", text(&browser).await);
+    click(&browser, "tbody a[href^='/ops/workers/']").await;
+    comes_true(&browser, "document.querySelector('main').innerText.includes('What it runs')").await;
+    assert!(text(&browser).await.contains(&job.to_string()), "{}", text(&browser).await);
     click(&browser, "form[action$='/drain'] button").await;
     comes_true(&browser, "document.querySelector('main').innerText.includes('asked to end')").await;
     assert_eq!(worker.exits().await, Some(0));

@@ -7,7 +7,8 @@ use jobs::{BulkOperationId, TenantId};
 use sqlx::{AssertSqlSafe, types::Json};
 
 use super::{
-    record::{COLUMNS, Filter, Operation, Wanted},
+    four_eyes::wanted_in,
+    record::{COLUMNS, Filter, Operation, OperationState, Wanted},
     walk::{self, Count, Preview, Walk},
 };
 use crate::{
@@ -131,7 +132,12 @@ pub async fn begin(
     if expected.is_some_and(|expected| !expected.is_met(count, is_exact)) {
         return Ok(Begun::Moved { count, is_exact });
     }
-    let begun = insert(&mut tx, tenant, wanted, by, as_of, count, is_exact).await?;
+    let four_eyes = if wanted.action.throws_away() { wanted_in(&mut tx, tenant).await? } else { None };
+    // Of what was not counted to the end nobody knows that it is few.
+    let waits = four_eyes.is_some_and(|four_eyes| count > four_eyes.more_than || !is_exact);
+    let state = if waits { OperationState::Waiting } else { OperationState::Running };
+    let counted = (count, is_exact);
+    let begun = insert(&mut tx, tenant, wanted, by, as_of, counted, state).await?;
     let answer = answer(&begun);
     keep_answer(db, &mut tx, tenant, key, &answer).await?;
     sqlx::query("select pg_notify('crewline_bulk', '')")
@@ -149,11 +155,13 @@ async fn running(tx: &mut Tx, tenant: TenantId) -> Result<i64, StoreError> {
         .execute(&mut **tx)
         .await
         .or_failed("count bulk operations")?;
-    sqlx::query_scalar("select count(*) from bulk_operation where tenant_id = $1 and state = 'running'")
-        .bind(tenant.as_uuid())
-        .fetch_one(&mut **tx)
-        .await
-        .or_failed("count bulk operations")
+    sqlx::query_scalar(
+        "select count(*) from bulk_operation where tenant_id = $1 and state in ('waiting', 'running')",
+    )
+    .bind(tenant.as_uuid())
+    .fetch_one(&mut **tx)
+    .await
+    .or_failed("count bulk operations")
 }
 
 async fn insert(
@@ -162,13 +170,13 @@ async fn insert(
     wanted: &Wanted,
     by: &str,
     as_of: DateTime<Utc>,
-    count: i64,
-    is_exact: bool,
+    (count, is_exact): (i64, bool),
+    state: OperationState,
 ) -> Result<Operation, StoreError> {
     let sql = format!(
         "insert into bulk_operation (id, tenant_id, action, filter, priority, requested_by, matched, matched_exactly,
-             created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning {COLUMNS}"
+             created_at, state)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning {COLUMNS}"
     );
     sqlx::query_as(AssertSqlSafe(sql))
         .bind(BulkOperationId::new().as_uuid())
@@ -180,6 +188,7 @@ async fn insert(
         .bind(count)
         .bind(is_exact)
         .bind(as_of)
+        .bind(state.name())
         .fetch_one(&mut **tx)
         .await
         .or_failed("begin a bulk operation")
@@ -195,7 +204,7 @@ pub async fn get(
     get_in(&mut tx, tenant, operation).await
 }
 
-async fn get_in(
+pub(super) async fn get_in(
     tx: &mut Tx,
     tenant: TenantId,
     operation: BulkOperationId,
@@ -252,7 +261,7 @@ pub async fn cancel(
     let sql = format!(
         "update bulk_operation set state = 'cancelled', cancel_requested_at = clock_timestamp(), cancelled_by = $3,
              finished_at = clock_timestamp(), updated_at = clock_timestamp()
-         where tenant_id = $1 and id = $2 and state = 'running' returning {COLUMNS}"
+         where tenant_id = $1 and id = $2 and state in ('waiting', 'running') returning {COLUMNS}"
     );
     let stopped: Option<Operation> = sqlx::query_as(AssertSqlSafe(sql))
         .bind(tenant.as_uuid())

@@ -8,10 +8,12 @@
 mod asking;
 mod batch;
 mod changing;
+mod four_eyes;
 mod record;
 mod walk;
 
 pub use asking::{Begun, COUNT_MAX, Cancelled, Expected, begin, cancel, get, list, preview};
 pub use batch::{Stepped, step};
+pub use four_eyes::{Confirmation, FourEyes, confirm, want, want_no_more, wanted};
 pub use record::{Action, Filter, Operation, OperationState, Wanted};
 pub use walk::{Counted, Preview};

@@ -39,6 +39,11 @@ impl Action {
         }
     }
 
+    /// Whether the work of jobs is lost by it.
+    pub const fn throws_away(self) -> bool {
+        matches!(self, Self::Cancel | Self::Discard)
+    }
+
     /// The states of the jobs it can be done to.
     pub const fn takes(self) -> &'static [State] {
         match self {
@@ -110,6 +115,8 @@ pub struct Wanted {
 /// Where an operation is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OperationState {
+    /// A second person has to say yes.
+    Waiting,
     /// There is more to do.
     Running,
     /// Every job was met.
@@ -124,6 +131,7 @@ impl OperationState {
     /// The word in rows and JSON.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Waiting => "waiting",
             Self::Running => "running",
             Self::Completed => "completed",
             Self::Cancelled => "cancelled",
@@ -136,7 +144,7 @@ impl FromStr for OperationState {
     type Err = StoreError;
 
     fn from_str(name: &str) -> Result<Self, StoreError> {
-        [Self::Running, Self::Completed, Self::Cancelled, Self::Failed]
+        [Self::Waiting, Self::Running, Self::Completed, Self::Cancelled, Self::Failed]
             .into_iter()
             .find(|state| state.name() == name)
             .ok_or_else(|| StoreError::Unreadable { table: "bulk_operation", found: name.to_owned() })
@@ -145,7 +153,7 @@ impl FromStr for OperationState {
 
 pub(super) const COLUMNS: &str =
     "id, action, filter, priority, state, requested_by, matched, matched_exactly, processed, changed, skipped, failed,
-    created_at, updated_at, finished_at, cancel_requested_at, cancelled_by, error";
+    created_at, updated_at, finished_at, cancel_requested_at, cancelled_by, confirmed_by, confirmed_at, error";
 
 /// An operation as it stands.
 #[derive(Debug, Clone, FromRow)]
@@ -181,6 +189,10 @@ pub struct Operation {
     pub cancel_requested_at: Option<DateTime<Utc>>,
     /// The API key that stopped it.
     pub cancelled_by: Option<String>,
+    /// The second person, where one was needed.
+    pub confirmed_by: Option<String>,
+    /// When they said yes.
+    pub confirmed_at: Option<DateTime<Utc>>,
     /// Why it failed.
     pub error: Option<Json<Problem>>,
 }

@@ -6,7 +6,7 @@ use store::{
     alerts::{self, NewRule, Put, Rule, RuleState},
     enqueue::NewJob,
     pauses::{self, Scope},
-    presence,
+    presence::{self, Presence},
 };
 
 use crate::world::{World, done, probe};
@@ -163,7 +163,9 @@ async fn what_is_given_up_and_who_falls_silent_is_counted() {
     assert!(found[0].resolved_at.is_some(), "what a rule found ends with it");
 
     world.watch(&rule("gone", Measure::SilentWorkers, 1)).await;
-    presence::here(&world.worker, "w1", "1", &[(Queue::Default, 8)], None).await.unwrap();
+    let listens_to = &[(Queue::Default, 8)];
+    let myself = Presence { worker: "w1", host: "here", version: "1", listens_to, memory_bytes: None };
+    presence::here(&world.worker, myself).await.unwrap();
     assert_eq!(world.looked().await, (Some(0), RuleState::Quiet));
     world.database.execute("update worker set seen_at = now() - interval '1 min'").await.unwrap();
     assert_eq!(world.looked().await, (Some(1), RuleState::Firing));

@@ -5,7 +5,7 @@ use jobs::{Queue, UserId, failure::Problem};
 use store::{
     limits,
     observing::{self, HISTOGRAM_STEPS_MS},
-    presence,
+    presence::{self, Presence},
     users::{self, UserRole},
     verdict::Verdict,
     weights,
@@ -68,9 +68,10 @@ async fn queues_tell_what_waits_and_who_listens() {
         world.enqueue(probe()).await;
     }
     world.claim_one().await;
-    let here =
-        async || presence::here(&world.worker, "w1", "1", &[(Queue::Default, 8)], Some(4096)).await.unwrap();
-    assert!(!here().await);
+    let listens_to = &[(Queue::Default, 8)];
+    let myself =
+        Presence { worker: "w1", host: "den", version: "1.0+abc", listens_to, memory_bytes: Some(4096) };
+    assert!(!presence::here(&world.worker, myself).await.unwrap());
     let queues = observing::queues(&world.api, world.tenant).await.unwrap();
     assert_eq!(queues.len(), 1);
     assert_eq!((queues[0].queue.as_str(), queues[0].waiting, queues[0].running), ("default", 2, 1));
@@ -106,18 +107,56 @@ async fn queues_tell_what_waits_and_who_listens() {
     let found = shares(1).await;
     assert_eq!((found.len(), found[0].slug.as_str()), (1, "acme"), "who waits comes first");
     assert_eq!((found[0].shares_in_all, found[0].starving_in_all), (2, 1), "and all are counted");
-    let workers = observing::workers(&world.api, user).await.unwrap();
-    assert_eq!((workers[0].name.as_str(), workers[0].running), ("w1", 1));
-    assert_eq!((workers[0].memory_bytes, workers[0].drain_requested_at), (Some(4096), None));
+}
 
-    let drain = async |name| observing::drain(&world.api, user, name).await.unwrap();
-    assert!(!drain("w1").await && !here().await, "a viewer only looks");
+#[tokio::test]
+async fn kinds_tell_what_waits_and_what_runs() {
+    let world = World::new().await;
+    for _ in 0..3 {
+        world.enqueue(probe()).await;
+    }
+    world.claim_one().await;
+    let kinds = async |tenant| observing::kinds(&world.api, tenant).await.unwrap();
+    let found = kinds(world.tenant).await;
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].kind.as_str(), found[0].waiting, found[0].running), ("probe.work", 2, 1));
+    assert!(found[0].oldest_at.is_some());
+    while !world.claim(10).await.is_empty() {}
+    let found = kinds(world.tenant).await;
+    assert_eq!((found[0].waiting, found[0].running, found[0].oldest_at), (0, 3, None));
+    assert!(kinds(world.tenant("other").await).await.is_empty());
+}
+
+#[tokio::test]
+async fn how_long_tenants_waited_is_for_those_who_watch_all_of_it() {
+    let world = World::new().await;
     world
-        .owner
-        .transact(None, async |tx| users::grant(tx, user, None, UserRole::Operator, false).await)
+        .database
+        .execute(
+            "insert into work_minute (tenant_id, minute, queue, kind, completed, failed, discarded, wait_ms, run_ms)
+             select id, now() - n * interval '10 min', 'default', 'kind.' || n, 3, 0, 0,
+                 array[n, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2], '{}' from tenant, generate_series(1, 3) n",
+        )
         .await
         .unwrap();
-    assert!(!drain("w2").await && drain("w1").await && here().await, "now it hears that it should end");
+    let user = UserId::new();
+    world
+        .owner
+        .transact(None, async |tx| users::add(tx, user, "op@acme.test", "Op", "x").await)
+        .await
+        .unwrap();
+    let since = Utc::now() - TimeDelta::minutes(25);
+    let waited = async |slugs: &[&str]| observing::waited(&world.api, user, slugs, since).await.unwrap();
+    assert!(waited(&["acme"]).await.is_empty());
+    world
+        .owner
+        .transact(None, async |tx| users::grant(tx, user, None, UserRole::Viewer, false).await)
+        .await
+        .unwrap();
+    let found = waited(&["acme", "nobody"]).await;
+    assert_eq!((found.len(), found[0].slug.as_str(), found[0].queue.as_str()), (1, "acme", "default"));
+    assert_eq!(found[0].wait_ms, [3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4], "of two minutes");
+    assert!(waited(&["nobody"]).await.is_empty());
 }
 
 #[tokio::test]
@@ -146,16 +185,6 @@ async fn failures_are_found_by_their_words_and_grouped() {
     assert_eq!(before, [ids[0]]);
     let other = world.tenant("other").await;
     assert!(observing::failures_with(&world.api, other, "answer", None, 10).await.unwrap().is_empty());
-
-    let groups =
-        observing::failures(&world.api, world.tenant, Utc::now() - TimeDelta::hours(1)).await.unwrap();
-    let said: Vec<_> =
-        groups.iter().map(|of| (of.code.as_deref().unwrap(), of.failures, of.given_up)).collect();
-    assert_eq!(said, [("odd", 1, 1), ("timeout", 2, 2)]);
-    assert_eq!(groups[1].last_job(), ids[1]);
-    assert!(
-        observing::failures(&world.api, other, Utc::now() - TimeDelta::hours(1)).await.unwrap().is_empty()
-    );
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ const GLOBAL: &[(&str, &str)] = &[
     ("pace", "counts claims of all tenants; only workers may read it"),
     ("bucket", "what is left of a rule's rate; only workers may read it"),
     ("worker", "processes belong to no tenant"),
+    ("version_seen", "versions of the program belong to no tenant; reached by functions only"),
     ("user_account", "people belong to no tenant; reached by functions only"),
     ("user_session", "as people do; reached by functions only"),
     ("user_identity", "as people do; reached by functions only"),
@@ -187,6 +188,10 @@ fn people_of(tenant: TenantId) -> String {
              insert into audit_entry (chain, tenant_id, seq, entry, hash) values ('{id}', '{id}', 1, '{{}}', sha256('x'));
              insert into work_minute (tenant_id, minute, queue, kind, completed, failed, discarded, wait_ms, run_ms)
                  values ('{id}', now(), 'x', 'x', 0, 0, 0, '{{}}', '{{}}');
+             insert into dead_letter (tenant_id, job_id, kind, died_at) values ('{id}', '{id}', 'x', now());
+             insert into kind_care (tenant_id, kind, owner, updated_by) values ('{id}', 'x', 'x', 'x');
+             insert into four_eyes (tenant_id, more_than, updated_by) values ('{id}', 1, 'x');
+             insert into error_group (tenant_id, kind, code, first_at, last_at) values ('{id}', 'x', 'x', now(), now());
              insert into follow_up (tenant_id, parent_id, child_id) values ('{id}', '{id}', '{id}');
              insert into saved_view (tenant_id, user_id, name, query) values ('{id}', '{id}', 'x', 'x');
              insert into alert (id, tenant_id, rule, measure, threshold, value, worst, recipients)
@@ -318,6 +323,9 @@ async fn a_tenant_cannot_write_for_another() {
         "update user_account set totp_secret = null".to_owned(),
         "update alert set worst = 0".to_owned(),
         "delete from alert".to_owned(),
+        "update error_group set failures = 0".to_owned(),
+        "delete from error_group".to_owned(),
+        "update dead_letter set died_at = now()".to_owned(),
         "update audit_entry set entry = '{}'".to_owned(),
         "delete from audit_entry".to_owned(),
         "select drop_partitions('2100-01-01')".to_owned(),

@@ -7,7 +7,7 @@ use serde_json::json;
 use store::{
     Db, Role, StoreError, Tx,
     audit::{self, Verified},
-    observing,
+    fleet,
     sealing::{self, MasterKeys},
     sessions::{self, NewSession},
     users::{self, UserRole},
@@ -65,7 +65,7 @@ async fn a_session_knows_what_somebody_may_do_where_they_ask() {
     assert_eq!(find(None).await.unwrap().role, None, "a role in a tenant is none in the installation");
     assert!(find(Some("nobodys")).await.unwrap().tenant.is_none());
     assert_eq!(sessions::tenants_of(&world.api, ann).await.unwrap().len(), 1);
-    assert!(observing::workers(&world.api, ann).await.unwrap().is_empty());
+    assert!(fleet::workers(&world.api, ann).await.unwrap().is_empty());
 
     world
         .owner

@@ -1,0 +1,100 @@
+//! What people say of errors, and who looks after them.
+
+use api::UserRole;
+use jobs::failure::Problem;
+use reqwest::StatusCode;
+use serde_json::json;
+use store::verdict::Verdict;
+
+use crate::{
+    app::TestApp,
+    ops::{Person, log},
+};
+
+async fn fails(app: &TestApp) {
+    app.submit(json!({})).await;
+    assert_eq!(app.work(Verdict::Discarded { problem: Problem::new("odd", "the <printer>") }).await, 1);
+}
+
+/// Where the page of the only group is.
+fn link(page: &str) -> String {
+    let (_, after) = page.split_once("href=\"/ops/t/acme/errors/").expect("a group");
+    format!("/ops/t/acme/errors/{}", after.split('"').next().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_is_mended_comes_back_and_is_ignored() {
+    let app = TestApp::start().await;
+    let ann = Person::signed_in(&app, "ann", &[(Some(app.tenant), UserRole::TenantOperator, false)]).await;
+    let bob = Person::signed_in(&app, "bob", &[(Some(app.tenant), UserRole::Viewer, false)]).await;
+    app.execute("insert into version_seen (version, first_at) values ('1.1+abc', now() - interval '1 day')")
+        .await;
+    fails(&app).await;
+    let (_, page) = ann.page("/ops/t/acme/errors").await;
+    assert!(page.contains("under 1.1+abc") && !page.contains("Ignored and resolved"), "{page}");
+    let path = link(&page);
+    let (status, page) = bob.page(&path).await;
+    assert!(status.is_success() && page.contains("the &lt;printer&gt;"), "{page}");
+    assert!(!page.contains("/state\"") && !page.contains("/assign\""), "a viewer only looks: {page}");
+
+    let say = format!("{path}/state");
+    let mended = [("state", "resolved"), ("note", "new <paper>")];
+    assert_eq!(bob.post(&say, &mended).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(ann.post(&say, &mended).await, (StatusCode::SEE_OTHER, path.clone()));
+    assert!(ann.page(&path).await.1.contains("new &lt;paper&gt;"));
+    let (_, page) = ann.page("/ops/t/acme/errors").await;
+    assert!(
+        page.contains("Ignored and resolved") && page.contains("✓") && page.contains("to be looked at"),
+        "{page}"
+    );
+    fails(&app).await;
+    let (_, page) = ann.page("/ops/t/acme/errors").await;
+    assert!(page.contains("regressed") && !page.contains("Ignored and resolved"), "{page}");
+    assert_eq!(ann.post(&say, &[("state", "ignored"), ("note", " ")]).await.0, StatusCode::SEE_OTHER);
+    assert!(ann.page("/ops/t/acme/errors").await.1.contains("Ignored and resolved"));
+
+    let long = "x".repeat(501);
+    for wrong in [[("state", "odd"), ("note", "")], [("state", "open"), ("note", long.as_str())]] {
+        assert_eq!(ann.post(&say, &wrong).await.0, StatusCode::UNPROCESSABLE_ENTITY, "{wrong:?}");
+    }
+    for unknown in ["0123456789abcdef", "x"] {
+        let path = format!("/ops/t/acme/errors/{unknown}");
+        assert_eq!(ann.page(&path).await.0, StatusCode::NOT_FOUND);
+        assert_eq!(ann.post(&format!("{path}/state"), &mended).await.0, StatusCode::NOT_FOUND);
+    }
+    assert_eq!(app.number("select count(*) from error_group").await, 1, "nothing was made up");
+    let log = log(&app, app.tenant).await;
+    let asked = log.iter().find(|said| said["asked"]["state"] == "ignored").unwrap();
+    let after = log.iter().find(|said| said["after"]["state"] == "ignored").unwrap();
+    assert_eq!(
+        (&asked["action"], &asked["before"]["state"], &asked["before"]["note"]),
+        (&json!("error.judge"), &json!("resolved"), &json!("new <paper>"))
+    );
+    assert_eq!((&after["after"]["code"], &after["after"]["by"]), (&json!("odd"), &json!(ann.email)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_is_given_to_somebody_who_steers_here() {
+    let app = TestApp::start().await;
+    let steers = [(Some(app.tenant), UserRole::TenantOperator, false)];
+    let ann = Person::signed_in(&app, "ann", &steers).await;
+    let cid = Person::new(&app, "cid", &steers).await;
+    let bob = Person::new(&app, "bob", &[(Some(app.tenant), UserRole::Viewer, false)]).await;
+    fails(&app).await;
+    let path = link(&ann.page("/ops/t/acme/errors").await.1);
+    let (_, page) = ann.page(&path).await;
+    assert!(page.contains(&cid.email) && !page.contains(&bob.email), "{page}");
+    let assign = format!("{path}/assign");
+    let to = async |to: String| ann.post(&assign, &[("to", to.as_str())]).await.0;
+    assert_eq!(to(cid.id.to_string()).await, StatusCode::SEE_OTHER);
+    assert!(ann.page("/ops/t/acme/errors").await.1.contains("with cid@acme.test"));
+    for wrong in [bob.id.to_string(), jobs::UserId::new().to_string(), "x".to_owned()] {
+        assert_eq!(to(wrong.clone()).await, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
+    }
+    assert_eq!(to(ann.id.to_string()).await, StatusCode::SEE_OTHER);
+    assert_eq!(to(String::new()).await, StatusCode::SEE_OTHER);
+    assert!(!ann.page("/ops/t/acme/errors").await.1.contains("with ann"));
+    let log = log(&app, app.tenant).await;
+    let given = log.iter().find(|said| said["after"]["assignee"] == "cid@acme.test").unwrap();
+    assert_eq!((&given["outcome"], &given["after"]["state"]), (&json!("done"), &json!("open")));
+}
