@@ -13,6 +13,7 @@ mod bulk;
 mod charts;
 mod cloning;
 mod errors;
+mod go;
 mod guard;
 mod home;
 mod issuer;
@@ -20,6 +21,7 @@ mod job;
 mod jobs;
 mod layout;
 mod live;
+mod map;
 mod messages;
 mod oidc;
 mod origin;
@@ -33,11 +35,14 @@ mod session;
 mod sign_in;
 mod subject;
 mod tenants;
+mod timeline;
 mod views;
+mod wanted;
 mod webhooks;
 mod weights;
 mod words;
 mod workers;
+mod zones;
 
 pub use self::{
     access::Right,

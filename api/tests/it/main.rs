@@ -29,6 +29,7 @@ mod oidc;
 mod ops;
 mod ops_bounds;
 mod ops_home;
+mod ops_jobs;
 mod ops_previews;
 mod ops_roles;
 mod ops_steering;
