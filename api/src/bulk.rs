@@ -1,7 +1,7 @@
 //! Bulk operations as clients ask for them and see them.
 
 use ::jobs::{BulkOperationId, Priority, Queue, State, limits::TAG_BYTES_MAX};
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::bulk::{Action, Expected, Filter, Operation, OperationState, Preview, Wanted};
@@ -116,6 +116,7 @@ impl BulkBody {
             created_before,
             finished_after,
             finished_before,
+            changed_by: None,
         };
         let wanted = Wanted { action: self.action, filter, priority: self.priority };
         Ok((wanted, self.expected_count.map(Expected)))
@@ -166,13 +167,13 @@ pub(crate) struct BulkResource {
     id: BulkOperationId,
     /// What is done.
     action: &'static str,
-    /// To which jobs, as it was asked for.
+    /// To which jobs, as it was asked for; `changed_by` names the operation that is taken back.
     #[schema(value_type = Object)]
     filter: Value,
     /// The priority they get.
     #[serde(skip_serializing_if = "Option::is_none")]
     priority: Option<i16>,
-    /// `waiting` (for a second person), `running`, `completed`, `cancelled` or `failed`.
+    /// `waiting` (for a second person), `running`, `paused`, `completed`, `cancelled` or `failed`.
     pub(crate) state: &'static str,
     /// The API key that asked.
     requested_by: String,
@@ -216,6 +217,12 @@ pub(crate) struct BulkResource {
     /// When they said yes.
     #[serde(skip_serializing_if = "Option::is_none")]
     confirmed_at: Option<DateTime<Utc>>,
+    /// Since when it is paused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paused_at: Option<DateTime<Utc>>,
+    /// The API key that paused it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paused_by: Option<String>,
     /// Why it failed: `code` and `message`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -232,7 +239,8 @@ impl BulkResource {
             // It is done when it says so, however many jobs went away meanwhile.
             _ => operation.matched_exactly.then(|| (processed * 100 / matched.max(1)).min(99)),
         };
-        let took = operation.finished_at.unwrap_or(operation.updated_at) - operation.created_at;
+        let until = operation.finished_at.or(operation.paused_at).unwrap_or(operation.updated_at);
+        let took = until - operation.created_at - TimeDelta::milliseconds(operation.paused_ms);
         let per_s = (processed > 0 && took.num_milliseconds() > 0)
             .then(|| processed as f64 * 1_000.0 / took.num_milliseconds() as f64);
         let left = (matched - processed).max(0) as f64;
@@ -261,6 +269,8 @@ impl BulkResource {
             cancelled_by: operation.cancelled_by.clone(),
             confirmed_by: operation.confirmed_by.clone(),
             confirmed_at: operation.confirmed_at,
+            paused_at: operation.paused_at,
+            paused_by: operation.paused_by.clone(),
             error: operation.error.as_ref().and_then(|problem| serde_json::to_value(&problem.0).ok()),
         })
     }

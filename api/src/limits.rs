@@ -326,6 +326,9 @@ pub(crate) const OPS_TARGET_CHARS_MAX: usize = 200;
 pub(crate) const OPS_WINDOW_S: u32 = 60;
 /// Characters that are looked for in errors.
 pub(crate) const WORDS_CHARS_MAX: usize = 200;
+/// Bytes of the name of a field of arguments, and of what it is looked for to hold.
+pub(crate) const FIELD_BYTES_MAX: usize = 64;
+pub(crate) const FIELD_TEXT_BYTES_MAX: usize = 120;
 /// Rows on a page of the dashboard.
 pub(crate) const OPS_ROWS_MAX: i64 = 50;
 /// Minutes for which a share is weighed otherwise: a week.

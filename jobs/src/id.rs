@@ -32,6 +32,12 @@ fn created_at(id: Uuid) -> DateTime<Utc> {
     DateTime::from_timestamp(seconds.try_into().unwrap_or(0), nanos).unwrap_or_default()
 }
 
+/// The least UUIDv7 of a moment: its first 48 bits are the milliseconds, and nothing of the rest is set.
+fn earliest(at: DateTime<Utc>) -> Uuid {
+    let millis = u128::try_from(at.timestamp_millis()).unwrap_or(0).min((1 << 48) - 1);
+    Uuid::from_u128(millis << 80)
+}
+
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident = $prefix:literal),+ $(,)?) => {$(
         $(#[$doc])*
@@ -56,6 +62,11 @@ macro_rules! ids {
             /// The UUID stored in the database.
             pub const fn as_uuid(&self) -> Uuid {
                 self.0
+            }
+
+            /// Sorts before every id made at `at` or later, and after every id made a millisecond before it.
+            pub fn earliest(at: DateTime<Utc>) -> Self {
+                Self(earliest(at))
             }
 
             /// When the id was made, to the millisecond.
@@ -212,5 +223,15 @@ mod tests {
         let ids: Vec<_> = (0..1000).map(|_| JobId::new()).collect();
         assert!(ids.is_sorted());
         assert!(ids[0].created_at().timestamp() > 1_700_000_000);
+    }
+
+    #[test]
+    fn the_earliest_id_of_a_moment_comes_before_those_made_then() {
+        let id = JobId::new();
+        let (at, ms) = (id.created_at(), chrono::TimeDelta::milliseconds(1));
+        assert!(JobId::earliest(at) < id && id < JobId::earliest(at + ms) && JobId::earliest(at - ms) < id);
+        assert!(
+            JobId::earliest(DateTime::<Utc>::MIN_UTC) < id && id < JobId::earliest(DateTime::<Utc>::MAX_UTC)
+        );
     }
 }

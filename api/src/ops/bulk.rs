@@ -4,13 +4,14 @@ use ::jobs::{BulkOperationId, JobId};
 use axum::{
     Form,
     extract::{Path, Query, State},
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
     response::{IntoResponse, Redirect, Response},
 };
+use chrono::Utc;
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::bulk::{self, Confirmation, Operation, OperationState};
+use store::bulk::{self, Action, Confirmation, Operation, OperationState};
 
 use super::{
     access::Right,
@@ -46,6 +47,14 @@ pub(super) struct Asked {
     tag: String,
     #[serde(default)]
     error_code: String,
+    #[serde(default)]
+    created_after: String,
+    #[serde(default)]
+    created_before: String,
+    #[serde(default)]
+    finished_after: String,
+    #[serde(default)]
+    finished_before: String,
 }
 
 impl Asked {
@@ -68,6 +77,10 @@ impl Asked {
             ("queue", &self.queue),
             ("tag", &self.tag),
             ("error_code", &self.error_code),
+            ("created_after", &self.created_after),
+            ("created_before", &self.created_before),
+            ("finished_after", &self.finished_after),
+            ("finished_before", &self.finished_before),
         ];
         all.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name, value.as_str()))
     }
@@ -95,9 +108,7 @@ pub(super) async fn preview(
                 (hidden("action", &asked.action)) (hidden("states", &asked.states))
                 @for (name, value) in asked.narrow() { (hidden(name, value)) }
                 (hidden("count", &preview.count.to_string())) (hidden("key", &JobId::new().to_string()))
-                @if preview.count > UNCONFIRMED_MAX {
-                    label { "Write " code { (preview.count) } " to confirm" input name="typed" inputmode="numeric" autocomplete="off" required; }
-                }
+                (confirmation(preview.count))
                 button { (verb(&asked.action)) " " (many) }
             }
             @if let Some(four_eyes) = waits { p.soft { "More than " (words::count(four_eyes.more_than)) " jobs: it begins once a second person has said yes." } }
@@ -106,6 +117,15 @@ pub(super) async fn preview(
         }
     };
     Ok(Page::new(&visit, "/bulk", &format!("{} in bulk", verb(&asked.action)), body).into_response())
+}
+
+/// Asks for the number, where it is large.
+fn confirmation(count: i64) -> Markup {
+    html! {
+        @if count > UNCONFIRMED_MAX {
+            label { "Write " code { (count) } " to confirm" input name="typed" inputmode="numeric" autocomplete="off" required; }
+        }
+    }
 }
 
 fn hidden(name: &str, value: &str) -> Markup {
@@ -138,23 +158,16 @@ pub(super) async fn begin(
     visit: Visit,
     Form(form): Form<Confirmed>,
 ) -> Result<Redirect, Problem> {
-    let wrong = |pointer: &str, detail: &str| Problem::invalid(vec![FieldError::new(pointer, detail)]);
-    let count: i64 = form.count.parse().map_err(|_| wrong("/count", "a number"))?;
-    if count > UNCONFIRMED_MAX && form.typed.trim() != form.count {
-        return Err(wrong("/typed", &format!("write {count} to confirm; nothing was done")));
-    }
-    let mut headers = HeaderMap::new();
-    let key = HeaderValue::try_from(form.key).map_err(|_| wrong("/key", "visible ASCII characters"))?;
-    headers.insert("idempotency-key", key);
+    let wrong = |_| Problem::invalid(vec![FieldError::new("/count", "a number")]);
+    let count: i64 = form.count.parse().map_err(wrong)?;
+    confirm(count, &form.typed)?;
     let (body, caller) = (form.asked.body(Some(count))?, Operator::of(visit.caller()?)?);
-    let begun = endpoint::begin_bulk_operation(State(app), caller, headers, Json(body)).await?;
-    let location = begun.headers().get(header::LOCATION).and_then(|location| location.to_str().ok());
-    let id = location.and_then(|location| location.rsplit_once('/')).map_or("", |(_, id)| id);
-    Ok(Redirect::to(&format!("/ops/t/{}/bulk/{id}", visit.here()?.slug)))
+    let begun = endpoint::begin_bulk_operation(State(app), caller, keyed(form.key)?, Json(body)).await?;
+    Ok(followed(&visit.here()?.slug, &begun))
 }
 
 /// Lets one begin that waits for a second person.
-pub(super) async fn confirm(
+pub(super) async fn let_begin(
     State(app): State<AppState>,
     visit: Visit,
     Path((slug, id)): Path<(String, String)>,
@@ -179,6 +192,73 @@ pub(super) async fn cancel(
     Ok(Redirect::to(&format!("/ops/t/{slug}/bulk/{id}")))
 }
 
+/// Holds one.
+pub(super) async fn pause(
+    State(app): State<AppState>,
+    visit: Visit,
+    Path((slug, id)): Path<(String, String)>,
+) -> Result<Redirect, Problem> {
+    drop(endpoint::pause_bulk_operation(State(app), Operator::of(visit.caller()?)?, Id(read(&id)?)).await?);
+    Ok(Redirect::to(&format!("/ops/t/{slug}/bulk/{id}")))
+}
+
+/// Lets one go on.
+pub(super) async fn resume(
+    State(app): State<AppState>,
+    visit: Visit,
+    Path((slug, id)): Path<(String, String)>,
+) -> Result<Redirect, Problem> {
+    drop(endpoint::resume_bulk_operation(State(app), Operator::of(visit.caller()?)?, Id(read(&id)?)).await?);
+    Ok(Redirect::to(&format!("/ops/t/{slug}/bulk/{id}")))
+}
+
+/// What the form that takes one back sends.
+#[derive(Debug, Deserialize)]
+pub(super) struct Undone {
+    key: String,
+    #[serde(default)]
+    typed: String,
+}
+
+/// Takes back what one changed.
+pub(super) async fn undo(
+    State(app): State<AppState>,
+    visit: Visit,
+    Path((slug, id)): Path<(String, String)>,
+    Form(form): Form<Undone>,
+) -> Result<Redirect, Problem> {
+    let id = read(&id)?;
+    let found = bulk::get(&app.db, visit.tenant()?, id).await?;
+    let changed = found.ok_or_else(|| Problem::not_found("bulk operation"))?.changed;
+    confirm(changed, &form.typed)?;
+    let caller = Operator::of(visit.caller()?)?;
+    let begun = endpoint::undo_bulk_operation(State(app), caller, Id(id), keyed(form.key)?).await?;
+    Ok(followed(&slug, &begun))
+}
+
+/// Refuses to change many jobs at the press of a button.
+fn confirm(count: i64, typed: &str) -> Result<(), Problem> {
+    if count > UNCONFIRMED_MAX && typed.trim() != count.to_string() {
+        let detail = format!("write {count} to confirm; nothing was done");
+        return Err(Problem::invalid(vec![FieldError::new("/typed", detail)]));
+    }
+    Ok(())
+}
+
+/// By the key of a form, so that pressing twice is doing once.
+fn keyed(key: String) -> Result<HeaderMap, Problem> {
+    let wrong = |_| Problem::invalid(vec![FieldError::new("/key", "visible ASCII characters")]);
+    let key = HeaderValue::try_from(key).map_err(wrong)?;
+    Ok([(HeaderName::from_static("idempotency-key"), key)].into_iter().collect())
+}
+
+/// To the page of the operation that has begun.
+fn followed(slug: &str, begun: &Response) -> Redirect {
+    let location = begun.headers().get(header::LOCATION).and_then(|location| location.to_str().ok());
+    let id = location.and_then(|location| location.rsplit_once('/')).map_or("", |(_, id)| id);
+    Redirect::to(&format!("/ops/t/{slug}/bulk/{id}"))
+}
+
 fn read(id: &str) -> Result<BulkOperationId, Problem> {
     id.parse().map_err(|_| Problem::not_found("bulk operation"))
 }
@@ -192,7 +272,8 @@ pub(super) async fn show(
     let found = bulk::get(&app.db, visit.tenant()?, read(&id)?).await?;
     let operation = found.ok_or_else(|| Problem::not_found("bulk operation"))?;
     let waits = operation.state()? == OperationState::Waiting;
-    let is_running = waits || operation.state()? == OperationState::Running;
+    let goes_on = !operation.state()?.is_final();
+    let takes_back = operation.filter.0["changed_by"].as_str();
     let body = html! {
         div #operation data-live {
             p.head { (state(operation.state()?.name())) " " code.id { (id) } }
@@ -206,15 +287,17 @@ pub(super) async fn show(
                 div { dt { "Asked for" } dd { (words::when(operation.created_at)) " by " (operation.requested_by) } }
                 @if let Some((by, at)) = operation.confirmed_by.as_ref().zip(operation.confirmed_at) { div { dt { "Confirmed" } dd { (words::when(at)) " by " (by) } } }
                 @if let Some(by) = &operation.cancelled_by { div { dt { "Stopped by" } dd { (by) } } }
+                @if let Some(at) = operation.paused_at { div { dt { "Paused" } dd { (words::when(at)) " by " (operation.paused_by.as_deref().unwrap_or_default()) } } }
+                @if let Some(of) = takes_back { div { dt { "Takes back" } dd { a href={ "/ops/t/" (slug) "/bulk/" (of) } { code { (of) } } } } }
             }
-            @if is_running && visit.may(Right::Operate) { (layout::action(&visit, &format!("/ops/t/{slug}/bulk/{id}/cancel"), "Stop")) }
+            @if visit.may(Right::Operate) { (steering(&visit, &format!("/ops/t/{slug}/bulk/{id}"), &operation)?) }
         }
         h2 { "Which jobs" }
         pre tabindex="0" { (format!("{:#}", operation.filter.0)) }
     };
     let title = format!("{} in bulk", verb(operation.action()?.name()));
     let page = Page::live(&visit, "/bulk", &title, body);
-    Ok(Page { live: page.live.filter(|_| is_running), ..Page::new(&visit, "/bulk", &title, page.body) }
+    Ok(Page { live: page.live.filter(|_| goes_on), ..Page::new(&visit, "/bulk", &title, page.body) }
         .into_response())
 }
 
@@ -225,6 +308,38 @@ fn second_person(visit: &Visit, path: &str, operation: &Operation) -> Markup {
             p { strong { "It has not begun." } " So many jobs are thrown away only once a second person has said yes." }
             @if visit.email == operation.requested_by { p { "You asked for it, so somebody else has to." } }
             @else if visit.may(Right::Operate) { (layout::action(visit, &format!("{path}/confirm"), "Let it begin")) }
+        }
+    }
+}
+
+/// What can be done to an operation as it stands, or why nothing can.
+fn steering(visit: &Visit, base: &str, operation: &Operation) -> Result<Markup, Problem> {
+    let act = |what: &str, word: &str| layout::action(visit, &format!("{base}/{what}"), word);
+    let undo = || endpoint::undo_of(operation, Utc::now());
+    Ok(match operation.state()? {
+        OperationState::Waiting => html! { (act("cancel", "Stop")) },
+        OperationState::Running => html! { p.acts { (act("pause", "Pause")) (act("cancel", "Stop")) } },
+        OperationState::Paused => html! { p.acts { (act("resume", "Resume")) (act("cancel", "Stop")) } },
+        _ if operation.changed == 0 => html! {},
+        _ => match undo()? {
+            Ok(_) => html! {
+                form.confirm method="post" action={ (base) "/undo" } {
+                    (token(visit)) (hidden("key", &JobId::new().to_string())) (confirmation(operation.changed))
+                    p.soft { (taken_back(operation.action()?)) }
+                    button { "Undo" }
+                }
+            },
+            Err(why) => html! { p.soft { "It cannot be undone: " (why) "." } },
+        },
+    })
+}
+
+/// What undoing does, before it is done.
+fn taken_back(action: Action) -> &'static str {
+    match action {
+        Action::Reprioritise => "Moves them back to the priority they had, if nobody moved them since.",
+        _ => {
+            "Begins them again, to wait for the time that they waited for. Those that were running when they were told to stop stay stopped."
         }
     }
 }

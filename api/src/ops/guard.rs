@@ -29,6 +29,7 @@ use super::{
     routes::Route,
     session,
     subject::Subject,
+    words, zones,
 };
 use crate::{
     AppState,
@@ -99,7 +100,8 @@ pub(super) async fn guard(
     next: Next,
 ) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let mut response = match pass(&gate, &params, request, next).await {
+    let zone = zones::kept(request.headers());
+    let mut response = match words::reading(zone, pass(&gate, &params, request, next)).await {
         Ok(response) | Err(Refusal::Elsewhere(response)) => response,
         Err(Refusal::Problem(problem)) => problem.into_response(),
     };

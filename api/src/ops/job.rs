@@ -2,14 +2,15 @@
 
 use ::jobs::JobId;
 use axum::{
-    extract::{Path, State},
+    extract::{Path, Query, State},
     response::{IntoResponse, Redirect, Response},
 };
-use chrono::{TimeDelta, Utc};
+use chrono::Utc;
 use maud::{Markup, html};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use store::{
-    attempts::{self, Attempt},
+    attempts,
     logs::{self, Line},
     payload::Payload,
     reads::{self, JobRecord},
@@ -22,14 +23,14 @@ use super::{
     cloning,
     guard::Visit,
     layout::{self, Page, state},
-    preview, relatives, words,
+    preview, relatives, timeline, words,
 };
 use crate::{
     AppState,
     auth::{Retrier, Writer},
     extract::Id,
-    limits::OPS_LINES_MAX,
-    problem::Problem,
+    limits::{OPS_LINES_MAX, WORDS_CHARS_MAX},
+    problem::{Code, Problem},
     routes::steer,
     waiting::{self, WhyResource},
 };
@@ -39,13 +40,14 @@ pub(super) async fn show(
     State(app): State<AppState>,
     visit: Visit,
     Path((slug, id)): Path<(String, String)>,
+    Query(look): Query<Look>,
 ) -> Result<Response, Problem> {
-    let (id, tenant) = (read(&id)?, visit.tenant()?);
+    let (id, tenant, words) = (read(&id)?, visit.tenant()?, look.check()?);
     let record = reads::get(&app.db, tenant, id).await?.ok_or_else(|| Problem::not_found("job"))?;
     let (tried, facts) =
         tokio::try_join!(attempts::of_job(&app.db, tenant, id), why::facts(&app.db, tenant, id))?;
     let lines = if visit.sees_payloads {
-        logs::latest(&app.db, tenant, id, OPS_LINES_MAX).await?
+        logs::latest(&app.db, tenant, id, words, OPS_LINES_MAX).await?
     } else {
         Vec::new()
     };
@@ -63,9 +65,14 @@ pub(super) async fn show(
             @if let Some(why) = &why { (waits(why, &base)) }
             @if let Some(error) = record.error.as_ref() { (failure(&error.0)) }
             h2 { "What happened" }
-            (timeline(&record, &tried))
+            (timeline::of(&app, &visit, &record, &tried).await?)
+            (timeline::errors(&tried))
         }
-        @if visit.sees_payloads { div #log data-live { h2 { "Log" } (log(&lines)) } }
+        @if visit.sees_payloads {
+            h2 { "Log" }
+            @if !lines.is_empty() || !words.is_empty() { (look.form()) }
+            div #log data-live { (log(&lines, !words.is_empty())) }
+        }
         @if let Some(preview) = &preview { h2 { "What came of it" } (preview.shown) }
         (relatives)
         (facts_of(&record, &slug))
@@ -143,29 +150,35 @@ fn failure(error: &Value) -> Markup {
     html! { p.alarm { code { (error["code"].as_str().unwrap_or("error")) } " " (error["message"].as_str().unwrap_or_default()) } }
 }
 
-fn timeline(record: &JobRecord, tried: &[Attempt]) -> Markup {
-    html! {
-        ol.timeline {
-            li { (words::when(record.created_at)) " asked for" }
-            @if record.scheduled_at > record.created_at + TimeDelta::seconds(1) { li { (words::when(record.scheduled_at)) " may begin" } }
-            @for attempt in tried {
-                li {
-                    @if let Some(at) = attempt.started_at.or(attempt.finished_at) { (words::when(at)) }
-                    " attempt " (attempt.attempt) " " (state(&attempt.outcome))
-                    @if let (Some(from), Some(to)) = (attempt.started_at, attempt.finished_at) { " after " (words::span(to - from)) }
-                    @if let Some(worker) = &attempt.worker { span.soft { " on " (worker) ", fence " (attempt.fence) } }
-                    @if let Some(error) = &attempt.error { div.wrong { (error.0["message"].as_str().unwrap_or_default()) } }
-                }
+/// Which lines of the log are wanted.
+#[derive(Debug, Deserialize)]
+pub(super) struct Look {
+    #[serde(default)]
+    lines: String,
+}
+
+impl Look {
+    fn check(&self) -> Result<&str, Problem> {
+        if self.lines.contains('\0') || self.lines.chars().count() > WORDS_CHARS_MAX {
+            let detail = format!("at most {WORDS_CHARS_MAX} characters, and none that no text has");
+            return Err(Problem::new(Code::InvalidParameter, detail));
+        }
+        Ok(self.lines.trim())
+    }
+
+    fn form(&self) -> Markup {
+        html! {
+            form.search role="search" aria-label="Log" {
+                label { "Lines with these words, or of a level such as warn" input type="search" name="lines" value=(self.lines) maxlength=(WORDS_CHARS_MAX); }
+                button { "Show" }
             }
-            @if let Some(at) = record.cancel_requested_at { li { (words::when(at)) " asked to stop" } }
-            @if let Some(at) = record.finalized_at { li { (words::when(at)) " ended, " (words::span(at - record.created_at)) " after it was asked for" } }
         }
     }
 }
 
-fn log(lines: &[Line]) -> Markup {
+fn log(lines: &[Line], is_part: bool) -> Markup {
     html! {
-        @if lines.is_empty() { p.soft { "It has said nothing." } }
+        @if lines.is_empty() { p.soft { @if is_part { "No line fits." } @else { "It has said nothing." } } }
         @else {
             ol.log tabindex="0" aria-label="Log lines" {
                 @for line in lines {
@@ -181,7 +194,7 @@ fn facts_of(record: &JobRecord, slug: &str) -> Markup {
     html! {
         h2 { "Facts" }
         dl.facts {
-            div { dt { "Kind" } dd { a href={ "/docs#" (record.kind) } { (record.kind) } } }
+            div { dt { "Kind" } dd { (record.kind) " " a href={ "/docs#" (record.kind) } aria-label={ "What " (record.kind) " takes and gives" } { "documentation" } } }
             div { dt { "Queue" } dd { a href={ "/ops/t/" (slug) "/queues#" (record.queue) } { (record.queue) } } }
             div { dt { "Priority" } dd { (record.priority) } }
             div { dt { "Attempts" } dd { (record.attempt) " of " (record.max_attempts) } }
@@ -213,7 +226,8 @@ fn request(record: &JobRecord, public_url: &str) -> Markup {
     html! {
         details.form {
             summary { "As a request" }
-            pre tabindex="0" {
+            button.plain type="button" hidden data-copy="request" { "Copy as curl" }
+            pre #request tabindex="0" {
                 "curl -H \"Authorization: Bearer $CREWLINE_KEY\" -H \"Idempotency-Key: $(uuidgen)\" \\\n  --json '" (body) "' "
                 (public_url) "/v1/jobs"
             }

@@ -6,10 +6,10 @@ use axum::{
 };
 use maud::{DOCTYPE, Markup, html};
 
-use super::{access::Right, guard::Visit};
+use super::{access::Right, guard::Visit, words};
 use crate::problem::Problem;
 
-/// Nothing but what we serve ourselves, no frame around it, and no script but the one file. Pictures stand last: a page that shows
+/// Nothing but what we serve ourselves, no frame around it, and no script but our own files. Pictures stand last: a page that shows
 /// files adds where those come from.
 const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; \
     form-action 'self'; frame-ancestors 'none'; img-src 'self'";
@@ -66,20 +66,15 @@ impl<'a> Page<'a> {
 impl IntoResponse for Page<'_> {
     fn into_response(self) -> Response {
         let (place, visit) = (self.visit.tenant.as_ref(), self.visit);
-        let sections: Vec<(String, &str)> = match place {
-            Some(place) => (SECTIONS.iter().filter(|(.., right)| visit.may(*right)))
-                .map(|(path, name, _)| (format!("/ops/t/{}{path}", place.slug), *name))
-                .collect(),
-            None if self.section == super::TENANTS_OF_MINE => Vec::new(),
-            None => (OF_ALL.iter().filter(|(.., right)| visit.may(*right)))
-                .map(|(path, name, _)| ((*path).to_owned(), *name))
-                .collect(),
-        };
+        // Whoever looks at their own things may be nobody in the whole installation.
+        let is_mine = place.is_none() && self.section == super::TENANTS_OF_MINE;
+        let sections = if is_mine { Vec::new() } else { sections(visit) };
         let whole = place.map_or_else(
             || self.section.to_owned(),
             |place| format!("/ops/t/{}{}", place.slug, self.section),
         );
         let around = place.map_or("Crewline", |place| &place.name);
+        let here: String = form_urlencoded::byte_serialize(whole.as_bytes()).collect();
         let body = html! {
             a.skip href="#main" { "Skip to content" }
             header {
@@ -93,6 +88,8 @@ impl IntoResponse for Page<'_> {
                 @if let Some(live) = &self.live {
                     button #live type="button" hidden data-stream=(live) { "Live" }
                 }
+                @if !is_mine { a #go href=(path_to_go(visit)) title="Ctrl K" { "Go to" } }
+                a.zone href={ "/ops/time-zone?next=" (here) } title="Time zone" { (words::zone().name()) }
                 form.who method="post" action="/ops/sign-out" {
                     (token(visit)) span title=(visit.email) { (visit.name) } button.plain { "Sign out" }
                 }
@@ -108,6 +105,21 @@ impl IntoResponse for Page<'_> {
         }
         response
     }
+}
+
+/// The pages that somebody may see where they are, each with its path.
+pub(super) fn sections(visit: &Visit) -> Vec<(String, &'static str)> {
+    let (all, base): (&[(&str, &'static str, Right)], String) = match &visit.tenant {
+        Some(place) => (&SECTIONS, format!("/ops/t/{}", place.slug)),
+        None => (&OF_ALL, String::new()),
+    };
+    let seen = all.iter().filter(|(.., right)| visit.may(*right));
+    seen.map(|(path, name, _)| (format!("{base}{path}"), *name)).collect()
+}
+
+/// The page from which every other is reached by name.
+pub(super) fn path_to_go(visit: &Visit) -> String {
+    visit.tenant.as_ref().map_or_else(|| "/ops/go".to_owned(), |place| format!("/ops/t/{}/go", place.slug))
 }
 
 /// What every form carries.
@@ -168,6 +180,7 @@ fn respond(status: StatusCode, title: &str, body: &Markup) -> Response {
                 title { (title) }
                 link rel="stylesheet" href="/ops/style.css";
                 script src="/ops/live.js" defer {}
+                script src="/ops/steer.js" defer {}
             }
             body { (body) }
         }

@@ -77,26 +77,3 @@ if (badge) {
   setInterval(() => { show(); if (failed) look(); }, AGAIN_MS);
   show();
 }
-
-// Keys that lead somewhere: g and the first letter of a section, the next one that has it; / to search; l to pause; ? names them.
-let led = false;
-addEventListener("keydown", (event) => {
-  if (event.altKey || event.ctrlKey || event.metaKey || event.target.closest("input, select, textarea")) return;
-  if (led) {
-    led = false;
-    const links = [...document.querySelectorAll("nav a")];
-    const here = links.findIndex((link) => link.hasAttribute("aria-current"));
-    const inTurn = [...links.slice(here + 1), ...links];
-    const link = inTurn.find((link) => link.textContent[0].toLowerCase() === event.key);
-    if (link) { event.preventDefault(); link.click(); }
-  } else if (event.key === "g") {
-    led = true;
-  } else if (event.key === "/") {
-    const field = document.querySelector("input[type=search]");
-    if (field) { event.preventDefault(); field.focus(); }
-  } else if (event.key === "l") {
-    badge?.click();
-  } else if (event.key === "?") {
-    say("Keys: g and the first letter of a section, / to search, l to pause what is live.");
-  }
-});

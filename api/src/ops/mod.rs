@@ -15,6 +15,7 @@ mod cloning;
 mod course;
 mod dead_letters;
 mod errors;
+mod go;
 mod guard;
 mod home;
 mod issuer;
@@ -23,6 +24,7 @@ mod jobs;
 mod kinds;
 mod layout;
 mod live;
+mod map;
 mod messages;
 mod oidc;
 mod origin;
@@ -37,11 +39,14 @@ mod session;
 mod sign_in;
 mod subject;
 mod tenants;
+mod timeline;
 mod views;
+mod wanted;
 mod webhooks;
 mod weights;
 mod words;
 mod workers;
+mod zones;
 
 pub use self::{
     access::Right,

@@ -12,6 +12,7 @@ use ::jobs::{
     },
 };
 use blob::Key;
+use matching::Point;
 use maud::{Markup, html};
 use serde::de::DeserializeOwned;
 use store::{
@@ -22,12 +23,14 @@ use store::{
     outbox::{self, Attempt},
     parties,
     payload::Payload,
+    people,
     reads::JobRecord,
 };
 
 use super::{
     guard::Visit,
     layout::state,
+    map,
     messages::{said, tries_table},
     words,
 };
@@ -151,8 +154,31 @@ async fn film(app: &AppState, tenant: TenantId, made: &Film) -> Result<Option<Pr
     };
     let shown = html! {
         video controls playsinline preload="none" aria-label="The film" poster=[poster] { source src=(url) type=(whole.media_type); }
+        (rungs(app, &files).await?)
     };
     Ok(Some(Preview { shown, origin: Some(origin(&url)) }))
+}
+
+/// The film in each of its qualities. Its playlists name files beside them, which addresses that are good for a while do not have;
+/// so what is played above is the one file, and these are to be fetched.
+async fn rungs(app: &AppState, files: &[FilmFile]) -> Result<Markup, Problem> {
+    let mut rungs = Vec::new();
+    let playable =
+        |file: &&FilmFile| file.media_type.starts_with("video/") || file.media_type.starts_with("audio/");
+    for file in files.iter().filter(playable).take(PREVIEW_PICTURES_MAX) {
+        rungs.push((file, address(app, &file.object_key).await?));
+    }
+    Ok(html! {
+        table {
+            thead { tr { th { "Quality" } th.wide { "For" } th.number { "Pixels" } th.number { "Bytes" } } }
+            tbody { @for (file, url) in &rungs { tr {
+                td { a href=(url) { (file.rung.as_deref().unwrap_or(&file.name)) } }
+                td.wide { (file.kind.replace('_', " ")) }
+                td.number { @if let (Some(width), Some(height)) = (file.width, file.height) { (width) " × " (height) } @else { "–" } }
+                td.number { (words::count(file.bytes)) }
+            } } }
+        }
+    })
 }
 
 async fn message(
@@ -187,7 +213,13 @@ async fn ranked(app: &AppState, tenant: TenantId, args: &MatchRank) -> Result<Op
     let first = ranking.ranked.get(..PREVIEW_ROWS_MAX).unwrap_or(&ranking.ranked);
     let ids: Vec<PartyId> = first.iter().map(|one| one.party).collect();
     let names = parties::names(&app.db, tenant, &ids).await?;
+    let homes = people::homes(&app.db, tenant, &ids).await?;
+    let visit =
+        matches::request(&app.db, tenant, args.request).await?.and_then(|request| request.visit.0.place);
+    let starts: Vec<(usize, Point)> =
+        (1..).zip(first).filter_map(|(place, one)| Some((place, *homes.get(&one.party)?))).collect();
     Ok(Some(Preview::of(html! {
+        @if let Some(visit) = visit { (map::of(visit, &starts)) }
         table {
             thead { tr { th.number { "Place" } th { "Who" } th.number { "Score" } th.number.wide { "Metres" } th.number.wide { "Minutes of the way" } } }
             tbody { @for (place, one) in (1..).zip(first) { tr {

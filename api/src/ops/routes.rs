@@ -10,11 +10,11 @@ use axum::{
 
 use super::{
     access::Right,
-    alerts, audit, bulk, cloning, dead_letters, errors,
+    alerts, audit, bulk, cloning, dead_letters, errors, go,
     guard::{self, Gate},
     home, job, jobs, kinds, live, messages, oidc, queues, schedules, sign_in,
     subject::Subject,
-    tenants, views, webhooks, weights, workers,
+    tenants, views, webhooks, weights, workers, zones,
 };
 use crate::{AppState, limits::FORM_BYTES_MAX, static_files};
 
@@ -68,7 +68,8 @@ pub(crate) fn router(app: &AppState) -> Router<AppState> {
         .route(super::OIDC, get(oidc::back).post(oidc::leave))
         .route(super::OIDC_CODE, post(oidc::code))
         .route("/ops/style.css", get(async || static_files::style(include_str!("style.css"))))
-        .route("/ops/live.js", get(async || static_files::script(include_str!("live.js"))));
+        .route("/ops/live.js", get(async || static_files::script(include_str!("live.js"))))
+        .route("/ops/steer.js", get(async || static_files::script(include_str!("steer.js"))));
     let guarded = table().into_iter().fold(Router::new(), |router, (route, handler)| {
         let gate = Gate { app: app.clone(), route };
         router.route(route.path, handler.route_layer(middleware::from_fn_with_state(gate, guard::guard)))
@@ -107,6 +108,9 @@ fn of_all() -> Vec<Entry> {
         act("/ops/workers/{id}/drain", OperateAll, ("worker.drain", Subject::New), post(workers::drain)),
         act("/ops/weights", OperateAll, ("share.weigh", Subject::New), post(weights::weigh)),
         act("/ops/weights/end", OperateAll, ("share.as_usual", Subject::New), post(weights::end)),
+        page("/ops/go", SeeAll, get(go::show)),
+        page("/ops/time-zone", SignedIn, get(zones::show)),
+        act("/ops/time-zone", SignedIn, ("zone.set", Subject::New), post(zones::set)),
         page("/ops/audit", OperateAll, get(audit::of_installation)),
         act("/ops/sign-out", SignedIn, ("sign_out", Subject::New), post(sign_in::sign_out)),
     ]
@@ -118,6 +122,7 @@ fn of_work() -> Vec<Entry> {
     vec![
         page("/ops/t/{tenant}", See, get(home::show)),
         page("/ops/t/{tenant}/live", See, get(live::follow)),
+        page("/ops/t/{tenant}/go", See, get(go::show)),
         page("/ops/t/{tenant}/queues", See, get(queues::show)),
         page("/ops/t/{tenant}/kinds", See, get(kinds::show)),
         act("/ops/t/{tenant}/pauses", Operate, ("pause", Subject::Pauses), post(queues::pause)),
@@ -172,9 +177,12 @@ fn of_work() -> Vec<Entry> {
             "/ops/t/{tenant}/bulk/{id}/confirm",
             Operate,
             ("bulk.confirm", Subject::Bulk),
-            post(bulk::confirm),
+            post(bulk::let_begin),
         ),
         act("/ops/t/{tenant}/bulk/{id}/cancel", Operate, ("bulk.cancel", Subject::Bulk), post(bulk::cancel)),
+        act("/ops/t/{tenant}/bulk/{id}/pause", Operate, ("bulk.pause", Subject::Bulk), post(bulk::pause)),
+        act("/ops/t/{tenant}/bulk/{id}/resume", Operate, ("bulk.resume", Subject::Bulk), post(bulk::resume)),
+        act("/ops/t/{tenant}/bulk/{id}/undo", Operate, ("bulk.undo", Subject::Bulk), post(bulk::undo)),
         page("/ops/t/{tenant}/audit", Operate, get(audit::of_tenant)),
     ]
 }

@@ -61,7 +61,8 @@ pub(super) fn keep_trip(token: &str, public_url: &str) -> HeaderValue {
     cookie((TRIP, token), super::SIGN_IN, public_url, CookieAge::seconds(SIGN_IN_TRIP_TTL.as_secs() as i64))
 }
 
-fn cookie(kept: (&str, &str), path: &str, public_url: &str, age: CookieAge) -> HeaderValue {
+/// A cookie that no script reads, and that browsers keep to themselves when a request comes from elsewhere.
+pub(super) fn cookie(kept: (&str, &str), path: &str, public_url: &str, age: CookieAge) -> HeaderValue {
     let cookie = Cookie::build(kept)
         .path(path)
         .http_only(true)

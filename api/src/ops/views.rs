@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use store::views::{self, View};
 
-use super::{guard::Visit, jobs::Wanted, layout::token};
+use super::{guard::Visit, layout::token, wanted::Wanted};
 use crate::{
     AppState,
     limits::{VIEW_NAME_CHARS_MAX, VIEWS_MAX},
@@ -67,6 +67,7 @@ pub(super) async fn save(
         return Err(Problem::invalid(vec![FieldError::new("/name", detail)]));
     }
     form.wanted.filter()?;
+    form.wanted.held(&visit)?;
     let view = View { name: name.to_owned(), query: form.wanted.query() };
     let place = visit.here()?;
     if !views::save(&app.db, place.id, visit.user, &view, VIEWS_MAX).await? {

@@ -1,24 +1,49 @@
 //! Numbers and times as people read them.
 
-use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, NaiveDateTime, TimeDelta, Utc};
 use maud::{Markup, html};
+use schedule::Zone;
 
 use crate::problem::{FieldError, Problem};
 
-/// How forms write a time, in UTC.
+tokio::task_local! {
+    /// By which clocks the page is read that is being made: the guard knows, and times stand all over a page.
+    static ZONE: Zone;
+}
+
+/// Makes a page for somebody who reads times in `zone`.
+pub(super) async fn reading<F: Future>(zone: Zone, page: F) -> F::Output {
+    ZONE.scope(zone, page).await
+}
+
+/// In which zone whoever looks reads times.
+pub(super) fn zone() -> Zone {
+    ZONE.try_with(|zone| *zone).unwrap_or(Zone::UTC)
+}
+
+/// How forms write a time.
 pub(super) const LOCAL: &str = "%Y-%m-%dT%H:%M";
 
 /// The time that the field called `name` of a form says, if it says one.
 pub(super) fn moment(text: &str, name: &str) -> Result<Option<DateTime<Utc>>, Problem> {
+    moment_in(Zone::UTC, text).map_err(|NoTime| {
+        let detail = "a day and a time, as 2026-11-22T04:15";
+        Problem::invalid(vec![FieldError::new(format!("/{name}"), detail)])
+    })
+}
+
+/// A text is no time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NoTime;
+
+/// The time that a clock of `zone` shows, if `text` says one.
+pub(super) fn moment_in(zone: Zone, text: &str) -> Result<Option<DateTime<Utc>>, NoTime> {
     if text.is_empty() {
         return Ok(None);
     }
-    let at = NaiveDateTime::parse_from_str(text, LOCAL);
-    let wrong = |_| {
-        let detail = "a day and a time, as 2026-11-22T04:15";
-        Problem::invalid(vec![FieldError::new(format!("/{name}"), detail)])
-    };
-    Ok(Some(at.map_err(wrong)?.and_utc()))
+    let wall = NaiveDateTime::parse_from_str(text, LOCAL).map_err(|_| NoTime)?;
+    // At the ends of what a time can be there is no room for an offset.
+    if (0..=9999).contains(&wall.year()) { Ok(Some(zone.appointed(wall))) } else { Err(NoTime) }
 }
 
 /// How long, in its largest two units.
@@ -58,9 +83,13 @@ fn rough(span: TimeDelta) -> String {
     }
 }
 
-/// To the second, in UTC.
+/// To the second, by the clocks of whoever looks.
 pub(super) fn exact(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+    exact_in(zone(), at)
+}
+
+fn exact_in(zone: Zone, at: DateTime<Utc>) -> String {
+    format!("{} {}", zone.wall(at).format("%Y-%m-%d %H:%M:%S"), zone.name())
 }
 
 /// With its thousands apart.
@@ -88,9 +117,21 @@ pub(super) fn many(number: i64, one: &str, more: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use chrono::TimeDelta;
+    use chrono::{DateTime, TimeDelta};
+    use schedule::Zone;
 
-    use super::{count, many, span, up_to};
+    use super::{LOCAL, NoTime, count, exact_in, many, moment_in, reading, span, up_to, zone};
+
+    #[tokio::test]
+    async fn times_are_said_by_the_clocks_of_whoever_looks() {
+        let (at, berlin) =
+            (DateTime::from_timestamp(1_782_900_000, 0).unwrap(), "Europe/Berlin".parse::<Zone>().unwrap());
+        assert_eq!(exact_in(Zone::UTC, at), "2026-07-01 10:00:00 UTC");
+        assert_eq!(exact_in(berlin, at), "2026-07-01 12:00:00 Europe/Berlin");
+        assert_eq!(moment_in(berlin, &berlin.wall(at).format(LOCAL).to_string()), Ok(Some(at)));
+        assert_eq!((moment_in(berlin, ""), moment_in(berlin, "noon")), (Ok(None), Err(NoTime)));
+        assert_eq!((zone(), reading(berlin, async { zone() }).await), (Zone::UTC, berlin));
+    }
 
     #[test]
     fn spans_are_said_in_two_units() {

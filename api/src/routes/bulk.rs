@@ -7,9 +7,10 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use store::{
-    bulk::{self, Begun, Cancelled, Operation, OperationState},
+    bulk::{self, Begun, Expected, Operation, OperationState, Steered, UNDO_DAYS_MAX, Wanted},
     submit,
 };
 use utoipa::{IntoParams, ToSchema};
@@ -20,7 +21,7 @@ use super::{
 };
 use crate::{
     AppState,
-    auth::{Operator, Reader},
+    auth::{Caller, Operator, Reader},
     bulk::{BulkBody, BulkResource, PreviewResource},
     extract::{Id, Json, Params},
     idempotency,
@@ -29,6 +30,7 @@ use crate::{
 };
 
 const ROUTE: &str = "POST /v1/bulk-operations";
+const UNDO_ROUTE: &str = "POST /v1/bulk-operations/{id}/undo";
 
 /// Do something to every job that fits a filter.
 ///
@@ -60,19 +62,20 @@ pub(crate) async fn begin_bulk_operation(
     let key = idempotency::read(&headers, ROUTE, &body, app.settings.idempotency_required)?;
     let _held = app.in_flight.take(caller.tenant, key.as_ref())?;
     let (wanted, expected) = body.check().map_err(Problem::invalid)?;
+    start(&app, &caller, &wanted, expected, key.as_ref()).await
+}
+
+/// Begins what is wanted.
+async fn start(
+    app: &AppState,
+    caller: &Caller,
+    wanted: &Wanted,
+    expected: Option<Expected>,
+    key: Option<&submit::Idempotency>,
+) -> Result<Response, Problem> {
     let by = caller.key.to_string();
-    let begun = Box::pin(bulk::begin(
-        &app.db,
-        caller.tenant,
-        &wanted,
-        expected,
-        &by,
-        BULK_RUNNING_MAX,
-        key.as_ref(),
-        answer,
-    ))
-    .await?;
-    match begun {
+    let begun = bulk::begin(&app.db, caller.tenant, wanted, expected, &by, BULK_RUNNING_MAX, key, answer);
+    match Box::pin(begun).await? {
         Begun::New(answer) => {
             let operation: serde_json::Value = serde_json::from_str(&answer.body).unwrap_or_default();
             let id = operation["id"].as_str().unwrap_or_default();
@@ -201,19 +204,109 @@ pub(crate) async fn cancel_bulk_operation(
     Id(id): Id<BulkOperationId>,
 ) -> Result<Answer<BulkResource>, Problem> {
     let by = caller.key.to_string();
-    match bulk::cancel(&app.db, caller.tenant, id, &by).await? {
-        Cancelled::Now(stopped) => {
-            tracing::info!(bulk.id = %id, cancelled_by = by, processed = stopped.processed, "{id} was stopped");
-            Ok(Answer(BulkResource::of(&stopped)?))
+    let steered = bulk::cancel(&app.db, caller.tenant, id, &by).await?;
+    told(steered, OperationState::Cancelled, &by)
+}
+
+/// Pause a bulk operation.
+///
+/// No further batch begins until it is resumed; what was done stays done. Doing it twice is no mistake.
+#[utoipa::path(
+    post, path = "/v1/bulk-operations/{id}/pause", tag = "Bulk operations", operation_id = "pause_bulk_operation",
+    params(("id" = String, Path, description = "The bulk operation")),
+    responses(
+        (status = 200, description = "It is paused", body = BulkResource),
+        (status = "default", description = "A problem; 409 when it had ended", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["queue:operate"])),
+)]
+pub(crate) async fn pause_bulk_operation(
+    State(app): State<AppState>,
+    Operator(caller): Operator,
+    Id(id): Id<BulkOperationId>,
+) -> Result<Answer<BulkResource>, Problem> {
+    let by = caller.key.to_string();
+    told(bulk::pause(&app.db, caller.tenant, id, &by).await?, OperationState::Paused, &by)
+}
+
+/// Resume a bulk operation.
+///
+/// It goes on where it was paused. Doing it twice is no mistake.
+#[utoipa::path(
+    post, path = "/v1/bulk-operations/{id}/resume", tag = "Bulk operations", operation_id = "resume_bulk_operation",
+    params(("id" = String, Path, description = "The bulk operation")),
+    responses(
+        (status = 200, description = "It runs", body = BulkResource),
+        (status = "default", description = "A problem; 409 when it had ended", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["queue:operate"])),
+)]
+pub(crate) async fn resume_bulk_operation(
+    State(app): State<AppState>,
+    Operator(caller): Operator,
+    Id(id): Id<BulkOperationId>,
+) -> Result<Answer<BulkResource>, Problem> {
+    let steered = bulk::resume(&app.db, caller.tenant, id).await?;
+    told(steered, OperationState::Running, &caller.key.to_string())
+}
+
+/// Says how an operation stands that was to be `wished`.
+fn told(steered: Steered, wished: OperationState, by: &str) -> Result<Answer<BulkResource>, Problem> {
+    match steered {
+        Steered::Now(now) => {
+            let (id, is) = (now.id(), wished.name());
+            tracing::info!(bulk.id = %id, steered_by = by, processed = now.processed, "{id} is {is} from now on");
+            Ok(Answer(BulkResource::of(&now)?))
         }
-        Cancelled::Before(ended) => {
-            let shown = BulkResource::of(&ended)?;
-            if shown.state == OperationState::Cancelled.name() {
-                return Ok(Answer(shown));
-            }
-            let problem = Problem::new(Code::TooLate, format!("{id} is {} already", shown.state));
-            Err(problem.member("state", shown.state.into()))
+        Steered::Before(before) if before.state()? == wished => Ok(Answer(BulkResource::of(&before)?)),
+        Steered::Before(before) => {
+            let is = before.state()?.name();
+            let problem = Problem::new(Code::TooLate, format!("{} is {is} already", before.id()));
+            Err(problem.member("state", is.into()))
         }
-        Cancelled::NotFound => Err(not_found()),
+        Steered::NotFound => Err(not_found()),
     }
+}
+
+/// Take back what a bulk operation changed.
+///
+/// Another operation begins: what was cancelled or given up while it waited begins again and waits for the time that it waited for,
+/// and what was moved to another priority is moved back. Jobs that began again or were moved since are left alone, and so are those
+/// that were running when they were told to stop. A retry cannot be taken back: what it began is running, or has run.
+#[utoipa::path(
+    post, path = "/v1/bulk-operations/{id}/undo", tag = "Bulk operations", operation_id = "undo_bulk_operation",
+    params(
+        ("id" = String, Path, description = "The bulk operation"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Fresh for every new request, the same for its retries; kept 24 h"),
+    ),
+    responses(
+        (status = 202, description = "The operation that takes it back; `Location` is where to follow it", body = BulkResource),
+        (status = "default", description = "A problem; 409 when it has not ended, was a retry, or ended too long ago", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["queue:operate"])),
+)]
+pub(crate) async fn undo_bulk_operation(
+    State(app): State<AppState>,
+    Operator(caller): Operator,
+    Id(id): Id<BulkOperationId>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let key = idempotency::read(&headers, UNDO_ROUTE, &id, app.settings.idempotency_required)?;
+    let _held = app.in_flight.take(caller.tenant, key.as_ref())?;
+    let found = bulk::get(&app.db, caller.tenant, id).await?.ok_or_else(not_found)?;
+    let undo = undo_of(&found, Utc::now())?.map_err(|why| Problem::new(Code::TooLate, why))?;
+    start(&app, &caller, &undo, None, key.as_ref()).await
+}
+
+/// What takes an operation back, or why nothing can.
+pub(crate) fn undo_of(operation: &Operation, now: DateTime<Utc>) -> Result<Result<Wanted, String>, Problem> {
+    let Some(ended) = operation.finished_at else {
+        return Ok(Err("it has not ended; stop it first".to_owned()));
+    };
+    if ended < now - TimeDelta::days(i64::from(UNDO_DAYS_MAX)) {
+        let why = format!("what it changed was kept for {UNDO_DAYS_MAX} days, and it ended before");
+        return Ok(Err(why));
+    }
+    let why = "what a retry began is running, or has run: cancel what still waits instead";
+    Ok(operation.undo()?.ok_or_else(|| why.to_owned()))
 }

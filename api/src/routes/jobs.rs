@@ -138,7 +138,7 @@ fn filter(params: &ListParams) -> Result<Filter, Problem> {
     }
     let before = params.cursor.as_deref().map(read_cursor).transpose()?;
     let (kind, tag) = (params.kind.clone(), params.tag.clone());
-    Ok(Filter { state: params.state, kind, queue: params.queue, tag, among: None, before })
+    Ok(Filter { state: params.state, kind, queue: params.queue, tag, before, ..Filter::default() })
 }
 
 /// Where a page ended.

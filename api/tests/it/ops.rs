@@ -82,6 +82,11 @@ impl Person {
         }
     }
 
+    /// The cookie of the session.
+    pub(crate) fn cookie(&self) -> &str {
+        self.cookie.as_deref().unwrap_or_default()
+    }
+
     /// A page: its status and its text.
     pub(crate) async fn page(&self, path: &str) -> (StatusCode, String) {
         let answer = self.request(Method::GET, path).send().await.unwrap();

@@ -9,7 +9,7 @@ use jobs::{
         probe_work::ProbeWork, webhook_deliver::WebhookDeliver,
     },
 };
-use matching::{Factors, Past, Preferred, Ranked, Ranking, Terms};
+use matching::{Factors, Hours, Past, Point, Preferred, Ranked, Ranking, Span, Terms, Visit};
 use reqwest::Method;
 use serde_json::{Value, json};
 use store::{
@@ -166,11 +166,27 @@ async fn who_was_ranked_is_called_by_name_and_others_names_stay_theirs() {
     };
     let ranked = vec![one(ours), one(theirs)];
     let ranking = Ranking { terms: Terms::VREM, ranked, excluded: Vec::new(), is_cut: false };
+    let now = chrono::Utc::now();
+    let visit = Visit {
+        during: Span { from: now, until: now },
+        before_minutes: 0,
+        after_minutes: 0,
+        place: Point::new(52.5, 13.4),
+        role: "x".into(),
+        skills: Vec::new(),
+    };
     let (id, tenant) = (request.as_uuid(), app.tenant.as_uuid());
     app.execute(&format!(
         "insert into match_request (id, tenant_id, reference, visit, terms, in_batch, state, created_by)
-             values ('{id}', '{tenant}', 'x', '{{}}', '{{}}', false, 'offered', 'x');
+             values ('{id}', '{tenant}', 'x', '{}', '{}', false, 'offered', 'x');
+         insert into membership (tenant_id, party_id, account_id, is_active, roles, skills, timezone, hours, latitude, longitude,
+                 reach, radius_m, is_preferred)
+             values ('{tenant}', '{}', gen_random_uuid(), true, '{{}}', '[]', 'UTC', '{}', 52.6, 13.4, box '((0,0),(1,1))', 1, false);
          insert into match_receipt (tenant_id, request_id, round, receipt) values ('{tenant}', '{id}', 1, '{}')",
+        serde_json::to_string(&visit).unwrap(),
+        serde_json::to_string(&Terms::VREM).unwrap(),
+        ours.as_uuid(),
+        serde_json::to_string(&Hours::default()).unwrap(),
         serde_json::to_string(&ranking).unwrap()
     ))
     .await;
@@ -179,6 +195,7 @@ async fn who_was_ranked_is_called_by_name_and_others_names_stay_theirs() {
     let page = ann.page(&path).await.1;
     assert!(page.contains("Ada &lt;b&gt;") && page.contains(&ours.to_string()), "{page}");
     assert!(!page.contains("Grace") && page.contains(&theirs.to_string()), "{page}");
+    assert!(page.contains("1 of those who were ranked around it; the edge is 11.1 km away"), "{page}");
     let page = bob.page(&path).await.1;
     assert!(!page.contains("Ada") && !page.contains(&ours.to_string()), "{page}");
 }

@@ -19,6 +19,11 @@ impl Zone {
     /// Coordinated universal time, which never changes its offset.
     pub const UTC: Self = Self(Tz::UTC);
 
+    /// The names of all zones, in the order of the alphabet.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        TZ_VARIANTS.iter().map(|zone| zone.name())
+    }
+
     /// Its name, such as `Europe/Berlin`.
     pub fn name(self) -> &'static str {
         self.0.name()

@@ -29,6 +29,8 @@ pub struct Attempt {
     pub queue: String,
     /// Which process ran it.
     pub worker: Option<String>,
+    /// From when on it might run.
+    pub scheduled_at: DateTime<Utc>,
     /// When it began.
     pub started_at: Option<DateTime<Utc>>,
     /// When it ended; none while it runs.
@@ -49,11 +51,12 @@ pub async fn of_job(db: &Db, tenant: TenantId, job: JobId) -> Result<Vec<Attempt
     let mut tx = db.tenant(tenant).await?;
     sqlx::query_as(
         "select * from (
-             select job_id, fence, attempt, outcome, final_state, kind, queue, worker, started_at, finished_at, error
+             select job_id, fence, attempt, outcome, final_state, kind, queue, worker, scheduled_at, started_at, finished_at,
+                    error
              from attempt where tenant_id = $1 and job_id = $2 and finished_at >= $3
              union all
-             select j.id, j.fence, (j.attempt + 1)::smallint, 'running', null, j.kind, lane.queue, r.worker, r.claimed_at,
-                    null, null
+             select j.id, j.fence, (j.attempt + 1)::smallint, 'running', null, j.kind, lane.queue, r.worker, j.scheduled_at,
+                    r.claimed_at, null, null
              from running_jobs($2) r join job j on j.tenant_id = $1 and j.id = r.job_id and j.fence = r.fence
              join lane on lane.id = j.lane_id
              order by fence desc, finished_at desc nulls first limit 200
@@ -76,7 +79,8 @@ pub async fn ended_since(
 ) -> Result<Vec<Attempt>, StoreError> {
     let mut tx = db.tenant(tenant).await?;
     sqlx::query_as(
-        "select job_id, fence, attempt, outcome, final_state, kind, queue, worker, started_at, finished_at, error
+        "select job_id, fence, attempt, outcome, final_state, kind, queue, worker, scheduled_at, started_at, finished_at,
+             error
          from attempt where tenant_id = $1 and finished_at >= $2 order by finished_at, job_id, fence limit $3",
     )
     .bind(tenant.as_uuid())

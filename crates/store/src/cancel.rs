@@ -96,20 +96,20 @@ async fn remove(
     job: JobId,
     problem: &Problem,
 ) -> Result<Cancelled, StoreError> {
-    if end_waiting(tx, tenant, &[job], State::Cancelled, problem).await? == 0 {
+    if end_waiting(tx, tenant, &[job], State::Cancelled, problem).await?.is_empty() {
         return ended(tx, tenant, job).await;
     }
     Ok(Cancelled::AtOnce)
 }
 
-/// Ends jobs that nobody runs and nobody can claim, in the final state `end`; answers how many.
+/// Ends jobs that nobody runs and nobody can claim, in the final state `end`; answers which.
 pub(crate) async fn end_waiting(
     tx: &mut Tx,
     tenant: TenantId,
     jobs: &[JobId],
     end: State,
     problem: &Problem,
-) -> Result<usize, StoreError> {
+) -> Result<Vec<JobId>, StoreError> {
     let removed: Vec<Ended> = sqlx::query_as(
         "with gone as (delete from job where tenant_id = $1 and id = any ($2) returning *)
          insert into attempt (tenant_id, job_id, fence, attempt, kind_version, max_attempts, priority, created_at,
@@ -137,7 +137,7 @@ pub(crate) async fn end_waiting(
     } else if !removed.is_empty() {
         announce(tx, "").await?;
     }
-    Ok(removed.len())
+    Ok(removed.iter().map(Ended::job).collect())
 }
 
 async fn announce(tx: &mut Tx, moved: &str) -> Result<(), StoreError> {

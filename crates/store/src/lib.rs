@@ -38,6 +38,7 @@ pub mod lanes;
 pub mod limits;
 pub mod listing;
 pub mod logs;
+pub mod looking_into;
 pub mod matches;
 pub mod media;
 pub mod messages;

@@ -3,6 +3,7 @@
 //! A page looks at a bounded number of rows however few of them fit, so no list grows with the ledger. Where that is not enough
 //! to fill it, the page says how far it looked, and the next one goes on from there.
 
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use jobs::{JobId, Queue, State, TenantId};
 use sqlx::{AssertSqlSafe, FromRow, Row as _, postgres::PgRow};
 use uuid::Uuid;
@@ -29,10 +30,41 @@ pub struct Filter {
     pub queue: Option<Queue>,
     /// With this tag.
     pub tag: Option<String>,
+    /// Asked for then or later.
+    pub created_after: Option<DateTime<Utc>>,
+    /// Asked for earlier.
+    pub created_before: Option<DateTime<Utc>>,
+    /// Ended then or later.
+    pub finished_after: Option<DateTime<Utc>>,
+    /// Ended earlier.
+    pub finished_before: Option<DateTime<Utc>>,
     /// One of these; none for any.
     pub among: Option<Vec<JobId>>,
     /// Older than this one.
     pub before: Option<JobId>,
+}
+
+impl Filter {
+    /// Jobs from this id on are too new. Nothing ends before it is asked for, and ids sort by when that was, so a list of days long
+    /// ago begins there. An hour of slack covers clocks that disagree.
+    fn too_new(&self) -> Option<JobId> {
+        let until = [self.created_before, self.finished_before].into_iter().flatten().min();
+        let until = until.map(|until| JobId::earliest(until + TimeDelta::hours(1)));
+        [self.before, until].into_iter().flatten().min()
+    }
+
+    /// The oldest id that a job of this filter may have.
+    fn oldest(&self) -> Option<JobId> {
+        self.created_after.map(|since| JobId::earliest(since - TimeDelta::hours(1)))
+    }
+
+    /// The days in which its jobs ended, from and before midnights. History lies in a partition for each day: others are not read,
+    /// and of these every row counts as looked at.
+    fn days(&self) -> [Option<DateTime<Utc>>; 2] {
+        let midnight = |at: DateTime<Utc>| at.date_naive().and_time(NaiveTime::MIN).and_utc();
+        let after = self.finished_before.map(|at| midnight(at) + TimeDelta::days(1));
+        [self.finished_after.map(midnight), after]
+    }
 }
 
 /// Some of the jobs that fit, newest first.
@@ -83,7 +115,7 @@ async fn tagged(
 ) -> Result<Option<Page>, StoreError> {
     let found: Option<Vec<Uuid>> = sqlx::query_scalar("select jobs_tagged($1, $2, $3)")
         .bind(tag)
-        .bind(filter.before.map(|job| job.as_uuid()))
+        .bind(filter.too_new().map(|job| job.as_uuid()))
         .bind(TAGGED_MAX as i32)
         .fetch_one(&mut **tx)
         .await
@@ -116,17 +148,25 @@ async fn look(tx: &mut Tx, tenant: TenantId, filter: &Filter, limit: usize) -> R
         parts.join(" union all "),
         ends.join(", ")
     );
+    let [since_day, until_day] = filter.days();
     let rows: Vec<PageRow> = sqlx::query_as(AssertSqlSafe(sql))
         // Planned for this very filter: what is rare in one tenant's jobs is common in another's.
         .persistent(false)
         .bind(tenant.as_uuid())
-        .bind(filter.before.map(|job| job.as_uuid()))
+        .bind(filter.too_new().map(|job| job.as_uuid()))
         .bind(&filter.kind)
         .bind(&filter.tag)
         // One more than is wanted tells whether there are more.
         .bind(limit as i64 + 1)
         .bind(filter.among.as_ref().map(|jobs| jobs.iter().map(JobId::as_uuid).collect::<Vec<_>>()))
         .bind(LOOKED_AT_MAX)
+        .bind(filter.oldest().map(|job| job.as_uuid()))
+        .bind(filter.created_after)
+        .bind(filter.created_before)
+        .bind(filter.finished_after)
+        .bind(filter.finished_before)
+        .bind(since_day)
+        .bind(until_day)
         .fetch_all(&mut **tx)
         .await
         .or_failed("list jobs")?;
@@ -174,9 +214,11 @@ fn live(filter: &Filter) -> Source {
         _ => "",
     };
     let is_waiting = matches!(filter.state, Some(State::Scheduled | State::Retryable));
+    // What has not ended did not end at any time.
     let walk = format!(
-        "from {from} where j.tenant_id = $1 and ($2::uuid is null or j.id < $2) and ($6::uuid[] is null or j.id = any ($6))
-            {} {} order by j.id desc",
+        "from {from} where j.tenant_id = $1 and ($2::uuid is null or j.id < $2) and ($8::uuid is null or j.id >= $8)
+            and ($6::uuid[] is null or j.id = any ($6)) and $11::timestamptz is null and $12::timestamptz is null
+            and $13::timestamptz is null and $14::timestamptz is null {} {} order by j.id desc",
         if is_waiting { "and j.pos is null" } else { "" },
         used(filter)
     );
@@ -185,7 +227,9 @@ fn live(filter: &Filter) -> Source {
         fitting: format!(
             "({LIVE} from (select j.* {walk} limit $7) j join lane on lane.id = j.lane_id
                 left join running_jobs() r on r.job_id = j.id and r.fence = j.fence
-              where ($3::text is null or j.kind = $3) and ($4::text is null or j.tags @> array[$4]) {state} {queue}
+              where ($3::text is null or j.kind = $3) and ($4::text is null or j.tags @> array[$4])
+                and ($9::timestamptz is null or j.created_at >= $9) and ($10::timestamptz is null or j.created_at < $10)
+                {state} {queue}
               order by j.id desc limit $5)"
         ),
         end: format!("(select j.id {walk} offset $7 - 1 limit 1)"),
@@ -203,7 +247,9 @@ fn ended(filter: &Filter) -> Source {
     };
     let walk = format!(
         "from attempt a where a.tenant_id = $1 and ($2::uuid is null or a.job_id < $2)
-            and ($6::uuid[] is null or a.job_id = any ($6)) and a.final_state is not null {given_up} {}
+            and ($8::uuid is null or a.job_id >= $8) and ($6::uuid[] is null or a.job_id = any ($6))
+            and ($13::timestamptz is null or a.finished_at >= $13) and ($14::timestamptz is null or a.finished_at < $14)
+            and a.final_state is not null {given_up} {}
          order by a.job_id desc, a.fence desc",
         used(filter)
     );
@@ -211,7 +257,10 @@ fn ended(filter: &Filter) -> Source {
     Source {
         fitting: format!(
             "({ENDED} from (select a.* {walk} limit $7) a
-              where ($3::text is null or a.kind = $3) and ($4::text is null or a.tags @> array[$4]) {state} {queue}
+              where ($3::text is null or a.kind = $3) and ($4::text is null or a.tags @> array[$4])
+                and ($9::timestamptz is null or a.created_at >= $9) and ($10::timestamptz is null or a.created_at < $10)
+                and ($11::timestamptz is null or a.finished_at >= $11)
+                and ($12::timestamptz is null or a.finished_at < $12) {state} {queue}
                 and not exists (select from job j where j.tenant_id = a.tenant_id and j.id = a.job_id)
                 and not exists (select from attempt later where later.tenant_id = a.tenant_id
                     and later.job_id = a.job_id and later.fence > a.fence)

@@ -124,16 +124,25 @@ pub struct Line {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn latest(db: &Db, tenant: TenantId, job: JobId, limit: i64) -> Result<Vec<Line>, StoreError> {
+pub async fn latest(
+    db: &Db,
+    tenant: TenantId,
+    job: JobId,
+    words: &str,
+    limit: i64,
+) -> Result<Vec<Line>, StoreError> {
     let mut tx = db.tenant(tenant).await?;
     let mut lines: Vec<Line> = sqlx::query_as(
         "select seq, attempt, logged_at, level, message from job_log
-         where tenant_id = $1 and job_id = $2 and logged_at >= $4 order by seq desc limit $3",
+         where tenant_id = $1 and job_id = $2 and logged_at >= $4
+             and ($5 = '' or level = lower($5) or position(lower($5) in lower(message)) > 0)
+         order by seq desc limit $3",
     )
     .bind(tenant.as_uuid())
     .bind(job.as_uuid())
     .bind(limit)
     .bind(job.created_at() - chrono::Duration::hours(1))
+    .bind(words)
     .fetch_all(&mut *tx)
     .await
     .or_failed("read the last log lines")?;

@@ -104,6 +104,8 @@ pub(crate) struct Again {
     pub(crate) fence: i32,
     pub(crate) finished_at: DateTime<Utc>,
     pub(crate) lane: i32,
+    /// It waits for the time that it waited for, where that is still to come.
+    pub(crate) waits: bool,
 }
 
 /// Begins ended jobs again under their ids, in order; answers which did. Of the others some are there already, and some
@@ -119,11 +121,14 @@ pub(crate) async fn begin_again(
          )
          insert into job (tenant_id, id, pos, created_at, scheduled_at, lane_id, fence, kind_version, attempt, max_attempts,
              kind, args, unique_key, traceparent, tags, metadata, workflow_id, step)
-         select a.tenant_id, a.job_id, nextval('job_pos'), a.created_at, clock_timestamp(), x.lane_id, a.fence + 1,
+         select a.tenant_id, a.job_id,
+             case when not x.waits or a.scheduled_at <= clock_timestamp() then nextval('job_pos') end, a.created_at,
+             case when x.waits then greatest(a.scheduled_at, clock_timestamp()) else clock_timestamp() end, x.lane_id,
+             a.fence + 1,
              a.kind_version, a.attempt, greatest(a.max_attempts, a.attempt + 1), a.kind, a.args, a.unique_key,
              a.traceparent, a.tags, a.metadata, a.workflow_id, a.step
-         from unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::int[]) with ordinality
-              as x (id, fence, finished_at, lane_id, place)
+         from unnest($2::uuid[], $3::int[], $4::timestamptz[], $5::int[], $6::bool[]) with ordinality
+              as x (id, fence, finished_at, lane_id, waits, place)
          join attempt a on a.tenant_id = $1 and a.job_id = x.id and a.fence = x.fence and a.finished_at = x.finished_at
          order by x.place
          on conflict do nothing returning id",
@@ -133,6 +138,7 @@ pub(crate) async fn begin_again(
     .bind(ended.iter().map(|again| again.fence).collect::<Vec<_>>())
     .bind(ended.iter().map(|again| again.finished_at).collect::<Vec<_>>())
     .bind(ended.iter().map(|again| again.lane).collect::<Vec<_>>())
+    .bind(ended.iter().map(|again| again.waits).collect::<Vec<_>>())
     .fetch_all(&mut **tx)
     .await
     .or_failed("begin jobs again")?;
@@ -168,7 +174,7 @@ async fn revive(db: &Db, tx: &mut Tx, tenant: TenantId, job: JobId) -> Result<Re
             promise_s: ended.promise_s as u32,
         })
         .await?;
-    let again = Again { job, fence: ended.fence, finished_at: ended.finished_at, lane };
+    let again = Again { job, fence: ended.fence, finished_at: ended.finished_at, lane, waits: false };
     if !begin_again(tx, tenant, &[again]).await?.is_empty() {
         return Ok(Retried::Available);
     }

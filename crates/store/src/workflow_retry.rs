@@ -122,6 +122,7 @@ async fn begin_again(
                     fence: job.fence,
                     finished_at: job.finished_at,
                     lane,
+                    waits: false,
                 })
             })
             .collect();

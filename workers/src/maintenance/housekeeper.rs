@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use chrono::Utc;
 use store::{
-    Db, alerts, housekeeping, inbox, messages, observing, outbox, pauses, presence, relatives, schedules,
-    weights, workflows,
+    Db, alerts, bulk, housekeeping, inbox, messages, observing, outbox, pauses, presence, relatives,
+    schedules, weights, workflows,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +35,7 @@ async fn clean(db: &Db, history_days: u32) -> Result<(), store::StoreError> {
     let dropped = housekeeping::drop_partitions(db, keep_from).await?;
     let forgotten = housekeeping::forget_expired(db).await?
         + pauses::forget_expired(db).await?
+        + bulk::forget(db).await?
         + presence::forget_silent(db).await?
         + observing::forget_sums(db, Utc::now().date_naive()).await?
         + schedules::prune(db, keep_from).await?

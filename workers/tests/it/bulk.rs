@@ -4,7 +4,7 @@ use jobs::BulkOperationId;
 use serde_json::json;
 use store::{
     Db, Role,
-    bulk::{self, Action, Begun, Cancelled, Filter, Operation, OperationState, Wanted},
+    bulk::{self, Action, Begun, Filter, Operation, OperationState, Steered, Wanted},
     submit::Answer,
 };
 use testkit::eventually;
@@ -94,7 +94,7 @@ async fn one_that_is_stopped_goes_no_further() {
     let id = world.begin(&wanted(Action::Cancel, jobs::State::Available)).await;
     let _workers = [world.start(&IDLE), world.start(&IDLE)];
     world.has_met(id, 300).await;
-    let Cancelled::Now(stopped) = bulk::cancel(&world.api, world.tenant, id, "key_y").await.unwrap() else {
+    let Steered::Now(stopped) = bulk::cancel(&world.api, world.tenant, id, "key_y").await.unwrap() else {
         panic!("it was done too soon to be stopped");
     };
     // Another one goes through, after which this one would have gone on.

@@ -31,6 +31,7 @@ mod media_faults;
 mod notifying;
 mod notifying_crashes;
 mod ops;
+mod ops_hands;
 mod outages;
 mod outbound;
 mod pages;

@@ -24,14 +24,14 @@ use crate::{
 const EMAIL: &str = "ann@acme.test";
 const PASSWORD: &str = "correct horse battery";
 const TAB: &str = "\u{E004}";
-const ENTER: &str = "\u{E007}";
+pub(crate) const ENTER: &str = "\u{E007}";
 /// A phone whose owner likes it dark.
-const PHONE: Viewer = Viewer { window: (360, 740), in_the_dark: true, scripts: true };
+pub(crate) const PHONE: Viewer = Viewer { window: (360, 740), in_the_dark: true, scripts: true };
 const DARK_DESK: Viewer = Viewer { window: (1440, 900), in_the_dark: true, scripts: true };
 const LIGHT_PHONE: Viewer = Viewer { window: (360, 740), in_the_dark: false, scripts: true };
 
 /// A world with somebody who may do everything in it.
-async fn staffed() -> (World, Client, CancellationToken) {
+pub(crate) async fn staffed() -> (World, Client, CancellationToken) {
     let world = World::new().await;
     let (client, stop) = serve(&world).await;
     let (owner, ann) = (world.database.db(Role::Owner).unwrap(), UserId::new());
@@ -46,7 +46,7 @@ async fn staffed() -> (World, Client, CancellationToken) {
 }
 
 /// A browser in which Ann has signed in, by the keyboard.
-async fn signed_in(client: &Client, viewer: Viewer) -> Browser {
+pub(crate) async fn signed_in(client: &Client, viewer: Viewer) -> Browser {
     let browser = Browser::open(viewer).await;
     browser.client.goto(&format!("{}/ops/t/acme", client.url)).await.unwrap();
     for keys in [EMAIL, TAB, PASSWORD, ENTER] {
@@ -56,11 +56,11 @@ async fn signed_in(client: &Client, viewer: Viewer) -> Browser {
     browser
 }
 
-async fn press(browser: &Browser, keys: &str) {
+pub(crate) async fn press(browser: &Browser, keys: &str) {
     browser.client.active_element().await.unwrap().send_keys(keys).await.unwrap();
 }
 
-async fn comes_true(browser: &Browser, expression: &str) {
+pub(crate) async fn comes_true(browser: &Browser, expression: &str) {
     eventually(expression, SOON, || async { (browser.value(expression).await == true).then_some(()) }).await;
 }
 
@@ -68,7 +68,7 @@ async fn text(browser: &Browser) -> String {
     browser.value("document.querySelector('main').innerText").await.as_str().unwrap().to_owned()
 }
 
-async fn open(browser: &Browser, client: &Client, path: &str) {
+pub(crate) async fn open(browser: &Browser, client: &Client, path: &str) {
     browser.client.goto(&format!("{}{path}", client.url)).await.unwrap();
 }
 
@@ -232,6 +232,9 @@ async fn furnished(world: &World, client: &Client) -> Vec<(&'static str, String)
         ("queues", "/ops/t/acme/queues".to_owned()),
         ("kinds", "/ops/t/acme/kinds".to_owned()),
         ("jobs", "/ops/t/acme/jobs".to_owned()),
+        ("jobs-by-time", "/ops/t/acme/jobs?created_after=2026-01-01T00:00&field=echo&holds=x".to_owned()),
+        ("go", "/ops/t/acme/go".to_owned()),
+        ("time-zone", "/ops/time-zone".to_owned()),
         ("job", of(done)),
         ("job-clone", format!("{}/clone", of(done))),
         ("job-waits", of(waits)),
@@ -261,7 +264,7 @@ const LAST_HOUR: &str = "insert into work_minute (tenant_id, minute, queue, kind
     from tenant t, generate_series(1, 58) n on conflict do nothing";
 
 /// What axe finds serious on the page that is shown.
-async fn complaints(browser: &Browser) -> Vec<String> {
+pub(crate) async fn complaints(browser: &Browser) -> Vec<String> {
     static AXE: OnceLock<String> = OnceLock::new();
     let axe = AXE.get_or_init(|| {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

@@ -140,10 +140,7 @@ pub async fn begin(
     let begun = insert(&mut tx, tenant, wanted, by, as_of, counted, state).await?;
     let answer = answer(&begun);
     keep_answer(db, &mut tx, tenant, key, &answer).await?;
-    sqlx::query("select pg_notify('crewline_bulk', '')")
-        .execute(&mut *tx)
-        .await
-        .or_failed("call for somebody to do a bulk operation")?;
+    call(&mut tx).await?;
     commit(tx, "begin a bulk operation").await?;
     Ok(Begun::New(answer))
 }
@@ -156,7 +153,7 @@ async fn running(tx: &mut Tx, tenant: TenantId) -> Result<i64, StoreError> {
         .await
         .or_failed("count bulk operations")?;
     sqlx::query_scalar(
-        "select count(*) from bulk_operation where tenant_id = $1 and state in ('waiting', 'running')",
+        "select count(*) from bulk_operation where tenant_id = $1 and state in ('waiting', 'running', 'paused')",
     )
     .bind(tenant.as_uuid())
     .fetch_one(&mut **tx)
@@ -239,16 +236,20 @@ pub async fn list(
         .or_failed("list bulk operations")
 }
 
-/// What became of the wish to stop an operation.
+/// What became of the wish to steer an operation.
 #[derive(Debug, Clone)]
-pub enum Cancelled {
-    /// It is stopped; no further batch begins.
+pub enum Steered {
+    /// It is as was wished.
     Now(Box<Operation>),
-    /// It had ended before, or was stopped before.
+    /// Nothing was changed: it had ended, or was as was wished before.
     Before(Box<Operation>),
     /// This tenant has no such operation.
     NotFound,
 }
+
+/// What a pause leaves behind when it is over.
+const PAUSE_OVER: &str = "paused_at = null, paused_by = null,
+    paused_ms = paused_ms + coalesce((extract(epoch from clock_timestamp() - paused_at) * 1000)::bigint, 0)";
 
 /// Stops an operation of `tenant`. Waits for the batch that is running, if there is one; what was done stays done.
 pub async fn cancel(
@@ -256,26 +257,67 @@ pub async fn cancel(
     tenant: TenantId,
     operation: BulkOperationId,
     by: &str,
-) -> Result<Cancelled, StoreError> {
+) -> Result<Steered, StoreError> {
+    let change = format!(
+        "state = 'cancelled', cancel_requested_at = clock_timestamp(), cancelled_by = $3,
+         finished_at = clock_timestamp(), {PAUSE_OVER}"
+    );
+    steer(db, tenant, operation, Some(by), &change, "state in ('waiting', 'running', 'paused')").await
+}
+
+/// Pauses a running operation of `tenant`. Waits for the batch that is running, if there is one.
+pub async fn pause(
+    db: &Db,
+    tenant: TenantId,
+    operation: BulkOperationId,
+    by: &str,
+) -> Result<Steered, StoreError> {
+    let change = "state = 'paused', paused_at = clock_timestamp(), paused_by = $3";
+    steer(db, tenant, operation, Some(by), change, "state = 'running'").await
+}
+
+/// Lets a paused operation of `tenant` go on where it was.
+pub async fn resume(db: &Db, tenant: TenantId, operation: BulkOperationId) -> Result<Steered, StoreError> {
+    let change = format!("state = 'running', {PAUSE_OVER}");
+    steer(db, tenant, operation, None, &change, "state = 'paused'").await
+}
+
+/// Makes a change to the row of an operation that is as `if_it_is`.
+async fn steer(
+    db: &Db,
+    tenant: TenantId,
+    operation: BulkOperationId,
+    by: Option<&str>,
+    change: &str,
+    if_it_is: &str,
+) -> Result<Steered, StoreError> {
     let mut tx = db.tenant(tenant).await?;
     let sql = format!(
-        "update bulk_operation set state = 'cancelled', cancel_requested_at = clock_timestamp(), cancelled_by = $3,
-             finished_at = clock_timestamp(), updated_at = clock_timestamp()
-         where tenant_id = $1 and id = $2 and state in ('waiting', 'running') returning {COLUMNS}"
+        "update bulk_operation set {change}, updated_at = clock_timestamp()
+         where tenant_id = $1 and id = $2 and {if_it_is} returning {COLUMNS}"
     );
-    let stopped: Option<Operation> = sqlx::query_as(AssertSqlSafe(sql))
-        .bind(tenant.as_uuid())
-        .bind(operation.as_uuid())
-        .bind(by)
-        .fetch_optional(&mut *tx)
-        .await
-        .or_failed("stop a bulk operation")?;
-    if let Some(stopped) = stopped {
-        commit(tx, "stop a bulk operation").await?;
-        return Ok(Cancelled::Now(Box::new(stopped)));
+    let mut update = sqlx::query_as(AssertSqlSafe(sql)).bind(tenant.as_uuid()).bind(operation.as_uuid());
+    if let Some(by) = by {
+        update = update.bind(by);
+    }
+    let steered: Option<Operation> =
+        update.fetch_optional(&mut *tx).await.or_failed("steer a bulk operation")?;
+    if let Some(steered) = steered {
+        call(&mut tx).await?;
+        commit(tx, "steer a bulk operation").await?;
+        return Ok(Steered::Now(Box::new(steered)));
     }
     let found = get_in(&mut tx, tenant, operation).await?;
-    Ok(found.map_or(Cancelled::NotFound, |found| Cancelled::Before(Box::new(found))))
+    Ok(found.map_or(Steered::NotFound, |found| Steered::Before(Box::new(found))))
+}
+
+/// Calls for somebody to look what is to be done.
+async fn call(tx: &mut Tx) -> Result<(), StoreError> {
+    sqlx::query("select pg_notify('crewline_bulk', '')")
+        .execute(&mut **tx)
+        .await
+        .or_failed("call for somebody to do a bulk operation")?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -9,7 +9,12 @@ use jobs::{JobId, Queue, State, failure::Problem};
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::{batch::InHand, record::Action, walk::Found};
+use super::{
+    batch::InHand,
+    record::Action,
+    undoing::{self, Before},
+    walk::Found,
+};
 use crate::{
     cancel,
     db::{Db, Tx},
@@ -79,12 +84,14 @@ async fn retry(db: &Db, tx: &mut Tx, operation: &InHand, jobs: &[Found]) -> Resu
     }
     let wanted: HashSet<Lane> = ended.iter().filter_map(|job| lane_of(job, operation)).collect();
     let lanes = lanes::find(db, operation.tenant, wanted).await?;
+    // What is taken back waits for its time as it did before.
+    let waits = operation.filter.changed_by.is_some();
     let again: Vec<(&Found, Again)> = ended
         .iter()
         .filter_map(|job| {
             let lane = *lanes.get(&lane_of(job, operation)?)?;
             let finished_at = job.finished_at?;
-            Some((*job, Again { job: job.id(), fence: job.fence, finished_at, lane }))
+            Some((*job, Again { job: job.id(), fence: job.fence, finished_at, lane, waits }))
         })
         .collect();
     let failed = ended.len() - again.len();
@@ -130,6 +137,7 @@ async fn begin_again(
 struct Standing {
     id: Uuid,
     state: String,
+    fence: i32,
     lane_id: i32,
     #[sqlx(flatten)]
     lane: Lane,
@@ -152,7 +160,7 @@ async fn hold(tx: &mut Tx, operation: &InHand, jobs: &[Found]) -> Result<Held, S
     let standing: Vec<Standing> = sqlx::query_as(
         "select j.id, case when r.job_id is not null then 'running' when j.pos is not null then 'available'
                     when j.attempt > 0 then 'retryable' else 'scheduled' end as state,
-                j.lane_id, lane.queue, lane.priority, lane.quarantine, lane.kind, lane.key, lane.promise_s
+                j.fence, j.lane_id, lane.queue, lane.priority, lane.quarantine, lane.kind, lane.key, lane.promise_s
          from unnest($2::uuid[]) with ordinality as x (id, place)
          join job j on j.tenant_id = $1 and j.id = x.id
          join lane on lane.id = j.lane_id
@@ -189,16 +197,28 @@ impl Held {
     fn waiting_ids(&self) -> Vec<JobId> {
         self.waiting.iter().map(|job| JobId::from_uuid(job.id)).collect()
     }
+
+    /// Those of `changed`, as they were.
+    fn before(&self, changed: &[JobId]) -> Vec<Before> {
+        let changed: HashSet<&JobId> = changed.iter().collect();
+        let all = self.waiting.iter().map(|job| Before {
+            job: JobId::from_uuid(job.id),
+            fence: job.fence,
+            priority: job.lane.priority,
+        });
+        all.filter(|before| changed.contains(&before.job)).collect()
+    }
 }
 
 async fn cancel(tx: &mut Tx, operation: &InHand, jobs: &[Found]) -> Result<Tally, StoreError> {
     let held = hold(tx, operation, jobs).await?;
     let (tenant, why) = (operation.tenant, why(operation, "cancelled"));
     let ended = cancel::end_waiting(tx, tenant, &held.waiting_ids(), State::Cancelled, &why).await?;
+    undoing::keep(tx, operation, &held.before(&ended)).await?;
     // What waits in another queue by now is not held; the sweep cancels it as it would one that came back.
     let asked: Vec<JobId> = held.running.into_iter().chain(held.elsewhere).collect();
     let told = cancel::request_all(tx, tenant, &asked).await?;
-    Ok(Tally::of(ended + told, 0, jobs.len()))
+    Ok(Tally::of(ended.len() + told, 0, jobs.len()))
 }
 
 async fn discard(tx: &mut Tx, operation: &InHand, jobs: &[Found]) -> Result<Tally, StoreError> {
@@ -206,28 +226,58 @@ async fn discard(tx: &mut Tx, operation: &InHand, jobs: &[Found]) -> Result<Tall
     let why = why(operation, "discarded");
     let ended =
         cancel::end_waiting(tx, operation.tenant, &held.waiting_ids(), State::Discarded, &why).await?;
-    Ok(Tally::of(ended, 0, jobs.len()))
+    undoing::keep(tx, operation, &held.before(&ended)).await?;
+    Ok(Tally::of(ended.len(), 0, jobs.len()))
+}
+
+/// The priority that each of `jobs` is to get.
+async fn priorities(
+    tx: &mut Tx,
+    operation: &InHand,
+    jobs: &[Found],
+) -> Result<HashMap<JobId, i16>, StoreError> {
+    let ids = jobs.iter().map(Found::id);
+    match (operation.priority, operation.filter.changed_by) {
+        (Some(priority), _) => Ok(ids.map(|job| (job, i16::from(priority.get()))).collect()),
+        (None, Some(before)) => undoing::priorities(tx, before, &ids.collect::<Vec<_>>()).await,
+        (None, None) => {
+            Err(StoreError::Unreadable { table: "bulk_operation", found: "no priority".to_owned() })
+        }
+    }
 }
 
 async fn reprioritise(db: &Db, tx: &mut Tx, operation: &InHand, jobs: &[Found]) -> Result<Tally, StoreError> {
-    let Some(priority) = operation.priority.map(|priority| i16::from(priority.get())) else {
-        return Err(StoreError::Unreadable { table: "bulk_operation", found: "no priority".to_owned() });
-    };
+    let priorities = priorities(tx, operation, jobs).await?;
     // Before claiming is stopped: making a lane takes a while.
-    let wanted: HashSet<Lane> = jobs.iter().filter_map(|job| lane_of(job, operation)).collect();
-    let lanes: HashMap<Lane, i32> = lanes::find(db, operation.tenant, wanted).await?;
+    let wanted = jobs
+        .iter()
+        .filter_map(|job| Some(Lane { priority: *priorities.get(&job.id())?, ..lane_of(job, operation)? }));
+    let lanes: HashMap<Lane, i32> = lanes::find(db, operation.tenant, wanted.collect()).await?;
     let held = hold(tx, operation, jobs).await?;
     let mut targets: BTreeMap<Uuid, (i32, i32)> = BTreeMap::new();
-    for job in held.waiting {
+    for job in &held.waiting {
+        let Some(priority) = priorities.get(&JobId::from_uuid(job.id)).copied() else { continue };
         if job.lane.priority == priority {
             continue;
         }
         // A job that was quarantined in this very moment has no lane here, and is left alone.
-        if let Some(to) = lanes.get(&Lane { priority, ..job.lane }) {
+        if let Some(to) = lanes.get(&Lane { priority, ..job.lane.clone() }) {
             targets.insert(job.id, (job.lane_id, *to));
         }
     }
-    let moved = sqlx::query(
+    let moved = move_lanes(tx, operation, &targets).await?;
+    undoing::keep(tx, operation, &held.before(&moved)).await?;
+    ring(tx, Queue::ALL.into_iter()).await?;
+    Ok(Tally::of(moved.len(), 0, jobs.len()))
+}
+
+/// Moves each job from one lane to the end of another; answers which were still there.
+async fn move_lanes(
+    tx: &mut Tx,
+    operation: &InHand,
+    targets: &BTreeMap<Uuid, (i32, i32)>,
+) -> Result<Vec<JobId>, StoreError> {
+    let moved: Vec<Uuid> = sqlx::query_scalar(
         "with moved as (
              update job set lane_id = x.to_lane, pos = case when job.pos is not null then nextval('job_pos') end
              from unnest($2::uuid[], $3::int[], $4::int[]) as x (id, from_lane, to_lane)
@@ -242,9 +292,8 @@ async fn reprioritise(db: &Db, tx: &mut Tx, operation: &InHand, jobs: &[Found]) 
     .bind(targets.keys().copied().collect::<Vec<_>>())
     .bind(targets.values().map(|(from, _)| *from).collect::<Vec<_>>())
     .bind(targets.values().map(|(_, to)| *to).collect::<Vec<_>>())
-    .execute(&mut **tx)
+    .fetch_all(&mut **tx)
     .await
     .or_failed("move jobs to another priority")?;
-    ring(tx, Queue::ALL.into_iter()).await?;
-    Ok(Tally::of(moved.rows_affected() as usize, 0, jobs.len()))
+    Ok(moved.into_iter().map(JobId::from_uuid).collect())
 }

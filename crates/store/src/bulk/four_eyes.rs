@@ -112,7 +112,9 @@ pub async fn confirm(
         .await
         .or_failed("confirm a bulk operation")?;
     if confirmed.is_none() {
-        let Some(found) = get_in(&mut tx, tenant, operation).await? else { return Ok(Confirmation::NotFound) };
+        let Some(found) = get_in(&mut tx, tenant, operation).await? else {
+            return Ok(Confirmation::NotFound);
+        };
         let waits = found.state()? == OperationState::Waiting;
         return Ok(if waits { Confirmation::SamePerson } else { Confirmation::NotWaiting });
     }

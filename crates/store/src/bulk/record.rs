@@ -99,6 +99,9 @@ pub struct Filter {
     /// Ended earlier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_before: Option<DateTime<Utc>>,
+    /// Ended or moved by this operation, and not touched since: it is taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_by: Option<BulkOperationId>,
 }
 
 /// An operation that is about to be.
@@ -119,6 +122,8 @@ pub enum OperationState {
     Waiting,
     /// There is more to do.
     Running,
+    /// There is more to do, and somebody wants nothing done for now.
+    Paused,
     /// Every job was met.
     Completed,
     /// Somebody stopped it; what was done stays done.
@@ -128,11 +133,17 @@ pub enum OperationState {
 }
 
 impl OperationState {
+    /// Whether there is nothing more to come.
+    pub const fn is_final(self) -> bool {
+        !matches!(self, Self::Waiting | Self::Running | Self::Paused)
+    }
+
     /// The word in rows and JSON.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
             Self::Running => "running",
+            Self::Paused => "paused",
             Self::Completed => "completed",
             Self::Cancelled => "cancelled",
             Self::Failed => "failed",
@@ -144,7 +155,7 @@ impl FromStr for OperationState {
     type Err = StoreError;
 
     fn from_str(name: &str) -> Result<Self, StoreError> {
-        [Self::Waiting, Self::Running, Self::Completed, Self::Cancelled, Self::Failed]
+        [Self::Waiting, Self::Running, Self::Paused, Self::Completed, Self::Cancelled, Self::Failed]
             .into_iter()
             .find(|state| state.name() == name)
             .ok_or_else(|| StoreError::Unreadable { table: "bulk_operation", found: name.to_owned() })
@@ -153,7 +164,8 @@ impl FromStr for OperationState {
 
 pub(super) const COLUMNS: &str =
     "id, action, filter, priority, state, requested_by, matched, matched_exactly, processed, changed, skipped, failed,
-    created_at, updated_at, finished_at, cancel_requested_at, cancelled_by, confirmed_by, confirmed_at, error";
+    created_at, updated_at, finished_at, cancel_requested_at, cancelled_by, paused_at, paused_by, paused_ms, confirmed_by, confirmed_at,
+    error";
 
 /// An operation as it stands.
 #[derive(Debug, Clone, FromRow)]
@@ -193,6 +205,12 @@ pub struct Operation {
     pub confirmed_by: Option<String>,
     /// When they said yes.
     pub confirmed_at: Option<DateTime<Utc>>,
+    /// Since when it is paused.
+    pub paused_at: Option<DateTime<Utc>>,
+    /// The API key that paused it.
+    pub paused_by: Option<String>,
+    /// How long it was paused before, in milliseconds.
+    pub paused_ms: i64,
     /// Why it failed.
     pub error: Option<Json<Problem>>,
 }

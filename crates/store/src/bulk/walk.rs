@@ -165,19 +165,33 @@ const ENDED: &str = "
         order by a.fence desc limit 1) last
     where last.finished_at <= $3 and not exists (select from job j where j.tenant_id = $1 and j.id = e.id)";
 
-const SCAN_LIVE: &str = "
-    select j.id, j.fence, j.lane_id, j.pos, j.attempt, j.kind, j.tags, j.created_at, j.workflow_id, j.step,
-        j.last_error ->> 'code' as error_code
-    from job j where j.tenant_id = $1 and ($2::uuid is null or j.id > $2) order by j.id limit $4";
+/// Live jobs; those of another operation are found by what it left.
+fn scan_live(filter: &Filter) -> String {
+    let (of, id) = match filter.changed_by {
+        Some(_) => ("bulk_change c join job j on j.id = c.job_id and c.operation_id = $14", "c.job_id"),
+        None => ("job j", "j.id"),
+    };
+    format!(
+        "select j.id, j.fence, j.lane_id, j.pos, j.attempt, j.kind, j.tags, j.created_at, j.workflow_id, j.step,
+             j.last_error ->> 'code' as error_code
+         from {of} where j.tenant_id = $1 and ($2::uuid is null or {id} > $2) order by {id} limit $4"
+    )
+}
 
 /// The ends of jobs that did not complete have an index of their own, found by the words of `given_up`.
 fn scan_ended(filter: &Filter) -> String {
     let completed = filter.states.contains(&State::Completed);
     let given_up = if completed { "" } else { "and a.final_state in ('cancelled', 'discarded')" };
+    let (of, id) = match filter.changed_by {
+        Some(_) => {
+            ("bulk_change c join attempt a on a.job_id = c.job_id and c.operation_id = $14", "c.job_id")
+        }
+        None => ("attempt a", "a.job_id"),
+    };
     format!(
-        "select a.job_id as id, a.finished_at, a.kind, a.created_at from attempt a
-         where a.tenant_id = $1 and ($2::uuid is null or a.job_id > $2) and a.finished_at <= $3 {given_up}
-         order by a.job_id limit $4"
+        "select a.job_id as id, a.finished_at, a.kind, a.created_at from {of}
+         where a.tenant_id = $1 and ($2::uuid is null or {id} > $2) and a.finished_at <= $3 {given_up}
+         order by {id} limit $4"
     )
 }
 
@@ -187,7 +201,7 @@ fn jobs_that_fit(filter: &Filter) -> String {
     let mut sources = Vec::with_capacity(2);
     let mut ends = Vec::with_capacity(2);
     if filter.states.iter().any(|state| !state.is_final()) {
-        scans.push(format!("live as materialized ({SCAN_LIVE})"));
+        scans.push(format!("live as materialized ({})", scan_live(filter)));
         sources.push(LIVE);
         ends.push("(select id from live order by id offset $4 - 1 limit 1)");
     }
@@ -205,7 +219,9 @@ fn jobs_that_fit(filter: &Filter) -> String {
                and ($7::text is null or f.tags @> array[$7]) and ($8::text is null or f.error_code = $8)
                and ($9::timestamptz is null or f.created_at >= $9) and ($10::timestamptz is null or f.created_at < $10)
                and ($11::timestamptz is null or f.finished_at >= $11)
-               and ($12::timestamptz is null or f.finished_at < $12) and f.state = any ($13))",
+               and ($12::timestamptz is null or f.finished_at < $12) and f.state = any ($13)
+               and ($14::uuid is null or exists (
+                   select from bulk_change c where c.operation_id = $14 and c.job_id = f.id and c.fence = f.fence)))",
         scans.join(", "),
         ends.join(", "),
         sources.join(" union all "),
@@ -233,6 +249,7 @@ fn asking<'q, Row: for<'r> FromRow<'r, PgRow>>(sql: String, walk: Walk<'q>, rows
         .bind(filter.finished_after)
         .bind(filter.finished_before)
         .bind(filter.states.iter().map(|state| state.name()).collect::<Vec<_>>())
+        .bind(filter.changed_by.map(|operation| operation.as_uuid()))
 }
 
 /// The jobs among the next `rows` rows of the live jobs, and as many of history.
@@ -258,8 +275,8 @@ pub(super) async fn count(
     let sql = format!(
         "{} select met.met_to as counted_to, c.state, c.kind, coalesce(c.jobs, 0)::bigint as jobs, c.newest
          from met left join (
-             select state, kind, count(*) as jobs, (array_agg(id order by id desc))[1:$15] as newest
-             from (select * from found limit $14) counted group by 1, 2) c on true
+             select state, kind, count(*) as jobs, (array_agg(id order by id desc))[1:$16] as newest
+             from (select * from found limit $15) counted group by 1, 2) c on true
          order by c.state, c.kind",
         jobs_that_fit(walk.filter)
     );

@@ -8,6 +8,7 @@ mod endpoints;
 mod fan_out;
 mod listeners;
 mod sending;
+mod subjects;
 mod telling;
 
 pub use deliveries::{Attempt, Delivery, Resent, attempts, deliveries, delivery, recover, resend, test};
@@ -16,4 +17,5 @@ pub use fan_out::{fan_out, prune};
 pub use listeners::Listening;
 pub(crate) use listeners::{Listeners, listening};
 pub use sending::{Dispatch, Tried, dispatch, tried};
+pub use subjects::{Told, told_of};
 pub(crate) use telling::{tell, tell_ended};

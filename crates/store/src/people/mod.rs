@@ -5,6 +5,8 @@ mod accounts;
 mod pool;
 mod relations;
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use jobs::{PartyId, TenantId};
 use matching::{Hours, Point, Reach, Skill};
@@ -70,6 +72,26 @@ impl Membership {
     pub fn home(&self) -> Option<Point> {
         Point::new(self.latitude?, self.longitude?)
     }
+}
+
+/// Where those of `parties` start from of whom that is known.
+///
+/// # Errors
+/// When the database fails.
+pub async fn homes(
+    db: &Db,
+    tenant: TenantId,
+    parties: &[PartyId],
+) -> Result<HashMap<PartyId, Point>, StoreError> {
+    let mut tx = db.tenant(tenant).await?;
+    let sql = format!("select {COLUMNS} from membership where tenant_id = $1 and party_id = any ($2)");
+    let found: Vec<Membership> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(tenant.as_uuid())
+        .bind(parties.iter().map(PartyId::as_uuid).collect::<Vec<_>>())
+        .fetch_all(&mut *tx)
+        .await
+        .or_failed("read where people start from")?;
+    Ok(found.iter().filter_map(|one| Some((one.party(), one.home()?))).collect())
 }
 
 /// What can be said about somebody as one who does work.

@@ -4,7 +4,7 @@ use chrono::{Duration, Utc};
 use jobs::{BulkOperationId, JobId, Priority, Queue, State, TenantId, Unique, UniqueFor};
 use serde_json::json;
 use store::{
-    bulk::{self, Action, Begun, Cancelled, Filter, Operation, OperationState, Wanted},
+    bulk::{self, Action, Begun, Filter, Operation, OperationState, Steered, Wanted},
     claim::Claimed,
     enqueue::NewJob,
     lanes, settle,
@@ -313,7 +313,7 @@ async fn only_the_tenants_own_jobs_are_met() {
         "only their own running job was asked to stop"
     );
     assert!(bulk::get(&world.api, stranger, id).await.unwrap().is_none());
-    assert!(matches!(bulk::cancel(&world.api, stranger, id, "x").await.unwrap(), Cancelled::NotFound));
+    assert!(matches!(bulk::cancel(&world.api, stranger, id, "x").await.unwrap(), Steered::NotFound));
     assert!(bulk::list(&world.api, stranger, None, 10).await.unwrap().is_empty());
 }
 

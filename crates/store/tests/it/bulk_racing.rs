@@ -14,7 +14,7 @@ use jobs::{BulkOperationId, JobId, Priority, Queue, State};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use store::{
     Db,
-    bulk::{self, Action, Cancelled, OperationState, Wanted},
+    bulk::{self, Action, OperationState, Steered, Wanted},
     claim::{self, Pick},
     release,
 };
@@ -248,7 +248,7 @@ async fn stopping_holds_before_the_next_batch() {
     world.many(900).await;
     let id = world.begin(&wanted(Action::Cancel, in_states(&[State::Available]))).await;
     bulk::step(&world.worker).await.unwrap();
-    let Cancelled::Now(stopped) = bulk::cancel(&world.api, world.tenant, id, "key_y").await.unwrap() else {
+    let Steered::Now(stopped) = bulk::cancel(&world.api, world.tenant, id, "key_y").await.unwrap() else {
         panic!("it was not stopped");
     };
     assert_eq!(stopped.state().unwrap(), OperationState::Cancelled);
@@ -257,7 +257,7 @@ async fn stopping_holds_before_the_next_batch() {
     assert!(bulk::step(&world.worker).await.unwrap().is_none());
     assert_eq!(counts(&world.operation(id).await), [100, 100, 0, 0]);
     assert_eq!(world.claim(1_000).await.len(), 800);
-    assert!(matches!(bulk::cancel(&world.api, world.tenant, id, "z").await.unwrap(), Cancelled::Before(_)));
+    assert!(matches!(bulk::cancel(&world.api, world.tenant, id, "z").await.unwrap(), Steered::Before(_)));
 }
 
 #[tokio::test]

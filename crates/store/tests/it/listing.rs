@@ -1,9 +1,12 @@
 //! Lists over many jobs of which few fit.
 
-use jobs::{JobId, Queue};
+use chrono::{TimeDelta, Utc};
+use jobs::{JobId, Queue, State};
+use serde_json::json;
 use store::{
     enqueue::NewJob,
     listing::{self, Filter, Page},
+    looking_into::{self, Held},
     reads::JobRecord,
 };
 
@@ -119,4 +122,75 @@ async fn a_tag_that_many_have_is_walked_to() {
     assert!(first.jobs.is_empty(), "none of the newest has it");
     let second = world.page(&Filter { before: first.next, ..tag("common") }).await;
     assert_eq!((second.jobs.len(), second.next), (10, second.jobs.last().map(JobRecord::id)));
+}
+
+#[tokio::test]
+async fn jobs_are_found_by_when_they_were_asked_for_and_when_they_ended() {
+    let world = World::new().await;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(world.enqueue(probe()).await);
+    }
+    let claimed = world.claim_one().await;
+    assert!(world.settle(&claimed, done()).await);
+    let (now, hour) = (Utc::now(), TimeDelta::hours(1));
+    let found = async |filter: Filter| world.all(filter).await.0.len();
+    let any = Filter::default;
+    assert_eq!(
+        found(Filter { created_after: Some(now - hour), created_before: Some(now + hour), ..any() }).await,
+        3
+    );
+    assert_eq!(found(Filter { created_before: Some(now - hour), ..any() }).await, 0);
+    assert_eq!(found(Filter { created_after: Some(now + hour), ..any() }).await, 0);
+    let second = ids[1].created_at();
+    let until = world.all(Filter { created_before: Some(second), ..any() }).await.0;
+    assert!(until.iter().all(|job| job.created_at() < second) && !until.contains(&ids[2]), "{until:?}");
+    let ended = Filter { finished_after: Some(now - hour), finished_before: Some(now + hour), ..any() };
+    assert_eq!(world.all(ended.clone()).await.0, [claimed.id], "what has not ended did not end then");
+    assert_eq!(found(Filter { finished_before: Some(now - hour), ..any() }).await, 0);
+    assert_eq!(found(Filter { finished_after: Some(now + hour), ..any() }).await, 0);
+    assert_eq!(found(Filter { state: Some(State::Available), ..ended }).await, 0);
+}
+
+#[tokio::test]
+async fn what_was_asked_for_long_ago_is_found_at_once() {
+    let world = World::new().await;
+    let old = world.enqueue(probe()).await;
+    let plain = world.enqueue(probe()).await;
+    world.bury(plain, 0, BURIED).await;
+    let before =
+        Filter { created_before: Some(plain.created_at() + TimeDelta::seconds(1)), ..Filter::default() };
+    let (found, pages) = world.all(Filter { kind: Some("probe.work".into()), ..before }).await;
+    assert!(found.contains(&old) && pages == 1, "{pages} pages");
+}
+
+#[tokio::test]
+async fn jobs_are_found_by_what_their_arguments_hold() {
+    let world = World::new().await;
+    let args = |echo: &str| NewJob { args: json!({"echo": echo}).into(), ..probe() };
+    let wanted = world.enqueue(args("rosebud")).await;
+    for n in 0..250 {
+        world.enqueue(args(&format!("other {n}"))).await;
+    }
+    let claimed = world.enqueue(args("rosebud")).await;
+    let held = |text: &str| Held::new("echo", text);
+    let look = async |filter: &Filter, text: &str| {
+        looking_into::list(&world.api, world.tenant, filter, &held(text), 10).await.unwrap()
+    };
+    let page = look(&Filter::default(), "rosebud").await;
+    assert_eq!(page.jobs.iter().map(JobRecord::id).collect::<Vec<_>>(), [claimed, wanted]);
+    assert!(page.next.is_none(), "all were looked into");
+    assert!(look(&Filter::default(), "rose").await.jobs.is_empty());
+    assert!(
+        look(&Filter { state: Some(State::Completed), ..Filter::default() }, "rosebud").await.jobs.is_empty()
+    );
+    let one =
+        looking_into::list(&world.api, world.tenant, &Filter::default(), &held("rosebud"), 1).await.unwrap();
+    assert_eq!((one.jobs.len(), one.next), (1, Some(claimed)));
+    let rest = look(&Filter { before: one.next, ..Filter::default() }, "rosebud").await;
+    assert_eq!(rest.jobs[0].id(), wanted);
+    let other = world.tenant("other").await;
+    let strangers =
+        looking_into::list(&world.api, other, &Filter::default(), &held("rosebud"), 10).await.unwrap();
+    assert!(strangers.jobs.is_empty());
 }

@@ -8,6 +8,7 @@ mod bookings;
 mod bulk;
 mod bulk_asking;
 mod bulk_racing;
+mod bulk_undoing;
 mod calendar_channels;
 mod calendar_mending;
 mod calendar_tokens;

@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use store::{
     Db, Role, StoreError,
     enqueue::{self, NewJob},
+    listing::Filter,
+    looking_into::{self, Held},
     payload::Payload,
     reads,
     sealing::{self, MasterKeys, Rewrapped, Stale},
@@ -281,4 +283,18 @@ async fn a_tenant_that_is_not_encrypted_costs_one_look_every_few_seconds() {
         .await;
     let bound = OWN + 2 * (1 + began.elapsed().as_secs() as i64 / 10);
     assert!(looks <= bound, "{looks} looks at {ROUNDS} jobs, and {bound} would do");
+}
+
+#[tokio::test]
+async fn arguments_that_are_sealed_are_looked_into_as_others_are() {
+    let world = World::encrypted().await;
+    let id = world.enqueue(secret()).await;
+    assert_eq!(world.shown("job").await, 0);
+    let look = async |text: &str| {
+        let held = Held::new("echo", text);
+        looking_into::list(&world.api, world.tenant, &Filter::default(), &held, 10).await.unwrap().jobs
+    };
+    let found = look(SECRET).await;
+    assert_eq!((found.len(), found[0].id()), (1, id));
+    assert!(look("other").await.is_empty());
 }

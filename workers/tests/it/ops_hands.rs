@@ -1,0 +1,80 @@
+//! The dashboard under the hands: anywhere by keys, times by the clock of the browser, a request to copy.
+
+use fantoccini::Locator;
+use jobs::kinds::probe_work::ProbeWork;
+
+use crate::{
+    browser::{Browser, Viewer},
+    ops::{ENTER, PHONE, comes_true, complaints, open, press, signed_in, staffed},
+};
+
+/// Holds Control until the end of what is pressed with it.
+const CONTROL_K: &str = "\u{E009}k";
+const DOWN: &str = "\u{E015}";
+const ESCAPE: &str = "\u{E00C}";
+
+async fn ask_where(browser: &Browser) {
+    press(browser, CONTROL_K).await;
+    comes_true(browser, "!!document.activeElement.closest('dialog[open]')").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_gets_anywhere_by_keys() {
+    let (world, client, stop) = staffed().await;
+    let job = world.probe(ProbeWork::default()).await;
+    for viewer in [Viewer::DESK, PHONE] {
+        let browser = signed_in(&client, viewer).await;
+        ask_where(&browser).await;
+        assert_eq!(complaints(&browser).await, Vec::<String>::new());
+        let wide = browser.value("document.documentElement.scrollWidth - innerWidth").await;
+        assert!(wide.as_i64().unwrap() <= 0, "{wide} pixels too wide");
+        press(&browser, "schedu").await;
+        press(&browser, DOWN).await;
+        comes_true(&browser, "document.activeElement.matches('dialog li a[href$=\"/schedules\"]')").await;
+        press(&browser, ENTER).await;
+        comes_true(&browser, "document.querySelector('h1').textContent == 'Schedules'").await;
+
+        ask_where(&browser).await;
+        press(&browser, ESCAPE).await;
+        comes_true(&browser, "!document.querySelector('dialog[open]')").await;
+        press(&browser, "/").await;
+        comes_true(&browser, "!!document.activeElement.closest('dialog[open]')").await;
+        press(&browser, &job.to_string()).await;
+        press(&browser, ENTER).await;
+        comes_true(&browser, &format!("document.querySelector('.head .id')?.textContent == '{job}'")).await;
+
+        press(&browser, "?").await;
+        comes_true(&browser, "!!document.querySelector('dialog[open] kbd')").await;
+        assert_eq!(complaints(&browser).await, Vec::<String>::new());
+        press(&browser, ESCAPE).await;
+        comes_true(&browser, "!document.querySelector('dialog[open]')").await;
+        browser.close().await;
+    }
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn times_are_those_of_the_browser_if_somebody_likes() {
+    let (world, client, stop) = staffed().await;
+    let job = world.probe(ProbeWork::default()).await;
+    let browser = signed_in(&client, Viewer::DESK).await;
+    let path = format!("/ops/t/acme/jobs/{job}");
+    open(&browser, &client, "/ops/time-zone").await;
+    comes_true(&browser, "!document.querySelector('#browser-zone').hidden").await;
+    let zone = browser.value("Intl.DateTimeFormat().resolvedOptions().timeZone").await;
+    browser.client.find(Locator::Css("#browser-zone")).await.unwrap().click().await.unwrap();
+    open(&browser, &client, &path).await;
+    let shown = browser.value("document.querySelector('.timeline time').title.split(' ').pop()").await;
+    assert_eq!(shown, zone);
+    comes_true(&browser, "!document.querySelector('[data-copy]').hidden").await;
+    browser.client.find(Locator::XPath("//summary[.='As a request']")).await.unwrap().click().await.unwrap();
+    browser.client.find(Locator::Css("[data-copy]")).await.unwrap().click().await.unwrap();
+    // A page over http on this machine may copy; elsewhere it marks what to copy. Both are said.
+    comes_true(
+        &browser,
+        "['Copied.', 'It is marked: copy it.'].includes(document.querySelector('#said').textContent)",
+    )
+    .await;
+    browser.close().await;
+    stop.cancel();
+}
