@@ -63,9 +63,9 @@ async fn a_group_is_mended_comes_back_and_is_ignored() {
         assert_eq!(ann.post(&format!("{path}/state"), &mended).await.0, StatusCode::NOT_FOUND);
     }
     assert_eq!(app.number("select count(*) from error_group").await, 1, "nothing was made up");
-    let log = log(&app, app.tenant).await;
-    let asked = log.iter().find(|said| said["asked"]["state"] == "ignored").unwrap();
-    let after = log.iter().find(|said| said["after"]["state"] == "ignored").unwrap();
+    let noted = log(&app, app.tenant).await;
+    let asked = noted.iter().find(|said| said["asked"]["state"] == "ignored").unwrap();
+    let after = noted.iter().find(|said| said["after"]["state"] == "ignored").unwrap();
     assert_eq!(
         (&asked["action"], &asked["before"]["state"], &asked["before"]["note"]),
         (&json!("error.judge"), &json!("resolved"), &json!("new <paper>"))

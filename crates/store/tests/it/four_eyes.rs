@@ -1,7 +1,7 @@
 //! Operations that throw away many jobs and wait for a second person.
 
 use jobs::State;
-use store::bulk::{self, Action, Begun, Cancelled, Confirmation, OperationState};
+use store::bulk::{self, Action, Begun, Confirmation, OperationState, Steered};
 
 use crate::{
     bulk::{in_states, wanted},
@@ -61,7 +61,7 @@ async fn what_waits_counts_among_those_at_once_and_can_be_stopped() {
     }
     assert!(matches!(world.ask(&cancel).await, Begun::TooMany));
     let stopped = bulk::cancel(&world.api, world.tenant, first, BY).await.unwrap();
-    assert!(matches!(stopped, Cancelled::Now(_)));
+    assert!(matches!(stopped, Steered::Now(_)));
     let confirmed = bulk::confirm(&world.api, world.tenant, first, "ann@acme.test").await.unwrap();
     assert!(matches!(confirmed, Confirmation::NotWaiting), "stopped is stopped");
     world.begin(&cancel).await;
