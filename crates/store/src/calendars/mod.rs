@@ -5,6 +5,7 @@ mod due;
 mod failing;
 mod feeds;
 mod links;
+mod overlaps;
 mod parting;
 mod pushing;
 mod reading;

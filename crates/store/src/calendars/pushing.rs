@@ -210,8 +210,8 @@ pub async fn settle_push(
 ) -> Result<(), StoreError> {
     let mut tx = db.tenant(tenant).await?;
     if let Stands::Conflict(found) = stands {
-        let found = Found::of(booking.as_uuid(), found, wish);
-        conflicts::note(&mut tx, tenant, link, &[found]).await?;
+        let found = Found::of(link, booking.as_uuid(), found, wish);
+        conflicts::note(&mut tx, tenant, &[found]).await?;
     }
     let (state, href, etag) = match stands {
         Stands::Written { href, etag } => ("done", Some(href), etag.as_ref()),
@@ -290,9 +290,10 @@ pub(super) async fn note_seen(
     let is_standing = |booking: Uuid| standing.iter().any(|(standing, _)| *standing == booking);
     let edited = touched.iter().filter(|one| is_standing(one.booking));
     let mut found: Vec<Found> =
-        edited.map(|one| Found::of(one.booking, &FoundThere::Edited(one.etag.to_owned()), 0)).collect();
-    found.extend(gone.iter().map(|(booking, wish, _)| Found::of(*booking, &FoundThere::Removed, *wish)));
-    conflicts::note(tx, tenant, link, &found).await?;
+        edited.map(|one| Found::of(link, one.booking, &FoundThere::Edited(one.etag.to_owned()), 0)).collect();
+    found
+        .extend(gone.iter().map(|(booking, wish, _)| Found::of(link, *booking, &FoundThere::Removed, *wish)));
+    conflicts::note(tx, tenant, &found).await?;
     sqlx::query(
         "with found as (
              update calendar_push p set href = x.href, etag = x.etag

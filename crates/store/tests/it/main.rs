@@ -12,6 +12,7 @@ mod calendar_channels;
 mod calendar_mending;
 mod calendar_tokens;
 mod calendars;
+mod calendars_twice;
 mod cancelling;
 mod digests;
 mod enqueueing;
