@@ -198,6 +198,36 @@ pub struct Reading {
     pub doubts: usize,
 }
 
+/// Keeps some of what a reading found before it is at its end, so that whoever is stopped goes on from there. It counts for nothing
+/// until a reading is taken. The next one asks for everything, because of what is gone meanwhile nobody would tell it; it fetches what
+/// is not kept. Nothing is kept where another reading came first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn keep(
+    db: &Db,
+    tenant: TenantId,
+    link: CalendarLinkId,
+    reading: i32,
+    found: &[Object],
+) -> Result<(), StoreError> {
+    let mut tx = db.tenant(tenant).await?;
+    let held = sqlx::query(
+        "update calendar_link set token = null where tenant_id = $1 and id = $2 and reading = $3",
+    )
+    .bind(tenant.as_uuid())
+    .bind(link.as_uuid())
+    .bind(reading)
+    .execute(&mut *tx)
+    .await
+    .or_failed("have a calendar listed anew")?;
+    if held.rows_affected() == 0 {
+        return Ok(());
+    }
+    keep_objects(&mut tx, tenant, link, found).await?;
+    commit(tx, "keep entries").await
+}
+
 /// Whether a reading counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Took {
@@ -240,7 +270,8 @@ pub async fn take(
     if noted.rows_affected() == 0 {
         return Ok(Took::Overtaken);
     }
-    keep_objects(&mut tx, tenant, link, reading).await?;
+    forget_objects(&mut tx, tenant, link, &reading.removed).await?;
+    keep_objects(&mut tx, tenant, link, &reading.changed).await?;
     keep_busy(&mut tx, tenant, link, &reading.busy).await?;
     note_freshness(&mut tx, tenant, party).await?;
     overlaps::note(&mut tx, tenant, party).await?;
@@ -258,19 +289,28 @@ fn seen(object: &Object) -> Option<Seen<'_>> {
     Some(Seen { booking, href: &object.href, etag: &object.etag, is_untouched: own.is_untouched })
 }
 
-async fn keep_objects(
+async fn forget_objects(
     tx: &mut PgConnection,
     tenant: TenantId,
     link: CalendarLinkId,
-    reading: &Reading,
+    removed: &[String],
 ) -> Result<(), StoreError> {
     sqlx::query("delete from calendar_object where tenant_id = $1 and link_id = $2 and href = any ($3)")
         .bind(tenant.as_uuid())
         .bind(link.as_uuid())
-        .bind(&reading.removed)
-        .execute(&mut *tx)
+        .bind(removed)
+        .execute(tx)
         .await
         .or_failed("forget entries that are gone")?;
+    Ok(())
+}
+
+async fn keep_objects(
+    tx: &mut PgConnection,
+    tenant: TenantId,
+    link: CalendarLinkId,
+    found: &[Object],
+) -> Result<(), StoreError> {
     sqlx::query(
         "insert into calendar_object (tenant_id, link_id, href, etag, events)
          select $1, $2, x.href, x.etag, x.events from unnest($3::text[], $4::text[], $5::jsonb[]) as x (href, etag, events)
@@ -278,9 +318,9 @@ async fn keep_objects(
     )
     .bind(tenant.as_uuid())
     .bind(link.as_uuid())
-    .bind(reading.changed.iter().map(|object| object.href.as_str()).collect::<Vec<_>>())
-    .bind(reading.changed.iter().map(|object| object.etag.as_str()).collect::<Vec<_>>())
-    .bind(reading.changed.iter().map(|object| Json(&object.events)).collect::<Vec<_>>())
+    .bind(found.iter().map(|object| object.href.as_str()).collect::<Vec<_>>())
+    .bind(found.iter().map(|object| object.etag.as_str()).collect::<Vec<_>>())
+    .bind(found.iter().map(|object| Json(&object.events)).collect::<Vec<_>>())
     .execute(tx)
     .await
     .or_failed("keep entries")?;

@@ -11,6 +11,7 @@ use store::{
     },
     matches::{self, Answered, Word},
     outbox::{self, NewEndpoint},
+    people,
     submit::Answer,
 };
 use testkit::eventually;
@@ -247,4 +248,25 @@ async fn what_is_over_is_told_of_no_more_and_nobody_took_it_out() {
     let ahead = "update booking set during = tstzrange(now(), now() + interval '1 hour')";
     world.database.execute(ahead).await.unwrap();
     assert_eq!(gone().await, 1);
+}
+
+#[tokio::test]
+async fn a_reading_that_was_stopped_goes_on_from_where_it_was() {
+    let world = World::new().await;
+    let party = technician(&world, world.tenant).await;
+    let id = link(&world, party).await;
+    let begun = reading(&world, id, &[visit(9)]).await;
+    let some = Object { href: HREF.into(), etag: "1".into(), events: json!([]), own: None };
+    let keep = async |which| {
+        calendars::keep(&world.worker, world.tenant, id, which, std::slice::from_ref(&some)).await.unwrap();
+        let opened = calendars::open(&world.worker, world.tenant, id).await.unwrap().unwrap();
+        (opened.known.len(), opened.token)
+    };
+    assert_eq!(keep(begun.reading).await, (1, None));
+    let busy = people::absences(&world.api, world.tenant, party, None, 9).await.unwrap();
+    assert!(busy.is_empty(), "it is not taken yet");
+    let rest = Reading { removed: vec![HREF.into()], ..begun };
+    assert_eq!(take(&world, id, &rest).await, Took::Taken);
+    assert_eq!(keep(rest.reading).await, (0, Some("1".into())), "another reading came first");
+    assert_eq!(keep(rest.reading + 1).await, (1, None), "the next one asks for everything");
 }
