@@ -24,6 +24,7 @@ mod limit_scopes;
 mod limiting;
 mod listing;
 mod many_lanes;
+mod match_presets;
 mod matching;
 mod messages;
 mod observing;
