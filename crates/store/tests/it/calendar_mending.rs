@@ -69,6 +69,32 @@ async fn what_was_read_before_something_was_written_says_nothing_of_it() {
 }
 
 #[tokio::test]
+async fn what_a_person_undid_is_over_and_the_booking_is_looked_after_again() {
+    let world = World::new().await;
+    let party = technician(&world, world.tenant).await;
+    let id = link(&world, party).await;
+    let booking = made(&world, new(&[party], Status::Confirmed, visit(9))).await;
+    calendars::settle_push(&world.worker, world.tenant, (id, booking, 1), &written("1")).await.unwrap();
+    let reads = async |object| {
+        let found = Reading { changed: vec![object], ..reading(&world, id, &[]).await };
+        assert_eq!(take(&world, id, &found).await, Took::Taken);
+        open(&world).await.len()
+    };
+    let undone = || Object { own: Some(Own { booking, is_untouched: true }), ..edited(booking, "3") };
+    for wish in [2, 3] {
+        assert_eq!(reads(edited(booking, "2")).await, 1);
+        assert_eq!(reads(undone()).await, 0, "nobody has to see to it");
+        let again = calendars::to_push(&world.worker, world.tenant, (id, booking, wish)).await.unwrap();
+        assert!(again.is_some_and(|again| again.is_wanted && again.over.is_none()));
+        calendars::settle_push(&world.worker, world.tenant, (id, booking, wish), &written("3"))
+            .await
+            .unwrap();
+    }
+    let all = conflicts(&world, ConflictFilter::All).await;
+    assert_eq!((all.len(), all[0].resolution.as_deref()), (1, Some("gone")));
+}
+
+#[tokio::test]
 async fn a_word_is_about_what_was_found_and_about_nothing_later() {
     let world = World::new().await;
     let party = technician(&world, world.tenant).await;
