@@ -264,6 +264,8 @@ pub(crate) const BOOKING_AHEAD_DAYS_MAX: i64 = 1_000;
 pub(crate) const BOOKING_BUFFER_MINUTES_MAX: u16 = 480;
 /// Hours of a visit.
 pub(crate) const VISIT_HOURS_MAX: i64 = 24;
+/// Rules for who is asked first that have names.
+pub(crate) const MATCH_PRESETS_MAX: i64 = 100;
 /// Best score.
 pub(crate) const SCORE_MAX: u16 = 10_000;
 /// Characters of a URL.

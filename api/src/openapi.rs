@@ -13,10 +13,10 @@ use crate::{
         absences, alerts, asset_list, asset_terms, assets, attempts, batch, bookings, brand, bulk,
         calendar_conflicts, calendar_feeds, calendar_links, calendar_pings, contact_points, dead_letters,
         deliveries, delivery_list, events, four_eyes, health, hooks, inbox, inbox_events, invitations,
-        job_events, jobs, keys, kinds, limits, matches, memberships, messages, notifications, offers, pages,
-        parties, pauses, preferences, promises, rankings, relations, retention, schedule_steer, schedules,
-        slots, steer, submit, templates, tenants, uploads, webhook_deliveries, webhook_endpoints,
-        webhook_events, webhook_rules, webhook_sources, why, workflows,
+        job_events, jobs, keys, kinds, limits, match_presets, matches, memberships, messages, notifications,
+        offers, pages, parties, pauses, preferences, promises, rankings, relations, retention,
+        schedule_steer, schedules, slots, steer, submit, templates, tenants, uploads, webhook_deliveries,
+        webhook_endpoints, webhook_events, webhook_rules, webhook_sources, why, workflows,
     },
     unsubscribe,
 };
@@ -166,6 +166,8 @@ fn bookings() -> OpenApiRouter<AppState> {
         .routes(routes!(matches::get_match_request))
         .routes(routes!(matches::cancel_match_request))
         .routes(routes!(matches::reassign_match_request))
+        .routes(routes!(match_presets::list_match_presets))
+        .routes(routes!(match_presets::set_match_preset, match_presets::remove_match_preset))
         .routes(routes!(rankings::get_ranking))
         .routes(routes!(rankings::what_if))
         .routes(routes!(offers::get_offer))

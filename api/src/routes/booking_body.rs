@@ -170,6 +170,15 @@ pub(crate) struct WeightsBody {
 }
 
 impl TermsBody {
+    pub(super) fn of(terms: &Terms) -> Self {
+        let Weights { availability, preferred, reliability, distance, skill } = terms.weights;
+        Self {
+            weights: Some(WeightsBody { availability, preferred, reliability, distance, skill }),
+            fairness_band: terms.fairness_band,
+            strict_calendars: terms.strict_calendars,
+        }
+    }
+
     pub(super) fn check(terms: Option<Self>, checks: &mut Checks) -> Terms {
         let Some(terms) = terms else { return Terms::VREM };
         let weights = terms.weights.map_or(Weights::VREM, |weights| Weights {
@@ -201,6 +210,10 @@ pub(crate) struct MatchBody {
     /// The rules; a media agency's unless given.
     #[serde(default)]
     terms: Option<TermsBody>,
+    /// The name of rules of yours, in place of `terms`, as they are now.
+    #[serde(default)]
+    #[schema(example = "house")]
+    preset: Option<String>,
     /// Who orders: whom they prefer or block counts.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
@@ -227,6 +240,10 @@ impl MatchBody {
         checks.reference(&self.reference);
         let visit = checks.within("/visit", |checks| self.visit.check(checks));
         let terms = TermsBody::check(self.terms, &mut checks);
+        let is_one = self.preset.is_none() || self.terms.is_none();
+        checks.holds(is_one, "/preset", "takes rules by name only where there are no `terms`");
+        let is_name = self.preset.as_deref().is_none_or(is_word);
+        checks.holds(is_name, "/preset", "takes a name: a-z, 0-9, _ and -");
         let is_link = |link: &String| {
             (link.starts_with("https://") || link.starts_with("http://"))
                 && link.chars().count() <= URL_CHARS_MAX
@@ -240,6 +257,7 @@ impl MatchBody {
             reference: self.reference.clone(),
             visit,
             terms,
+            preset: self.preset.clone(),
             client: self.client,
             company: self.company,
             link: self.link.clone(),

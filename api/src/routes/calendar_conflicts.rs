@@ -22,7 +22,7 @@ pub(crate) struct ConflictResource {
     /// Which it is.
     #[schema(value_type = String, example = "ccf_0192f3c47a1b7c3d8e4f5a6b7c8d9e0f")]
     id: CalendarConflictId,
-    /// With which calendar.
+    /// With which calendar; with one of them, where several of the same person have the same appointment.
     #[schema(value_type = String)]
     link: CalendarLinkId,
     /// Whose it is.

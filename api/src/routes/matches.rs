@@ -16,7 +16,7 @@ use store::{
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    booking_body::MatchBody,
+    booking_body::{MatchBody, TermsBody},
     paging::Paging,
     schedules::PageParams,
     submit::{mismatch, replayed, respond},
@@ -52,6 +52,14 @@ pub(crate) struct MatchResource {
     ends_at: DateTime<Utc>,
     /// Whether it waits for others.
     batch: bool,
+    /// The rules it was made by; whatever becomes of their preset, these hold.
+    terms: TermsBody,
+    /// The preset that they were taken from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preset: Option<String>,
+    /// And its version then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preset_version: Option<i32>,
     /// When it was asked.
     created_at: DateTime<Utc>,
     /// When it moved last.
@@ -68,6 +76,9 @@ impl MatchResource {
             starts_at: row.visit.during.from,
             ends_at: row.visit.during.until,
             batch: row.in_batch,
+            terms: TermsBody::of(&row.terms),
+            preset: row.preset.clone(),
+            preset_version: row.preset_version,
             created_at: row.created_at,
             updated_at: row.updated_at,
         }
@@ -160,6 +171,9 @@ pub(crate) async fn request_match(
         Requested::NoParty => {
             let error = FieldError::new("/client", "there is no such client, or no such company");
             Err(Problem::invalid(vec![error]))
+        }
+        Requested::NoPreset => {
+            Err(Problem::invalid(vec![FieldError::new("/preset", "there are no rules of this name")]))
         }
     }
 }

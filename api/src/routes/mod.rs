@@ -34,6 +34,7 @@ pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod kinds;
 pub(crate) mod limits;
+pub(crate) mod match_presets;
 pub(crate) mod matches;
 mod membership_body;
 pub(crate) mod memberships;

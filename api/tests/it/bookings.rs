@@ -145,6 +145,9 @@ async fn what_cannot_be_looked_for_is_refused_with_the_field() {
         (json!({"link": "javascript:alert(1)"}), "/link"),
         (json!({"visit": {"role": "t", "starts_at": at(9), "ends_at": at(34)}}), "/visit/ends_at"),
         (json!({"client": stranger}), "/client"),
+        (json!({"preset": "house"}), "/preset"),
+        (json!({"preset": "A house"}), "/preset"),
+        (json!({"preset": "house", "terms": {}}), "/preset"),
     ] {
         let mut body = json!({"reference": "12 Elm Street", "visit": visit()});
         body.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
@@ -169,6 +172,41 @@ async fn what_cannot_be_looked_for_is_refused_with_the_field() {
         .problem(422, "invalid_body");
     let what_if = app.post("/v1/match-requests/what-if", &json!({"terms": {}})).await.body;
     assert_eq!(what_if, json!({"requests": 0, "other_first": 0, "each": []}));
+}
+
+#[tokio::test]
+async fn rules_of_the_house_have_a_name_and_a_request_keeps_their_version() {
+    let app = TestApp::start().await;
+    let weights = json!({"availability": 0, "preferred": 0, "reliability": 0, "distance": 100, "skill": 0});
+    let path = "/v1/match-presets/house";
+    let set = async |body: &Value| send(&app, Method::PUT, path, body).await;
+    let made = set(&json!({"terms": {"weights": weights}})).await;
+    assert_eq!((made.status, &made.body["version"]), (StatusCode::OK, &json!(1)), "{}", made.text);
+    let sought = json!({"reference": "12 Elm Street", "visit": visit(), "preset": "house"});
+    let request = app.post("/v1/match-requests", &sought).await;
+    assert_eq!(request.status, StatusCode::ACCEPTED, "{}", request.text);
+    let seen = set(&json!({"terms": {}})).await.problem(409, "changed_meanwhile");
+    assert_eq!(seen.body["current"]["version"], 1);
+    assert_eq!(set(&json!({"version": 1, "terms": {"fairness_band": 50}})).await.body["version"], 2);
+    let looked = app.get(request.header("location").unwrap()).await.body;
+    assert_eq!((&looked["preset"], &looked["preset_version"]), (&json!("house"), &json!(1)));
+    assert_eq!((&looked["terms"]["weights"], &looked["terms"]["fairness_band"]), (&weights, &json!(0)));
+    let listed = app.get("/v1/match-presets").await.body;
+    assert_eq!(
+        (&listed["presets"][0]["name"], &listed["presets"][0]["version"]),
+        (&json!("house"), &json!(2))
+    );
+    let wrong = json!({"version": 2, "terms": {"weights": {"availability": 99, "preferred": 0, "reliability": 0,
+        "distance": 0, "skill": 0}}});
+    set(&wrong).await.problem(422, "invalid_body");
+    send(&app, Method::PUT, "/v1/match-presets/A%20b", &json!({"terms": {}}))
+        .await
+        .problem(400, "invalid_parameter");
+    let removed = async || send(&app, Method::DELETE, path, &json!({})).await;
+    assert_eq!(removed().await.status, StatusCode::NO_CONTENT);
+    removed().await.problem(404, "not_found");
+    set(&json!({"version": 2, "terms": {}})).await.problem(404, "not_found");
+    assert_eq!(app.get(request.header("location").unwrap()).await.body["preset_version"], 1);
 }
 
 #[tokio::test]

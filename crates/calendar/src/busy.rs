@@ -141,7 +141,13 @@ impl Reading {
         let exact = TimeDelta::try_seconds(event.exact_s);
         let end = end.and_then(|wall| start.at(wall).means(self.owner).1.checked_add_signed(exact?));
         let from = start.means(self.owner).0;
-        let is_sound = !event.is_doubtful && start.is_known() && length(event) <= LENGTH_MAX;
+        // Where the clock skips all of it, it is as long as it would be.
+        let lasts = length(event);
+        let end = end.map(|until| {
+            let is_skipped = until <= from && lasts > TimeDelta::zero();
+            from.checked_add_signed(lasts).filter(|_| is_skipped).unwrap_or(until)
+        });
+        let is_sound = !event.is_doubtful && start.is_known() && lasts <= LENGTH_MAX;
         match end {
             Some(until) if is_sound && from <= until => self.push(Span { from, until }),
             end => self.doubt(self.days(start, end.unwrap_or(from).max(from))),

@@ -283,6 +283,8 @@ pub(crate) fn word_of(said: &ICalendarParameterValue) -> &str {
 fn ends(event: &mut Event, end: Option<Moment>, has_length: bool) {
     let Some(start) = &event.start else { return };
     match end {
+        // A day that ends on itself is that day.
+        Some(end) if start.is_date && end == *start => event.wall_s = DAY_S,
         Some(end) if end.clock == start.clock => event.wall_s = (end.wall - start.wall).num_seconds(),
         Some(end) => {
             let (from, until) = (start.means(Zone::UTC), end.means(Zone::UTC));

@@ -10,14 +10,12 @@ use outbound::{Answer, Asked, Outbound};
 use reqwest::Url;
 use schedule::Zone;
 use sha2::{Digest, Sha256};
-use store::calendars::{self, Object, Opened, Own, Reading, Took};
-
-use super::{
-    book::Fetched,
-    caldav::{Caldav, Changes},
-    provided,
-    trouble::Trouble,
+use store::{
+    Db,
+    calendars::{self, Object, Opened, Own, Reading, Took},
 };
+
+use super::{book::Fetched, caldav::Caldav, provided, trouble::Trouble};
 use crate::deps::Deps;
 
 /// How far ahead anybody is busy, and how far back.
@@ -27,6 +25,8 @@ pub(super) const BACK: TimeDelta = TimeDelta::days(1);
 const EVENTS_MAX: usize = 50_000;
 /// Stretches in which somebody is busy.
 const BUSY_SPANS_MAX: usize = 10_000;
+/// Entries that are fetched before they are kept, so that a reading that is stopped goes on from there.
+const KEPT_TOGETHER_MAX: usize = 100;
 /// Bytes of where an entry is, and of how it is.
 const HREF_BYTES_MAX: usize = 2_000;
 const ETAG_BYTES_MAX: usize = 1_000;
@@ -64,7 +64,7 @@ pub(crate) async fn pull(
         "google" | "microsoft" | "cronofy" => {
             provided::read(deps, (tenant, link), &access, &opened, &entries).await?
         }
-        _ => read_caldav(&deps.outbound, &access, &opened, &entries).await?,
+        _ => read_caldav(deps, (tenant, link), &access, &opened, &entries).await?,
     };
     let removed = said.removed.iter().filter(|href| entries.remove(*href).is_some()).count();
     for (href, etag, events) in &said.changed {
@@ -142,26 +142,18 @@ fn objects(changed: Vec<(String, String, Vec<Event>)>) -> Result<Vec<Object>, Tr
 }
 
 async fn read_caldav(
-    outbound: &Outbound,
+    deps: &Deps,
+    ids: (TenantId, CalendarLinkId),
     access: &Access,
     opened: &Opened,
     known: &Entries,
 ) -> Result<Said, Trouble> {
     let calendar = match &opened.collection {
-        Some(collection) => Caldav::at(outbound, access, collection)?,
-        None => Caldav::find(outbound, access).await?,
+        Some(collection) => Caldav::at(&deps.outbound, access, collection)?,
+        None => Caldav::find(&deps.outbound, access).await?,
     };
     // Where it is gone, another calendar of its user is not it: somebody has to link it anew.
     let changes = calendar.changes(opened.token.as_deref()).await?;
-    said(calendar, access, known, changes).await
-}
-
-async fn said(
-    calendar: Caldav<'_>,
-    access: &Access,
-    known: &Entries,
-    changes: Changes,
-) -> Result<Said, Trouble> {
     if calendar.collection.as_str().len() > HREF_BYTES_MAX {
         return Err(Trouble::unusable("its address is too long"));
     }
@@ -173,9 +165,18 @@ async fn said(
         let events = read(entry.text.as_bytes(), owner).unwrap_or_else(|_| vec![Event::unreadable()]);
         (entry.href, (entry.etag, events))
     };
-    let fresh: Entries = calendar.fetch(&wanted, read_one).await?.into_iter().collect();
-    if fresh.values().map(|(_, events)| events.len()).sum::<usize>() > EVENTS_MAX {
-        return Err(Trouble::unusable(format!("more than {EVENTS_MAX} appointments changed")));
+    let mut fresh = Entries::new();
+    let mut count = 0;
+    for some in wanted.chunks(KEPT_TOGETHER_MAX) {
+        let mut fetched: Entries = calendar.fetch(some, read_one).await?.into_iter().collect();
+        count += fetched.values().map(|(_, events)| events.len()).sum::<usize>();
+        if count > EVENTS_MAX {
+            return Err(Trouble::unusable(format!("more than {EVENTS_MAX} appointments changed")));
+        }
+        if wanted.len() > KEPT_TOGETHER_MAX {
+            keep(&deps.db, ids, opened.reading, &fetched).await?;
+        }
+        fresh.append(&mut fetched);
     }
     // Gone between the listing and the fetching.
     let lost: HashSet<&String> = wanted.iter().filter(|href| !fresh.contains_key(*href)).collect();
@@ -192,6 +193,19 @@ async fn said(
         changed: fresh.into_iter().map(|(href, (etag, events))| (href, etag, events)).collect(),
         removed,
     })
+}
+
+/// Keeps what was fetched so far. Not what is ours: of that a reading has to say how it was found.
+async fn keep(
+    db: &Db,
+    (tenant, link): (TenantId, CalendarLinkId),
+    reading: i32,
+    fetched: &Entries,
+) -> Result<(), Trouble> {
+    let is_theirs = |events: &[Event]| events.iter().all(|event| event.ours.is_none());
+    let theirs = fetched.iter().filter(|(_, (_, events))| is_theirs(events));
+    let theirs = theirs.map(|(href, (etag, events))| (href.clone(), etag.clone(), events.clone()));
+    Ok(calendars::keep(db, tenant, link, reading, &objects(theirs.collect())?).await?)
 }
 
 async fn read_feed(outbound: &Outbound, access: &Access, known: &Entries) -> Result<Said, Trouble> {

@@ -6,6 +6,7 @@ mod bounces;
 mod brands;
 mod browser;
 mod bulk;
+mod calendar_crashes;
 mod calendar_feeds;
 mod calendars;
 mod carriers;

@@ -55,6 +55,7 @@ pub(crate) fn wanted(km: f64) -> NewMatchRequest {
             skills: Vec::new(),
         },
         terms: Terms::VREM,
+        preset: None,
         client: None,
         company: None,
         link: Some("https://example.com/offers".into()),

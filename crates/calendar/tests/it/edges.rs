@@ -23,6 +23,13 @@ fn what_the_clock_skips_or_shows_twice_is_when_everybody_else_says() {
     // One that is not repeated takes time in the gap as well.
     let single = "DTSTART;TZID=America/New_York:20260308T023000\nDURATION:PT1H";
     assert_eq!(in_2026("UTC", &[single]), ["03-08T07:30/03-08T08:30"]);
+    // Also where it would have ended when the clock shows again.
+    for (end, ends) in [("033000", "08:30"), ("030000", "08:00"), ("023000", "")] {
+        let zone = "TZID=America/New_York:20260308T";
+        let by_the_clock = format!("DTSTART;{zone}023000\nDTEND;{zone}{end}");
+        let expected = if ends.is_empty() { Vec::new() } else { vec![format!("03-08T07:30/03-08T{ends}")] };
+        assert_eq!(in_2026("UTC", &[&by_the_clock]), expected, "{end}");
+    }
 }
 
 #[test]

@@ -4,17 +4,20 @@
 use std::cmp::Ordering;
 
 use chrono::{Datelike, TimeDelta, Timelike};
-use matching::{Candidate, Hours, Preferred, Ranked, Reason, Terms, Visit, What, rank};
+use matching::{Candidate, Hours, Preferred, Ranked, Reason, Terms, Visit, Weights, What, rank};
 use proptest::prelude::*;
 
-use crate::worlds::{any_visit, candidate};
+use crate::worlds::{any_terms, any_visit, candidate};
 
 fn works(hours: &Hours, visit: &Visit, zone: schedule::Zone) -> bool {
     let mut at = visit.during.from;
     while at < visit.during.until {
         let wall = zone.wall(at);
         let minute = (wall.hour() * 60 + wall.minute()) as u16;
-        let day = hours.week.as_ref().map(|week| &week[wall.weekday().num_days_from_monday() as usize]);
+        let other =
+            hours.overrides.iter().find(|other| other.date == wall.date()).map(|other| &other.windows);
+        let usual = hours.week.as_ref().map(|week| &week[wall.weekday().num_days_from_monday() as usize]);
+        let day = other.or(usual);
         if day.is_some_and(|windows| {
             !windows.iter().any(|window| (window.from..window.until).contains(&minute))
         }) {
@@ -40,7 +43,7 @@ fn kilometres(visit: &Visit, candidate: &Candidate) -> Option<f64> {
     Some(cross.iter().map(|x| x * x).sum::<f64>().sqrt().atan2(dot) * 6_371.008_8)
 }
 
-fn refusal(visit: &Visit, candidate: &Candidate) -> Option<Reason> {
+fn refusal(visit: &Visit, candidate: &Candidate, terms: &Terms) -> Option<Reason> {
     let km = kilometres(visit, candidate);
     let metres = km.map_or(0.0, |km| (km * 1_000.0).round());
     let travel = (metres * 1.3 / 667.0).ceil().min(240.0) as i64;
@@ -62,8 +65,14 @@ fn refusal(visit: &Visit, candidate: &Candidate) -> Option<Reason> {
         !candidate.skills.iter().any(fits)
     });
     let today = candidate.zone.wall(visit.during.from).date();
-    let same =
-        candidate.visits.iter().filter(|other| candidate.zone.wall(other.from).date() == today).count();
+    let minutes_of = |span: &matching::Span| (span.until - span.from).num_minutes();
+    let same: Vec<i64> = candidate
+        .visits
+        .iter()
+        .filter(|other| candidate.zone.wall(other.from).date() == today)
+        .map(minutes_of)
+        .collect();
+    let worked = same.iter().sum::<i64>() + minutes_of(&visit.during);
     let gates = [
         (Reason::Inactive, !candidate.is_active || !candidate.roles.contains(&visit.role)),
         (Reason::Blocked, candidate.blocked.is_some()),
@@ -75,7 +84,12 @@ fn refusal(visit: &Visit, candidate: &Candidate) -> Option<Reason> {
         ),
         (Reason::SkillMissing, lacks),
         (Reason::OutsideRadius, km.is_some() && metres > f64::from(candidate.radius_m)),
-        (Reason::DayFull, candidate.visits_max.is_some_and(|most| same + 1 > usize::from(most))),
+        (
+            Reason::DayFull,
+            candidate.visits_max.is_some_and(|most| same.len() + 1 > usize::from(most))
+                || candidate.minutes_max.is_some_and(|most| worked > i64::from(most)),
+        ),
+        (Reason::CalendarStale, terms.strict_calendars && candidate.stale_since.is_some()),
         (Reason::AlreadyDeclined, candidate.declined.is_some()),
     ];
     gates.into_iter().find(|(_, shut)| *shut).map(|(reason, _)| reason)
@@ -119,50 +133,47 @@ fn factors(visit: &Visit, candidate: &Candidate) -> [f64; 5] {
     ]
 }
 
-fn score(factors: &[f64; 5]) -> f64 {
-    rounded(
-        factors
-            .iter()
-            .zip([30.0, 25.0, 20.0, 15.0, 10.0])
-            .map(|(factor, weight)| factor * weight)
-            .sum::<f64>()
-            / 100.0,
-    )
+fn score(factors: &[f64; 5], terms: &Terms) -> f64 {
+    let Weights { availability, preferred, reliability, distance, skill } = terms.weights;
+    let weights = [availability, preferred, reliability, distance, skill].map(f64::from);
+    rounded(factors.iter().zip(weights).map(|(factor, weight)| factor * weight).sum::<f64>() / 100.0)
 }
 
 /// Whether `one` stands before `other`.
-fn before(visit: &Visit, one: &Candidate, other: &Candidate) -> bool {
+fn before(visit: &Visit, one: &Candidate, other: &Candidate, terms: &Terms) -> bool {
     let (mine, theirs) = (factors(visit, one), factors(visit, other));
     let far = |candidate| kilometres(visit, candidate).map_or(f64::INFINITY, |km| (km * 1_000.0).round());
-    let keys = [
-        score(&theirs).total_cmp(&score(&mine)),
-        theirs[1].total_cmp(&mine[1]),
-        theirs[2].total_cmp(&mine[2]),
-        far(one).total_cmp(&far(other)),
-        one.week_minutes.cmp(&other.week_minutes),
-        one.last_offered_at.cmp(&other.last_offered_at),
-        one.party.cmp(&other.party),
-    ];
-    keys.into_iter().find(|key| *key != Ordering::Equal) == Some(Ordering::Less)
+    let band = f64::from(terms.fairness_band.max(1));
+    let banded = |factors| (score(factors, terms) / band).floor();
+    let merit =
+        [theirs[1].total_cmp(&mine[1]), theirs[2].total_cmp(&mine[2]), far(one).total_cmp(&far(other))];
+    let work = [one.week_minutes.cmp(&other.week_minutes), one.last_offered_at.cmp(&other.last_offered_at)];
+    let (first, second): (&[Ordering], &[Ordering]) =
+        if terms.fairness_band == 0 { (&merit, &work) } else { (&work, &merit) };
+    let ends = [banded(&theirs).total_cmp(&banded(&mine)), one.party.cmp(&other.party)];
+    let keys = ends[..1].iter().chain(first).chain(second).chain(&ends[1..]);
+    keys.copied().find(|key| *key != Ordering::Equal) == Some(Ordering::Less)
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4_000))]
 
     #[test]
-    fn the_ranking_is_what_the_book_says(visit in any_visit(), candidates in proptest::collection::vec(candidate(), 0..14)) {
-        let ranking = rank(&visit, &candidates, &Terms::VREM);
+    fn the_ranking_is_what_the_book_says(
+        visit in any_visit(), terms in any_terms(), candidates in proptest::collection::vec(candidate(), 0..14),
+    ) {
+        let ranking = rank(&visit, &candidates, &terms);
         let mut left: Vec<&Candidate> =
-            candidates.iter().filter(|candidate| refusal(&visit, candidate).is_none()).collect();
+            candidates.iter().filter(|candidate| refusal(&visit, candidate, &terms).is_none()).collect();
         for Ranked { party, score: scored, .. } in &ranking.ranked {
-            let best = left.iter().position(|one| left.iter().all(|other| one.party == other.party || before(&visit, one, other)));
+            let best = left.iter().position(|one| left.iter().all(|other| one.party == other.party || before(&visit, one, other, &terms)));
             let best = left.remove(best.expect("the order is total"));
-            prop_assert_eq!((best.party, score(&factors(&visit, best)) as u16), (*party, *scored));
+            prop_assert_eq!((best.party, score(&factors(&visit, best), &terms) as u16), (*party, *scored));
         }
         prop_assert!(left.is_empty());
         for excluded in &ranking.excluded {
             let candidate = candidates.iter().find(|candidate| candidate.party == excluded.party).unwrap();
-            prop_assert_eq!(refusal(&visit, candidate), Some(excluded.reason));
+            prop_assert_eq!(refusal(&visit, candidate, &terms), Some(excluded.reason));
         }
         prop_assert_eq!(ranking.ranked.len() + ranking.excluded.len(), candidates.len());
     }

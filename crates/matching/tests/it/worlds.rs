@@ -1,8 +1,11 @@
 //! Worlds to rank in.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use jobs::PartyId;
-use matching::{Candidate, Hours, Past, Point, Preferred, Skill, Span, Taken, Visit, What, Window};
+use matching::{
+    Candidate, DayOverride, Hours, Past, Point, Preferred, Skill, Span, Taken, Terms, Visit, Weights, What,
+    Window,
+};
 use proptest::prelude::*;
 use schedule::Zone;
 
@@ -85,8 +88,12 @@ fn taken() -> impl Strategy<Value = Vec<Taken>> {
 fn hours() -> impl Strategy<Value = Hours> {
     let window = (0..20u16, 1..16u16)
         .prop_map(|(from, long)| vec![Window { from: from * 60, until: ((from + long) * 60).min(1_440) }]);
-    let week = proptest::array::uniform7(window);
-    prop_oneof![2 => Just(Hours::default()), 1 => week.prop_map(|week| Hours { week: Some(week), overrides: Vec::new() })]
+    let week = proptest::option::weighted(0.4, proptest::array::uniform7(window.clone()));
+    let date = |day: u32| NaiveDate::from_ymd_opt(2026, 12, day);
+    let other = (2..4u32, prop_oneof![2 => window, 1 => Just(Vec::new())])
+        .prop_filter_map("a day", move |(day, windows)| Some(DayOverride { date: date(day)?, windows }));
+    (week, proptest::option::weighted(0.2, other))
+        .prop_map(|(week, other)| Hours { week, overrides: other.into_iter().collect() })
 }
 
 fn skills() -> impl Strategy<Value = Vec<Skill>> {
@@ -103,11 +110,12 @@ fn skills() -> impl Strategy<Value = Vec<Skill>> {
 pub(crate) fn candidate() -> impl Strategy<Value = Candidate> {
     let who =
         (proptest::bool::weighted(0.9), proptest::bool::weighted(0.1), proptest::bool::weighted(0.1), 0..3u8);
-    let when = (taken(), hours(), 0..3usize, proptest::option::of(1..4u16));
+    let most = (proptest::option::of(1..4u16), proptest::option::weighted(0.3, 60..600u16));
+    let when = (taken(), hours(), 0..3usize, most, proptest::bool::weighted(0.2));
     let work = (0..4u32, proptest::option::of(0..3i64), 1..60u32);
     (who, when, work, past(), home(), skills()).prop_map(|(who, when, work, past, home, skills)| {
         let (is_active, blocked, declined, preferred) = who;
-        let (taken, hours, zone, visits_max) = when;
+        let (taken, hours, zone, (visits_max, minutes_max), is_stale) = when;
         let (week, last, radius) = work;
         Candidate {
             is_active,
@@ -119,6 +127,8 @@ pub(crate) fn candidate() -> impl Strategy<Value = Candidate> {
             zone: ["UTC", "Europe/Vienna", "Pacific/Auckland"][zone].parse().unwrap(),
             visits: vec![span("2026-12-02T06:00:00Z", "2026-12-02T07:00:00Z"); usize::from(is_active) * 2],
             visits_max,
+            minutes_max,
+            stale_since: is_stale.then(|| utc("2026-12-01T00:00:00Z")),
             week_minutes: week * 60,
             last_offered_at: last.map(|days| utc("2026-11-25T00:00:00Z") + TimeDelta::days(days)),
             radius_m: radius * 1_000,
@@ -128,6 +138,25 @@ pub(crate) fn candidate() -> impl Strategy<Value = Candidate> {
             ..somebody()
         }
     })
+}
+
+/// Any rules.
+pub(crate) fn any_terms() -> impl Strategy<Value = Terms> {
+    let weights = (0..=100u8, 0..=100u8, 0..=100u8, 0..=100u8).prop_map(|cuts| {
+        let mut cuts = [cuts.0, cuts.1, cuts.2, cuts.3];
+        cuts.sort_unstable();
+        Weights {
+            availability: cuts[0],
+            preferred: cuts[1] - cuts[0],
+            reliability: cuts[2] - cuts[1],
+            distance: cuts[3] - cuts[2],
+            skill: 100 - cuts[3],
+        }
+    });
+    let weights = prop_oneof![Just(Weights::VREM), weights];
+    (weights, prop_oneof![Just(0), 1..=4_000u16], any::<bool>()).prop_map(
+        |(weights, fairness_band, strict_calendars)| Terms { weights, fairness_band, strict_calendars },
+    )
 }
 
 /// Any visit of that day.

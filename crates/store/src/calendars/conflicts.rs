@@ -58,79 +58,78 @@ impl Conflict {
 
 /// Something that was found, before it is known whether it is new.
 pub(super) struct Found {
+    link: CalendarLinkId,
     pub(super) booking: Uuid,
     kind: &'static str,
     mark: String,
 }
 
 impl Found {
-    pub(super) fn overlap(booking: Uuid, during: String) -> Self {
-        Self { booking, kind: "overlap", mark: during }
+    pub(super) fn overlap(link: CalendarLinkId, booking: Uuid, during: String) -> Self {
+        Self { link, booking, kind: "overlap", mark: during }
     }
 
-    pub(super) fn of(booking: Uuid, found: &FoundThere, wish: i32) -> Self {
-        match found {
-            FoundThere::Edited(etag) => Self { booking, kind: "edited", mark: etag.clone() },
-            FoundThere::Removed => Self { booking, kind: "removed", mark: wish.to_string() },
-        }
+    pub(super) fn of(link: CalendarLinkId, booking: Uuid, found: &FoundThere, wish: i32) -> Self {
+        let (kind, mark) = match found {
+            FoundThere::Edited(etag) => ("edited", etag.clone()),
+            FoundThere::Removed => ("removed", wish.to_string()),
+        };
+        Self { link, booking, kind, mark }
     }
 }
 
 /// Notes what was found, and tells whoever wants to be told. Not again what somebody left as it is; but whoever does once more
 /// what was undone is heard once more.
-pub(super) async fn note(
-    tx: &mut PgConnection,
-    tenant: TenantId,
-    link: CalendarLinkId,
-    found: &[Found],
-) -> Result<(), StoreError> {
-    let new: Vec<(Uuid, Uuid, String)> = sqlx::query_as(
+pub(super) async fn note(tx: &mut PgConnection, tenant: TenantId, found: &[Found]) -> Result<(), StoreError> {
+    let new: Vec<(Uuid, Uuid, Uuid, String)> = sqlx::query_as(
         "insert into calendar_conflict as c (id, tenant_id, link_id, booking_id, kind, mark)
-         select x.id, $1, $2, x.booking, x.kind, x.mark
-         from unnest($3::uuid[], $4::uuid[], $5::text[], $6::text[]) as x (id, booking, kind, mark)
+         select x.id, $1, x.link, x.booking, x.kind, x.mark
+         from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[]) as x (id, link, booking, kind, mark)
          on conflict (link_id, booking_id, kind, mark) do update
              set resolved_at = null, resolution = null, found_at = clock_timestamp()
              where c.resolution = 'gone' or c.resolution = 'ours' and c.kind <> 'overlap'
-         returning c.id, c.booking_id, c.kind",
+         returning c.id, c.link_id, c.booking_id, c.kind",
     )
     .bind(tenant.as_uuid())
-    .bind(link.as_uuid())
     .bind(found.iter().map(|_| CalendarConflictId::new().as_uuid()).collect::<Vec<_>>())
+    .bind(found.iter().map(|one| one.link.as_uuid()).collect::<Vec<_>>())
     .bind(found.iter().map(|one| one.booking).collect::<Vec<_>>())
     .bind(found.iter().map(|one| one.kind).collect::<Vec<_>>())
     .bind(found.iter().map(|one| one.mark.as_str()).collect::<Vec<_>>())
     .fetch_all(&mut *tx)
     .await
     .or_failed("note a conflict with a calendar")?;
-    for (id, booking, kind) in new {
-        let (subject, booking) =
-            (CalendarConflictId::from_uuid(id).to_string(), BookingId::from_uuid(booking));
+    for (id, link, booking, kind) in new {
+        let subject = CalendarConflictId::from_uuid(id).to_string();
+        let (link, booking) = (CalendarLinkId::from_uuid(link), BookingId::from_uuid(booking));
         let data = json!({ "conflict": subject, "link": link, "booking": booking, "kind": kind });
         tell(tx, tenant, "calendar.conflict", &subject, &data).await?;
     }
     Ok(())
 }
 
-/// Ends overlaps of a calendar that are there no more.
+/// Ends overlaps of the calendars of `party` that are there no more.
 pub(super) async fn end_overlaps(
     tx: &mut PgConnection,
     tenant: TenantId,
-    link: CalendarLinkId,
+    party: Uuid,
     still: &[Found],
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "update calendar_conflict c set resolved_at = clock_timestamp(), resolution = 'gone'
-         where c.tenant_id = $1 and c.link_id = $2 and c.kind = 'overlap' and c.resolved_at is null
-             and not exists (select from unnest($3::uuid[], $4::text[]) as x (booking, mark)
-                 where x.booking = c.booking_id and x.mark = c.mark)",
+        "update calendar_conflict c set resolved_at = clock_timestamp(), resolution = 'gone' from calendar_link l
+         where l.tenant_id = $1 and l.party_id = $2 and c.tenant_id = $1 and c.link_id = l.id and c.kind = 'overlap'
+             and c.resolved_at is null
+             and not exists (select from unnest($3::uuid[], $4::uuid[], $5::text[]) as x (link, booking, mark)
+                 where x.link = c.link_id and x.booking = c.booking_id and x.mark = c.mark)",
     )
     .bind(tenant.as_uuid())
-    .bind(link.as_uuid())
+    .bind(party)
+    .bind(still.iter().map(|one| one.link.as_uuid()).collect::<Vec<_>>())
     .bind(still.iter().map(|one| one.booking).collect::<Vec<_>>())
     .bind(still.iter().map(|one| one.mark.as_str()).collect::<Vec<_>>())
     .execute(tx)
     .await
-    .or_failed("end conflicts with a calendar")?;
+    .or_failed("end conflicts with calendars")?;
     Ok(())
 }
 

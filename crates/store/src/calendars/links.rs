@@ -5,7 +5,7 @@ use jobs::{CalendarLinkId, PartyId, TenantId};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 use uuid::Uuid;
 
-use super::pushing;
+use super::{overlaps, pushing};
 use crate::{
     db::{Db, commit},
     error::{OrFailed, StoreError},
@@ -240,20 +240,48 @@ pub async fn pull_soon(db: &Db, tenant: TenantId, id: CalendarLinkId) -> Result<
     Ok(link)
 }
 
-/// Forgets a calendar and what it said. What was written into it stays there. False when this tenant has no such link.
+/// Holds whose calendar it is until the transaction ends: whose account they are stays so, and what their calendars say is written
+/// down one after the other. None when this tenant has no such link.
+pub(super) async fn hold_whose(
+    tx: &mut PgConnection,
+    tenant: TenantId,
+    link: CalendarLinkId,
+) -> Result<Option<Uuid>, StoreError> {
+    sqlx::query_scalar(
+        "select m.party_id from calendar_link l join membership m on m.party_id = l.party_id
+         where l.tenant_id = $1 and l.id = $2 for no key update of m",
+    )
+    .bind(tenant.as_uuid())
+    .bind(link.as_uuid())
+    .fetch_optional(tx)
+    .await
+    .or_failed("hold whose calendar it is")
+}
+
+/// Forgets a calendar and what it said, but for what another of theirs says too. What was written into it stays there. False when
+/// this tenant has no such link.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn remove(db: &Db, tenant: TenantId, id: CalendarLinkId) -> Result<bool, StoreError> {
     let mut tx = db.tenant(tenant).await?;
-    let party: Option<Uuid> =
-        sqlx::query_scalar("delete from calendar_link where tenant_id = $1 and id = $2 returning party_id")
-            .bind(tenant.as_uuid())
-            .bind(id.as_uuid())
-            .fetch_optional(&mut *tx)
-            .await
-            .or_failed("forget a calendar")?;
-    let Some(party) = party else { return Ok(false) };
+    let Some(party) = hold_whose(&mut tx, tenant, id).await? else { return Ok(false) };
+    sqlx::query("delete from absence where tenant_id = $1 and link_id = $2")
+        .bind(tenant.as_uuid())
+        .bind(id.as_uuid())
+        .execute(&mut *tx)
+        .await
+        .or_failed("forget what a calendar said")?;
+    overlaps::note(&mut tx, tenant, party).await?;
+    let removed = sqlx::query("delete from calendar_link where tenant_id = $1 and id = $2")
+        .bind(tenant.as_uuid())
+        .bind(id.as_uuid())
+        .execute(&mut *tx)
+        .await
+        .or_failed("forget a calendar")?;
+    if removed.rows_affected() == 0 {
+        return Ok(false);
+    }
     note_freshness(&mut tx, tenant, party).await?;
     commit(tx, "forget a calendar").await?;
     Ok(true)

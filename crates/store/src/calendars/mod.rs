@@ -5,6 +5,7 @@ mod due;
 mod failing;
 mod feeds;
 mod links;
+mod overlaps;
 mod parting;
 mod pushing;
 mod reading;
@@ -23,7 +24,7 @@ pub use self::{
     links::{Link, LinkMade, NewLink, create, link, links, pull_soon, remove},
     parting::{Farewell, farewell, keep_farewell, parted},
     pushing::{FoundThere, Stands, ToPush, settle_push, to_push},
-    reading::{Known, Noted, Object, Opened, Own, Reading, Took, open, take},
+    reading::{Known, Noted, Object, Opened, Own, Reading, Took, keep, open, take},
     renewing::{Renewal, renew, renewed},
     watching::{Channel, ToWatch, Told, changed, told, watch, watched},
 };

@@ -210,8 +210,8 @@ pub async fn settle_push(
 ) -> Result<(), StoreError> {
     let mut tx = db.tenant(tenant).await?;
     if let Stands::Conflict(found) = stands {
-        let found = Found::of(booking.as_uuid(), found, wish);
-        conflicts::note(&mut tx, tenant, link, &[found]).await?;
+        let found = Found::of(link, booking.as_uuid(), found, wish);
+        conflicts::note(&mut tx, tenant, &[found]).await?;
     }
     let (state, href, etag) = match stands {
         Stands::Written { href, etag } => ("done", Some(href), etag.as_ref()),
@@ -290,9 +290,12 @@ pub(super) async fn note_seen(
     let is_standing = |booking: Uuid| standing.iter().any(|(standing, _)| *standing == booking);
     let edited = touched.iter().filter(|one| is_standing(one.booking));
     let mut found: Vec<Found> =
-        edited.map(|one| Found::of(one.booking, &FoundThere::Edited(one.etag.to_owned()), 0)).collect();
-    found.extend(gone.iter().map(|(booking, wish, _)| Found::of(*booking, &FoundThere::Removed, *wish)));
-    conflicts::note(tx, tenant, link, &found).await?;
+        edited.map(|one| Found::of(link, one.booking, &FoundThere::Edited(one.etag.to_owned()), 0)).collect();
+    found
+        .extend(gone.iter().map(|(booking, wish, _)| Found::of(link, *booking, &FoundThere::Removed, *wish)));
+    conflicts::note(tx, tenant, &found).await?;
+    let unchanged: Vec<Uuid> = untouched.iter().map(|one| one.booking).collect();
+    note_undone(tx, tenant, link, at, &unchanged).await?;
     sqlx::query(
         "with found as (
              update calendar_push p set href = x.href, etag = x.etag
@@ -305,7 +308,7 @@ pub(super) async fn note_seen(
     )
     .bind(tenant.as_uuid())
     .bind(link.as_uuid())
-    .bind(untouched.iter().map(|one| one.booking).collect::<Vec<_>>())
+    .bind(unchanged)
     .bind(untouched.iter().map(|one| one.href).collect::<Vec<_>>())
     .bind(untouched.iter().map(|one| one.etag).collect::<Vec<_>>())
     .bind(found.iter().map(|one| one.booking).collect::<Vec<_>>())
@@ -314,4 +317,36 @@ pub(super) async fn note_seen(
     .await
     .or_failed("note how entries of ours are")?;
     Ok(true)
+}
+
+/// What a person did to an entry of ours and undid since is over by itself, also when they did so by another link to the same
+/// calendar. The booking is brought up to date again: it may have moved meanwhile.
+async fn note_undone(
+    tx: &mut PgConnection,
+    tenant: TenantId,
+    link: CalendarLinkId,
+    at: DateTime<Utc>,
+    untouched: &[Uuid],
+) -> Result<(), StoreError> {
+    // In the order in which a person's word is noted.
+    for sql in [
+        "update calendar_conflict c set resolved_at = clock_timestamp(), resolution = 'gone'
+         where c.tenant_id = $1 and c.link_id = $2 and c.booking_id = any ($3) and c.kind <> 'overlap'
+             and c.resolved_at is null
+             and exists (select from calendar_push p where p.link_id = c.link_id and p.booking_id = c.booking_id
+                 and p.state = 'conflict' and (p.settled_at is null or p.settled_at < $4))",
+        "update calendar_push set state = 'pending', wish = wish + 1
+         where tenant_id = $1 and link_id = $2 and booking_id = any ($3) and state = 'conflict'
+             and (settled_at is null or settled_at < $4)",
+    ] {
+        sqlx::query(sql)
+            .bind(tenant.as_uuid())
+            .bind(link.as_uuid())
+            .bind(untouched)
+            .bind(at)
+            .execute(&mut *tx)
+            .await
+            .or_failed("end what a person undid in a calendar")?;
+    }
+    Ok(())
 }

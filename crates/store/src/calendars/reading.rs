@@ -10,8 +10,8 @@ use sqlx::{FromRow, PgConnection, types::Json};
 use uuid::Uuid;
 
 use super::{
-    conflicts::{self, Found},
-    links::note_freshness,
+    links::{hold_whose, note_freshness},
+    overlaps,
     pushing::{self, FRESH_S, Seen},
 };
 use crate::{
@@ -198,6 +198,36 @@ pub struct Reading {
     pub doubts: usize,
 }
 
+/// Keeps some of what a reading found before it is at its end, so that whoever is stopped goes on from there. It counts for nothing
+/// until a reading is taken. The next one asks for everything, because of what is gone meanwhile nobody would tell it; it fetches what
+/// is not kept. Nothing is kept where another reading came first.
+///
+/// # Errors
+/// When the database fails.
+pub async fn keep(
+    db: &Db,
+    tenant: TenantId,
+    link: CalendarLinkId,
+    reading: i32,
+    found: &[Object],
+) -> Result<(), StoreError> {
+    let mut tx = db.tenant(tenant).await?;
+    let held = sqlx::query(
+        "update calendar_link set token = null where tenant_id = $1 and id = $2 and reading = $3",
+    )
+    .bind(tenant.as_uuid())
+    .bind(link.as_uuid())
+    .bind(reading)
+    .execute(&mut *tx)
+    .await
+    .or_failed("have a calendar listed anew")?;
+    if held.rows_affected() == 0 {
+        return Ok(());
+    }
+    keep_objects(&mut tx, tenant, link, found).await?;
+    commit(tx, "keep entries").await
+}
+
 /// Whether a reading counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Took {
@@ -220,10 +250,12 @@ pub async fn take(
     reading: &Reading,
 ) -> Result<Took, StoreError> {
     let mut tx = db.tenant(tenant).await?;
-    let party: Option<Uuid> = sqlx::query_scalar(
+    // Before the link: whoever removes another calendar of theirs holds both in this order.
+    let Some(party) = hold_whose(&mut tx, tenant, link).await? else { return Ok(Took::Overtaken) };
+    let noted = sqlx::query(
         "update calendar_link set reading = reading + 1, read_at = $4, collection = $5, token = $6, doubts = $7,
              problem = null, failing_since = null, is_refused = false, refused_since = null
-         where tenant_id = $1 and id = $2 and reading = $3 returning party_id",
+         where tenant_id = $1 and id = $2 and reading = $3",
     )
     .bind(tenant.as_uuid())
     .bind(link.as_uuid())
@@ -232,23 +264,17 @@ pub async fn take(
     .bind(&reading.collection)
     .bind(&reading.token)
     .bind(reading.doubts as i32)
-    .fetch_optional(&mut *tx)
+    .execute(&mut *tx)
     .await
     .or_failed("note that a calendar was read")?;
-    let Some(party) = party else { return Ok(Took::Overtaken) };
-    // Whose account it is stays so until this is written down.
-    sqlx::query("select from membership where tenant_id = $1 and party_id = $2 for no key update")
-        .bind(tenant.as_uuid())
-        .bind(party)
-        .execute(&mut *tx)
-        .await
-        .or_failed("hold a membership")?;
-    keep_objects(&mut tx, tenant, link, reading).await?;
+    if noted.rows_affected() == 0 {
+        return Ok(Took::Overtaken);
+    }
+    forget_objects(&mut tx, tenant, link, &reading.removed).await?;
+    keep_objects(&mut tx, tenant, link, &reading.changed).await?;
     keep_busy(&mut tx, tenant, link, &reading.busy).await?;
     note_freshness(&mut tx, tenant, party).await?;
-    let overlaps = overlaps(&mut tx, tenant, link).await?;
-    conflicts::note(&mut tx, tenant, link, &overlaps).await?;
-    conflicts::end_overlaps(&mut tx, tenant, link, &overlaps).await?;
+    overlaps::note(&mut tx, tenant, party).await?;
     let seen: Vec<Seen<'_>> = reading.changed.iter().filter_map(seen).collect();
     if !pushing::note_seen(&mut tx, tenant, link, reading.at, (&seen, &reading.removed)).await? {
         return Ok(Took::Outdated);
@@ -263,19 +289,28 @@ fn seen(object: &Object) -> Option<Seen<'_>> {
     Some(Seen { booking, href: &object.href, etag: &object.etag, is_untouched: own.is_untouched })
 }
 
-async fn keep_objects(
+async fn forget_objects(
     tx: &mut PgConnection,
     tenant: TenantId,
     link: CalendarLinkId,
-    reading: &Reading,
+    removed: &[String],
 ) -> Result<(), StoreError> {
     sqlx::query("delete from calendar_object where tenant_id = $1 and link_id = $2 and href = any ($3)")
         .bind(tenant.as_uuid())
         .bind(link.as_uuid())
-        .bind(&reading.removed)
-        .execute(&mut *tx)
+        .bind(removed)
+        .execute(tx)
         .await
         .or_failed("forget entries that are gone")?;
+    Ok(())
+}
+
+async fn keep_objects(
+    tx: &mut PgConnection,
+    tenant: TenantId,
+    link: CalendarLinkId,
+    found: &[Object],
+) -> Result<(), StoreError> {
     sqlx::query(
         "insert into calendar_object (tenant_id, link_id, href, etag, events)
          select $1, $2, x.href, x.etag, x.events from unnest($3::text[], $4::text[], $5::jsonb[]) as x (href, etag, events)
@@ -283,9 +318,9 @@ async fn keep_objects(
     )
     .bind(tenant.as_uuid())
     .bind(link.as_uuid())
-    .bind(reading.changed.iter().map(|object| object.href.as_str()).collect::<Vec<_>>())
-    .bind(reading.changed.iter().map(|object| object.etag.as_str()).collect::<Vec<_>>())
-    .bind(reading.changed.iter().map(|object| Json(&object.events)).collect::<Vec<_>>())
+    .bind(found.iter().map(|object| object.href.as_str()).collect::<Vec<_>>())
+    .bind(found.iter().map(|object| object.etag.as_str()).collect::<Vec<_>>())
+    .bind(found.iter().map(|object| Json(&object.events)).collect::<Vec<_>>())
     .execute(tx)
     .await
     .or_failed("keep entries")?;
@@ -321,26 +356,4 @@ async fn keep_busy(
     .await
     .or_failed("note what a calendar says")?;
     Ok(())
-}
-
-/// Bookings of this tenant at whose time this calendar has something else.
-async fn overlaps(
-    tx: &mut PgConnection,
-    tenant: TenantId,
-    link: CalendarLinkId,
-) -> Result<Vec<Found>, StoreError> {
-    let rows: Vec<(Uuid, String)> = sqlx::query_as(
-        "select b.id, (a.during * b.during)::text from absence a
-         join calendar_link l on l.id = a.link_id
-         join occupied o on o.tenant_id = $1 and o.account_id = a.account_id and o.party_id = l.party_id
-             and o.protected && a.during
-         join booking b on b.id = o.booking_id and b.status in ('confirmed', 'active') and b.during && a.during
-         where a.tenant_id = $1 and a.link_id = $2",
-    )
-    .bind(tenant.as_uuid())
-    .bind(link.as_uuid())
-    .fetch_all(tx)
-    .await
-    .or_failed("see what a calendar has at the time of bookings")?;
-    Ok(rows.into_iter().map(|(booking, during)| Found::overlap(booking, during)).collect())
 }

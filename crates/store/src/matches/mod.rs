@@ -2,6 +2,7 @@
 
 mod answering;
 mod deciding;
+mod presets;
 mod reassigning;
 mod receipts;
 mod telling;
@@ -19,6 +20,7 @@ pub(crate) use self::answering::{call_off, held_for};
 pub use self::{
     answering::{Answered, Cancelled, Word, answer, cancel, expire},
     deciding::{Decided, Pick, decide},
+    presets::{Preset, PresetSet, presets, remove_preset, set_preset},
     reassigning::{Reassigned, reassign},
     receipts::{Receipt, receipt, receipt_before},
 };
@@ -46,6 +48,10 @@ pub struct MatchRequest {
     pub visit: Json<Visit>,
     /// The rules as they were when it was asked.
     pub terms: Json<Terms>,
+    /// The preset that they are a copy of.
+    pub preset: Option<String>,
+    /// And its version.
+    pub preset_version: Option<i32>,
     client_id: Option<Uuid>,
     company_id: Option<Uuid>,
     /// Where those who are asked can look at the offer.
@@ -69,8 +75,8 @@ pub struct MatchRequest {
 }
 
 const COLUMNS: &str =
-    "id, reference, visit, terms, client_id, company_id, link, invites, in_batch, state, round, last_round, created_by,
-    created_at, updated_at";
+    "id, reference, visit, terms, preset, preset_version, client_id, company_id, link, invites, in_batch, state, round,
+    last_round, created_by, created_at, updated_at";
 
 impl MatchRequest {
     /// Which it is.
@@ -144,6 +150,8 @@ pub struct NewMatchRequest {
     pub visit: Visit,
     /// The rules.
     pub terms: Terms,
+    /// The preset whose rules hold instead, as they are now.
+    pub preset: Option<String>,
     /// Who orders.
     pub client: Option<PartyId>,
     /// Their company.
@@ -169,6 +177,8 @@ pub enum Requested {
     Mismatch,
     /// The tenant has no such client, or no such company.
     NoParty,
+    /// The tenant has no such preset.
+    NoPreset,
 }
 
 /// Notes that somebody is wanted, with the job that looks for them.
@@ -189,10 +199,13 @@ pub async fn create(
         Taken::Before(answer) => return Ok(Requested::Replayed(answer)),
         Taken::ForAnother => return Ok(Requested::Mismatch),
     }
+    let Some((terms, preset)) = presets::pinned(&mut tx, tenant, new).await? else {
+        return Ok(Requested::NoPreset);
+    };
     let sql = format!(
         "insert into match_request (id, tenant_id, reference, visit, terms, client_id, company_id, link, in_batch, state, created_by,
-             invites)
-         select $1, $2, $3, $4, $5, $6, $7, $8, $9, 'ranking', $10, $11
+             invites, preset, preset_version)
+         select $1, $2, $3, $4, $5, $6, $7, $8, $9, 'ranking', $10, $11, $12, $13
          where (select count(*) from party where tenant_id = $2 and id in ($6, $7))
              = (select count(distinct id) from unnest(array[$6, $7]) as wanted (id) where id is not null)
          returning {COLUMNS}"
@@ -203,13 +216,15 @@ pub async fn create(
         .bind(tenant.as_uuid())
         .bind(&new.reference)
         .bind(Json(&new.visit))
-        .bind(Json(new.terms))
+        .bind(Json(terms))
         .bind(id(new.client))
         .bind(id(new.company))
         .bind(&new.link)
         .bind(new.in_batch)
         .bind(&new.by)
         .bind(new.invites)
+        .bind(&new.preset)
+        .bind(preset)
         .fetch_optional(&mut *tx)
         .await
         .or_failed("note that somebody is wanted")?;

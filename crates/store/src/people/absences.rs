@@ -166,7 +166,7 @@ pub async fn read_calendar(
     Ok(true)
 }
 
-/// The absences of `party` before `before`, newest first, at most `max`.
+/// The absences of `party` before `before`, newest first, at most `max`. A stretch that several linked calendars tell is there once.
 ///
 /// # Errors
 /// When the database fails.
@@ -179,7 +179,10 @@ pub async fn absences(
 ) -> Result<Vec<Absence>, StoreError> {
     let mut tx = db.tenant(tenant).await?;
     let sql = format!(
-        "select {COLUMNS} from absence where tenant_id = $1 and party_id = $2 and ($3::uuid is null or id < $3)
+        "select {COLUMNS} from absence a where tenant_id = $1 and party_id = $2 and ($3::uuid is null or id < $3)
+             and not exists (select from absence same where same.account_id = a.account_id and same.during = a.during
+                 and same.tenant_id = a.tenant_id and same.party_id = a.party_id and same.id < a.id
+                 and same.link_id is not null and a.link_id is not null)
          order by id desc limit $4"
     );
     sqlx::query_as(AssertSqlSafe(sql))

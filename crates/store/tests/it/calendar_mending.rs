@@ -11,6 +11,7 @@ use store::{
     },
     matches::{self, Answered, Word},
     outbox::{self, NewEndpoint},
+    people,
     submit::Answer,
 };
 use testkit::eventually;
@@ -65,6 +66,32 @@ async fn what_was_read_before_something_was_written_says_nothing_of_it() {
     let again = Reading { changed: vec![edited(booking, "4")], ..reading(&world, id, &[]).await };
     assert_eq!(take(&world, id, &again).await, Took::Taken);
     assert_eq!(open(&world).await[0].kind, "edited");
+}
+
+#[tokio::test]
+async fn what_a_person_undid_is_over_and_the_booking_is_looked_after_again() {
+    let world = World::new().await;
+    let party = technician(&world, world.tenant).await;
+    let id = link(&world, party).await;
+    let booking = made(&world, new(&[party], Status::Confirmed, visit(9))).await;
+    calendars::settle_push(&world.worker, world.tenant, (id, booking, 1), &written("1")).await.unwrap();
+    let reads = async |object| {
+        let found = Reading { changed: vec![object], ..reading(&world, id, &[]).await };
+        assert_eq!(take(&world, id, &found).await, Took::Taken);
+        open(&world).await.len()
+    };
+    let undone = || Object { own: Some(Own { booking, is_untouched: true }), ..edited(booking, "3") };
+    for wish in [2, 3] {
+        assert_eq!(reads(edited(booking, "2")).await, 1);
+        assert_eq!(reads(undone()).await, 0, "nobody has to see to it");
+        let again = calendars::to_push(&world.worker, world.tenant, (id, booking, wish)).await.unwrap();
+        assert!(again.is_some_and(|again| again.is_wanted && again.over.is_none()));
+        calendars::settle_push(&world.worker, world.tenant, (id, booking, wish), &written("3"))
+            .await
+            .unwrap();
+    }
+    let all = conflicts(&world, ConflictFilter::All).await;
+    assert_eq!((all.len(), all[0].resolution.as_deref()), (1, Some("gone")));
 }
 
 #[tokio::test]
@@ -247,4 +274,25 @@ async fn what_is_over_is_told_of_no_more_and_nobody_took_it_out() {
     let ahead = "update booking set during = tstzrange(now(), now() + interval '1 hour')";
     world.database.execute(ahead).await.unwrap();
     assert_eq!(gone().await, 1);
+}
+
+#[tokio::test]
+async fn a_reading_that_was_stopped_goes_on_from_where_it_was() {
+    let world = World::new().await;
+    let party = technician(&world, world.tenant).await;
+    let id = link(&world, party).await;
+    let begun = reading(&world, id, &[visit(9)]).await;
+    let some = Object { href: HREF.into(), etag: "1".into(), events: json!([]), own: None };
+    let keep = async |which| {
+        calendars::keep(&world.worker, world.tenant, id, which, std::slice::from_ref(&some)).await.unwrap();
+        let opened = calendars::open(&world.worker, world.tenant, id).await.unwrap().unwrap();
+        (opened.known.len(), opened.token)
+    };
+    assert_eq!(keep(begun.reading).await, (1, None));
+    let busy = people::absences(&world.api, world.tenant, party, None, 9).await.unwrap();
+    assert!(busy.is_empty(), "it is not taken yet");
+    let rest = Reading { removed: vec![HREF.into()], ..begun };
+    assert_eq!(take(&world, id, &rest).await, Took::Taken);
+    assert_eq!(keep(rest.reading).await, (0, Some("1".into())), "another reading came first");
+    assert_eq!(keep(rest.reading + 1).await, (1, None), "the next one asks for everything");
 }

@@ -30,6 +30,7 @@ pub(crate) fn wanted() -> NewMatchRequest {
             skills: Vec::new(),
         },
         terms: Terms::VREM,
+        preset: None,
         client: None,
         company: None,
         link: None,
@@ -51,8 +52,8 @@ async fn ranked(world: &World, id: MatchRequestId) -> Ranking {
     let needs = Needs {
         during: request.visit.during,
         place: request.visit.place,
-        client: None,
-        company: None,
+        client: request.client(),
+        company: request.company(),
         request: Some(id),
         role: request.visit.role.clone(),
         most: people::CANDIDATES_MAX,

@@ -80,10 +80,6 @@ async fn fill(database: &TestDatabase, tenants: [TenantId; 2]) {
              insert into workflow (id, tenant_id, name, jobs_total, created_at) values ('{id}', '{id}', 'x', 1, now());
              insert into workflow_step (tenant_id, workflow_id, ordinal, name, after, state, continues, tolerate, jobs_total)
                  values ('{id}', '{id}', 0, 'x', '{{}}', 'running', false, 0, 1);
-             insert into bulk_operation (id, tenant_id, action, filter, requested_by, matched, matched_exactly)
-                 values ('{id}', '{id}', 'retry', '{{}}', 'x', 0, true);
-             insert into bulk_change (operation_id, tenant_id, job_id, fence, priority)
-                 values ('{id}', '{id}', gen_random_uuid(), 0, 1);
              insert into pause (id, tenant_id, reason, paused_by) values (gen_random_uuid(), '{id}', 'x', 'x');
              insert into schedule (id, tenant_id, name, cron, timezone, kind, args, tags, overlap, catch_up, catch_up_max,
                  catch_up_age_s, created_by, updated_by)
@@ -149,6 +145,7 @@ fn work_of(tenant: TenantId) -> String {
          select '{id}', '{id}', p.id, '{id}', tstzrange('2026-01-01', '2026-01-02') from party p where p.tenant_id = '{id}';
          insert into occupied (tenant_id, booking_id, party_id, account_id, protected)
          select tenant_id, booking_id, party_id, account_id, protected from booking_resource where tenant_id = '{id}';
+         insert into match_preset (tenant_id, name, terms, updated_by) values ('{id}', 'x', '{{}}', 'x');
          insert into match_request (id, tenant_id, reference, visit, terms, in_batch, state, created_by)
              values ('{id}', '{id}', 'x', '{{}}', '{{}}', false, 'offered', 'x');
          insert into match_receipt (tenant_id, request_id, round, receipt) values ('{id}', '{id}', 1, '{{}}');
@@ -192,6 +189,10 @@ fn people_of(tenant: TenantId) -> String {
                  values ('{id}', now(), 'x', 'x', 0, 0, 0, '{{}}', '{{}}');
              insert into dead_letter (tenant_id, job_id, kind, died_at) values ('{id}', '{id}', 'x', now());
              insert into kind_care (tenant_id, kind, owner, updated_by) values ('{id}', 'x', 'x', 'x');
+             insert into bulk_operation (id, tenant_id, action, filter, requested_by, matched, matched_exactly)
+                 values ('{id}', '{id}', 'retry', '{{}}', 'x', 0, true);
+             insert into bulk_change (operation_id, tenant_id, job_id, fence, priority)
+                 values ('{id}', '{id}', gen_random_uuid(), 0, 1);
              insert into four_eyes (tenant_id, more_than, updated_by) values ('{id}', 1, 'x');
              insert into error_group (tenant_id, kind, code, first_at, last_at) values ('{id}', 'x', 'x', now(), now());
              insert into follow_up (tenant_id, parent_id, child_id) values ('{id}', '{id}', '{id}');
