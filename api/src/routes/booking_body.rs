@@ -170,7 +170,7 @@ pub(crate) struct WeightsBody {
 }
 
 impl TermsBody {
-    pub(super) fn of(terms: &Terms) -> Self {
+    pub(super) fn of(terms: Terms) -> Self {
         let Weights { availability, preferred, reliability, distance, skill } = terms.weights;
         Self {
             weights: Some(WeightsBody { availability, preferred, reliability, distance, skill }),

@@ -52,7 +52,7 @@ pub(crate) struct PresetResource {
 
 impl PresetResource {
     fn of(row: Preset) -> Self {
-        let terms = TermsBody::of(&row.terms);
+        let terms = TermsBody::of(row.terms.0);
         Self { name: row.name, version: row.version, terms, updated_at: row.updated_at }
     }
 }

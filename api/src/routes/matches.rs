@@ -76,7 +76,7 @@ impl MatchResource {
             starts_at: row.visit.during.from,
             ends_at: row.visit.during.until,
             batch: row.in_batch,
-            terms: TermsBody::of(&row.terms),
+            terms: TermsBody::of(row.terms.0),
             preset: row.preset.clone(),
             preset_version: row.preset_version,
             created_at: row.created_at,

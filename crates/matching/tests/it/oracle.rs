@@ -43,7 +43,7 @@ fn kilometres(visit: &Visit, candidate: &Candidate) -> Option<f64> {
     Some(cross.iter().map(|x| x * x).sum::<f64>().sqrt().atan2(dot) * 6_371.008_8)
 }
 
-fn refusal(visit: &Visit, candidate: &Candidate, terms: &Terms) -> Option<Reason> {
+fn refusal(visit: &Visit, candidate: &Candidate, terms: Terms) -> Option<Reason> {
     let km = kilometres(visit, candidate);
     let metres = km.map_or(0.0, |km| (km * 1_000.0).round());
     let travel = (metres * 1.3 / 667.0).ceil().min(240.0) as i64;
@@ -133,14 +133,14 @@ fn factors(visit: &Visit, candidate: &Candidate) -> [f64; 5] {
     ]
 }
 
-fn score(factors: &[f64; 5], terms: &Terms) -> f64 {
+fn score(factors: &[f64; 5], terms: Terms) -> f64 {
     let Weights { availability, preferred, reliability, distance, skill } = terms.weights;
     let weights = [availability, preferred, reliability, distance, skill].map(f64::from);
     rounded(factors.iter().zip(weights).map(|(factor, weight)| factor * weight).sum::<f64>() / 100.0)
 }
 
 /// Whether `one` stands before `other`.
-fn before(visit: &Visit, one: &Candidate, other: &Candidate, terms: &Terms) -> bool {
+fn before(visit: &Visit, one: &Candidate, other: &Candidate, terms: Terms) -> bool {
     let (mine, theirs) = (factors(visit, one), factors(visit, other));
     let far = |candidate| kilometres(visit, candidate).map_or(f64::INFINITY, |km| (km * 1_000.0).round());
     let band = f64::from(terms.fairness_band.max(1));
@@ -164,16 +164,16 @@ proptest! {
     ) {
         let ranking = rank(&visit, &candidates, &terms);
         let mut left: Vec<&Candidate> =
-            candidates.iter().filter(|candidate| refusal(&visit, candidate, &terms).is_none()).collect();
+            candidates.iter().filter(|candidate| refusal(&visit, candidate, terms).is_none()).collect();
         for Ranked { party, score: scored, .. } in &ranking.ranked {
-            let best = left.iter().position(|one| left.iter().all(|other| one.party == other.party || before(&visit, one, other, &terms)));
+            let best = left.iter().position(|one| left.iter().all(|other| one.party == other.party || before(&visit, one, other, terms)));
             let best = left.remove(best.expect("the order is total"));
-            prop_assert_eq!((best.party, score(&factors(&visit, best), &terms) as u16), (*party, *scored));
+            prop_assert_eq!((best.party, score(&factors(&visit, best), terms) as u16), (*party, *scored));
         }
         prop_assert!(left.is_empty());
         for excluded in &ranking.excluded {
             let candidate = candidates.iter().find(|candidate| candidate.party == excluded.party).unwrap();
-            prop_assert_eq!(refusal(&visit, candidate, &terms), Some(excluded.reason));
+            prop_assert_eq!(refusal(&visit, candidate, terms), Some(excluded.reason));
         }
         prop_assert_eq!(ranking.ranked.len() + ranking.excluded.len(), candidates.len());
     }
