@@ -52,7 +52,7 @@ impl Held {
         match value {
             Value::String(text) => *text == self.text,
             Value::Array(_) | Value::Object(_) => false,
-            word => word.to_string() == self.text,
+            word => serde_json::from_str::<Value>(&self.text).is_ok_and(|wanted| wanted == *word),
         }
     }
 }
