@@ -53,8 +53,8 @@ async fn a_group_is_mended_comes_back_and_is_ignored() {
     assert_eq!(ann.post(&say, &[("state", "ignored"), ("note", " ")]).await.0, StatusCode::SEE_OTHER);
     assert!(ann.page("/ops/t/acme/errors").await.1.contains("Ignored and resolved"));
 
-    let long = "x".repeat(501);
-    for wrong in [[("state", "odd"), ("note", "")], [("state", "open"), ("note", long.as_str())]] {
+    let endless = "x".repeat(501);
+    for wrong in [[("state", "odd"), ("note", "")], [("state", "open"), ("note", endless.as_str())]] {
         assert_eq!(ann.post(&say, &wrong).await.0, StatusCode::UNPROCESSABLE_ENTITY, "{wrong:?}");
     }
     for unknown in ["0123456789abcdef", "x"] {
