@@ -46,14 +46,14 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
         (releases(&workers, &versions, now))
         h2 { "Workers" }
         table {
-            thead { tr { th { "Worker" } th.wide { "Host" } th.wide { "Version" } th { "Queues and slots" } th.number { "Running" } th.number.wide { "Memory" } th { "Last beat" } th.wide { "Since" } th { "" } } }
+            thead { tr { th { "Worker" } th.wide { "Host" } th.wide { "Version" } th.wide { "Queues and slots" } th.number { "Running" } th.number.wide { "Memory" } th { "Last beat" } th.wide { "Since" } th { "" } } }
             tbody {
                 @for worker in &workers {
                     tr.hot[is_silent(worker, now)] {
                         td { a href=(path_of(worker)) { code { (worker.name) } } }
                         td.wide { (worker.host.as_deref().unwrap_or("–")) }
                         td.wide { (worker.version) }
-                        td { (slots(worker)) }
+                        td.wide { (slots(worker)) }
                         td.number { (words::count(worker.running)) }
                         td.number.wide { (memory(worker)) }
                         td { (beat(worker, now)) }

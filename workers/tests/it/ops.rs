@@ -220,6 +220,7 @@ async fn furnished(world: &World, client: &Client) -> Vec<(&'static str, String)
     let endpoint = json!({"url": "http://127.0.0.1:9/hook", "event_types": ["job.*"]});
     let endpoint = client.post("/v1/webhook-endpoints", endpoint).await.1["id"].as_str().unwrap().to_owned();
     world.database.execute(LAST_HOUR).await.unwrap();
+    world.database.execute(DEAD).await.unwrap();
     let worker: Value = world.database.json("select to_json(name) from worker limit 1").await.unwrap();
     let name = worker.as_str().unwrap();
     let of = |job: JobId| format!("/ops/t/acme/jobs/{job}");
@@ -240,6 +241,7 @@ async fn furnished(world: &World, client: &Client) -> Vec<(&'static str, String)
         ("job-waits", of(waits)),
         ("job-failed", of(failing[0].id)),
         ("errors", "/ops/t/acme/errors".to_owned()),
+        ("error", "/ops/t/acme/errors".to_owned()),
         ("dead-letters", "/ops/t/acme/dead-letters".to_owned()),
         ("bulk-preview", "/ops/t/acme/bulk/new?action=retry&states=retryable".to_owned()),
         ("bulk-operation", format!("/ops/t/acme/bulk/{bulk}")),
@@ -262,6 +264,12 @@ const LAST_HOUR: &str = "insert into work_minute (tenant_id, minute, queue, kind
         (40 + 25 * sin(n / 6.0) + n % 5)::int, (n % 11 = 0)::int * 3, 0,
         array[30, 8, 4, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], array[2, 6, 20, 9, 4, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]
     from tenant t, generate_series(1, 58) n on conflict do nothing";
+
+/// One that nobody looked after in time.
+const DEAD: &str = "with care as (insert into kind_care (tenant_id, kind, owner, runbook, look_after_s, updated_by)
+        select id, 'probe.work', 'probe team', 'https://wiki.example.com/probes', 3600, 'ann@acme.test' from tenant)
+    insert into dead_letter (tenant_id, job_id, kind, died_at) select tenant_id, job_id, kind, finished_at - interval '2 hours'
+    from attempt where final_state = 'discarded' limit 1 on conflict do nothing";
 
 /// What axe finds serious on the page that is shown.
 pub(crate) async fn complaints(browser: &Browser) -> Vec<String> {
@@ -303,6 +311,10 @@ async fn every_page_is_for_everybody_at_every_size() {
         let browser = signed_in(&client, viewer).await;
         for (page, path) in &pages {
             open(&browser, &client, path).await;
+            if *page == "error" {
+                click(&browser, "tbody a").await;
+                comes_true(&browser, "!!document.querySelector('form[action$=\"/assign\"]')").await;
+            }
             broken
                 .extend(complaints(&browser).await.into_iter().map(|what| format!("{name} {page}: {what}")));
             let wide = browser.value("document.documentElement.scrollWidth - innerWidth").await;
