@@ -81,8 +81,7 @@ async fn fill(database: &TestDatabase, tenants: [TenantId; 2]) {
                  values ('{id}', '{id}', 0, 'x', '{{}}', 'running', false, 0, 1);
              insert into bulk_operation (id, tenant_id, action, filter, requested_by, matched, matched_exactly)
                  values ('{id}', '{id}', 'retry', '{{}}', 'x', 0, true);
-             insert into bulk_change (operation_id, tenant_id, job_id, fence, priority)
-                 values ('{id}', '{id}', gen_random_uuid(), 0, 1);
+             insert into bulk_change (operation_id, tenant_id, job_id, fence, priority) values ('{id}', '{id}', '{id}', 0, 1);
              insert into pause (id, tenant_id, reason, paused_by) values (gen_random_uuid(), '{id}', 'x', 'x');
              insert into schedule (id, tenant_id, name, cron, timezone, kind, args, tags, overlap, catch_up, catch_up_max,
                  catch_up_age_s, created_by, updated_by)
