@@ -64,8 +64,10 @@ fn table(visit: &Visit, slug: &str, kinds: &[DeadLetters], now: DateTime<Utc>) -
                 td.wide { @if let Some((by, at)) = of.said() { (by) " " (words::when(at)) } @else { "–" } }
                 td {
                     @if visit.may(Right::Operate) {
-                        @if of.jobs > 0 { a href={ "/ops/t/" (slug) "/bulk/new?action=retry&states=discarded&kind=" (of.kind) } { "Retry all" } " " }
-                        @if of.said().is_some() { (layout::action(visit, &format!("/ops/t/{slug}/dead-letters/{}/remove", of.kind), "Forget")) }
+                        div.inline {
+                            @if of.jobs > 0 { a href={ "/ops/t/" (slug) "/bulk/new?action=retry&states=discarded&kind=" (of.kind) } { "Retry all" } }
+                            @if of.said().is_some() { (layout::action(visit, &format!("/ops/t/{slug}/dead-letters/{}/remove", of.kind), "Forget")) }
+                        }
                     }
                 }
             } } }

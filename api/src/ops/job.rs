@@ -194,7 +194,7 @@ fn facts_of(record: &JobRecord, slug: &str) -> Markup {
     html! {
         h2 { "Facts" }
         dl.facts {
-            div { dt { "Kind" } dd { (record.kind) " " a href={ "/docs#" (record.kind) } aria-label={ "What " (record.kind) " takes and gives" } { "documentation" } } }
+            div { dt { "Kind" } dd { (record.kind) " " a href={ "/docs#" (record.kind) } { "documentation" } } }
             div { dt { "Queue" } dd { a href={ "/ops/t/" (slug) "/queues#" (record.queue) } { (record.queue) } } }
             div { dt { "Priority" } dd { (record.priority) } }
             div { dt { "Attempts" } dd { (record.attempt) " of " (record.max_attempts) } }

@@ -86,10 +86,10 @@ pub struct SendingArgs {
     pub twilio_from: Option<String>,
     /// Key that notices to browsers are signed with: the private one that `npx web-push generate-vapid-keys` prints; without,
     /// nothing goes to devices
-    #[arg(long, env = "CREWLINE_VAPID_KEY", hide_env_values = true, requires_all = ["vapid_public_key", "vapid_contact"])]
+    #[arg(long, env = "CREWLINE_VAPID_KEY", hide_env_values = true, allow_hyphen_values = true, requires_all = ["vapid_public_key", "vapid_contact"])]
     pub vapid_key: Option<SecretString>,
     /// The public one: what pages give to the browser as applicationServerKey
-    #[arg(long, env = "CREWLINE_VAPID_PUBLIC_KEY")]
+    #[arg(long, env = "CREWLINE_VAPID_PUBLIC_KEY", allow_hyphen_values = true)]
     pub vapid_public_key: Option<String>,
     /// Whom push services turn to: mailto: and an address, or an https URL
     #[arg(long, env = "CREWLINE_VAPID_CONTACT")]

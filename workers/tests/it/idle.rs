@@ -27,7 +27,7 @@ async fn an_idle_worker_asks_a_bounded_number_of_times_and_claims_nothing() {
     worker.ready().await;
     let number = async |sql: &str| world.database.number(sql).await.unwrap();
     let beats =
-        format!("select coalesce(sum(calls), 0)::bigint {ASKED} and query like 'insert into worker %'");
+        format!("select coalesce(sum(calls), 0)::bigint {ASKED} and query like '%insert into worker (%'");
     let beat = async |wanted: i64| {
         let look = || async { (number(&beats).await >= wanted).then_some(()) };
         eventually(&format!("the worker to say {wanted} times that it is there"), SOON, look).await;

@@ -13,7 +13,13 @@ const CONTROL_K: &str = "\u{E009}k";
 const DOWN: &str = "\u{E015}";
 const ESCAPE: &str = "\u{E00C}";
 
+/// Keys are heard once the page's script has run.
+async fn loaded(browser: &Browser) {
+    comes_true(browser, "document.readyState == 'complete'").await;
+}
+
 async fn ask_where(browser: &Browser) {
+    loaded(browser).await;
     press(browser, CONTROL_K).await;
     comes_true(browser, "!!document.activeElement.closest('dialog[open]')").await;
 }
@@ -43,6 +49,7 @@ async fn one_gets_anywhere_by_keys() {
         press(&browser, ENTER).await;
         comes_true(&browser, &format!("document.querySelector('.head .id')?.textContent == '{job}'")).await;
 
+        loaded(&browser).await;
         press(&browser, "?").await;
         comes_true(&browser, "!!document.querySelector('dialog[open] kbd')").await;
         assert_eq!(complaints(&browser).await, Vec::<String>::new());

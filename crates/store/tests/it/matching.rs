@@ -235,6 +235,18 @@ async fn who_says_nothing_is_followed_by_the_next_until_nobody_is_left() {
 }
 
 #[tokio::test]
+async fn whose_clock_is_ahead_takes_nothing_back_that_may_still_be_answered() {
+    let world = World::new().await;
+    technician(&world, world.tenant).await;
+    let id = request(&world, wanted()).await;
+    let offer = offered(&world, id, 1).await;
+    // A host that thinks the time is up asks the database, whose clock alone counts.
+    assert_eq!(matches::expire(&world.worker, world.tenant, offer, 1).await.unwrap(), None);
+    assert!(matches!(answer(&world, offer, Word::Accepted).await, Answered::Heard(_)));
+    assert_eq!(state(&world, id).await.0, "confirmed");
+}
+
+#[tokio::test]
 async fn who_is_forgotten_while_they_are_asked_is_passed_over() {
     let world = World::new().await;
     let (one, other) = (technician(&world, world.tenant).await, technician(&world, world.tenant).await);

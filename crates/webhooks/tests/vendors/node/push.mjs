@@ -15,7 +15,9 @@ function keyPair() {
 }
 
 if (asked.make) {
-  const text = (pair) => ({ public: pair.getPublicKey('base64url'), private: pair.getPrivateKey('base64url') })
+  // As web-push prints it: 32 bytes, also where the number has fewer.
+  const scalar = (pair) => pair.getPrivateKey('hex').padStart(64, '0')
+  const text = (pair) => ({ public: pair.getPublicKey('base64url'), private: Buffer.from(scalar(pair), 'hex').toString('base64url') })
   console.log(JSON.stringify({ browser: text(keyPair()), server: text(keyPair()) }))
 } else {
   const [, token, key] = /^vapid t=([^,]+), k=(.+)$/.exec(asked.authorization)
