@@ -312,7 +312,7 @@ async fn steer(
 }
 
 /// Calls for somebody to look what is to be done.
-async fn call(tx: &mut Tx) -> Result<(), StoreError> {
+pub(super) async fn call(tx: &mut Tx) -> Result<(), StoreError> {
     sqlx::query("select pg_notify('crewline_bulk', '')")
         .execute(&mut **tx)
         .await

@@ -5,7 +5,7 @@ use jobs::{BulkOperationId, TenantId};
 use sqlx::{AssertSqlSafe, FromRow};
 
 use super::{
-    asking::get_in,
+    asking::{call, get_in},
     record::{COLUMNS, Operation, OperationState},
 };
 use crate::{
@@ -118,10 +118,7 @@ pub async fn confirm(
         let waits = found.state()? == OperationState::Waiting;
         return Ok(if waits { Confirmation::SamePerson } else { Confirmation::NotWaiting });
     }
-    sqlx::query("select pg_notify('crewline_bulk', '')")
-        .execute(&mut *tx)
-        .await
-        .or_failed("call for somebody to do a bulk operation")?;
+    call(&mut tx).await?;
     commit(tx, "confirm a bulk operation").await?;
     Ok(Confirmation::Now)
 }
