@@ -12,9 +12,9 @@ use crate::{
     routes::{
         absences, alerts, asset_list, asset_terms, assets, attempts, batch, bookings, brand, bulk,
         calendar_conflicts, calendar_feeds, calendar_links, calendar_pings, contact_points, dead_letters,
-        deliveries, delivery_list, events, four_eyes, health, hooks, inbox, inbox_events, invitations,
-        job_events, jobs, keys, kinds, limits, match_presets, matches, memberships, messages, notifications,
-        offers, pages, parties, pauses, preferences, promises, rankings, relations, retention,
+        deliveries, delivery_list, events, focal_point, four_eyes, health, hooks, inbox, inbox_events,
+        invitations, job_events, jobs, keys, kinds, limits, match_presets, matches, memberships, messages,
+        notifications, offers, pages, parties, pauses, preferences, promises, rankings, relations, retention,
         schedule_steer, schedules, slots, steer, submit, templates, tenants, uploads, webhook_deliveries,
         webhook_endpoints, webhook_events, webhook_rules, webhook_sources, why, workflows,
     },
@@ -100,6 +100,7 @@ fn work() -> OpenApiRouter<AppState> {
         .routes(routes!(deliveries::create_delivery, delivery_list::list_deliveries))
         .routes(routes!(deliveries::get_delivery, deliveries::remove_delivery))
         .routes(routes!(deliveries::revoke_delivery))
+        .routes(routes!(focal_point::set_focal_point, focal_point::remove_focal_point))
         .routes(routes!(brand::get_brand, brand::set_brand, brand::remove_brand))
         .routes(routes!(retention::get_retention, retention::set_retention))
         .routes(routes!(kinds::list_kinds))

@@ -10,6 +10,7 @@ pub mod brand;
 pub mod catalogue;
 pub mod channel;
 pub mod failure;
+pub mod focal_point;
 pub mod id;
 pub mod invalid;
 pub mod job;
@@ -28,6 +29,7 @@ pub use asset::{AssetState, UnknownAssetState};
 pub use catalogue::{KindSpec, Parsed, parse, parse_kept, parse_up_to, spec, specs};
 pub use channel::{Category, Channel};
 pub use failure::{Classify, Failure, Outcome};
+pub use focal_point::FocalPoint;
 pub use id::{
     AbsenceId, AlertId, ApiKeyId, AssetId, BookingId, BulkOperationId, CalendarChannelId, CalendarConflictId,
     CalendarFeedId, CalendarLinkId, ContactPointId, DeliveryId, DigestId, InvitationId, JobId, LeaseId,

@@ -26,6 +26,15 @@ pub enum PictureFormat {
     Avif,
 }
 
+/// How wide a part of a picture is for its height.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// So wide
+    pub width: u32,
+    /// for so much height.
+    pub height: u32,
+}
+
 /// A named, versioned ladder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Preset {
@@ -37,6 +46,8 @@ pub struct Preset {
     pub rungs: &'static [RungPreset],
     /// The formats every rung is made in.
     pub formats: &'static [PictureFormat],
+    /// Of the picture, the largest part of this shape around its [`crate::FocalPoint`]; else all of it.
+    pub shape: Option<Shape>,
 }
 
 impl Preset {
@@ -55,6 +66,14 @@ const LISTING_RUNGS: &[RungPreset] = &[
 
 const PRINT_RUNGS: &[RungPreset] = &[RungPreset { name: "print_4500", long_edge_px: 4500, quality: 90 }];
 
+const SOCIAL_RUNGS: &[RungPreset] =
+    &[RungPreset { name: "social_1080x1350", long_edge_px: 1350, quality: 85 }];
+
+const HERO_RUNGS: &[RungPreset] = &[
+    RungPreset { name: "hero_2560", long_edge_px: 2560, quality: 80 },
+    RungPreset { name: "hero_1280", long_edge_px: 1280, quality: 80 },
+];
+
 /// Every preset there is, oldest first. Old versions stay readable for as long as rows name them.
 pub const PRESETS: &[Preset] = &[
     Preset {
@@ -62,15 +81,36 @@ pub const PRESETS: &[Preset] = &[
         version: 1,
         rungs: LISTING_RUNGS,
         formats: &[PictureFormat::Jpeg, PictureFormat::Webp],
+        shape: None,
     },
     Preset {
         name: "listing_avif",
         version: 1,
         rungs: LISTING_RUNGS,
         formats: &[PictureFormat::Jpeg, PictureFormat::Webp, PictureFormat::Avif],
+        shape: None,
     },
-    Preset { name: "print", version: 1, rungs: PRINT_RUNGS, formats: &[PictureFormat::Jpeg] },
+    Preset { name: "print", version: 1, rungs: PRINT_RUNGS, formats: &[PictureFormat::Jpeg], shape: None },
+    Preset {
+        name: "social",
+        version: 1,
+        rungs: SOCIAL_RUNGS,
+        formats: &[PictureFormat::Jpeg],
+        shape: Some(Shape { width: 4, height: 5 }),
+    },
+    Preset {
+        name: "hero",
+        version: 1,
+        rungs: HERO_RUNGS,
+        formats: &[PictureFormat::Jpeg, PictureFormat::Webp],
+        shape: Some(Shape { width: 16, height: 9 }),
+    },
 ];
+
+/// The preset of pictures made as `made_as`: `name@version`, and after a `-` each what else they depend on.
+pub fn of_pictures(made_as: &str) -> Option<&'static Preset> {
+    find(made_as.split('-').next()?)
+}
 
 /// The preset called `id` (`name@version`).
 pub fn find(id: &str) -> Option<&'static Preset> {

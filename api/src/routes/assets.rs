@@ -15,7 +15,10 @@ use store::{
 };
 use utoipa::ToSchema;
 
-use super::asset_films::{FilmResource, films_of};
+use super::{
+    asset_films::{FilmResource, films_of},
+    focal_point::FocalPointBody,
+};
 use crate::{
     AppState,
     auth::{Admin, Caller, Reader},
@@ -70,6 +73,9 @@ pub(crate) struct AssetResource {
     /// Where it was taken. Only for keys with the scope `admin`.
     #[serde(skip_serializing_if = "Option::is_none")]
     position: Option<PositionResource>,
+    /// What it is about, if somebody said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    focal_point: Option<FocalPointBody>,
     /// ThumbHash, base64: a placeholder of about 25 bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     thumbhash: Option<String>,
@@ -263,6 +269,7 @@ impl AssetResource {
         let released = asset.released_by.as_ref().zip(asset.released_because.as_ref()).zip(asset.released_at);
         Ok(Self {
             id: asset.id(),
+            focal_point: asset.focal_point().map(FocalPointBody::of),
             state: state.name(),
             released: released.map(|((by, reason), at)| ReleasedResource {
                 by: by.clone(),

@@ -103,6 +103,20 @@ pub(crate) struct PresetResource {
     /// The formats every size is made in.
     #[schema(value_type = Vec<String>)]
     formats: &'static [preset::PictureFormat],
+    /// What is kept of a picture: the largest part of it that is so wide for its height, around its focal point. All of it
+    /// unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shape: Option<ShapeResource>,
+}
+
+/// How wide a part of a picture is for its height.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Shape)]
+pub(crate) struct ShapeResource {
+    /// So wide
+    width: u32,
+    /// for so much height.
+    height: u32,
 }
 
 /// One size of a ladder.
@@ -146,6 +160,7 @@ pub(crate) async fn list_presets() -> Json<Presets> {
             })
             .collect(),
         formats: preset.formats,
+        shape: preset.shape.map(|shape| ShapeResource { width: shape.width, height: shape.height }),
     });
     Json(Presets { presets: presets.collect() })
 }

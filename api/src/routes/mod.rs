@@ -23,6 +23,7 @@ pub(crate) mod deliveries;
 pub(crate) mod delivery_body;
 pub(crate) mod delivery_list;
 pub(crate) mod events;
+pub(crate) mod focal_point;
 pub(crate) mod four_eyes;
 pub(crate) mod health;
 pub(crate) mod hooks;

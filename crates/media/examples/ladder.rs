@@ -45,7 +45,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{percent:>3}%  {:>7.1} ms  {message}", last.elapsed().as_secs_f64() * 1000.0);
         last = Instant::now();
     };
-    let rendered = render(&source, &Ladder { rungs }, None, &LIMITS, &AtomicBool::new(false), &mut report)?;
+    let rendered =
+        render(&source, &Ladder { rungs, crop: None }, None, &LIMITS, &AtomicBool::new(false), &mut report)?;
     let wall = started.elapsed();
 
     println!("{:?}", rendered.probe);

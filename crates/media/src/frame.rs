@@ -91,6 +91,23 @@ impl Frame {
         Size::new(plane.width as u32, plane.height as u32)
     }
 
+    /// The part of this size whose upper left corner is at `left`, `top`, both even.
+    pub(crate) fn cut(&self, (left, top): (usize, usize), size: Size) -> Self {
+        let (width, height) = (size.width as usize, size.height as usize);
+        let whole = |plane: &Plane| plane.cut(left, top, width, height);
+        let half = |plane: &Plane| plane.cut(left / 2, top / 2, width.div_ceil(2), height.div_ceil(2));
+        match self {
+            Self::Planar(Planar { luma, chroma }) => {
+                let chroma = chroma.as_ref().map(|planes| planes.each_ref().map(half));
+                Self::Planar(Planar { luma: whole(luma), chroma })
+            }
+            Self::Fine(Fine { luma, chroma }) => {
+                Self::Fine(Fine { luma: whole(luma), chroma: chroma.each_ref().map(whole) })
+            }
+            Self::Alpha(plane) => Self::Alpha(whole(plane)),
+        }
+    }
+
     /// The next picture down the cascade.
     pub(crate) fn shrunk(self, size: Size, scaler: &mut Scaler) -> Result<Self, MediaError> {
         if self.size() == size {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::MediaError;
+use crate::crop::Crop;
 
 /// A format we write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -69,10 +70,14 @@ pub struct Rung {
 pub struct Ladder {
     /// The rungs, in any order. Outputs come back in this order.
     pub rungs: Vec<Rung>,
+    /// What is kept of the picture; all of it unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crop: Option<Crop>,
 }
 
 impl Ladder {
     pub(crate) fn check(&self) -> Result<(), MediaError> {
+        self.crop.as_ref().map_or(Ok(()), Crop::check)?;
         for rung in &self.rungs {
             if rung.long_edge_px == 0 {
                 return Err(MediaError::BadLadder {
@@ -133,12 +138,12 @@ pub(crate) struct Step {
     pub(crate) format: Format,
 }
 
-/// Every output of the ladder, largest first, as the cascade makes them.
-pub(crate) fn plan(ladder: &Ladder, displayed: Size) -> Vec<Step> {
+/// Every output of the ladder, largest first, as the cascade makes them, of a picture of this size.
+pub(crate) fn plan(ladder: &Ladder, picture: Size) -> Vec<Step> {
     let mut steps = Vec::new();
     for (rung, spec) in ladder.rungs.iter().enumerate() {
         for &format in &spec.formats {
-            let size = displayed.fit(spec.long_edge_px.min(format.side_px_max()));
+            let size = picture.fit(spec.long_edge_px.min(format.side_px_max()));
             steps.push(Step { size, order: steps.len(), rung, format });
         }
     }
@@ -168,7 +173,7 @@ mod tests {
     fn a_format_caps_the_side_it_cannot_hold() {
         let formats = vec![Format::Jpeg, Format::WebP];
         let rung = Rung { name: "pano".into(), long_edge_px: 20_000, formats, quality: 80 };
-        let steps = plan(&Ladder { rungs: vec![rung] }, Size::new(20_000, 1000));
+        let steps = plan(&Ladder { rungs: vec![rung], crop: None }, Size::new(20_000, 1000));
         assert_eq!(steps[0].size, Size::new(20_000, 1000));
         assert_eq!(steps[1].size, Size::new(16_383, 819));
     }

@@ -21,6 +21,7 @@
 
 mod brand;
 mod color;
+mod crop;
 mod encode;
 mod error;
 mod exif;
@@ -44,6 +45,7 @@ mod source_kind;
 mod webp;
 
 pub use brand::{Brand, Corner};
+pub use crop::{Crop, FocalPoint};
 pub use error::MediaError;
 pub use ladder::{Format, Ladder, Rung};
 pub use limits::Limits;

@@ -23,6 +23,13 @@ impl Plane {
         self.data.chunks_exact(self.width * self.channels)
     }
 
+    /// The part of this size whose upper left corner is at `left`, `top`.
+    pub(crate) fn cut(&self, left: usize, top: usize, width: usize, height: usize) -> Self {
+        let bytes = left * self.channels..(left + width) * self.channels;
+        let data = self.rows().skip(top).take(height).flat_map(|row| &row[bytes.clone()]).copied().collect();
+        Self::new(width, height, self.channels, data)
+    }
+
     /// Grows to `width` x `height` by repeating the last column and the last row.
     pub(crate) fn padded(&self, width: usize, height: usize) -> Self {
         let mut data = Vec::with_capacity(width * height * self.channels);

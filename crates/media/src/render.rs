@@ -32,7 +32,8 @@ pub struct Output {
 pub struct Rendered {
     /// What the source was.
     pub probe: Probe,
-    /// A [ThumbHash](https://evanw.github.io/thumbhash/): some 25 bytes to show while an image loads.
+    /// A [ThumbHash](https://evanw.github.io/thumbhash/): some 25 bytes to show while an image loads. Of the whole
+    /// picture, whatever the ladder keeps of it.
     pub thumbhash: Vec<u8>,
     /// Set where the source was damaged and the outputs show it: what the decoder complained of.
     pub degraded: Option<String>,
@@ -64,24 +65,32 @@ pub fn render(
     let opened = Opened::open(source, limits)?;
     let probe = opened.probe.clone();
     let exif = exif::write(&opened.mark);
-    let steps = plan(ladder, opened.displayed());
-    let largest = steps.first().map_or_else(|| opened.displayed().fit(THUMBHASH_EDGE_PX), |step| step.size);
+    let displayed = opened.displayed();
+    let kept = ladder.crop.map_or(displayed, |crop| crop.part(displayed));
+    let steps = plan(ladder, kept);
+    let largest = steps.first().map_or_else(|| kept.fit(THUMBHASH_EDGE_PX), |step| step.size);
+    let whole = ladder.crop.map_or(largest, |crop| crop.around(largest, displayed));
     progress(0, "Read the header");
 
-    let decoded = opened.decode(largest, limits)?;
+    let decoded = opened.decode(whole, limits)?;
     go_on(stop)?;
     progress(DECODED_PERCENT, "Decoded the picture");
 
     let degraded = decoded.degraded.clone();
     let mut scaler = Scaler::new();
-    let mut frame = decoded.into_frame(largest, &mut scaler)?;
+    let mut frame = decoded.into_frame(whole, &mut scaler)?;
+    let mut of_whole = None;
+    if let Some(crop) = ladder.crop {
+        let part = frame.cut(crop.corner(largest, whole), largest);
+        of_whole = Some(thumbhash(std::mem::replace(&mut frame, part), &mut scaler)?);
+    }
     if let Some(brand) = brand {
         let refused = |error| MediaError::BadBrand { detail: format!("{error}") };
         frame = brand.over(frame, limits, &mut scaler).map_err(refused)?;
     }
     progress(RESIZED_PERCENT, "Resized to the largest rung");
 
-    let (frames, places) = cascade(frame, &steps, &mut scaler)?;
+    let (mut frames, places) = cascade(frame, &steps, &mut scaler)?;
     let quality = |step: &Step| ladder.rungs[step.rung].quality;
     let shown = steps.iter().zip(places);
     let tasks: Vec<Task<'_>> =
@@ -98,7 +107,11 @@ pub fn render(
         outputs.push((order, Output { rung, format, width: size.width, height: size.height, bytes }));
     })?;
     go_on(stop)?;
-    let thumbhash = thumbhash(frames, &mut scaler)?;
+    let thumbhash = match (of_whole, frames.pop()) {
+        (Some(hash), _) => hash,
+        (None, Some(smallest)) => thumbhash(smallest, &mut scaler)?,
+        (None, None) => Vec::new(),
+    };
     outputs.sort_by_key(|(order, _)| *order);
     let outputs = outputs.into_iter().map(|(_, output)| output).collect();
     progress(100, "Done");
@@ -128,10 +141,9 @@ fn go_on(stop: &AtomicBool) -> Result<(), MediaError> {
     if stop.load(Ordering::Relaxed) { Err(MediaError::Cancelled) } else { Ok(()) }
 }
 
-/// Of the smallest picture there is.
-fn thumbhash(mut frames: Vec<Frame>, scaler: &mut Scaler) -> Result<Vec<u8>, MediaError> {
-    let Some(smallest) = frames.pop() else { return Ok(Vec::new()) };
-    let size = smallest.size().fit(THUMBHASH_EDGE_PX);
-    let small = smallest.shrunk(size, scaler)?;
+/// A placeholder for the whole picture, of any size of it.
+fn thumbhash(picture: Frame, scaler: &mut Scaler) -> Result<Vec<u8>, MediaError> {
+    let size = picture.size().fit(THUMBHASH_EDGE_PX);
+    let small = picture.shrunk(size, scaler)?;
     Ok(thumbhash::rgba_to_thumb_hash(size.width as usize, size.height as usize, &small.rgba().data))
 }

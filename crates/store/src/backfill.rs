@@ -10,6 +10,9 @@ use crate::{
     error::{OrFailed, StoreError},
 };
 
+/// How presets end around a focal point, and without a mark.
+const AROUND_A_POINT: &str = "^[^-]+-at[0-9]+x[0-9]+$";
+
 /// Which originals are wanted.
 #[derive(Debug, Clone)]
 pub struct Wanted<'a> {
@@ -62,7 +65,9 @@ pub async fn piece(
          select s.id, s.state = 'clean' and starts_with(s.media_type, $4)
              and (cardinality($5::text[]) = 0 or s.media_type = any ($5))
              and ($6::timestamptz is null or s.created_at >= $6) and ($7::timestamptz is null or s.created_at < $7)
-             and not exists (select from rendition r where r.tenant_id = $1 and r.asset_id = s.id and r.preset = $8)
+             and not exists (
+                 select from rendition r where r.tenant_id = $1 and r.asset_id = s.id
+                     and (r.preset = $8 or r.preset ~ $9 and starts_with(r.preset, $8)))
              and not exists (select from film f where f.tenant_id = $1 and f.asset_id = s.id and f.preset = $8) as is_wanted
          from seen s order by s.id",
     )
@@ -74,6 +79,7 @@ pub async fn piece(
     .bind(wanted.since)
     .bind(wanted.until)
     .bind(wanted.preset)
+    .bind(AROUND_A_POINT)
     .fetch_all(&mut *tx)
     .await
     .or_failed("look through originals")?;

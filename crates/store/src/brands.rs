@@ -50,6 +50,14 @@ impl Brand {
     }
 }
 
+/// Whether pictures made as `made_as` have a mark.
+pub(crate) fn is_on(made_as: &str) -> bool {
+    made_as
+        .split('-')
+        .skip(1)
+        .any(|word| word.len() == TAG_CHARS && word.chars().all(|c| c.is_ascii_hexdigit()))
+}
+
 /// The brand of `tenant`.
 ///
 /// # Errors

@@ -27,6 +27,7 @@ pub mod error_groups;
 pub mod film_parts;
 pub mod films;
 pub mod fleet;
+pub mod focal_points;
 pub mod graves;
 pub mod hop;
 pub mod housekeeping;

@@ -1,7 +1,7 @@
 //! Verified originals, and pictures made from them.
 
 use chrono::{DateTime, Utc};
-use jobs::{AssetId, AssetState, RenditionId, TenantId};
+use jobs::{AssetId, AssetState, FocalPoint, RenditionId, TenantId};
 use serde_json::Value;
 use sqlx::{FromRow, PgConnection, types::Json};
 use uuid::Uuid;
@@ -50,6 +50,8 @@ pub struct Asset {
     pub released_because: Option<String>,
     /// When.
     pub released_at: Option<DateTime<Utc>>,
+    focal_x_permille: Option<i16>,
+    focal_y_permille: Option<i16>,
     /// On which terms it is kept.
     #[sqlx(flatten)]
     pub terms: Terms,
@@ -61,6 +63,12 @@ impl Asset {
     /// Which it is.
     pub fn id(&self) -> AssetId {
         AssetId::from_uuid(self.id)
+    }
+
+    /// What it is about, if somebody said so.
+    pub fn focal_point(&self) -> Option<FocalPoint> {
+        let (x, y) = self.focal_x_permille.zip(self.focal_y_permille)?;
+        Some(FocalPoint { x_permille: x.unsigned_abs(), y_permille: y.unsigned_abs() })
     }
 
     /// Whether it may be served.
@@ -92,7 +100,8 @@ pub struct NewAsset {
 
 pub(crate) const ASSET: &str =
     "select id, state, sha256, bytes, media_type, filename, object_key, width, height, thumbhash, details, probe, finding,
-         scanner, scanned_at, released_by, released_because, released_at, license, retain_until, delete_at, created_at
+         scanner, scanned_at, released_by, released_because, released_at, focal_x_permille, focal_y_permille, license, retain_until,
+         delete_at, created_at
      from asset";
 
 /// The asset of `tenant` with this id.

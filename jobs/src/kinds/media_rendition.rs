@@ -15,8 +15,9 @@ use crate::{
 pub struct MediaRendition {
     /// The photograph, as `POST /v1/uploads/{id}/complete` returned it.
     pub asset: AssetId,
-    /// Which ladder: `listing@1` (JPEG and WebP at 2048, 1600, 640 and 320 px) `listing_avif@1` (AVIF too), or
-    /// `print@1` (one JPEG of 4500 px).
+    /// Which ladder: `listing@1` (JPEG and WebP at 2048, 1600, 640 and 320 px), `listing_avif@1` (AVIF too), `print@1`
+    /// (one JPEG of 4500 px), `social@1` (one JPEG of 1080 × 1350 px), or `hero@1` (JPEG and WebP, 2560 and 1280 px wide, 16
+    /// to 9). The last two keep what is around the photograph's focal point: `PUT /v1/assets/{id}/focal-point`.
     #[serde(default = "MediaRendition::default_preset")]
     pub preset: String,
     /// Whether the tenant's mark is laid over the pictures: `PUT /v1/brand` says which.
@@ -36,7 +37,8 @@ impl MediaRendition {
 pub struct Renditions {
     /// The photograph.
     pub asset: AssetId,
-    /// The ladder; with a mark over the pictures, the mark's tag after a `-`.
+    /// The ladder; where it keeps what is around a focal point, the point after a `-`; with a mark over the pictures, the
+    /// mark's tag after a `-`.
     pub preset: String,
     /// Width as displayed, after orientation, in pixels.
     pub width: u32,

@@ -6,7 +6,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use blob::Key;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use jobs::{
-    Classify, Failure, Outcome, RenditionId,
+    Classify, Failure, FocalPoint, Outcome, RenditionId,
     kinds::media_rendition::{MediaRendition, RenditionMade, Renditions},
     preset::{self, PictureFormat, Preset},
 };
@@ -39,7 +39,9 @@ impl Handle for MediaRendition {
         })?;
         need_clean(&asset)?;
         let brand = if self.branded { Some(brand(cx).await?) } else { None };
-        let made_as = brand.as_ref().map_or_else(|| self.preset.clone(), |brand| brand.on(&self.preset));
+        let focal_point = asset.focal_point().filter(|_| preset.shape.is_some());
+        let made_as = focal_point.map_or_else(|| self.preset.clone(), |point| point.on(&self.preset));
+        let made_as = brand.as_ref().map_or_else(|| made_as.clone(), |brand| brand.on(&made_as));
         if let Some(made) = media::made_before(&cx.deps.db, cx.tenant(), &asset.sha256, &made_as).await?
             && made.renditions.len() == preset.rungs.len() * preset.formats.len()
         {
@@ -53,8 +55,8 @@ impl Handle for MediaRendition {
             Some(brand) => Some(mark(cx, &brand, room.path().join("mark")).await?),
             None => None,
         };
-        let request =
-            PictureRequest { source, folder: room.path().to_path_buf(), ladder: ladder(preset), brand };
+        let (folder, ladder) = (room.path().to_path_buf(), ladder(preset, focal_point));
+        let request = PictureRequest { source, folder, ladder, brand };
         let ladders = cx
             .deps
             .media
@@ -88,7 +90,7 @@ async fn mark(cx: &Cx<'_>, brand: &Brand, path: PathBuf) -> Outcome<BrandRequest
     })
 }
 
-fn ladder(preset: &Preset) -> ::media::Ladder {
+fn ladder(preset: &Preset, around: Option<FocalPoint>) -> ::media::Ladder {
     let formats: Vec<_> = preset.formats.iter().map(|format| encoder(*format)).collect();
     let rung = |rung: &preset::RungPreset| ::media::Rung {
         name: rung.name.to_owned(),
@@ -96,7 +98,15 @@ fn ladder(preset: &Preset) -> ::media::Ladder {
         formats: formats.clone(),
         quality: rung.quality,
     };
-    ::media::Ladder { rungs: preset.rungs.iter().map(rung).collect() }
+    let crop = preset.shape.map(|shape| ::media::Crop {
+        width: shape.width,
+        height: shape.height,
+        focal_point: around.map_or_else(::media::FocalPoint::default, |point| ::media::FocalPoint {
+            x_permille: point.x_permille,
+            y_permille: point.y_permille,
+        }),
+    });
+    ::media::Ladder { rungs: preset.rungs.iter().map(rung).collect(), crop }
 }
 
 fn encoder(format: PictureFormat) -> ::media::Format {

@@ -21,6 +21,7 @@ mod every_kind;
 mod feedback;
 mod film_parts;
 mod films;
+mod focal_points;
 mod geocoding;
 mod housekeeping;
 mod idle;

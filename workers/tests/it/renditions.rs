@@ -5,13 +5,21 @@ use std::process::Command;
 use jobs::{
     JobId, State,
     failure::Problem,
-    kinds::media_rendition::{MediaRendition, Renditions},
+    kinds::{
+        delivery_publish::DeliveryPublish,
+        media_rendition::{MediaRendition, Renditions},
+    },
 };
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
 use store::{cancel, enqueue::NewJob, media};
 use testkit::eventually;
 
-use crate::world::{GONE_WITHIN, SOON, World, photo};
+use crate::{
+    deliveries::deliver,
+    journeys::serve,
+    world::{GONE_WITHIN, SOON, World, photo},
+};
 
 const LIMITS: ::media::Limits = workers::picture_child::LIMITS;
 
@@ -115,6 +123,59 @@ async fn bad_files_are_discarded_with_a_reason_and_the_worker_lives() {
         assert_eq!(discarded.attempt, 1, "trying again was pointless");
     }
     result(&world, render(&world, whole).await).await;
+}
+
+/// As if all pictures of `world` had been made before their preset changed: named after a version of their own, and with
+/// `bytes` in place of what this version makes.
+async fn age(world: &World, made: &Renditions, bytes: &[u8]) {
+    for picture in &made.renditions {
+        let old = blob::Key::parse(&picture.key.replace("/listing=1/", "/listing=0/")).unwrap();
+        world.blobs.put(&old, bytes.to_vec().into(), "image/jpeg", "no-store").await.unwrap();
+        world.blobs.delete(&blob::Key::parse(&picture.key).unwrap()).await.unwrap();
+    }
+    let renamed = "replace(object_key, '/listing=1/', '/listing=0/')";
+    let rows = format!(
+        "update rendition set preset = 'listing@0', object_key = {renamed} where preset = 'listing@1'"
+    );
+    world.database.execute(&rows).await.unwrap();
+    let shown = "update delivery set manifest = replace(manifest::text, '/listing=1/', '/listing=0/')::jsonb";
+    world.database.execute(shown).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preset_that_changes_leaves_what_is_served_alone() {
+    let world = World::new().await;
+    let _worker = world.start(&[]);
+    let (client, stop) = serve(&world).await;
+    let asset = world.asset(photo("Aqua.jpg")).await;
+    let args = MediaRendition { asset, preset: MediaRendition::default_preset(), branded: false };
+    let first = result(&world, world.enqueue(&[NewJob::of(&args).unwrap()]).await[0]).await;
+    let files = json!([{"asset": asset, "name": "Pool.jpg"}]);
+    let delivery = deliver(&client, &json!({"title": "x", "files": files, "archives": ["mls"]})).await;
+    let link = format!("{}/files/1/mls", delivery["link"].as_str().unwrap());
+    let served = async || {
+        client.http.get(&link).send().await.unwrap().error_for_status().unwrap().bytes().await.unwrap()
+    };
+    let old = photo("TwoWings.jpg");
+    age(&world, &first, &old).await;
+    assert_eq!(served().await, old);
+
+    let second = result(&world, world.enqueue(&[NewJob::of(&args).unwrap()]).await[0]).await;
+    assert!(!second.reused, "another version is made of the photograph, not of its old pictures");
+    assert_eq!(served().await, old, "whoever has the link sees what was published");
+    let rows = media::renditions(&world.api, world.tenant, asset).await.unwrap();
+    let of = |preset: &str| rows.iter().filter(|row| row.preset == preset).count();
+    assert_eq!((of("listing@0"), of("listing@1")), (first.renditions.len(), first.renditions.len()));
+
+    let delivery = delivery["id"].as_str().unwrap().parse().unwrap();
+    let publish = DeliveryPublish { delivery, archives: Vec::new() };
+    world.enqueue(&[NewJob::of(&publish).unwrap()]).await;
+    let new = second.renditions.iter().find(|made| made.rung == "mls_2048").unwrap();
+    eventually("the new version to be served", SOON, || async {
+        (served().await.len() as u64 == new.bytes).then_some(())
+    })
+    .await;
+    stop.cancel();
 }
 
 fn large_photo() -> Vec<u8> {

@@ -27,7 +27,7 @@ pub(crate) fn rung(long_edge_px: u32, formats: &[Format]) -> Rung {
 }
 
 pub(crate) fn ladder(edges: &[u32], formats: &[Format]) -> Ladder {
-    Ladder { rungs: edges.iter().map(|&edge| rung(edge, formats)).collect() }
+    Ladder { rungs: edges.iter().map(|&edge| rung(edge, formats)).collect(), crop: None }
 }
 
 pub(crate) fn make(source: &[u8], ladder: &Ladder) -> Result<Rendered, MediaError> {

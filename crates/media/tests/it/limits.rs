@@ -111,7 +111,7 @@ fn peak_kb() -> u64 {
 #[test]
 fn impossible_ladders_are_named() {
     let source = encoded(swirl(32, 32), ImageFormat::Png);
-    let zero = Ladder { rungs: vec![rung(0, &[Format::Jpeg])] };
+    let zero = Ladder { rungs: vec![rung(0, &[Format::Jpeg])], crop: None };
     let mut loud = ladder(&[10], &[Format::Jpeg]);
     loud.rungs[0].quality = 101;
     for bad in [zero, loud] {

@@ -7,6 +7,7 @@
 
 mod brands;
 mod color;
+mod crops;
 mod damage;
 mod fixtures;
 mod formats;
