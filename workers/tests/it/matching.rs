@@ -104,9 +104,20 @@ async fn who_declines_or_is_silent_is_followed_by_the_next_and_each_is_told() {
     let people =
         [technician(&world, 1.0).await, technician(&world, 2.0).await, technician(&world, 3.0).await];
     let id = request(&world, wanted(0.0)).await;
+    // Whoever answers before is not told: there is nothing to be told of any more.
+    let is_told = async |party: PartyId| {
+        eventually("each to be told", SOON, async || {
+            let since = Utc::now() - TimeDelta::hours(1);
+            let told = messages::history(&world.api, world.tenant, party, since).await.unwrap();
+            told.iter().any(|told| told.template == "offer").then_some(())
+        })
+        .await;
+    };
     let first = asked(&world, id, 1).await;
+    is_told(first.party()).await;
     answer(&world, &first, Word::Declined).await;
     let second = asked(&world, id, 2).await;
+    is_told(second.party()).await;
     // Its time is over, and so is the job's that looks.
     for sql in [
         "update offer set expires_at = now() where state = 'sent'",
@@ -115,17 +126,10 @@ async fn who_declines_or_is_silent_is_followed_by_the_next_and_each_is_told() {
         world.database.execute(sql).await.unwrap();
     }
     let third = asked(&world, id, 3).await;
+    is_told(third.party()).await;
     answer(&world, &third, Word::Accepted).await;
     assert_eq!([first.party(), second.party(), third.party()], people, "the nearest first");
     becomes(&world, id, "confirmed").await;
-    for party in people {
-        eventually("each to be told", SOON, async || {
-            let since = Utc::now() - TimeDelta::hours(1);
-            let told = messages::history(&world.api, world.tenant, party, since).await.unwrap();
-            told.iter().any(|told| told.template == "offer").then_some(())
-        })
-        .await;
-    }
     let receipt = matches::receipt(&world.api, world.tenant, id, 3).await.unwrap().unwrap();
     assert_eq!((receipt.receipt.ranked.len(), receipt.receipt.excluded.len()), (1, 2));
 }
