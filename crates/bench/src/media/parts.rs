@@ -70,7 +70,7 @@ pub(crate) async fn measure(studio: &Studio) -> anyhow::Result<Vec<Figure>> {
             theirs_cpu_s,
             ours_cpu_s / theirs_cpu_s,
         ),
-        Figure::of("SSIM that its largest stream lost by it", lost, "thousandths")
+        Figure::of(format!("{what}: SSIM that its largest stream lost"), lost, "thousandths")
             .towards(goals::PARTS_SSIM_LOST),
     ])
 }
