@@ -87,6 +87,7 @@ fn work() -> OpenApiRouter<AppState> {
         .routes(routes!(bulk::get_bulk_operation))
         .routes(routes!(bulk::cancel_bulk_operation))
         .routes(routes!(four_eyes::get_four_eyes, four_eyes::set_four_eyes, four_eyes::remove_four_eyes))
+        .routes(routes!(bulk::confirm_bulk_operation))
         .routes(routes!(bulk::pause_bulk_operation))
         .routes(routes!(bulk::resume_bulk_operation))
         .routes(routes!(bulk::undo_bulk_operation))

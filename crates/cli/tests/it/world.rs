@@ -152,7 +152,7 @@ impl World {
             name: "test",
             scopes: &scopes,
         };
-        keys::create_key(&self.database.db(Role::Owner).unwrap(), self.tenant, &new).await.unwrap();
+        keys::create_key(&self.database.db(Role::Owner).unwrap(), self.tenant, &new, None).await.unwrap();
         minted.text.expose_secret().to_owned()
     }
 
