@@ -12,9 +12,9 @@ use crate::{
     routes::{
         absences, alerts, asset_list, asset_terms, assets, attempts, batch, bookings, brand, bulk,
         calendar_conflicts, calendar_feeds, calendar_links, calendar_pings, contact_points, dead_letters,
-        deliveries, delivery_list, events, four_eyes, health, hooks, inbox, inbox_events, invitations,
-        job_events, jobs, keys, kinds, limits, match_presets, matches, memberships, messages, notifications,
-        offers, pages, parties, pauses, preferences, promises, rankings, relations, retention,
+        deliveries, delivery_list, errors, events, four_eyes, health, hooks, inbox, inbox_events,
+        invitations, job_events, jobs, keys, kinds, limits, match_presets, matches, memberships, messages,
+        notifications, offers, pages, parties, pauses, preferences, promises, rankings, relations, retention,
         schedule_steer, schedules, slots, steer, submit, templates, tenants, uploads, webhook_deliveries,
         webhook_endpoints, webhook_events, webhook_rules, webhook_sources, why, workflows,
     },
@@ -70,6 +70,8 @@ fn work() -> OpenApiRouter<AppState> {
         .routes(routes!(pauses::pause, pauses::list_pauses))
         .routes(routes!(pauses::resume))
         .routes(routes!(promises::list_promises))
+        .routes(routes!(errors::list_errors))
+        .routes(routes!(errors::get_error_group))
         .routes(routes!(dead_letters::list_dead_letters))
         .routes(routes!(dead_letters::set_kind_care, dead_letters::remove_kind_care))
         .routes(routes!(schedules::create_schedule, schedules::list_schedules))
