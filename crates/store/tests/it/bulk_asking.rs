@@ -88,7 +88,9 @@ async fn a_count_that_moved_is_told_before_anything_is_done() {
     let ask = async |expected| {
         let answer = |_: &Operation| Answer::of(202, None, &json!(null));
         let expected = Some(Expected(expected));
-        bulk::begin(&world.api, world.tenant, &wish, expected, by("key_x", None), 10, None, answer).await.unwrap()
+        bulk::begin(&world.api, world.tenant, &wish, expected, by("key_x", None), 10, None, answer)
+            .await
+            .unwrap()
     };
     assert_eq!(ask(80).await, Begun::Moved { count: 100, is_exact: true });
     assert_eq!(ask(120).await, Begun::Moved { count: 100, is_exact: true });
