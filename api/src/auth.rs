@@ -16,7 +16,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use jobs::{ApiKeyId, TenantId};
+use jobs::{ApiKeyId, TenantId, UserId};
 use rand::{Rng, TryRngCore, rngs::OsRng};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -125,7 +125,12 @@ impl Keys {
             return Ok(None);
         }
         self.touch(&key);
-        Ok(Some(Caller { tenant: key.tenant, key: Asker::Key(key.id), scopes: key.scopes }))
+        Ok(Some(Caller {
+            tenant: key.tenant,
+            key: Asker::Key(key.id),
+            person: key.person,
+            scopes: key.scopes,
+        }))
     }
 
     async fn find(&self, prefix: &str) -> Result<Option<FoundKey>, StoreError> {
@@ -198,14 +203,16 @@ pub(crate) struct Caller {
     pub tenant: TenantId,
     /// By which key, or who of the people at the dashboard.
     pub key: Asker,
+    /// Which person that is; none for a key that was made for nobody.
+    pub person: Option<UserId>,
     scopes: Vec<String>,
 }
 
 impl Caller {
     /// A person at the dashboard, who may do this in `tenant`.
-    pub(crate) fn person(tenant: TenantId, email: &str, scopes: &[Scope]) -> Self {
+    pub(crate) fn person(tenant: TenantId, user: UserId, email: &str, scopes: &[Scope]) -> Self {
         let scopes = scopes.iter().map(|scope| scope.name().to_owned()).collect();
-        Self { tenant, key: Asker::Person(email.to_owned()), scopes }
+        Self { tenant, key: Asker::Person(email.to_owned()), person: Some(user), scopes }
     }
 
     /// Whether it may do everything.

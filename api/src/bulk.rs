@@ -211,6 +211,9 @@ pub(crate) struct BulkResource {
     /// The API key that stopped it.
     #[serde(skip_serializing_if = "Option::is_none")]
     cancelled_by: Option<String>,
+    /// Who took it on, where a key that was made for nobody asked and two people are needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    taken_on_by: Option<String>,
     /// The second person, where one was needed.
     #[serde(skip_serializing_if = "Option::is_none")]
     confirmed_by: Option<String>,
@@ -267,6 +270,7 @@ impl BulkResource {
             finished_at: operation.finished_at,
             cancel_requested_at: operation.cancel_requested_at,
             cancelled_by: operation.cancelled_by.clone(),
+            taken_on_by: operation.taken_on_by.clone(),
             confirmed_by: operation.confirmed_by.clone(),
             confirmed_at: operation.confirmed_at,
             paused_at: operation.paused_at,

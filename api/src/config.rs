@@ -320,6 +320,9 @@ pub(crate) enum KeyCommand {
         /// What it may do; may be given several times
         #[arg(long = "scope", required = true, value_enum)]
         scopes: Vec<Scope>,
+        /// For whom, by the address they sign in with: it counts as them where two people are needed
+        #[arg(long, value_name = "EMAIL")]
+        person: Option<String>,
     },
     /// List the keys of a tenant, without their secrets
     List {

@@ -12,11 +12,12 @@ use crate::{
     routes::{
         absences, alerts, asset_list, asset_terms, assets, attempts, batch, bookings, brand, bulk,
         calendar_conflicts, calendar_feeds, calendar_links, calendar_pings, contact_points, dead_letters,
-        deliveries, delivery_list, events, focal_point, four_eyes, health, hooks, inbox, inbox_events,
-        invitations, job_events, jobs, keys, kinds, limits, match_presets, matches, memberships, messages,
-        notifications, offers, pages, parties, pauses, preferences, promises, rankings, relations, retention,
-        schedule_steer, schedules, slots, steer, submit, templates, tenants, uploads, webhook_deliveries,
-        webhook_endpoints, webhook_events, webhook_rules, webhook_sources, why, workflows,
+        deliveries, delivery_list, errors, events, focal_point, four_eyes, health, hooks, inbox,
+        inbox_events, invitations, job_events, jobs, keys, kinds, limits, match_presets, matches,
+        memberships, messages, notifications, offers, pages, parties, pauses, preferences, promises,
+        rankings, relations, retention, schedule_steer, schedules, slots, steer, submit, templates, tenants,
+        uploads, webhook_deliveries, webhook_endpoints, webhook_events, webhook_rules, webhook_sources, why,
+        workflows,
     },
     unsubscribe,
 };
@@ -70,6 +71,8 @@ fn work() -> OpenApiRouter<AppState> {
         .routes(routes!(pauses::pause, pauses::list_pauses))
         .routes(routes!(pauses::resume))
         .routes(routes!(promises::list_promises))
+        .routes(routes!(errors::list_errors))
+        .routes(routes!(errors::get_error_group))
         .routes(routes!(dead_letters::list_dead_letters))
         .routes(routes!(dead_letters::set_kind_care, dead_letters::remove_kind_care))
         .routes(routes!(schedules::create_schedule, schedules::list_schedules))
@@ -87,6 +90,7 @@ fn work() -> OpenApiRouter<AppState> {
         .routes(routes!(bulk::get_bulk_operation))
         .routes(routes!(bulk::cancel_bulk_operation))
         .routes(routes!(four_eyes::get_four_eyes, four_eyes::set_four_eyes, four_eyes::remove_four_eyes))
+        .routes(routes!(bulk::confirm_bulk_operation))
         .routes(routes!(bulk::pause_bulk_operation))
         .routes(routes!(bulk::resume_bulk_operation))
         .routes(routes!(bulk::undo_bulk_operation))

@@ -12,8 +12,12 @@ use crate::config::{KeyArgs, KeyCommand};
 pub(crate) async fn run(args: &KeyArgs) -> anyhow::Result<()> {
     let db = owner(&args.database)?;
     match &args.command {
-        KeyCommand::Create { tenant, name, scopes } => {
+        KeyCommand::Create { tenant, name, scopes, person } => {
             let tenant = store::keys::tenant_by_slug(&db, tenant).await?;
+            let person = match person {
+                Some(email) => Some(store::users::by_email(&db, email).await?),
+                None => None,
+            };
             let minted = api::mint().context("the system has no randomness to give")?;
             let scopes: Vec<String> = scopes.iter().map(|scope| scope.name().to_owned()).collect();
             let key = NewKey {
@@ -23,7 +27,7 @@ pub(crate) async fn run(args: &KeyArgs) -> anyhow::Result<()> {
                 name,
                 scopes: &scopes,
             };
-            store::keys::create_key(&db, tenant, &key).await?;
+            store::keys::create_key(&db, tenant, &key, person).await?;
             // The one time that it is shown. On a line of its own, for scripts.
             say(minted.text.expose_secret())?;
         }
@@ -32,8 +36,8 @@ pub(crate) async fn run(args: &KeyArgs) -> anyhow::Result<()> {
             for key in store::keys::keys(&db, tenant).await? {
                 let state = if key.revoked_at.is_some() { "revoked" } else { "valid" };
                 let (scopes, used) = (key.scopes.join(","), shown(key.last_used_at));
-                let made = shown(Some(key.created_at));
-                say(&format!("{}\t{state}\t{scopes}\t{made}\t{used}\t{}", key.prefix, key.name))?;
+                let (made, person) = (shown(Some(key.created_at)), key.person.as_deref().unwrap_or("-"));
+                say(&format!("{}\t{state}\t{scopes}\t{made}\t{used}\t{person}\t{}", key.prefix, key.name))?;
             }
         }
         KeyCommand::Revoke { prefix } => {

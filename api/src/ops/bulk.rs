@@ -11,7 +11,7 @@ use chrono::Utc;
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::bulk::{self, Action, Confirmation, Operation, OperationState};
+use store::bulk::{self, Action, Operation, OperationState};
 
 use super::{
     access::Right,
@@ -26,7 +26,7 @@ use crate::{
     bulk::BulkBody,
     extract::{Id, Json, typed},
     limits::OPS_ROWS_MAX,
-    problem::{Code, FieldError, Problem},
+    problem::{FieldError, Problem},
     routes::bulk as endpoint,
 };
 
@@ -172,14 +172,8 @@ pub(super) async fn let_begin(
     visit: Visit,
     Path((slug, id)): Path<(String, String)>,
 ) -> Result<Redirect, Problem> {
-    match bulk::confirm(&app.db, visit.tenant()?, read(&id)?, &visit.email).await? {
-        Confirmation::Now => Ok(Redirect::to(&format!("/ops/t/{slug}/bulk/{id}"))),
-        Confirmation::SamePerson => {
-            Err(Problem::new(Code::NotAllowed, "you asked for it yourself; somebody else has to say yes"))
-        }
-        Confirmation::NotWaiting => Err(Problem::new(Code::TooLate, format!("{id} waits for nobody"))),
-        Confirmation::NotFound => Err(Problem::not_found("bulk operation")),
-    }
+    endpoint::confirm(&app, &visit.caller()?, read(&id)?).await?;
+    Ok(Redirect::to(&format!("/ops/t/{slug}/bulk/{id}")))
 }
 
 /// Stops one.
@@ -285,6 +279,7 @@ pub(super) async fn show(
                 div { dt { "Left alone" } dd { (words::count(operation.skipped)) } }
                 div { dt { "Unreadable" } dd { (words::count(operation.failed)) } }
                 div { dt { "Asked for" } dd { (words::when(operation.created_at)) " by " (operation.requested_by) } }
+                @if let Some(by) = &operation.taken_on_by { div { dt { "Taken on by" } dd { (by) } } }
                 @if let Some((by, at)) = operation.confirmed_by.as_ref().zip(operation.confirmed_at) { div { dt { "Confirmed" } dd { (words::when(at)) " by " (by) } } }
                 @if let Some(by) = &operation.cancelled_by { div { dt { "Stopped by" } dd { (by) } } }
                 @if let Some(at) = operation.paused_at { div { dt { "Paused" } dd { (words::when(at)) " by " (operation.paused_by.as_deref().unwrap_or_default()) } } }
@@ -303,11 +298,13 @@ pub(super) async fn show(
 
 /// What is left to be done before it begins, and by whom.
 fn second_person(visit: &Visit, path: &str, operation: &Operation) -> Markup {
+    let (asked, says_yes) = (operation.person(), visit.may(Right::Operate));
     html! {
         section.why aria-label="A second person" {
             p { strong { "It has not begun." } " So many jobs are thrown away only once a second person has said yes." }
-            @if visit.email == operation.requested_by { p { "You asked for it, so somebody else has to." } }
-            @else if visit.may(Right::Operate) { (layout::action(visit, &format!("{path}/confirm"), "Let it begin")) }
+            @if asked.is_none() { p { "A key that was made for nobody asked for it: one person takes it on, and another lets it begin." } }
+            @if asked == Some(visit.user) { p { "You asked for it, or took it on, so somebody else has to." } }
+            @else if says_yes { (layout::action(visit, &format!("{path}/confirm"), if asked.is_some() { "Let it begin" } else { "Take it on" })) }
         }
     }
 }

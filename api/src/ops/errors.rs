@@ -6,14 +6,13 @@ use axum::{
     extract::{Path, State},
     response::{IntoResponse, Redirect, Response},
 };
-use chrono::{TimeDelta, Utc};
 use maud::{Markup, html};
 use serde::Deserialize;
-use store::error_groups::{self, ErrorGroup, FAILURES_LOOKED_AT_MAX, Said, Steering};
+use store::error_groups::{self, ErrorGroup, Said, Steering};
 
 use super::{
     access::Right,
-    guard::{Visit, digest},
+    guard::Visit,
     layout::{Page, state, token},
     words,
 };
@@ -21,47 +20,31 @@ use crate::{
     AppState,
     limits::ERROR_NOTE_CHARS_MAX,
     problem::{FieldError, Problem},
+    routes::errors::{LOOK_BACK, Lately, fingerprint, standing},
 };
-
-/// How far back one looks.
-const LOOK_BACK: TimeDelta = TimeDelta::days(7);
-/// Bytes of a hash that tell groups apart.
-const FINGERPRINT_BYTES: usize = 8;
-
-/// What a group is called in addresses.
-fn fingerprint(group: &ErrorGroup) -> String {
-    hex::encode(&digest(&["errors that look alike", &group.kind, &group.code])[..FINGERPRINT_BYTES])
-}
 
 /// The group of a tenant that is called so, if it failed lately.
 pub(super) async fn find(app: &AppState, tenant: TenantId, id: &str) -> Result<Option<ErrorGroup>, Problem> {
-    let groups = error_groups::list(&app.db, tenant, Utc::now() - LOOK_BACK).await?;
-    Ok(groups.into_iter().find(|group| fingerprint(group) == id))
+    Ok(Lately::of(app, tenant).await?.find(id))
 }
 
 async fn found(app: &AppState, visit: &Visit, id: &str) -> Result<ErrorGroup, Problem> {
     find(app, visit.tenant()?, id).await?.ok_or_else(|| Problem::not_found("group of errors"))
 }
 
-/// How a group stands, in one word.
-fn standing(group: &ErrorGroup) -> Result<&'static str, Problem> {
-    Ok(if group.is_back() { "regressed" } else { group.said()?.name() })
-}
-
 /// The page.
 pub(super) async fn list(State(app): State<AppState>, visit: Visit) -> Result<Response, Problem> {
     let place = visit.here()?;
-    let groups = error_groups::list(&app.db, place.id, Utc::now() - LOOK_BACK).await?;
-    let looked_at: i64 = groups.iter().map(|group| group.lately).sum();
+    let lately = Lately::of(&app, place.id).await?;
     let base = format!("/ops/t/{}", place.slug);
-    let groups = groups.iter().map(|group| Ok((group, standing(group)?)));
+    let groups = lately.groups.iter().map(|group| Ok((group, standing(group)?)));
     let groups = groups.collect::<Result<Vec<_>, Problem>>()?;
     let (open, settled): (Vec<_>, Vec<_>) =
         groups.into_iter().partition(|(_, is)| ["open", "regressed"].contains(is));
     let body = html! {
         div #errors data-live {
             @if open.is_empty() { p.calm { "✓ Nothing has failed in " (words::span(LOOK_BACK)) @if !settled.is_empty() { " that is to be looked at" } "." } }
-            @if looked_at >= i64::from(FAILURES_LOOKED_AT_MAX) { p.soft { "Among the latest " (words::count(looked_at)) " failures, and what else is known." } }
+            @if !lately.is_exact() { p.soft { "Among the latest " (words::count(lately.looked_at())) " failures, and what else is known." } }
             @if !open.is_empty() { (table(&visit, &base, &open)) }
             @if !settled.is_empty() { h2 { "Ignored and resolved" } (table(&visit, &base, &settled)) }
         }

@@ -73,7 +73,7 @@ impl Visit {
 
     /// As the API knows them.
     pub(crate) fn caller(&self) -> Result<Caller, Problem> {
-        Ok(Caller::person(self.tenant()?, &self.email, access::scopes(self.role)))
+        Ok(Caller::person(self.tenant()?, self.user, &self.email, access::scopes(self.role)))
     }
 }
 

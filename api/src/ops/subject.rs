@@ -89,7 +89,7 @@ impl Subject {
                     json!({
                         "state": operation.state().map(OperationState::name).unwrap_or_default(),
                         "processed": operation.processed, "changed": operation.changed, "requested_by": operation.requested_by,
-                        "confirmed_by": operation.confirmed_by,
+                        "taken_on_by": operation.taken_on_by, "confirmed_by": operation.confirmed_by,
                     })
                 }),
                 Err(_) => None,

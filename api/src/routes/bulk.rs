@@ -9,8 +9,12 @@ use axum::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use store::{
-    bulk::{self, Begun, Expected, Operation, OperationState, Steered, UNDO_DAYS_MAX, Wanted},
+    audit,
+    bulk::{
+        self, Begun, By, Confirmation, Expected, Operation, OperationState, Steered, UNDO_DAYS_MAX, Wanted,
+    },
     submit,
 };
 use utoipa::{IntoParams, ToSchema};
@@ -74,7 +78,8 @@ async fn start(
     key: Option<&submit::Idempotency>,
 ) -> Result<Response, Problem> {
     let by = caller.key.to_string();
-    let begun = bulk::begin(&app.db, caller.tenant, wanted, expected, &by, BULK_RUNNING_MAX, key, answer);
+    let asks = By { name: &by, person: caller.person };
+    let begun = bulk::begin(&app.db, caller.tenant, wanted, expected, asks, BULK_RUNNING_MAX, key, answer);
     match Box::pin(begun).await? {
         Begun::New(answer) => {
             let operation: serde_json::Value = serde_json::from_str(&answer.body).unwrap_or_default();
@@ -206,6 +211,51 @@ pub(crate) async fn cancel_bulk_operation(
     let by = caller.key.to_string();
     let steered = bulk::cancel(&app.db, caller.tenant, id, &by).await?;
     told(steered, OperationState::Cancelled, &by)
+}
+
+/// Let a bulk operation begin that waits for a second person.
+///
+/// A key counts as the person it was made for; one that was made for nobody cannot say yes. Where such a key asked, the first who
+/// says yes takes it on, and another lets it begin. It is written into the tenant's log.
+#[utoipa::path(
+    post, path = "/v1/bulk-operations/{id}/confirm", tag = "Bulk operations", operation_id = "confirm_bulk_operation",
+    params(("id" = String, Path, description = "The bulk operation")),
+    responses(
+        (status = 200, description = "It runs, or it waits for one more", body = BulkResource),
+        (status = "default", description = "A problem; 403 for who asked for it or took it on, 409 when it waits for nobody", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["queue:operate"])),
+)]
+pub(crate) async fn confirm_bulk_operation(
+    State(app): State<AppState>,
+    Operator(caller): Operator,
+    Id(id): Id<BulkOperationId>,
+) -> Result<Answer<BulkResource>, Problem> {
+    confirm(&app, &caller, id).await?;
+    let found = bulk::get(&app.db, caller.tenant, id).await?.ok_or_else(not_found)?;
+    let said = json!({
+        "by": caller.key.to_string(), "action": "bulk.confirm", "target": id, "outcome": "done", "person": caller.person,
+        "after": { "requested_by": found.requested_by, "taken_on_by": found.taken_on_by, "confirmed_by": found.confirmed_by },
+    });
+    audit::append(&app.db, Some(caller.tenant), &said).await?;
+    Ok(Answer(BulkResource::of(&found)?))
+}
+
+/// Says yes, as whoever asks.
+pub(crate) async fn confirm(app: &AppState, caller: &Caller, id: BulkOperationId) -> Result<(), Problem> {
+    let by = caller.key.to_string();
+    let says = By { name: &by, person: caller.person };
+    match bulk::confirm(&app.db, caller.tenant, id, says).await? {
+        Confirmation::Now | Confirmation::TakenOn => Ok(()),
+        Confirmation::SamePerson => {
+            Err(Problem::new(Code::NotAllowed, "you asked for it yourself; somebody else has to say yes"))
+        }
+        Confirmation::Nobody => {
+            Err(Problem::new(Code::NotAllowed, "this key was made for nobody; a person has to say yes"))
+        }
+        Confirmation::NotWaiting => Err(Problem::new(Code::TooLate, format!("{id} waits for nobody"))),
+        Confirmation::NotFound => Err(not_found()),
+    }
 }
 
 /// Pause a bulk operation.

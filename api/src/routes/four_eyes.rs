@@ -23,7 +23,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 #[schema(as = NewFourEyes)]
 pub(crate) struct FourEyesBody {
-    /// Bulk operations that cancel or discard more jobs than this wait until somebody else has confirmed them on the dashboard.
+    /// Bulk operations that cancel or discard more jobs than this wait until somebody else has confirmed them.
     #[schema(minimum = 0, maximum = 1_000_000_000, example = 1_000)]
     more_than: i64,
 }

@@ -1,6 +1,6 @@
 //! Keys: of one's own tenant, for those of its keys that may do everything; of any, for those that run the installation.
 
-use ::jobs::{ApiKeyId, TenantId};
+use ::jobs::{ApiKeyId, TenantId, UserId};
 use axum::{
     Json as Body,
     extract::{Path, State},
@@ -63,6 +63,10 @@ pub(crate) struct KeyResource {
     name: String,
     /// What it may do.
     scopes: Vec<String>,
+    /// For whom it was made: where two people are needed, it counts as them. Keys that it makes are theirs, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "usr_0192f3c47a1b7c3d8e4f5a6b7c8d9e0f")]
+    person: Option<UserId>,
     /// When it was made.
     created_at: DateTime<Utc>,
     /// When it was last used, to the minute.
@@ -83,6 +87,7 @@ impl KeyResource {
             prefix: key.prefix.clone(),
             name: key.name.clone(),
             scopes: key.scopes.clone(),
+            person: key.person(),
             created_at: key.created_at,
             last_used_at: key.last_used_at,
             revoked_at: key.revoked_at,

@@ -22,6 +22,7 @@ pub(crate) mod dead_letters;
 pub(crate) mod deliveries;
 pub(crate) mod delivery_body;
 pub(crate) mod delivery_list;
+pub(crate) mod errors;
 pub(crate) mod events;
 pub(crate) mod focal_point;
 pub(crate) mod four_eyes;

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use api::{AppState, Settings};
 use blob::{Blobs, embedded};
-use jobs::{ApiKeyId, Queue, TenantId};
+use jobs::{ApiKeyId, Queue, TenantId, UserId};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -90,6 +90,11 @@ impl TestApp {
 
     /// A fresh key of `tenant`.
     pub(crate) async fn key_of(&self, tenant: TenantId, scopes: &[&str]) -> String {
+        self.key_for(tenant, scopes, None).await
+    }
+
+    /// A fresh key of `tenant` that was made for `person`.
+    pub(crate) async fn key_for(&self, tenant: TenantId, scopes: &[&str], person: Option<UserId>) -> String {
         let minted = api::mint().unwrap();
         let scopes: Vec<String> = scopes.iter().map(|scope| (*scope).to_owned()).collect();
         let key = NewKey {
@@ -99,7 +104,7 @@ impl TestApp {
             name: "test",
             scopes: &scopes,
         };
-        store::keys::create_key(&self.owner, tenant, &key).await.unwrap();
+        store::keys::create_key(&self.owner, tenant, &key, person).await.unwrap();
         minted.text.expose_secret().to_owned()
     }
 

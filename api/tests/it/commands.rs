@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 
 use reqwest::StatusCode;
 
-use crate::app::TestApp;
+use crate::{app::TestApp, ops::Person};
 
 fn api(app: &TestApp, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_api"));
@@ -31,6 +31,11 @@ async fn a_tenant_and_a_key_are_made_listed_and_revoked() {
     assert_eq!(asked.status(), StatusCode::OK);
     let listed = printed(&api(&app, &["key", "list", "--tenant", "demo"]));
     assert!(listed.contains("\tvalid\tjobs:read\t") && !listed.contains(&key[17..]), "{listed}");
+    let hers = [&create[..], &["--person", "ann@acme.test"]].concat();
+    assert!(!api(&app, &hers).status.success(), "there is nobody");
+    Person::new(&app, "ann", &[]).await;
+    assert!(printed(&api(&app, &hers)).starts_with("crw_"));
+    assert!(printed(&api(&app, &["key", "list", "--tenant", "demo"])).contains("\tann@acme.test\tlaptop"));
     printed(&api(&app, &["key", "revoke", &key[4..16]]));
     assert!(printed(&api(&app, &["key", "list", "--tenant", "demo"])).contains("\trevoked\t"));
     let again = api(&app, &["key", "revoke", &key[4..16]]);

@@ -5,7 +5,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
-    app::{Answer, TestApp},
+    app::{Answer, TestApp, fresh},
     ops::{Person, log},
 };
 
@@ -75,4 +75,44 @@ async fn a_second_person_lets_it_begin() {
         (&first["outcome"], &first["after"]["requested_by"]),
         (&json!("done"), &json!("ann@acme.test"))
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sign_in_and_a_key_are_one_person() {
+    let app = TestApp::start().await;
+    let steers = [(Some(app.tenant), UserRole::TenantOperator, false)];
+    let ann = Person::signed_in(&app, "ann", &steers).await;
+    let bob = Person::new(&app, "bob", &steers).await;
+    let key = async |person| app.key_for(app.tenant, &["queue:operate", "jobs:read"], person).await;
+    let (hers, his, nobodys) = (key(Some(ann.id)).await, key(Some(bob.id)).await, key(None).await);
+    app.submit(json!({})).await;
+    assert_eq!(rule(&app, json!(0)).await.status, StatusCode::OK);
+    let body = json!({ "action": "cancel", "filter": { "states": ["available"] } });
+    let ask = async |key: &str| {
+        let request = app.http.post(app.url("/v1/bulk-operations")).bearer_auth(key).json(&body);
+        Answer::of(request.header("idempotency-key", fresh()).send().await.unwrap()).await.body["id"].clone()
+    };
+    let confirm = async |key: &str, id: &Value| {
+        let path = format!("/v1/bulk-operations/{}/confirm", id.as_str().unwrap());
+        Answer::of(app.http.post(app.url(&path)).bearer_auth(key).send().await.unwrap()).await
+    };
+    let asked = ask(&hers).await;
+    let page = format!("/ops/t/acme/bulk/{}", asked.as_str().unwrap());
+    assert!(ann.page(&page).await.1.contains("You asked for it"));
+    assert_eq!(ann.post(&format!("{page}/confirm"), &[]).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(confirm(&nobodys, &asked).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(confirm(&his, &asked).await.body["state"], "running");
+    assert_eq!(confirm(&his, &asked).await.status, StatusCode::CONFLICT);
+    assert_eq!(confirm(&his, &json!(jobs::BulkOperationId::new())).await.status, StatusCode::NOT_FOUND);
+
+    let asked = ask(&nobodys).await;
+    let page = format!("/ops/t/acme/bulk/{}", asked.as_str().unwrap());
+    assert!(ann.page(&page).await.1.contains("Take it on"));
+    assert_eq!(ann.post(&format!("{page}/confirm"), &[]).await.0, StatusCode::SEE_OTHER);
+    assert_eq!(confirm(&hers, &asked).await.status, StatusCode::FORBIDDEN);
+    let begun = confirm(&his, &asked).await.body;
+    assert_eq!((&begun["state"], &begun["taken_on_by"]), (&json!("running"), &json!(ann.email)));
+    let log = log(&app, app.tenant).await;
+    let said = log.iter().filter(|said| said["action"] == "bulk.confirm" && said["person"] == json!(bob.id));
+    assert_eq!(said.count(), 2);
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use store::verdict::Verdict;
 
 use crate::{
-    app::TestApp,
+    app::{Answer, TestApp},
     ops::{Person, log},
 };
 
@@ -97,4 +97,50 @@ async fn a_group_is_given_to_somebody_who_steers_here() {
     let log = log(&app, app.tenant).await;
     let given = log.iter().find(|said| said["after"]["assignee"] == "cid@acme.test").unwrap();
     assert_eq!((&given["outcome"], &given["after"]["state"]), (&json!("done"), &json!("open")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_api_has_the_same_groups_and_the_filter_that_retries_them() {
+    let app = TestApp::start().await;
+    let none = app.get("/v1/errors").await;
+    assert_eq!(
+        (none.status, &none.body["errors"], &none.body["exact"]),
+        (StatusCode::OK, &json!([]), &json!(true))
+    );
+    fails(&app).await;
+    fails(&app).await;
+    let found = app.get("/v1/errors").await.body;
+    let group = &found["errors"][0];
+    assert_eq!((found["errors"].as_array().unwrap().len(), &found["looked_at"]), (1, &json!(2)));
+    assert_eq!(
+        (&group["kind"], &group["code"], &group["state"]),
+        (&json!("probe.work"), &json!("odd"), &json!("open"))
+    );
+    assert_eq!((&group["failures"], &group["given_up"]), (&json!(2), &json!(2)));
+    assert_eq!(group["message"], "the <printer>");
+    let last = format!("/v1/jobs/{}", group["last_job"].as_str().unwrap());
+    assert_eq!(app.get(&last).await.body["state"], "discarded");
+
+    let one = format!("/v1/errors/{}", group["fingerprint"].as_str().unwrap());
+    assert_eq!(&app.get(&one).await.body, group);
+    assert_eq!(app.get("/v1/errors/0123456789abcdef").await.status, StatusCode::NOT_FOUND);
+
+    let ann = Person::signed_in(&app, "ann", &[(Some(app.tenant), UserRole::TenantOperator, false)]).await;
+    let path = link(&ann.page("/ops/t/acme/errors").await.1);
+    assert!(path.ends_with(group["fingerprint"].as_str().unwrap()), "{path}");
+    ann.post(&format!("{path}/state"), &[("state", "ignored"), ("note", "known")]).await;
+    let said = app.get("/v1/errors").await.body["errors"][0].clone();
+    assert_eq!(
+        (&said["state"], &said["note"], &said["said_by"]),
+        (&json!("ignored"), &json!("known"), &json!(ann.email))
+    );
+
+    let retry = json!({ "action": "retry", "filter": group["given_up_filter"], "expected_count": 2 });
+    assert_eq!(app.post("/v1/bulk-operations", &retry).await.body["matched"], 2);
+    let stranger =
+        app.http.get(app.url("/v1/errors")).bearer_auth(app.stranger().await).send().await.unwrap();
+    assert_eq!(Answer::of(stranger).await.body["errors"], json!([]));
+    let writer = app.key_of(app.tenant, &["jobs:write"]).await;
+    let refused = app.http.get(app.url("/v1/errors")).bearer_auth(writer).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::FORBIDDEN);
 }

@@ -9,14 +9,22 @@ use crate::commands::{
     bench::BenchArgs,
     bulk::BulkArgs,
     call::CallArgs,
+    dead_letters::DeadLetterCommand,
+    errors::ErrorCommand,
+    four_eyes::FourEyesCommand,
     jobs::{JobCommand, ListArgs, LogsArgs, WatchArgs},
     keys::KeyCommand,
+    limits::LimitCommand,
+    match_presets::MatchPresetCommand,
+    operations::OperationCommand,
     pauses::PauseArgs,
     profile::ProfileCommand,
     schedules::ScheduleCommand,
     submit::SubmitArgs,
     tenants::TenantCommand,
     top::TopArgs,
+    webhooks::WebhookCommand,
+    workflows::WorkflowCommand,
 };
 
 /// Crewline from a terminal: submits jobs, follows them, steers them.
@@ -97,6 +105,18 @@ pub(crate) enum Command {
     },
     /// Do something to every job that fits a filter
     Bulk(BulkArgs),
+    /// What `bulk` has begun: follow it, hold it, stop it, confirm it, take it back
+    #[command(subcommand)]
+    Operations(OperationCommand),
+    /// What fails, alike ones together
+    #[command(subcommand)]
+    Errors(ErrorCommand),
+    /// Jobs that were given up, and who looks after them
+    #[command(subcommand)]
+    DeadLetters(DeadLetterCommand),
+    /// Whether throwing away many jobs takes two people
+    #[command(subcommand)]
+    FourEyes(FourEyesCommand),
     /// Put a file where jobs can name it; prints the asset
     Upload {
         /// The file
@@ -112,10 +132,27 @@ pub(crate) enum Command {
         pause: String,
     },
     /// The limits and how much of each is in use
-    Limits,
+    Limits {
+        /// What to do with them
+        #[command(subcommand)]
+        command: Option<LimitCommand>,
+    },
+    /// Jobs whose promise is broken, or soon will be
+    Promises,
+    /// What people were alerted to lately
+    Alerts,
     /// Work that repeats
     #[command(subcommand)]
     Schedules(ScheduleCommand),
+    /// Jobs that belong together, in steps
+    #[command(subcommand)]
+    Workflows(WorkflowCommand),
+    /// Webhooks, in and out
+    #[command(subcommand)]
+    Webhooks(WebhookCommand),
+    /// Rules of yours for finding somebody
+    #[command(subcommand)]
+    MatchPresets(MatchPresetCommand),
     /// Tenants, for keys that run the installation
     #[command(subcommand)]
     Tenants(TenantCommand),

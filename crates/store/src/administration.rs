@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use jobs::{ApiKeyId, Queue, TenantId};
+use jobs::{ApiKeyId, Queue, TenantId, UserId};
 use serde_json::{Value, json};
 use sqlx::{FromRow, types::Json};
 use uuid::Uuid;
@@ -124,12 +124,18 @@ pub struct Key {
     pub last_used_at: Option<DateTime<Utc>>,
     /// When it was revoked, if it was.
     pub revoked_at: Option<DateTime<Utc>>,
+    person_id: Option<Uuid>,
 }
 
 impl Key {
     /// Which it is.
     pub fn id(&self) -> ApiKeyId {
         ApiKeyId::from_uuid(self.id)
+    }
+
+    /// For whom it was made.
+    pub fn person(&self) -> Option<UserId> {
+        self.person_id.map(UserId::from_uuid)
     }
 }
 
@@ -142,7 +148,7 @@ pub async fn keys(
 ) -> Result<Vec<Key>, StoreError> {
     let mut tx = db.tenant(tenant).await?;
     sqlx::query_as(
-        "select id, prefix, name, scopes, created_at, last_used_at, revoked_at from api_key
+        "select id, prefix, name, scopes, created_at, last_used_at, revoked_at, person_id from api_key
          where tenant_id = $1 and ($2::uuid is null or id < $2) order by id desc limit $3",
     )
     .bind(tenant.as_uuid())
@@ -212,7 +218,7 @@ pub async fn make_key(
         Some(true) => {}
     }
     let key: Key = sqlx::query_as(
-        "select id, prefix, name, scopes, created_at, last_used_at, revoked_at from api_key where id = $1",
+        "select id, prefix, name, scopes, created_at, last_used_at, revoked_at, person_id from api_key where id = $1",
     )
     .bind(new.id.as_uuid())
     .fetch_one(&mut *tx)

@@ -1,7 +1,7 @@
 //! Tenants and their API keys.
 
 use chrono::{DateTime, Utc};
-use jobs::{ApiKeyId, TenantId};
+use jobs::{ApiKeyId, TenantId, UserId};
 use sqlx::FromRow;
 use uuid::Uuid;
 
@@ -23,6 +23,8 @@ pub struct FoundKey {
     pub scopes: Vec<String>,
     /// When it was revoked, if it was.
     pub revoked_at: Option<DateTime<Utc>>,
+    /// For whom it was made; none when for nobody, or for somebody who was taken out.
+    pub person: Option<UserId>,
 }
 
 #[derive(FromRow)]
@@ -32,22 +34,25 @@ struct KeyRow {
     secret_sha256: Vec<u8>,
     scopes: Vec<String>,
     revoked_at: Option<DateTime<Utc>>,
+    person_id: Option<Uuid>,
 }
 
 /// The key with this prefix, before anybody knows whose it is.
 pub async fn find(db: &Db, prefix: &str) -> Result<Option<FoundKey>, StoreError> {
-    let row: Option<KeyRow> =
-        sqlx::query_as("select id, tenant_id, secret_sha256, scopes, revoked_at from find_api_key($1)")
-            .bind(prefix)
-            .fetch_optional(db.pool())
-            .await
-            .or_failed("look up an API key")?;
+    let row: Option<KeyRow> = sqlx::query_as(
+        "select id, tenant_id, secret_sha256, scopes, revoked_at, person_id from find_api_key($1)",
+    )
+    .bind(prefix)
+    .fetch_optional(db.pool())
+    .await
+    .or_failed("look up an API key")?;
     Ok(row.map(|row| FoundKey {
         id: ApiKeyId::from_uuid(row.id),
         tenant: TenantId::from_uuid(row.tenant_id),
         secret_sha256: row.secret_sha256,
         scopes: row.scopes,
         revoked_at: row.revoked_at,
+        person: row.person_id.map(UserId::from_uuid),
     }))
 }
 
@@ -129,10 +134,16 @@ pub async fn tenant_by_slug(db: &Db, slug: &str) -> Result<TenantId, StoreError>
     id.map(TenantId::from_uuid).ok_or_else(|| StoreError::NoTenant(slug.to_owned()))
 }
 
-/// Stores a key. Needs the owner's role.
-pub async fn create_key(db: &Db, tenant: TenantId, key: &NewKey<'_>) -> Result<(), StoreError> {
+/// Stores a key that is made for `person`, or for nobody. Needs the owner's role.
+pub async fn create_key(
+    db: &Db,
+    tenant: TenantId,
+    key: &NewKey<'_>,
+    person: Option<UserId>,
+) -> Result<(), StoreError> {
     sqlx::query(
-        "insert into api_key (id, tenant_id, prefix, secret_sha256, name, scopes) values ($1, $2, $3, $4, $5, $6)",
+        "insert into api_key (id, tenant_id, prefix, secret_sha256, name, scopes, person_id)
+         values ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(key.id.as_uuid())
     .bind(tenant.as_uuid())
@@ -140,6 +151,7 @@ pub async fn create_key(db: &Db, tenant: TenantId, key: &NewKey<'_>) -> Result<(
     .bind(key.secret_sha256.as_slice())
     .bind(key.name)
     .bind(key.scopes)
+    .bind(person.map(|person| person.as_uuid()))
     .execute(db.pool())
     .await
     .or_failed("make an API key")?;
@@ -161,12 +173,15 @@ pub struct KeyLine {
     pub last_used_at: Option<DateTime<Utc>>,
     /// When it was revoked, if it was.
     pub revoked_at: Option<DateTime<Utc>>,
+    /// For whom it was made, by their address.
+    pub person: Option<String>,
 }
 
 /// The keys of a tenant, oldest first. Needs the owner's role.
 pub async fn keys(db: &Db, tenant: TenantId) -> Result<Vec<KeyLine>, StoreError> {
     sqlx::query_as(
-        "select prefix, name, scopes, created_at, last_used_at, revoked_at from api_key where tenant_id = $1 order by id",
+        "select k.prefix, k.name, k.scopes, k.created_at, k.last_used_at, k.revoked_at, u.email as person
+         from api_key k left join user_account u on u.id = k.person_id where k.tenant_id = $1 order by k.id",
     )
     .bind(tenant.as_uuid())
     .fetch_all(db.pool())

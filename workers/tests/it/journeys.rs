@@ -128,6 +128,6 @@ pub(crate) async fn key(world: &World, scope: &str) -> String {
         name: "test",
         scopes: &[scope.to_owned()],
     };
-    keys::create_key(&world.database.db(Role::Owner).unwrap(), world.tenant, &new).await.unwrap();
+    keys::create_key(&world.database.db(Role::Owner).unwrap(), world.tenant, &new, None).await.unwrap();
     minted.text.expose_secret().to_owned()
 }

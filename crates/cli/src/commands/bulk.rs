@@ -53,6 +53,13 @@ pub(crate) struct BulkArgs {
     /// How many you believe to fit: when the number has moved by more than a tenth, nothing is done
     #[arg(long, value_name = "COUNT")]
     expect: Option<i64>,
+    #[command(flatten)]
+    how: HowArgs,
+}
+
+/// Whether, and how long to wait for it.
+#[derive(Debug, Args)]
+pub(crate) struct HowArgs {
     /// Only count them and show some
     #[arg(long)]
     dry_run: bool,
@@ -77,17 +84,28 @@ pub(crate) async fn run(client: &Client, args: BulkArgs, output: Output) -> anyh
             ..types::BulkFilter::default()
         },
         priority: args.priority,
-        dry_run: Some(args.dry_run),
         expected_count: args.expect,
+        dry_run: None,
     };
+    begin(client, new, &args.how, output).await
+}
+
+/// Begins `new`, or counts what it would meet.
+pub(crate) async fn begin(
+    client: &Client,
+    new: types::NewBulkOperation,
+    how: &HowArgs,
+    output: Output,
+) -> anyhow::Result<Ending> {
+    let new = types::NewBulkOperation { dry_run: Some(how.dry_run), ..new };
     let answer = client.begin_bulk_operation(&new).await?;
-    if !args.wait {
+    if !how.wait {
         output.one(&answer)?;
         return Ok(Ending::Done);
     }
-    let longest = Duration::from_secs(args.timeout);
+    let longest = Duration::from_secs(how.timeout);
     let Ok(ended) = tokio::time::timeout(longest, until_done(client, &answer)).await else {
-        anyhow::bail!(TooLong(format!("it is not done within {} s; it goes on", args.timeout)));
+        anyhow::bail!(TooLong(format!("it is not done within {} s; it goes on", how.timeout)));
     };
     let ended = ended?;
     output.one(&ended)?;

@@ -3,20 +3,28 @@
 pub(crate) mod bench;
 pub(crate) mod bulk;
 pub(crate) mod call;
+pub(crate) mod dead_letters;
+pub(crate) mod errors;
 pub(crate) mod files;
+pub(crate) mod four_eyes;
 pub(crate) mod jobs;
 pub(crate) mod keys;
+pub(crate) mod limits;
+pub(crate) mod match_presets;
+pub(crate) mod operations;
 pub(crate) mod pauses;
 pub(crate) mod profile;
 pub(crate) mod schedules;
 pub(crate) mod submit;
 pub(crate) mod tenants;
 pub(crate) mod top;
+pub(crate) mod webhooks;
+pub(crate) mod workflows;
 
 use std::{fmt, io, time::Duration};
 
 use clap::CommandFactory;
-use client::{Client, Options};
+use client::{Client, ListAlertsQuery, ListPromisesQuery, Options};
 
 use crate::{
     config::{Cli, Command, PlaceArgs},
@@ -94,6 +102,7 @@ async fn asked(client: &Client, command: Command, output: Output) -> anyhow::Res
         Command::Submit(args) => return submit::run(client, *args, output).await,
         Command::Watch(args) => return jobs::watch(client, &args, output).await,
         Command::Bulk(args) => return bulk::run(client, args, output).await,
+        Command::Errors(command) => return errors::run(client, command, output).await,
         Command::Jobs(args) => jobs::list(client, args, output).await?,
         Command::Show(args) => output.one(&client.get_job(&args.job).await?)?,
         Command::Result(args) => output.one(&client.get_result(&args.job).await?)?,
@@ -116,10 +125,22 @@ async fn asked(client: &Client, command: Command, output: Output) -> anyhow::Res
             client.resume(&pause).await?;
             output.said("Resumed.", &serde_json::json!({ "id": pause }))?;
         }
-        Command::Limits => {
-            let limits = client.list_limits().await?.limits;
-            output.many(&["name", "queue", "kind", "key", "concurrency", "rate", "in_use"], &limits)?;
+        Command::Limits { command } => limits::run(client, command, output).await?,
+        Command::Promises => {
+            let promises = client.list_promises(&ListPromisesQuery::default()).await?;
+            output.many(&["job", "kind", "queue", "due_at", "left_s"], &promises.at_risk)?;
         }
+        Command::Alerts => {
+            let alerts = client.list_alerts(&ListAlertsQuery::default()).await?.alerts;
+            output
+                .many(&["rule", "queue", "kind", "value", "threshold", "fired_at", "resolved_at"], &alerts)?;
+        }
+        Command::DeadLetters(command) => dead_letters::run(client, command, output).await?,
+        Command::Operations(command) => operations::run(client, command, output).await?,
+        Command::FourEyes(command) => four_eyes::run(client, command, output).await?,
+        Command::Workflows(command) => workflows::run(client, command, output).await?,
+        Command::Webhooks(command) => webhooks::run(client, command, output).await?,
+        Command::MatchPresets(command) => match_presets::run(client, command, output).await?,
         Command::Schedules(command) => schedules::run(client, command, output).await?,
         Command::Tenants(command) => tenants::run(client, command, output).await?,
         Command::Keys(command) => keys::run(client, command, output).await?,

@@ -3,6 +3,7 @@
 
 mod asking;
 mod documents;
+mod operating;
 mod profiles;
 mod steering;
 mod world;

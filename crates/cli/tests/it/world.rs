@@ -9,10 +9,10 @@ use std::{
 
 use blob::{Blobs, embedded};
 use clap::Parser;
-use jobs::{ApiKeyId, TenantId};
+use jobs::{ApiKeyId, TenantId, UserId};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use store::{Role, keys, testing::TestDatabase};
+use store::{Role, keys, testing::TestDatabase, users};
 use telemetry::metrics::PrometheusHandle;
 use tempfile::TempDir;
 use testkit::RedisServer;
@@ -143,6 +143,18 @@ impl World {
 
     /// A fresh key with these scopes.
     pub(crate) async fn key_of(&self, scopes: &[&str]) -> String {
+        self.make_key(scopes, None).await
+    }
+
+    /// The key of somebody new who steers.
+    pub(crate) async fn key_for(&self, person: UserId) -> String {
+        let (owner, email) = (self.database.db(Role::Owner).unwrap(), format!("{person}@acme.test"));
+        let add = owner.transact(None, async |tx| users::add(tx, person, &email, "x", "x").await);
+        assert!(add.await.unwrap());
+        self.make_key(&["queue:operate", "jobs:read"], Some(person)).await
+    }
+
+    async fn make_key(&self, scopes: &[&str], person: Option<UserId>) -> String {
         let minted = api::mint().unwrap();
         let scopes: Vec<String> = scopes.iter().map(|scope| (*scope).to_owned()).collect();
         let new = keys::NewKey {
@@ -152,7 +164,7 @@ impl World {
             name: "test",
             scopes: &scopes,
         };
-        keys::create_key(&self.database.db(Role::Owner).unwrap(), self.tenant, &new).await.unwrap();
+        keys::create_key(&self.database.db(Role::Owner).unwrap(), self.tenant, &new, person).await.unwrap();
         minted.text.expose_secret().to_owned()
     }
 

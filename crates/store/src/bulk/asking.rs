@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, types::Json};
 
 use super::{
     four_eyes::wanted_in,
-    record::{COLUMNS, Filter, Operation, OperationState, Wanted},
+    record::{By, COLUMNS, Filter, Operation, OperationState, Wanted},
     walk::{self, Count, Preview, Walk},
 };
 use crate::{
@@ -102,7 +102,7 @@ pub enum Begun {
     TooMany,
 }
 
-/// Begins what is `wanted` for `tenant`, asked for `by` somebody, unless it has `running_max` operations already.
+/// Begins what is `wanted` for `tenant` and asked for by `by`, unless it has `running_max` operations already.
 #[expect(
     clippy::too_many_arguments,
     reason = "each is one thing the request says; a struct would only rename them"
@@ -112,7 +112,7 @@ pub async fn begin(
     tenant: TenantId,
     wanted: &Wanted,
     expected: Option<Expected>,
-    by: &str,
+    by: By<'_>,
     running_max: i64,
     key: Option<&Idempotency>,
     answer: impl FnOnce(&Operation) -> Answer,
@@ -165,15 +165,15 @@ async fn insert(
     tx: &mut Tx,
     tenant: TenantId,
     wanted: &Wanted,
-    by: &str,
+    by: By<'_>,
     as_of: DateTime<Utc>,
     (count, is_exact): (i64, bool),
     state: OperationState,
 ) -> Result<Operation, StoreError> {
     let sql = format!(
         "insert into bulk_operation (id, tenant_id, action, filter, priority, requested_by, matched, matched_exactly,
-             created_at, state)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning {COLUMNS}"
+             created_at, state, person_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) returning {COLUMNS}"
     );
     sqlx::query_as(AssertSqlSafe(sql))
         .bind(BulkOperationId::new().as_uuid())
@@ -181,11 +181,12 @@ async fn insert(
         .bind(wanted.action.name())
         .bind(Json(&wanted.filter))
         .bind(wanted.priority.map(|priority| i16::from(priority.get())))
-        .bind(by)
+        .bind(by.name)
         .bind(count)
         .bind(is_exact)
         .bind(as_of)
         .bind(state.name())
+        .bind(by.person.map(|person| person.as_uuid()))
         .fetch_one(&mut **tx)
         .await
         .or_failed("begin a bulk operation")

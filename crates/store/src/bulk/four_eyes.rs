@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, FromRow};
 
 use super::{
     asking::{call, get_in},
-    record::{COLUMNS, Operation, OperationState},
+    record::{By, COLUMNS, Operation, OperationState},
 };
 use crate::{
     db::{Db, Tx, commit},
@@ -80,15 +80,19 @@ pub async fn want_no_more(db: &Db, tenant: TenantId) -> Result<bool, StoreError>
 pub enum Confirmation {
     /// It begins.
     Now,
+    /// Nobody in particular had asked for it: who says yes first takes it on, and another lets it begin.
+    TakenOn,
     /// Whoever asked for it cannot be the second person.
     SamePerson,
+    /// Who says yes is no person.
+    Nobody,
     /// It waits for nobody.
     NotWaiting,
     /// This tenant has no such operation.
     NotFound,
 }
 
-/// Lets an operation of `tenant` begin that waits for a second person, who is `by`.
+/// Says yes to an operation of `tenant` that waits for a second person.
 ///
 /// # Errors
 /// When the database fails.
@@ -96,29 +100,37 @@ pub async fn confirm(
     db: &Db,
     tenant: TenantId,
     operation: BulkOperationId,
-    by: &str,
+    by: By<'_>,
 ) -> Result<Confirmation, StoreError> {
+    let Some(person) = by.person else { return Ok(Confirmation::Nobody) };
     let mut tx = db.tenant(tenant).await?;
     let sql = format!(
-        "update bulk_operation set state = 'running', confirmed_by = $3, confirmed_at = clock_timestamp(),
-             updated_at = clock_timestamp()
-         where tenant_id = $1 and id = $2 and state = 'waiting' and requested_by <> $3 returning {COLUMNS}"
+        "update bulk_operation set person_id = coalesce(person_id, $3), updated_at = clock_timestamp(),
+             taken_on_by = case when person_id is null then $4 else taken_on_by end,
+             state = case when person_id is null then state else 'running' end,
+             confirmed_by = case when person_id is not null then $4 end,
+             confirmed_at = case when person_id is not null then clock_timestamp() end
+         where tenant_id = $1 and id = $2 and state = 'waiting' and person_id is distinct from $3 returning {COLUMNS}"
     );
     let confirmed: Option<Operation> = sqlx::query_as(AssertSqlSafe(sql))
         .bind(tenant.as_uuid())
         .bind(operation.as_uuid())
-        .bind(by)
+        .bind(person.as_uuid())
+        .bind(by.name)
         .fetch_optional(&mut *tx)
         .await
         .or_failed("confirm a bulk operation")?;
-    if confirmed.is_none() {
+    let Some(confirmed) = confirmed else {
         let Some(found) = get_in(&mut tx, tenant, operation).await? else {
             return Ok(Confirmation::NotFound);
         };
         let waits = found.state()? == OperationState::Waiting;
         return Ok(if waits { Confirmation::SamePerson } else { Confirmation::NotWaiting });
+    };
+    let begins = confirmed.state()? == OperationState::Running;
+    if begins {
+        call(&mut tx).await?;
     }
-    call(&mut tx).await?;
     commit(tx, "confirm a bulk operation").await?;
-    Ok(Confirmation::Now)
+    Ok(if begins { Confirmation::Now } else { Confirmation::TakenOn })
 }

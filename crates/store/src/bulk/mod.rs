@@ -16,6 +16,6 @@ mod walk;
 pub use asking::{Begun, COUNT_MAX, Expected, Steered, begin, cancel, get, list, pause, preview, resume};
 pub use batch::{Stepped, step};
 pub use four_eyes::{Confirmation, FourEyes, confirm, want, want_no_more, wanted};
-pub use record::{Action, Filter, Operation, OperationState, Wanted};
+pub use record::{Action, By, Filter, Operation, OperationState, Wanted};
 pub use undoing::{UNDO_DAYS_MAX, forget};
 pub use walk::{Counted, Preview};

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use jobs::{BulkOperationId, Priority, Queue, State, failure::Problem};
+use jobs::{BulkOperationId, Priority, Queue, State, UserId, failure::Problem};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{FromRow, types::Json};
@@ -162,10 +162,19 @@ impl FromStr for OperationState {
     }
 }
 
+/// Who wants something.
+#[derive(Debug, Clone, Copy)]
+pub struct By<'a> {
+    /// As it is written down: an API key, or somebody's address.
+    pub name: &'a str,
+    /// Which person that is; none for keys that were made for nobody.
+    pub person: Option<UserId>,
+}
+
 pub(super) const COLUMNS: &str =
     "id, action, filter, priority, state, requested_by, matched, matched_exactly, processed, changed, skipped, failed,
     created_at, updated_at, finished_at, cancel_requested_at, cancelled_by, paused_at, paused_by, paused_ms, confirmed_by, confirmed_at,
-    error";
+    person_id, taken_on_by, error";
 
 /// An operation as it stands.
 #[derive(Debug, Clone, FromRow)]
@@ -211,6 +220,9 @@ pub struct Operation {
     pub paused_by: Option<String>,
     /// How long it was paused before, in milliseconds.
     pub paused_ms: i64,
+    person_id: Option<Uuid>,
+    /// Who took it on, where a key of nobody's asked for it.
+    pub taken_on_by: Option<String>,
     /// Why it failed.
     pub error: Option<Json<Problem>>,
 }
@@ -219,6 +231,11 @@ impl Operation {
     /// Which it is.
     pub fn id(&self) -> BulkOperationId {
         BulkOperationId::from_uuid(self.id)
+    }
+
+    /// Who asked for it or took it on; none while that is nobody in particular.
+    pub fn person(&self) -> Option<UserId> {
+        self.person_id.map(UserId::from_uuid)
     }
 
     /// What is done.

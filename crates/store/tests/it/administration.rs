@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use jobs::{ApiKeyId, Queue, TenantId};
+use jobs::{ApiKeyId, Queue, TenantId, UserId};
 use store::{
     administration::{self, Asking, Made},
     audit::{self, Verified},
     keys::{self, NewKey},
     submit::Answer,
+    users,
 };
 
 use crate::world::World;
@@ -24,7 +25,7 @@ impl World {
     /// A key of `tenant`, made where the database is.
     async fn key(&self, tenant: TenantId, prefix: &str, scopes: &[&str]) -> ApiKeyId {
         let id = ApiKeyId::new();
-        keys::create_key(&self.owner, tenant, &new_key(id, prefix, &words(scopes))).await.unwrap();
+        keys::create_key(&self.owner, tenant, &new_key(id, prefix, &words(scopes)), None).await.unwrap();
         id
     }
 
@@ -108,4 +109,25 @@ async fn tenants_are_for_keys_that_run_the_installation() {
     assert!(administration::tenants(&world.api, admin, None, 10).await.unwrap().is_empty());
     let log = audit::verify(&world.owner, None).await.unwrap();
     assert!(matches!(log, Verified::Whole { entries: 2, .. }), "{log:?}");
+}
+
+#[tokio::test]
+async fn what_a_key_makes_is_the_same_persons() {
+    let world = World::new().await;
+    let (tenant, ann, admin) = (world.tenant, UserId::new(), words(&["admin"]));
+    let add = world.owner.transact(None, async |tx| users::add(tx, ann, "ann@acme.test", "Ann", "x").await);
+    assert!(add.await.unwrap());
+    let hers = ApiKeyId::new();
+    let new = new_key(hers, "hers00000000", &admin);
+    keys::create_key(&world.owner, tenant, &new, Some(ann)).await.unwrap();
+    let nobodys = world.key(tenant, "nobodys00000", &["admin"]).await;
+    for (by, prefix) in [(hers, "hers11111111"), (nobodys, "nobodys11111")] {
+        assert!(matches!(world.make(by, tenant, prefix, &["queue:operate"]).await.1, Made::New(_)));
+    }
+    let person = async |prefix| keys::find(&world.api, prefix).await.unwrap().unwrap().person;
+    assert_eq!((person("hers11111111").await, person("nobodys11111").await), (Some(ann), None));
+    let listed = administration::keys(&world.api, tenant, None, 10).await.unwrap();
+    assert_eq!(listed.iter().filter(|key| key.person() == Some(ann)).count(), 2);
+    world.owner.transact(None, async |tx| users::set_disabled(tx, ann, true).await).await.unwrap();
+    assert_eq!(person("hers11111111").await, None, "who was taken out is nobody");
 }

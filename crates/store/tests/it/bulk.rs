@@ -1,10 +1,10 @@
 //! Bulk operations: what each action does, to which jobs, and to which not.
 
 use chrono::{Duration, Utc};
-use jobs::{BulkOperationId, JobId, Priority, Queue, State, TenantId, Unique, UniqueFor};
+use jobs::{BulkOperationId, JobId, Priority, Queue, State, TenantId, Unique, UniqueFor, UserId};
 use serde_json::json;
 use store::{
-    bulk::{self, Action, Begun, Filter, Operation, OperationState, Steered, Wanted},
+    bulk::{self, Action, Begun, By, Filter, Operation, OperationState, Steered, Wanted},
     claim::Claimed,
     enqueue::NewJob,
     lanes, settle,
@@ -24,6 +24,10 @@ pub(crate) fn in_states(states: &[State]) -> Filter {
 
 pub(crate) fn wanted(action: Action, filter: Filter) -> Wanted {
     Wanted { action, filter, priority: None }
+}
+
+pub(crate) fn by(name: &str, person: Option<UserId>) -> By<'_> {
+    By { name, person }
 }
 
 pub(crate) fn retry_discarded() -> Wanted {
@@ -56,13 +60,18 @@ impl World {
         settle::settle(&self.worker, &batch, &leases).await.unwrap().len()
     }
 
+    /// Asks with a key that was made for nobody.
     pub(crate) async fn ask(&self, wanted: &Wanted) -> Begun {
+        self.ask_as(wanted, by("key_x", None)).await
+    }
+
+    pub(crate) async fn ask_as(&self, wanted: &Wanted, by: By<'_>) -> Begun {
         let mut id = None;
         let answer = |made: &Operation| {
             id = Some(made.id());
             Answer::of(202, None, &json!(made.id()))
         };
-        bulk::begin(&self.api, self.tenant, wanted, None, "key_x", 10, None, answer).await.unwrap()
+        bulk::begin(&self.api, self.tenant, wanted, None, by, 10, None, answer).await.unwrap()
     }
 
     pub(crate) async fn begin(&self, wanted: &Wanted) -> BulkOperationId {

@@ -13,7 +13,7 @@ use store::{
 };
 
 use crate::{
-    bulk::{given_up, in_states, retry_discarded, wanted},
+    bulk::{by, given_up, in_states, retry_discarded, wanted},
     world::{World, probe, retry_now},
 };
 
@@ -88,7 +88,9 @@ async fn a_count_that_moved_is_told_before_anything_is_done() {
     let ask = async |expected| {
         let answer = |_: &Operation| Answer::of(202, None, &json!(null));
         let expected = Some(Expected(expected));
-        bulk::begin(&world.api, world.tenant, &wish, expected, "key_x", 10, None, answer).await.unwrap()
+        bulk::begin(&world.api, world.tenant, &wish, expected, by("key_x", None), 10, None, answer)
+            .await
+            .unwrap()
     };
     assert_eq!(ask(80).await, Begun::Moved { count: 100, is_exact: true });
     assert_eq!(ask(120).await, Begun::Moved { count: 100, is_exact: true });
