@@ -10,6 +10,7 @@ mod parting;
 mod pushing;
 mod reading;
 mod renewing;
+mod twins;
 mod watching;
 
 pub(crate) use self::pushing::want;

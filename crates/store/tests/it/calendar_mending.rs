@@ -112,10 +112,10 @@ async fn a_word_is_about_what_was_found_and_about_nothing_later() {
         calendars::resolve(&world.api, world.tenant, conflict.id(), Keep::Ours).await.unwrap();
     };
     assert_eq!(over(1).await, None);
-    settle(1, &Stands::Conflict(FoundThere::Edited("2".into()))).await;
+    settle(1, &Stands::Conflict { href: HREF.into(), found: FoundThere::Edited("2".into()) }).await;
     ours().await;
     assert_eq!(over(2).await, Some(FoundThere::Edited("2".into())));
-    settle(2, &Stands::Conflict(FoundThere::Removed)).await;
+    settle(2, &Stands::Conflict { href: HREF.into(), found: FoundThere::Removed }).await;
     ours().await;
     assert_eq!(over(3).await, Some(FoundThere::Removed));
     settle(3, &written("5")).await;
