@@ -146,6 +146,7 @@ fn work_of(tenant: TenantId) -> String {
          insert into occupied (tenant_id, booking_id, party_id, account_id, protected)
          select tenant_id, booking_id, party_id, account_id, protected from booking_resource where tenant_id = '{id}';
          insert into match_preset (tenant_id, name, terms, updated_by) values ('{id}', 'x', '{{}}', 'x');
+         insert into match_preset_past (tenant_id, version) values ('{id}', 1);
          insert into match_request (id, tenant_id, reference, visit, terms, in_batch, state, created_by)
              values ('{id}', '{id}', 'x', '{{}}', '{{}}', false, 'offered', 'x');
          insert into match_receipt (tenant_id, request_id, round, receipt) values ('{id}', '{id}', 1, '{{}}');
