@@ -42,7 +42,7 @@ pub(crate) struct PresetResource {
     /// What a request calls them.
     #[schema(example = "house")]
     name: String,
-    /// Counts changes; a change names the one it saw.
+    /// Rises with each change, and is never used twice; a change names the one it saw.
     version: i32,
     /// The rules.
     terms: TermsBody,

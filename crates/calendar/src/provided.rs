@@ -8,6 +8,7 @@ pub mod microsoft;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
 use jobs::BookingId;
 use schedule::Zone;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
@@ -36,7 +37,7 @@ pub struct Page {
 }
 
 /// An entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Provided {
     /// The provider's name for it.
     pub id: String,

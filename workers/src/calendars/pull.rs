@@ -40,6 +40,8 @@ const FEED: &str = "feed";
 /// What a calendar says, before it is known what follows.
 #[derive(Default)]
 pub(super) struct Said {
+    /// When that was, where it began before the calendar was opened.
+    pub(super) at: Option<DateTime<Utc>>,
     pub(super) collection: Option<String>,
     pub(super) token: Option<String>,
     /// Where, how, and when.
@@ -85,7 +87,7 @@ pub(crate) async fn pull(
     };
     let reading = Reading {
         reading: opened.reading,
-        at: opened.at,
+        at: said.at.unwrap_or(opened.at),
         collection: said.collection,
         token: said.token.filter(|token| token.len() <= TOKEN_BYTES_MAX),
         changed: objects(said.changed)?,
@@ -96,7 +98,10 @@ pub(crate) async fn pull(
     match calendars::take(&deps.db, tenant, link, &reading).await? {
         Took::Taken => Ok(Some(pulled)),
         Took::Overtaken => Ok(None),
-        Took::Outdated => Err(Trouble::Outdated),
+        Took::Outdated => {
+            calendars::forget_parts(&deps.db, tenant, link).await?;
+            Err(Trouble::Outdated)
+        }
     }
 }
 
@@ -188,6 +193,7 @@ async fn read_caldav(
     // Also what was written by us and never read.
     removed.extend(changes.gone.iter().filter(|href| !known.contains_key(*href)).cloned());
     Ok(Said {
+        at: None,
         collection: Some(calendar.collection.to_string()),
         token: changes.token,
         changed: fresh.into_iter().map(|(href, (etag, events))| (href, etag, events)).collect(),

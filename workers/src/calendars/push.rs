@@ -41,7 +41,7 @@ pub(crate) async fn push(
     Ok(match stands {
         Stands::Written { .. } => Pushed::Written,
         Stands::Absent => Pushed::Removed,
-        Stands::Conflict(_) => Pushed::Conflict,
+        Stands::Conflict { .. } => Pushed::Conflict,
     })
 }
 
@@ -102,11 +102,11 @@ pub(super) async fn bring<B: Book>(book: &B, wanted: &Wanted<'_>) -> Result<Stan
 fn left_as_it_is(tongue: Tongue, wanted: &Wanted<'_>, found: Option<&Fetched>) -> Option<Stands> {
     let to_push = &wanted.to_push;
     let Some(found) = found else {
-        let is_removed = to_push.href.is_some() && to_push.over != Some(FoundThere::Removed);
-        return match (to_push.is_wanted, is_removed) {
+        let removed = to_push.href.clone().filter(|_| to_push.over != Some(FoundThere::Removed));
+        return match (to_push.is_wanted, removed) {
             (false, _) => Some(Stands::Absent),
-            (true, true) => Some(Stands::Conflict(FoundThere::Removed)),
-            (true, false) => None,
+            (true, Some(href)) => Some(Stands::Conflict { href, found: FoundThere::Removed }),
+            (true, None) => None,
         };
     };
     if !to_push.is_wanted && tongue.is_called_off(&found.text, wanted.booking) {
@@ -116,5 +116,5 @@ fn left_as_it_is(tongue: Tongue, wanted: &Wanted<'_>, found: Option<&Fetched>) -
     let is_ours =
         to_push.etag.as_ref() == Some(&found.etag) || tongue.is_untouched(&found.text, &wanted.entry());
     let may_write = is_ours || to_push.over.as_ref() == Some(&edited);
-    (!may_write).then_some(Stands::Conflict(edited))
+    (!may_write).then(|| Stands::Conflict { href: found.href.clone(), found: edited })
 }

@@ -13,7 +13,7 @@ use testkit::{Dav, DavServer, eventually};
 use crate::{
     calendars::{ahead as days, busy, link as link_to, linkable, looked, reads},
     matching::technician,
-    providers::{hours, link, serve, start},
+    providers::{Provider, hours, link, serve, start},
     world::{SOON, World},
 };
 
@@ -57,6 +57,55 @@ async fn who_takes_back_what_they_allowed_in_the_middle_is_believed_what_they_sa
     provider.kept().breaks_at = Some((1, 403));
     reads(&world, id, "it to be refused", async || looked(&world, id).await.is_refused).await;
     assert_eq!(hours(&world, party).await, [30]);
+}
+
+impl Provider {
+    /// Answers again, as if nobody had asked before; it may have forgotten what they asked.
+    fn answers_again(&self, is_forgetful: bool) {
+        let mut kept = self.kept();
+        (kept.holds_at, kept.is_forgetful) = (None, is_forgetful);
+        kept.parts.clear();
+    }
+
+    /// Somebody asks for a part of a list.
+    pub(crate) async fn comes_to(&self, part: usize) {
+        let is_held = {
+            let mut kept = self.kept();
+            kept.parts.push(part);
+            kept.holds_at == Some(part)
+        };
+        if is_held {
+            std::future::pending().await
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_list_whose_reader_is_killed_is_gone_on_with_from_the_part_it_came_to() {
+    for name in ["google", "microsoft", "cronofy"] {
+        for is_forgetful in [false, true] {
+            let (world, provider) = (World::new().await, serve().await);
+            let worker = start(&world, &provider);
+            let party = technician(&world, 0.0).await;
+            for (id, at) in [("a", 30), ("b", 40), ("c", 50)] {
+                provider.notes(id, Some(at));
+            }
+            provider.kept().holds_at = Some(2);
+            link(&world, party, name).await;
+            let comes = async || (provider.kept().parts == [0, 1, 2]).then_some(());
+            eventually("the last part to be asked for", SOON, comes).await;
+            assert!(hours(&world, party).await.is_empty(), "{name}: all or nothing");
+            worker.kill();
+            provider.answers_again(is_forgetful);
+            let _worker = start(&world, &provider);
+            let is_read = async || (hours(&world, party).await == [30, 40, 50]).then_some(());
+            eventually("all to be read", SOON, is_read).await;
+            let wanted: &[usize] = if is_forgetful { &[2, 0, 1, 2] } else { &[2] };
+            assert_eq!(provider.kept().parts, wanted, "{name}");
+            let left = "select count(*) from calendar_part";
+            assert_eq!(world.database.number(left).await.unwrap(), 0, "{name}");
+        }
+    }
 }
 
 /// A server that tells of one entry at a time, and with 507 that there is more.

@@ -39,7 +39,7 @@ pub(crate) struct Kept {
     /// What goes wrong with the next writes, the last first; how many there were.
     pub(crate) faults: Vec<Fault>,
     pub(crate) writes: usize,
-    is_forgetful: bool,
+    pub(crate) is_forgetful: bool,
     is_taken_back: bool,
     /// The token has ended before its time.
     pub(crate) has_ended: bool,
@@ -48,6 +48,9 @@ pub(crate) struct Kept {
     pub(crate) fulls: usize,
     /// From which part of a list on it breaks off, and with which status.
     pub(crate) breaks_at: Option<(usize, u16)>,
+    /// For which part somebody waits in vain, and which were asked for.
+    pub(crate) holds_at: Option<usize>,
+    pub(crate) parts: Vec<usize>,
     /// Who is told of changes, and who was.
     pub(crate) channels: Vec<Channel>,
     pub(crate) ended: Vec<String>,
@@ -139,14 +142,15 @@ struct GoogleAsked {
 
 /// One entry on each page.
 async fn google(LetIn(provider): LetIn, Query(asked): Query<GoogleAsked>) -> Response {
+    let at: usize = asked.page_token.as_deref().map_or(0, |token| token.parse().unwrap());
+    provider.comes_to(at).await;
     let mut kept = provider.kept();
     assert!(asked.sync_token.is_none() || asked.time_min.is_none(), "one goes without the other");
-    if asked.sync_token.is_some() && std::mem::take(&mut kept.is_forgetful) {
+    if (asked.sync_token.is_some() || at > 0) && std::mem::take(&mut kept.is_forgetful) {
         return (StatusCode::GONE, Json(json!({"error": {"code": 410}}))).into_response();
     }
     let since = asked.sync_token.as_deref().map_or(0, |token| token.parse().unwrap());
     kept.fulls += usize::from(asked.sync_token.is_none() && asked.page_token.is_none());
-    let at: usize = asked.page_token.as_deref().map_or(0, |token| token.parse().unwrap());
     if let Some((_, status)) = kept.breaks_at.filter(|(part, _)| at >= *part) {
         return StatusCode::from_u16(status).unwrap().into_response();
     }
@@ -174,18 +178,27 @@ async fn google(LetIn(provider): LetIn, Query(asked): Query<GoogleAsked>) -> Res
 struct MicrosoftAsked {
     #[serde(rename = "$deltatoken")]
     token: Option<usize>,
+    /// Since when, if not always, and which part.
+    #[serde(rename = "$skiptoken")]
+    skip: Option<String>,
     #[serde(rename = "startDateTime")]
     from: Option<String>,
 }
 
+/// One entry on each page.
 async fn microsoft(
     LetIn(provider): LetIn,
     headers: HeaderMap,
     Query(asked): Query<MicrosoftAsked>,
 ) -> Response {
     assert!(headers["prefer"].to_str().unwrap().contains("outlook.timezone=\"UTC\""));
+    let (since, at) = asked.skip.as_deref().map_or((asked.token, 0), |skip| {
+        let (since, at) = skip.split_once('.').unwrap();
+        (since.parse().ok(), at.parse().unwrap())
+    });
+    provider.comes_to(at).await;
     let mut kept = provider.kept();
-    if asked.token.is_some() && std::mem::take(&mut kept.is_forgetful) {
+    if (since.is_some() || at > 0) && std::mem::take(&mut kept.is_forgetful) {
         return (StatusCode::GONE, Json(json!({"error": {"code": "syncStateNotFound"}}))).into_response();
     }
     kept.fulls += usize::from(asked.from.is_some());
@@ -198,14 +211,26 @@ async fn microsoft(
         }
         None => json!({"id": id, "@removed": {"reason": "deleted"}}),
     };
-    let value: Vec<Value> =
-        kept.shown(asked.token.is_none(), asked.token.unwrap_or(0)).iter().map(item).collect();
-    let link = format!("{}/v1.0/me/calendarView/delta?$deltatoken={}", kept.url, kept.entries.len());
+    let shown = kept.shown(since.is_none(), since.unwrap_or(0));
+    let value: Vec<Value> = shown.get(at).map(item).into_iter().collect();
+    let link = format!("{}/v1.0/me/calendarView/delta", kept.url);
+    if at + 1 < shown.len() {
+        let since = since.map_or_else(|| "all".to_owned(), |since| since.to_string());
+        let next = format!("{link}?$skiptoken={since}.{}", at + 1);
+        return Json(json!({"value": value, "@odata.nextLink": next})).into_response();
+    }
+    let link = format!("{link}?$deltatoken={}", kept.entries.len());
     Json(json!({"value": value, "@odata.deltaLink": link})).into_response()
 }
 
-async fn cronofy(LetIn(provider): LetIn, Query(asked): Query<HashMap<String, String>>) -> Response {
+/// One entry on each page.
+async fn cronofy(LetIn(provider): LetIn, Query(mut asked): Query<HashMap<String, String>>) -> Response {
+    let at: usize = asked.get("page").map_or(0, |page| page.parse().unwrap());
+    provider.comes_to(at).await;
     let mut kept = provider.kept();
+    if at > 0 && std::mem::take(&mut kept.is_forgetful) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
     kept.fulls += 1;
     let is_asked = |name: &str| asked.get(name).is_some_and(|word| word == "true");
     let event = |(id, noted): (String, Option<Noted>)| match noted? {
@@ -221,7 +246,14 @@ async fn cronofy(LetIn(provider): LetIn, Query(asked): Query<HashMap<String, Str
         }
     };
     let events: Vec<Value> = kept.shown(true, 0).into_iter().filter_map(event).collect();
-    Json(json!({"pages": {"current": 1, "total": 1}, "events": events})).into_response()
+    let (total, url) = (events.len(), format!("{}/v1/events", kept.url));
+    let mut pages = json!({"current": at + 1, "total": total});
+    if at + 1 < total {
+        asked.insert("page".into(), (at + 1).to_string());
+        pages["next_page"] = json!(reqwest::Url::parse_with_params(&url, &asked).unwrap());
+    }
+    let events: Vec<Value> = events.into_iter().skip(at).take(1).collect();
+    Json(json!({"pages": pages, "events": events})).into_response()
 }
 
 pub(crate) async fn serve() -> Provider {

@@ -6,7 +6,7 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 use uuid::Uuid;
 
-use super::pushing::FoundThere;
+use super::{pushing::FoundThere, twins};
 use crate::{
     db::{Db, commit},
     error::{OrFailed, StoreError},
@@ -62,43 +62,57 @@ pub(super) struct Found {
     pub(super) booking: Uuid,
     kind: &'static str,
     mark: String,
+    /// Where the entry of the booking is, that a person did something to.
+    href: Option<String>,
 }
 
 impl Found {
     pub(super) fn overlap(link: CalendarLinkId, booking: Uuid, during: String) -> Self {
-        Self { link, booking, kind: "overlap", mark: during }
+        Self { link, booking, kind: "overlap", mark: during, href: None }
     }
 
-    pub(super) fn of(link: CalendarLinkId, booking: Uuid, found: &FoundThere, wish: i32) -> Self {
+    pub(super) fn of(
+        link: CalendarLinkId,
+        (booking, href): (Uuid, &str),
+        found: &FoundThere,
+        wish: i32,
+    ) -> Self {
         let (kind, mark) = match found {
             FoundThere::Edited(etag) => ("edited", etag.clone()),
             FoundThere::Removed => ("removed", wish.to_string()),
         };
-        Self { link, booking, kind, mark }
+        Self { link, booking, kind, mark, href: Some(href.to_owned()) }
     }
 }
 
 /// Notes what was found, and tells whoever wants to be told. Not again what somebody left as it is; but whoever does once more
-/// what was undone is heard once more.
+/// what was undone is heard once more. What another link to the same calendar told is not told again.
 pub(super) async fn note(tx: &mut PgConnection, tenant: TenantId, found: &[Found]) -> Result<(), StoreError> {
-    let new: Vec<(Uuid, Uuid, Uuid, String)> = sqlx::query_as(
+    let done: Vec<Uuid> = found.iter().filter(|one| one.href.is_some()).map(|one| one.booking).collect();
+    twins::hold(tx, &done).await?;
+    let sql = format!(
         "insert into calendar_conflict as c (id, tenant_id, link_id, booking_id, kind, mark)
          select x.id, $1, x.link, x.booking, x.kind, x.mark
-         from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[]) as x (id, link, booking, kind, mark)
+         from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[])
+             as x (id, link, booking, kind, mark, href)
+         where not {}
          on conflict (link_id, booking_id, kind, mark) do update
              set resolved_at = null, resolution = null, found_at = clock_timestamp()
              where c.resolution = 'gone' or c.resolution = 'ours' and c.kind <> 'overlap'
          returning c.id, c.link_id, c.booking_id, c.kind",
-    )
-    .bind(tenant.as_uuid())
-    .bind(found.iter().map(|_| CalendarConflictId::new().as_uuid()).collect::<Vec<_>>())
-    .bind(found.iter().map(|one| one.link.as_uuid()).collect::<Vec<_>>())
-    .bind(found.iter().map(|one| one.booking).collect::<Vec<_>>())
-    .bind(found.iter().map(|one| one.kind).collect::<Vec<_>>())
-    .bind(found.iter().map(|one| one.mark.as_str()).collect::<Vec<_>>())
-    .fetch_all(&mut *tx)
-    .await
-    .or_failed("note a conflict with a calendar")?;
+        twins::is_noted()
+    );
+    let new: Vec<(Uuid, Uuid, Uuid, String)> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(tenant.as_uuid())
+        .bind(found.iter().map(|_| CalendarConflictId::new().as_uuid()).collect::<Vec<_>>())
+        .bind(found.iter().map(|one| one.link.as_uuid()).collect::<Vec<_>>())
+        .bind(found.iter().map(|one| one.booking).collect::<Vec<_>>())
+        .bind(found.iter().map(|one| one.kind).collect::<Vec<_>>())
+        .bind(found.iter().map(|one| one.mark.as_str()).collect::<Vec<_>>())
+        .bind(found.iter().map(|one| one.href.as_deref()).collect::<Vec<_>>())
+        .fetch_all(&mut *tx)
+        .await
+        .or_failed("note a conflict with a calendar")?;
     for (id, link, booking, kind) in new {
         let subject = CalendarConflictId::from_uuid(id).to_string();
         let (link, booking) = (CalendarLinkId::from_uuid(link), BookingId::from_uuid(booking));

@@ -5,7 +5,7 @@ use jobs::{CalendarLinkId, PartyId, TenantId};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 use uuid::Uuid;
 
-use super::{overlaps, pushing};
+use super::{overlaps, pushing, twins};
 use crate::{
     db::{Db, commit},
     error::{OrFailed, StoreError},
@@ -273,6 +273,7 @@ pub async fn remove(db: &Db, tenant: TenantId, id: CalendarLinkId) -> Result<boo
         .await
         .or_failed("forget what a calendar said")?;
     overlaps::note(&mut tx, tenant, party).await?;
+    twins::hand_over(&mut tx, tenant, id).await?;
     let removed = sqlx::query("delete from calendar_link where tenant_id = $1 and id = $2")
         .bind(tenant.as_uuid())
         .bind(id.as_uuid())

@@ -7,9 +7,11 @@ mod feeds;
 mod links;
 mod overlaps;
 mod parting;
+mod parts;
 mod pushing;
 mod reading;
 mod renewing;
+mod twins;
 mod watching;
 
 pub(crate) use self::pushing::want;
@@ -23,6 +25,7 @@ pub use self::{
     },
     links::{Link, LinkMade, NewLink, create, link, links, pull_soon, remove},
     parting::{Farewell, farewell, keep_farewell, parted},
+    parts::{Begun, Part, forget_parts, keep_part},
     pushing::{FoundThere, Stands, ToPush, settle_push, to_push},
     reading::{Known, Noted, Object, Opened, Own, Reading, Took, keep, open, take},
     renewing::{Renewal, renew, renewed},

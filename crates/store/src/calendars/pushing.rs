@@ -195,7 +195,12 @@ pub enum Stands {
     /// It is not there.
     Absent,
     /// A person did something to it there.
-    Conflict(FoundThere),
+    Conflict {
+        /// Where it is, or was.
+        href: String,
+        /// What they did.
+        found: FoundThere,
+    },
 }
 
 /// Writes down how a booking stands in a calendar.
@@ -209,21 +214,21 @@ pub async fn settle_push(
     stands: &Stands,
 ) -> Result<(), StoreError> {
     let mut tx = db.tenant(tenant).await?;
-    if let Stands::Conflict(found) = stands {
-        let found = Found::of(link, booking.as_uuid(), found, wish);
+    if let Stands::Conflict { href, found } = stands {
+        let found = Found::of(link, (booking.as_uuid(), href), found, wish);
         conflicts::note(&mut tx, tenant, &[found]).await?;
     }
     let (state, href, etag) = match stands {
         Stands::Written { href, etag } => ("done", Some(href), etag.as_ref()),
         Stands::Absent => ("done", None, None),
-        Stands::Conflict(_) => ("conflict", None, None),
+        Stands::Conflict { href, .. } => ("conflict", Some(href), None),
     };
     sqlx::query(
         // What was written for an older wish may have come after what was done for the present one: looked at again.
         "update calendar_push set state = case when wish = $4 then $5 when state = 'done' then 'pending' else state end,
              wish = wish + (wish <> $4 and state = 'done')::int, is_forced = is_forced and wish <> $4,
              forced_etag = case when wish <> $4 then forced_etag end, settled_at = clock_timestamp(),
-             href = case when $5 = 'done' then $6 else href end, etag = case when $5 = 'done' then $7 else etag end
+             href = $6, etag = case when $5 = 'done' then $7 else etag end
          where tenant_id = $1 and link_id = $2 and booking_id = $3",
     )
     .bind(tenant.as_uuid())
@@ -269,8 +274,8 @@ pub(super) async fn note_seen(
     .fetch_all(&mut *tx)
     .await
     .or_failed("see which entries are ours")?;
-    let gone: Vec<(Uuid, i32, bool)> = sqlx::query_as(
-        "select p.booking_id, p.wish, coalesce(p.settled_at >= $5, false) from calendar_push p join booking b on b.id = p.booking_id
+    let gone: Vec<(Uuid, String, i32, bool)> = sqlx::query_as(
+        "select p.booking_id, p.href, p.wish, coalesce(p.settled_at >= $5, false) from calendar_push p join booking b on b.id = p.booking_id
          where p.tenant_id = $1 and p.link_id = $2 and p.state = 'done' and p.href = any ($3)
              and b.status in ('confirmed', 'active') and p.booking_id <> all ($4)
              -- What is over is told of no more by calendars that tell from yesterday on.
@@ -289,10 +294,13 @@ pub(super) async fn note_seen(
     }
     let is_standing = |booking: Uuid| standing.iter().any(|(standing, _)| *standing == booking);
     let edited = touched.iter().filter(|one| is_standing(one.booking));
-    let mut found: Vec<Found> =
-        edited.map(|one| Found::of(link, one.booking, &FoundThere::Edited(one.etag.to_owned()), 0)).collect();
-    found
-        .extend(gone.iter().map(|(booking, wish, _)| Found::of(link, *booking, &FoundThere::Removed, *wish)));
+    let mut found: Vec<Found> = edited
+        .map(|one| Found::of(link, (one.booking, one.href), &FoundThere::Edited(one.etag.to_owned()), 0))
+        .collect();
+    found.extend(
+        gone.iter()
+            .map(|(booking, href, wish, _)| Found::of(link, (*booking, href), &FoundThere::Removed, *wish)),
+    );
     conflicts::note(tx, tenant, &found).await?;
     let unchanged: Vec<Uuid> = untouched.iter().map(|one| one.booking).collect();
     note_undone(tx, tenant, link, at, &unchanged).await?;

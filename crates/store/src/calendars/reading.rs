@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::{
     links::{hold_whose, note_freshness},
     overlaps,
+    parts::{self, Begun},
     pushing::{self, FRESH_S, Seen},
 };
 use crate::{
@@ -42,6 +43,8 @@ pub struct Opened {
     pub own: HashSet<BookingId>,
     /// What was written into it, by where that is.
     pub noted: HashMap<String, Noted>,
+    /// The list that was begun and not read to its end.
+    pub begun: Option<Begun>,
 }
 
 /// A booking as it was written into a calendar.
@@ -119,10 +122,12 @@ pub async fn open(db: &Db, tenant: TenantId, link: CalendarLinkId) -> Result<Opt
     .await
     .or_failed("see which bookings take somebody's time")?;
     let noted = noted(&mut tx, tenant, link).await?;
+    let begun = parts::begun(&mut tx, tenant, link, row.reading).await?;
     drop(tx);
     Ok(Some(Opened {
         own: own.into_iter().map(BookingId::from_uuid).collect(),
         noted,
+        begun,
         provider: row.provider,
         access: db.open_secret(&link.to_string(), &row.access)?,
         collection: row.collection,
@@ -270,6 +275,7 @@ pub async fn take(
     if noted.rows_affected() == 0 {
         return Ok(Took::Overtaken);
     }
+    parts::forget(&mut tx, tenant, link).await?;
     forget_objects(&mut tx, tenant, link, &reading.removed).await?;
     keep_objects(&mut tx, tenant, link, &reading.changed).await?;
     keep_busy(&mut tx, tenant, link, &reading.busy).await?;

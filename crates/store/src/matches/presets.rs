@@ -17,7 +17,7 @@ use crate::{
 pub struct Preset {
     /// The name.
     pub name: String,
-    /// Counts changes, from 1.
+    /// Rises with each change. No two rules under a name ever have the same.
     pub version: i32,
     /// The rules.
     pub terms: Json<Terms>,
@@ -55,9 +55,10 @@ pub async fn set_preset(
     max: i64,
 ) -> Result<PresetSet, StoreError> {
     let mut tx = db.tenant(tenant).await?;
+    hold(&mut tx, tenant).await?;
     let sql = format!(
-        "insert into match_preset (tenant_id, name, terms, updated_by)
-         select $1, $2, $3, $4 where case when $5::int is null
+        "insert into match_preset (tenant_id, name, terms, updated_by, version)
+         select $1, $2, $3, $4, 1 + coalesce((select version from match_preset_past where tenant_id = $1), 0) where case when $5::int is null
              then (select count(*) from match_preset where tenant_id = $1) < $6
              else exists (select from match_preset where tenant_id = $1 and name = $2) end
          on conflict (tenant_id, name) do update set terms = $3, updated_by = $4, version = match_preset.version + 1,
@@ -84,6 +85,16 @@ pub async fn set_preset(
         None if seen.is_some() => PresetSet::Missing,
         None => PresetSet::TooMany,
     })
+}
+
+/// Lets one at a time change what is there: whoever makes rules sees which version was the last.
+async fn hold(tx: &mut PgConnection, tenant: TenantId) -> Result<(), StoreError> {
+    sqlx::query("select pg_advisory_xact_lock(hashtextextended($1::text || '/match-presets', 0))")
+        .bind(tenant.as_uuid())
+        .execute(tx)
+        .await
+        .or_failed("hold rules")?;
+    Ok(())
 }
 
 /// The rules of a request, and of which version of its preset they are; none when there is no such preset.
@@ -128,12 +139,17 @@ pub async fn presets(db: &Db, tenant: TenantId, max: i64) -> Result<Vec<Preset>,
 /// When the database fails.
 pub async fn remove_preset(db: &Db, tenant: TenantId, name: &str) -> Result<bool, StoreError> {
     let mut tx = db.tenant(tenant).await?;
-    let removed = sqlx::query("delete from match_preset where tenant_id = $1 and name = $2")
-        .bind(tenant.as_uuid())
-        .bind(name)
-        .execute(&mut *tx)
-        .await
-        .or_failed("forget rules")?;
+    hold(&mut tx, tenant).await?;
+    let removed = sqlx::query(
+        "with removed as (delete from match_preset where tenant_id = $1 and name = $2 returning version)
+         insert into match_preset_past as past (tenant_id, version) select $1, version from removed
+         on conflict (tenant_id) do update set version = greatest(past.version, excluded.version)",
+    )
+    .bind(tenant.as_uuid())
+    .bind(name)
+    .execute(&mut *tx)
+    .await
+    .or_failed("forget rules")?;
     commit(tx, "forget rules").await?;
     Ok(removed.rows_affected() > 0)
 }

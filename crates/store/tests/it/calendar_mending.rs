@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use store::{
     bookings::Status,
     calendars::{
-        self, Conflict, ConflictFilter, Feed, FeedMade, FoundThere, Keep, NewFeed, Object, Own, Reading,
-        Resolved, Stands, Took,
+        self, Conflict, ConflictFilter, Feed, FeedMade, FoundThere, Keep, NewFeed, Object, Own, Part,
+        Reading, Resolved, Stands, Took,
     },
     matches::{self, Answered, Word},
     outbox::{self, NewEndpoint},
@@ -112,10 +112,10 @@ async fn a_word_is_about_what_was_found_and_about_nothing_later() {
         calendars::resolve(&world.api, world.tenant, conflict.id(), Keep::Ours).await.unwrap();
     };
     assert_eq!(over(1).await, None);
-    settle(1, &Stands::Conflict(FoundThere::Edited("2".into()))).await;
+    settle(1, &Stands::Conflict { href: HREF.into(), found: FoundThere::Edited("2".into()) }).await;
     ours().await;
     assert_eq!(over(2).await, Some(FoundThere::Edited("2".into())));
-    settle(2, &Stands::Conflict(FoundThere::Removed)).await;
+    settle(2, &Stands::Conflict { href: HREF.into(), found: FoundThere::Removed }).await;
     ours().await;
     assert_eq!(over(3).await, Some(FoundThere::Removed));
     settle(3, &written("5")).await;
@@ -295,4 +295,33 @@ async fn a_reading_that_was_stopped_goes_on_from_where_it_was() {
     assert_eq!(take(&world, id, &rest).await, Took::Taken);
     assert_eq!(keep(rest.reading).await, (0, Some("1".into())), "another reading came first");
     assert_eq!(keep(rest.reading + 1).await, (1, None), "the next one asks for everything");
+}
+
+#[tokio::test]
+async fn parts_of_two_lists_are_not_mixed_and_grow_old() {
+    let world = World::new().await;
+    let party = technician(&world, world.tenant).await;
+    let id = link(&world, party).await;
+    let opened = async || calendars::open(&world.worker, world.tenant, id).await.unwrap().unwrap();
+    let keep = async |reading, number, at| {
+        let part = Part { at, is_all: true, number, next: format!("{number}"), told: json!([number]) };
+        calendars::keep_part(&world.worker, (world.tenant, id), reading, &part).await.unwrap();
+        opened().await.begun.map(|begun| (begun.at, begun.told.len(), begun.next))
+    };
+    let first = opened().await;
+    let (one, other) = (first.at, opened().await.at);
+    assert_eq!(keep(first.reading, 1, one).await, None, "none comes before it");
+    assert_eq!(keep(first.reading, 0, one).await, Some((one, 1, "0".into())));
+    assert_eq!(keep(first.reading, 1, one).await, Some((one, 2, "1".into())));
+    assert_eq!(keep(first.reading, 0, other).await, Some((other, 1, "0".into())), "somebody began anew");
+    assert_eq!(keep(first.reading, 2, one).await, Some((other, 1, "0".into())));
+    assert_eq!(keep(first.reading, 1, one).await, Some((other, 1, "0".into())));
+    calendars::forget_parts(&world.worker, world.tenant, id).await.unwrap();
+    assert!(opened().await.begun.is_none());
+    keep(first.reading, 0, one).await;
+    world.database.execute("update calendar_part set begun_at = now() - interval '1 hour'").await.unwrap();
+    assert!(opened().await.begun.is_none(), "what it tells is as old");
+    keep(first.reading, 0, one).await;
+    assert_eq!(take(&world, id, &reading(&world, id, &[]).await).await, Took::Taken);
+    assert_eq!(keep(first.reading, 0, one).await, None, "another reading was taken");
 }

@@ -272,7 +272,8 @@ async fn a_persons_word_over_an_entry_of_ours_is_asked_for() {
     let forced = calendars::to_push(&world.worker, world.tenant, (id, booking, 2)).await.unwrap().unwrap();
     let over = FoundThere::Edited("\"3\"".into());
     assert!(forced.over == Some(over) && forced.etag.as_deref() == Some("\"2\""));
-    let conflict = Stands::Conflict(FoundThere::Edited("\"4\"".into()));
+    let found = FoundThere::Edited("\"4\"".into());
+    let conflict = Stands::Conflict { href: "/ada/1.ics".into(), found };
     calendars::settle_push(&world.worker, world.tenant, (id, booking, 2), &conflict).await.unwrap();
     assert!(calendars::to_push(&world.worker, world.tenant, (id, booking, 2)).await.unwrap().is_none());
     assert_eq!(conflicts(&world, ConflictFilter::Open).await.len(), 1);

@@ -89,3 +89,30 @@ async fn a_change_names_the_version_it_saw_and_names_are_few() {
     }
     assert!(matches!(made(&world, &by_house()).await, Requested::New(_)));
 }
+
+#[tokio::test]
+async fn a_version_of_a_name_is_never_used_again() {
+    let world = World::new().await;
+    let remove = async || matches::remove_preset(&world.api, world.tenant, "house").await.unwrap();
+    let version = async |seen| match set(&world, seen, Terms::VREM).await {
+        PresetSet::Done(set) => Some(set.version),
+        _ => None,
+    };
+    assert_eq!((version(None).await, version(Some(1)).await), (Some(1), Some(2)));
+    assert!(remove().await && !remove().await);
+    assert_eq!(version(None).await, Some(3));
+    assert_eq!(version(Some(2)).await, None, "what somebody saw before is gone");
+    for last in [3, 4, 5] {
+        // Whoever comes first: what is made anew never has the version of what it took the place of.
+        let (removed, made) = tokio::join!(remove(), version(None));
+        assert!(removed && made.is_none_or(|made| made == last + 1), "{made:?}");
+        let now = if made.is_some() { made } else { version(None).await };
+        assert_eq!(now, Some(last + 1));
+    }
+    let strange = world.tenant("b").await;
+    let theirs = matches::set_preset(&world.api, strange, ("house", None), &Terms::VREM, "key", 2).await;
+    assert!(
+        matches!(theirs.unwrap(), PresetSet::Done(set) if set.version == 1),
+        "others count for themselves"
+    );
+}

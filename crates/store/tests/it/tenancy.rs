@@ -146,6 +146,7 @@ fn work_of(tenant: TenantId) -> String {
          insert into occupied (tenant_id, booking_id, party_id, account_id, protected)
          select tenant_id, booking_id, party_id, account_id, protected from booking_resource where tenant_id = '{id}';
          insert into match_preset (tenant_id, name, terms, updated_by) values ('{id}', 'x', '{{}}', 'x');
+         insert into match_preset_past (tenant_id, version) values ('{id}', 1);
          insert into match_request (id, tenant_id, reference, visit, terms, in_batch, state, created_by)
              values ('{id}', '{id}', 'x', '{{}}', '{{}}', false, 'offered', 'x');
          insert into match_receipt (tenant_id, request_id, round, receipt) values ('{id}', '{id}', 1, '{{}}');
@@ -165,6 +166,8 @@ fn calendars_of(tenant: TenantId) -> String {
         "insert into calendar_link (id, tenant_id, party_id, provider, host, access, is_written, created_by)
          select '{id}', '{id}', p.id, 'caldav', 'x', 'x', true, 'x' from party p where p.tenant_id = '{id}';
          insert into calendar_object (tenant_id, link_id, href, etag, events) values ('{id}', '{id}', 'x', 'x', '[]');
+         insert into calendar_part (tenant_id, link_id, number, reading, begun_at, is_all, next, told)
+             values ('{id}', '{id}', 0, 0, now(), true, 'x', '[]');
          insert into calendar_channel (id, tenant_id, link_id, secret_sha256) values ('{id}', '{id}', '{id}', sha256('{id}'));
          insert into calendar_farewell (id, tenant_id, provider, access, channels, remotes)
              values ('{id}', '{id}', 'google', 'x', '{{}}', '{{}}');

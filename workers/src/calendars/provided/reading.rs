@@ -9,7 +9,7 @@ use calendar::{
 use chrono::{DateTime, TimeDelta, Utc};
 use jobs::{CalendarLinkId, TenantId};
 use reqwest::Url;
-use store::calendars::{Noted, Opened};
+use store::calendars::{self, Begun, Noted, Opened, Part};
 
 use super::{Calendar, cronofy::AHEAD as CRONOFY_AHEAD, microsoft::Microsoft, stamp};
 use crate::{
@@ -23,12 +23,16 @@ use crate::{
 /// Parts of a list, and entries of all.
 pub(super) const PARTS_MAX: usize = 200;
 const ENTRIES_MAX: usize = 20_000;
+/// Bytes of where the next part is; a longer one is not kept.
+const NEXT_BYTES_MAX: usize = 4_000;
 /// A window of Microsoft's stays where it was; after so long another is opened.
 const WINDOW_AGE_MAX: TimeDelta = TimeDelta::days(7);
 
-/// What a list says, of all its parts.
-#[derive(Default)]
+/// What a list says, of the parts that were read.
 struct List {
+    /// When it was begun, and of how many parts it tells.
+    at: DateTime<Utc>,
+    parts: usize,
     is_all: bool,
     /// Entries by their names, none for one that is gone. Of what is told twice the last holds.
     told: BTreeMap<String, Option<Provided>>,
@@ -66,7 +70,7 @@ fn said(list: List, known: &Entries) -> Said {
             Some(entry) => changed.push((id, entry.etag, vec![entry.event])),
         }
     }
-    Said { collection: None, token: list.token, changed, removed }
+    Said { at: Some(list.at), collection: None, token: list.token, changed, removed }
 }
 
 /// Whether an entry is as it was read before. Some have no word for how one is.
@@ -108,64 +112,79 @@ impl Calendar<'_> {
         Ok(())
     }
 
+    /// The rest of a list that was begun; what changed since the token; all of it where that is forgotten.
     async fn list(&self, opened: &Opened) -> Result<List, Trouble> {
-        let before = opened.token.as_deref();
-        match opened.provider.as_str() {
-            "google" => self.google(before, opened.at).await,
-            "microsoft" => self.microsoft(before, opened.at).await,
-            _ => self.cronofy(opened.at).await,
-        }
-    }
-
-    /// What changed since the token; all of it where that is forgotten.
-    async fn google(&self, before: Option<&str>, at: DateTime<Utc>) -> Result<List, Trouble> {
-        if let Some(token) = before {
-            match self.google_list(("syncToken", token), false).await {
-                Err(Trouble::Answered(410, _)) => {}
+        if let Some(begun) = &opened.begun {
+            match self.rest(opened, List::of(begun)?, Some(begun.next.clone())).await {
+                // Nobody knows there any more where we were.
+                Err(Trouble::Answered(400 | 404 | 410, _)) => {}
                 list => return list,
             }
         }
-        self.google_list(("timeMin", &stamp(at - BACK)), true).await
-    }
-
-    async fn google_list(&self, (name, value): (&str, &str), is_all: bool) -> Result<List, Trouble> {
-        let first = self.client.address(&["calendar", "v3", "calendars", self.name(), "events"])?;
-        let mut list = List { is_all, ..List::default() };
-        let mut next: Option<String> = None;
-        for _ in 0..PARTS_MAX {
-            let mut url = first.clone();
-            url.query_pairs_mut().append_pair("maxResults", "2500").append_pair(name, value);
-            if let Some(next) = &next {
-                url.query_pairs_mut().append_pair("pageToken", next);
-            }
-            next = list.take(self.part(&url, google::page).await?)?;
-            if next.is_none() {
-                return Ok(list);
+        if is_told_changes(opened) {
+            match self.rest(opened, List::begin(opened.at, false), None).await {
+                Err(Trouble::Answered(410, _)) => {}
+                Err(Trouble::Answered(400 | 404, _)) if opened.provider == "microsoft" => {}
+                list => return list,
             }
         }
-        Err(too_many_parts())
+        self.rest(opened, List::begin(opened.at, true), None).await
     }
 
-    /// What changed in the window since its token; another window where that is forgotten, or the window old.
-    async fn microsoft(&self, before: Option<&str>, at: DateTime<Utc>) -> Result<List, Trouble> {
-        if let Some((opened_at, link)) = before.and_then(window)
-            && at - opened_at < WINDOW_AGE_MAX
-        {
-            match self.linked(&self.same(link)?, false, microsoft::page).await {
-                Err(Trouble::Answered(400 | 404 | 410, _)) => {}
-                list => return list.map(|list| remembered(list, opened_at)),
+    /// The parts that are left of a list. Each but the last is kept, for whoever goes on when this is stopped.
+    async fn rest(&self, opened: &Opened, mut list: List, mut next: Option<String>) -> Result<List, Trouble> {
+        let read = match opened.provider.as_str() {
+            "google" => google::page,
+            "microsoft" => microsoft::page,
+            _ => cronofy::page,
+        };
+        while list.parts < PARTS_MAX {
+            let page = self.part(&self.address(opened, &list, next.as_deref())?, read).await?;
+            let Some(part) = list.take(page)? else { return Ok(remembered(list, opened)) };
+            next = Some(part.next.clone());
+            if part.next.len() <= NEXT_BYTES_MAX {
+                calendars::keep_part(&self.deps.db, self.ids, opened.reading, &part).await?;
             }
+        }
+        Err(Trouble::unusable(format!("its list comes in more than {PARTS_MAX} parts")))
+    }
+
+    /// Where a part of a list is: the first, or the next in the words of its provider.
+    fn address(&self, opened: &Opened, list: &List, next: Option<&str>) -> Result<Url, Trouble> {
+        match (opened.provider.as_str(), next) {
+            ("google", _) => self.google(opened, list, next),
+            (_, Some(next)) => self.same(next),
+            ("microsoft", None) => self.microsoft(opened, list),
+            (_, None) => self.cronofy(list.at),
+        }
+    }
+
+    fn google(&self, opened: &Opened, list: &List, next: Option<&str>) -> Result<Url, Trouble> {
+        let mut url = self.client.address(&["calendar", "v3", "calendars", self.name(), "events"])?;
+        let since = opened.token.as_deref().filter(|_| !list.is_all);
+        let from = stamp(list.at - BACK);
+        let (name, value) = since.map_or(("timeMin", from.as_str()), |token| ("syncToken", token));
+        url.query_pairs_mut().append_pair("maxResults", "2500").append_pair(name, value);
+        if let Some(next) = next {
+            url.query_pairs_mut().append_pair("pageToken", next);
+        }
+        Ok(url)
+    }
+
+    fn microsoft(&self, opened: &Opened, list: &List) -> Result<Url, Trouble> {
+        if let Some((_, link)) = opened.token.as_deref().and_then(window).filter(|_| !list.is_all) {
+            return self.same(link);
         }
         let mut url = match self.name() {
             "primary" => self.client.address(&["v1.0", "me", "calendarView", "delta"])?,
             name => self.client.address(&["v1.0", "me", "calendars", name, "calendarView", "delta"])?,
         };
-        let (from, until) = (stamp(at - BACK), stamp(at + AHEAD));
+        let (from, until) = (stamp(list.at - BACK), stamp(list.at + AHEAD));
         url.query_pairs_mut().append_pair("startDateTime", &from).append_pair("endDateTime", &until);
-        Ok(remembered(self.linked(&url, true, microsoft::page).await?, at))
+        Ok(url)
     }
 
-    async fn cronofy(&self, at: DateTime<Utc>) -> Result<List, Trouble> {
+    fn cronofy(&self, at: DateTime<Utc>) -> Result<Url, Trouble> {
         let mut url = self.client.address(&["v1", "events"])?;
         let [from, to] = [at - BACK, at + CRONOFY_AHEAD].map(|at| at.format("%Y-%m-%d").to_string());
         url.query_pairs_mut().extend_pairs([
@@ -178,25 +197,7 @@ impl Calendar<'_> {
         if self.name() != "primary" {
             url.query_pairs_mut().append_pair("calendar_ids[]", self.name());
         }
-        self.linked(&url, true, cronofy::page).await
-    }
-
-    /// A list whose parts say where the next is.
-    async fn linked(
-        &self,
-        first: &Url,
-        is_all: bool,
-        read: fn(&[u8]) -> Result<Page, NoPage>,
-    ) -> Result<List, Trouble> {
-        let mut list = List { is_all, ..List::default() };
-        let mut url = first.clone();
-        for _ in 0..PARTS_MAX {
-            match list.take(self.part(&url, read).await?)? {
-                Some(next) => url = self.same(&next)?,
-                None => return Ok(list),
-            }
-        }
-        Err(too_many_parts())
+        Ok(url)
     }
 
     async fn part(&self, url: &Url, read: fn(&[u8]) -> Result<Page, NoPage>) -> Result<Page, Trouble> {
@@ -219,30 +220,70 @@ fn judge_cronofy(entry: &mut Provided, noted: Option<&Noted>) {
 }
 
 impl List {
-    /// Takes a part; answers where the next is.
-    fn take(&mut self, page: Page) -> Result<Option<String>, Trouble> {
-        self.told.extend(page.entries.into_iter().map(|entry| (entry.id.clone(), Some(entry))));
-        self.told.extend(page.gone.into_iter().map(|id| (id, None)));
+    fn begin(at: DateTime<Utc>, is_all: bool) -> Self {
+        Self { at, parts: 0, is_all, told: BTreeMap::new(), token: None }
+    }
+
+    /// What was told of a list that was begun.
+    fn of(begun: &Begun) -> Result<Self, Trouble> {
+        let mut list = Self { parts: begun.told.len(), ..Self::begin(begun.at, begun.is_all) };
+        for told in &begun.told {
+            let told: Vec<(String, Option<Provided>)> =
+                serde_json::from_value(told.clone()).map_err(Trouble::unusable)?;
+            list.told.extend(told);
+        }
+        Ok(list)
+    }
+
+    /// Takes a part; answers how it is kept, and where the next is, unless it is the last.
+    fn take(&mut self, page: Page) -> Result<Option<Part>, Trouble> {
+        let entries = page.entries.into_iter().map(|entry| (entry.id.clone(), Some(entry)));
+        let told: Vec<(String, Option<Provided>)> =
+            entries.chain(page.gone.into_iter().map(|id| (id, None))).collect();
+        let next = page.next.map(|next| {
+            let told = serde_json::to_value(&told).map_err(Trouble::unusable)?;
+            Ok(Part { at: self.at, is_all: self.is_all, number: self.parts, next, told })
+        });
+        self.parts += 1;
+        self.told.extend(told);
         self.token = page.token;
         if self.told.len() > ENTRIES_MAX {
             return Err(Trouble::unusable(format!("it has more than {ENTRIES_MAX} entries")));
         }
-        Ok(page.next)
+        next.transpose()
     }
 }
 
-fn too_many_parts() -> Trouble {
-    Trouble::unusable(format!("its list comes in more than {PARTS_MAX} parts"))
+/// Whether its provider can be asked for what changed. A window of Microsoft's is left when it is old.
+fn is_told_changes(opened: &Opened) -> bool {
+    let token = opened.token.as_deref();
+    match opened.provider.as_str() {
+        "google" => token.is_some(),
+        "microsoft" => {
+            token.and_then(window).is_some_and(|(began_at, _)| opened.at - began_at < WINDOW_AGE_MAX)
+        }
+        _ => false,
+    }
 }
 
-/// The token with when its window was opened.
-fn remembered(list: List, opened_at: DateTime<Utc>) -> List {
-    List { token: list.token.map(|token| format!("{} {token}", stamp(opened_at))), ..list }
+/// With when its window was opened, as the token of Microsoft's is kept.
+fn remembered(list: List, opened: &Opened) -> List {
+    if opened.provider != "microsoft" {
+        return list;
+    }
+    let before = opened.token.as_deref().and_then(window).filter(|_| !list.is_all);
+    let began_at = before.map_or(list.at, |(began_at, _)| began_at);
+    List { token: list.token.map(|token| windowed(&token, began_at)), ..list }
+}
+
+/// A token with when its window was opened.
+fn windowed(token: &str, began_at: DateTime<Utc>) -> String {
+    format!("{} {token}", stamp(began_at))
 }
 
 fn window(token: &str) -> Option<(DateTime<Utc>, &str)> {
-    let (opened_at, link) = token.split_once(' ')?;
-    Some((DateTime::parse_from_rfc3339(opened_at).ok()?.to_utc(), link))
+    let (began_at, link) = token.split_once(' ')?;
+    Some((DateTime::parse_from_rfc3339(began_at).ok()?.to_utc(), link))
 }
 
 #[cfg(test)]
@@ -252,10 +293,8 @@ mod tests {
     #[test]
     fn a_token_remembers_when_its_window_was_opened() {
         let at: DateTime<Utc> = "2026-07-01T10:00:00Z".parse().unwrap();
-        let list =
-            List { token: Some("https://graph.microsoft.com/x?$deltatoken=1".into()), ..List::default() };
-        let kept = remembered(list, at).token.unwrap();
-        assert_eq!(window(&kept), Some((at, "https://graph.microsoft.com/x?$deltatoken=1")));
+        let link = "https://graph.microsoft.com/x?$deltatoken=1";
+        assert_eq!(window(&windowed(link, at)), Some((at, link)));
         assert_eq!(window("https://graph.microsoft.com/x"), None);
     }
 }
