@@ -4,7 +4,7 @@ use jobs::BulkOperationId;
 use serde_json::json;
 use store::{
     Db, Role,
-    bulk::{self, Action, Begun, Filter, Operation, OperationState, Steered, Wanted},
+    bulk::{self, Action, Begun, By, Filter, Operation, OperationState, Steered, Wanted},
     submit::Answer,
 };
 use testkit::eventually;
@@ -21,8 +21,8 @@ fn wanted(action: Action, state: jobs::State) -> Wanted {
 impl World {
     async fn begin(&self, wanted: &Wanted) -> BulkOperationId {
         let answer = |made: &Operation| Answer::of(202, None, &json!(made.id()));
-        let begun =
-            bulk::begin(&self.api, self.tenant, wanted, None, "key_x", 10, None, answer).await.unwrap();
+        let by = By { name: "key_x", person: None };
+        let begun = bulk::begin(&self.api, self.tenant, wanted, None, by, 10, None, answer).await.unwrap();
         let answer = match begun {
             Begun::New(answer) => Some(answer),
             _ => None,

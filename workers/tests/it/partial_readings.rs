@@ -75,7 +75,7 @@ impl Provider {
             kept.holds_at == Some(part)
         };
         if is_held {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
