@@ -320,4 +320,67 @@ mod tests {
             [Some(0), Some(90), Some(20)]
         );
     }
+
+    /// A job that is due, behind so many of its line, where two slots are both busy.
+    fn behind(ahead_in_line: u64) -> Facts {
+        Facts {
+            available: true,
+            passed: None,
+            quarantine: 0,
+            queue: "default".to_owned(),
+            priority: 2,
+            concurrency_key: None,
+            scheduled_at: None,
+            due_at: None,
+            pauses: Vec::new(),
+            limits: Vec::new(),
+            ahead_in_line,
+            waiting_beside: 0,
+            other_tenants: 0,
+            tenant_per_s: None,
+            queue_per_s: None,
+            workers: 1,
+            slots: 2,
+            running: 2,
+        }
+    }
+
+    #[test]
+    fn a_line_moves_on_as_fast_as_it_did() {
+        let now = DateTime::UNIX_EPOCH;
+        let wait = |facts: &Facts| {
+            let reasons = [in_line(facts)];
+            likely(facts, &reasons, now).map(|at| (at - now).num_milliseconds())
+        };
+        let at = |per_s, ahead| Facts { tenant_per_s: Some(per_s), ..behind(ahead) };
+        assert_eq!(wait(&at(4.0, 0)), Some(250), "itself is one of those that have to go");
+        assert_eq!(wait(&at(4.0, 39)), Some(10_000));
+        assert_eq!(wait(&Facts { waiting_beside: 20, ..at(4.0, 19) }), Some(10_000), "other lines go too");
+        assert_eq!(
+            [wait(&behind(3)), wait(&at(0.001, 3))],
+            [None, None],
+            "where nothing moves nobody can tell"
+        );
+        assert_eq!(wait(&Facts { running: 0, ..behind(1) }), Some(0), "a slot is free for it");
+        let no_worker = [Reason::new("no_worker", "")];
+        assert_eq!(likely(&at(4.0, 0), &no_worker, now), None);
+    }
+
+    #[test]
+    fn a_place_in_line_is_told_with_its_numbers() {
+        let facts = Facts { waiting_beside: 7, other_tenants: 2, ..behind(2) };
+        assert_eq!(
+            in_line(&facts).detail,
+            "It is number 3 in its line; 7 more jobs of this tenant wait in the queue; \
+             2 other tenants take turns with this one; 2 of 2 slots are busy."
+        );
+        let far = in_line(&behind(COUNTED_MAX)).detail;
+        assert!(far.starts_with(&format!("It is number more than {COUNTED_MAX} in its line")), "{far}");
+        assert_eq!(in_line(&behind(0)).code, "next");
+        for (quarantine, how) in [(1, "apart from others"), (2, "alone")] {
+            let told = quarantined(&Facts { quarantine, ..behind(0) });
+            assert_eq!(told.code, "quarantined");
+            assert!(told.detail.contains(how), "{}", told.detail);
+        }
+    }
 }
