@@ -56,5 +56,6 @@ mod versions;
 mod webhooks_for_days;
 mod webhooks_in;
 mod webhooks_out;
+mod webhooks_signed;
 mod workflows;
 mod world;
