@@ -19,6 +19,7 @@ mod encryption;
 mod endings;
 mod every_kind;
 mod feedback;
+mod feedback_signed;
 mod film_parts;
 mod films;
 mod geocoding;
