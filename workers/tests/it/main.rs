@@ -53,6 +53,7 @@ mod settling;
 mod sheets;
 mod signing;
 mod steering;
+mod unsubscribing;
 mod versions;
 mod webhooks_for_days;
 mod webhooks_in;
