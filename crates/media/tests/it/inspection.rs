@@ -127,7 +127,11 @@ fn exiftool_and_we_read_the_same() {
 #[test]
 fn exiftool_and_we_call_a_colour_profile_the_same() {
     let picture = swirl(64, 48);
-    let sources = [("jpg", jpeg(&picture, Subsamp::Sub2x2)), ("png", encoded(picture, ImageFormat::Png))];
+    let sources = [
+        ("jpg", jpeg(&picture, Subsamp::Sub2x2)),
+        ("png", encoded(picture.clone(), ImageFormat::Png)),
+        ("tif", encoded(picture, ImageFormat::Tiff)),
+    ];
     for profile in [ColorProfile::new_display_p3(), ColorProfile::new_adobe_rgb()] {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), profile.encode().unwrap()).unwrap();
