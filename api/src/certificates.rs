@@ -79,7 +79,12 @@ impl Certificates {
         self.get_by(url, fetch(&self.outbound, url)).await
     }
 
-    /// The same by `fetch`, which is not begun when it is known, or when somebody else has begun.
+    /// Takes `pem` for what is at `url`, unless that is known.
+    pub(crate) fn know(&self, url: &str, pem: Vec<u8>) {
+        drop(self.fetched(url).set(Ok(pem)));
+    }
+
+    /// The same as [`Certificates::get`] by `fetch`, which is not begun when it is known, or when somebody else has begun.
     async fn get_by(
         &self,
         url: &str,

@@ -24,6 +24,14 @@ pub(crate) enum Signing {
 }
 
 impl Signing {
+    /// As messages are signed under `key`.
+    pub(super) const fn of(key: &SigningKey) -> Self {
+        match key {
+            SigningKey::Shared(_) => Self::V1,
+            SigningKey::Private(_) => Self::V1a,
+        }
+    }
+
     /// A fresh key.
     pub(super) fn key(self) -> Result<SigningKey, Problem> {
         match self {

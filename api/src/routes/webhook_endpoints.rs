@@ -7,12 +7,14 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
+use chrono::Utc;
 use serde::{Deserialize, Serialize};
 use store::{
     outbox::{self, Created, Endpoint},
     submit::Answer,
 };
 use utoipa::ToSchema;
+use webhooks::SigningKey;
 
 use super::{
     submit::{mismatch, replayed, respond},
@@ -116,9 +118,9 @@ pub(crate) async fn get_webhook_endpoint(
 #[serde(deny_unknown_fields)]
 #[schema(as = NewWebhookEndpointSecret)]
 pub(crate) struct RotateBody {
-    /// `v1` or `v1a`; `v1` unless given.
+    /// `v1` or `v1a`; as it is unless given.
     #[serde(default)]
-    signing: Signing,
+    signing: Option<Signing>,
     /// For how many seconds messages are signed with the one of before too; a day unless given.
     #[serde(default)]
     #[schema(maximum = 604_800)]
@@ -127,7 +129,7 @@ pub(crate) struct RotateBody {
 
 /// Change the secret that messages are signed with.
 ///
-/// For a while they carry two signatures, of which either is enough.
+/// For a while they carry two signatures, of which either is enough. They are signed as before unless `signing` is given.
 #[utoipa::path(
     post, path = "/v1/webhook-endpoints/{id}/secret", tag = "Webhooks", operation_id = "rotate_webhook_endpoint_secret",
     params(("id" = String, Path, description = "The endpoint")), request_body = RotateBody,
@@ -148,11 +150,23 @@ pub(crate) async fn rotate_webhook_endpoint_secret(
         let detail = format!("at most {WEBHOOK_OVERLAP_S_MAX}");
         return Err(Problem::invalid(vec![FieldError::new("/overlap_s", detail)]));
     }
-    let signing = body.signing.key()?;
-    let secret = signing.for_receiver().map_err(Problem::internal)?;
-    let changed = outbox::rotate(&app.db, caller.tenant, id, &signing.text(), overlap_s).await?;
+    let before = outbox::get(&app.db, caller.tenant, id).await?.ok_or_else(no_endpoint)?;
+    let signing = match body.signing {
+        Some(signing) => signing,
+        None => present(&app, &before)?,
+    };
+    let key = signing.key()?;
+    let secret = key.for_receiver().map_err(Problem::internal)?;
+    let changed = outbox::rotate(&app.db, caller.tenant, id, &key.text(), overlap_s).await?;
     tracing::info!("The secret of {id} was changed");
     Ok(Body(EndpointResource::with_secret(&changed.ok_or_else(no_endpoint)?, &secret)))
+}
+
+/// How messages to `endpoint` are signed now.
+fn present(app: &AppState, endpoint: &Endpoint) -> Result<Signing, Problem> {
+    let keys = outbox::keys(&app.db, endpoint, Utc::now())?;
+    let text = keys.first().map(String::as_str).unwrap_or_default();
+    SigningKey::parse(text).map(|key| Signing::of(&key)).map_err(Problem::internal)
 }
 
 /// Tell an endpoint again what happens.

@@ -32,6 +32,7 @@ pub(crate) struct TestApp {
     pub(crate) blobs: Blobs,
     pub(crate) tenant: TenantId,
     pub(crate) key: String,
+    settings: Settings,
     stops: Vec<oneshot::Sender<()>>,
     serving: Option<Serving>,
     _dir: TempDir,
@@ -69,7 +70,8 @@ impl TestApp {
         let owner = database.db(Role::Owner).unwrap();
         let dir = TempDir::new().unwrap();
         let (stop_s3, blobs) = start_s3(dir.path().join("s3")).await;
-        let (address, stop, serving) = serve(database.db(Role::Api).unwrap(), blobs.clone(), settings).await;
+        let (address, stop, serving) =
+            serve(database.db(Role::Api).unwrap(), blobs.clone(), settings.clone()).await;
         let tenant = store::keys::create_tenant(&owner, "acme", "Acme").await.unwrap();
         let mut this = Self {
             address,
@@ -79,6 +81,7 @@ impl TestApp {
             blobs,
             tenant,
             key: String::new(),
+            settings,
             stops: vec![stop, stop_s3],
             serving: Some(serving),
             _dir: dir,
@@ -187,7 +190,7 @@ impl TestApp {
     /// Another process, as far as the database can tell: where it listens.
     pub(crate) async fn another_server(&mut self) -> SocketAddr {
         let db = self.database.db(Role::Api).unwrap();
-        let (address, stop, _) = serve(db, self.blobs.clone(), settings()).await;
+        let (address, stop, _) = serve(db, self.blobs.clone(), self.settings.clone()).await;
         self.stops.push(stop);
         address
     }
@@ -197,6 +200,16 @@ impl TestApp {
         let masters = store::sealing::MasterKeys::parse(master, None).unwrap();
         let db = self.database.db(Role::Api).unwrap().with_masters(masters);
         let (address, stop, _) = serve(db, self.blobs.clone(), settings()).await;
+        self.stops.push(stop);
+        self.address = address;
+    }
+
+    /// A server that knows the certificate at `url` takes over.
+    pub(crate) async fn serve_with_certificate(&mut self, url: &str, pem: Vec<u8>) {
+        let db = self.database.db(Role::Api).unwrap();
+        let app = AppState::new(db, self.blobs.clone(), settings(), None);
+        app.know_certificate(url, pem);
+        let (address, stop, _) = serve_app(app).await;
         self.stops.push(stop);
         self.address = address;
     }
@@ -217,10 +230,13 @@ pub(crate) async fn serve(
     blobs: Blobs,
     settings: Settings,
 ) -> (SocketAddr, oneshot::Sender<()>, Serving) {
+    serve_app(AppState::new(db, blobs, settings, None)).await
+}
+
+async fn serve_app(app: AppState) -> (SocketAddr, oneshot::Sender<()>, Serving) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
-    let app = AppState::new(db, blobs, settings, None);
     let serving = tokio::spawn(api::serve(listener, app, async move { drop(stopped.await) }));
     (address, stop, serving)
 }

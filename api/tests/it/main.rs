@@ -48,4 +48,5 @@ mod versions;
 mod webhooks_in;
 mod webhooks_out;
 mod webhooks_refused;
+mod webhooks_schemes;
 mod workflows;

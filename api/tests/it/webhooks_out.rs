@@ -28,8 +28,24 @@ async fn a_secret_is_shown_once_and_again_when_it_changes() {
     let read = app.get(&path_of(&made.body, "")).await.body;
     assert_eq!((&read["secret"], &read["event_types"]), (&Value::Null, &json!(["*"])));
     let rotated = app.post(&path_of(&made.body, "/secret"), &json!({})).await.body;
-    assert!(rotated["secret"].as_str().unwrap().starts_with("whsec_"));
     assert!(rotated["previous_secret_until"].is_string());
+    assert_ne!(rotated["secret"], made.body["secret"]);
+    // It is signed as before, whatever that was, until somebody asks for another signature.
+    for (asked, prefix) in [
+        (None, "whpk_"),
+        (Some(json!({})), "whpk_"),
+        (Some(json!({"signing": "v1"})), "whsec_"),
+        (Some(json!({})), "whsec_"),
+        (Some(json!({"signing": "v1a"})), "whpk_"),
+    ] {
+        let request = app.request(Method::POST, &path_of(&made.body, "/secret"));
+        let request = match &asked {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        let rotated = Answer::of(request.send().await.unwrap()).await;
+        assert!(rotated.body["secret"].as_str().unwrap().starts_with(prefix), "{asked:?}: {}", rotated.text);
+    }
     let off = app.post(&path_of(&made.body, "/disable"), &json!({})).await.body;
     assert!(off["state"] == "disabled" && off["disabled_reason"].as_str().unwrap().contains("key_"));
     assert_eq!(app.post(&path_of(&made.body, "/enable"), &json!({})).await.body["state"], "enabled");

@@ -7,11 +7,16 @@ use std::{
     time::Duration,
 };
 
+use futures::future::join;
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use webhooks::{SigningKey, sign};
 
 use crate::{
-    app::{TestApp, eventually},
+    app::{BOUND, TestApp, eventually},
     problems::slow,
     webhooks_in::{OTHER, SECRET, path_of, send, source},
 };
@@ -48,6 +53,45 @@ async fn a_sender_that_does_not_go_on_is_cut_off_and_the_operator_sees_why() {
     assert!(app.claim().await.is_empty());
 }
 
+/// A piece of a body, and more of them than any socket on the way holds.
+const PIECE_BYTES: usize = 64 * 1024;
+const PIECES: usize = 1_024;
+
+#[tokio::test]
+async fn a_body_without_a_length_is_read_no_further_than_it_may_be_long() {
+    let app = TestApp::start().await;
+    let source = source(&app, json!({})).await;
+    let (mut reads, mut writes) = TcpStream::connect(app.address).await.unwrap().into_split();
+    let head = format!(
+        "POST /v1/hooks/{} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n",
+        source["id"].as_str().unwrap()
+    );
+    let size = format!("{PIECE_BYTES:x}\r\n");
+    let piece = [size, "x".repeat(PIECE_BYTES), "\r\n".to_owned()].concat();
+    let sending = async {
+        writes.write_all(head.as_bytes()).await.unwrap();
+        for sent in 0..PIECES {
+            if writes.write_all(piece.as_bytes()).await.is_err() {
+                return sent;
+            }
+        }
+        PIECES
+    };
+    let reading = async {
+        let mut answer = Vec::new();
+        // Whoever still sends may find the connection cut after the answer.
+        drop(reads.read_to_end(&mut answer).await);
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    let both = tokio::time::timeout(BOUND, join(sending, reading)).await;
+    let (sent, answer) = both.expect("the connection is not closed");
+    assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("payload_too_large"), "{answer}");
+    assert!(sent < PIECES, "nobody reads all of it");
+    let refusals = app.get(&path_of(&source, "/refusals")).await.body;
+    assert_eq!(refusals["refusals"][0]["code"], "too_large", "{refusals}");
+    assert!(app.claim().await.is_empty());
+}
+
 /// What is logged, by us and by everything beneath us.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -72,6 +116,8 @@ async fn nothing_of_a_message_or_of_what_proves_it_is_logged() {
         .with_ansi(false)
         .with_writer(move || written.clone())
         .finish();
+    // While there is one subscriber alone, threads of other tests that have none would decide what is logged here.
+    let _another = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     // The server's tasks are of this thread, as the test is.
     let listening = tracing::subscriber::set_default(everything);
     let source = source(&app, json!({})).await;

@@ -40,9 +40,17 @@ pub(crate) fn read_header(
             iptc: decoder.iptc_metadata().ok().flatten(),
             xmp: decoder.xmp_metadata().ok().flatten(),
         };
-        let icc = decoder.icc_profile().ok().flatten();
+        let icc = match kind {
+            SourceKind::Tiff => tiff_profile(source),
+            _ => decoder.icc_profile().ok().flatten(),
+        };
         Ok(RasterHeader { size, has_alpha: color.has_alpha(), color: name(color), icc, blocks })
     })
+}
+
+/// With the reader's own bounds: ours would hold each value against the size of the picture, which a profile may well exceed.
+fn tiff_profile(source: &[u8]) -> Option<Vec<u8>> {
+    TiffDecoder::new(Cursor::new(source)).ok()?.icc_profile().ok().flatten()
 }
 
 /// Decodes to 8 bits per channel.

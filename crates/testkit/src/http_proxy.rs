@@ -5,7 +5,7 @@ use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 use anyhow::Context;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited, combinators::BoxBody};
-use hyper::{Method, Request, Response, StatusCode, body::Incoming, service::service_fn};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode, body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
 use rand::Rng;
 use tokio::{
@@ -25,6 +25,8 @@ pub struct Service {
     pub delay: Duration,
     /// This share of uploads breaks off half-way.
     pub truncated: f64,
+    /// This share of downloads breaks off half-way.
+    pub cut: f64,
 }
 
 /// A proxy on a free port of the loopback. Accepts nothing more when the value ends.
@@ -92,7 +94,8 @@ async fn answer(
             .body(body.map_err(|never: Infallible| match never {}).boxed())?);
     }
     let truncated = request.method() == Method::PUT && happens(service.truncated);
-    forward(request, server, truncated).await
+    let cut = request.method() == Method::GET && happens(service.cut);
+    forward(request, server, truncated, cut).await
 }
 
 /// One connection to the server per request: what breaks one of them leaves the others alone.
@@ -100,22 +103,29 @@ async fn forward(
     request: Request<Incoming>,
     server: SocketAddr,
     truncated: bool,
+    cut: bool,
 ) -> anyhow::Result<Response<Body>> {
     let stream = TcpStream::connect(server).await.context("the server is not there")?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let connection = Arc::new(tokio::spawn(connection));
     let (head, body) = request.into_parts();
-    let length =
-        head.headers.get("content-length").and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    let body: Body = match length {
-        Some(bytes) if truncated => Limited::new(body, bytes / 2).boxed(),
-        _ => body.map_err(Into::into).boxed(),
-    };
+    let body = passed(body, &head.headers, truncated);
     let answer = sender.send_request(Request::from_parts(head, body)).await;
     if answer.is_err() {
         connection.abort();
     }
-    Ok(answer.context("the server did not answer")?.map(|body| body.map_err(Into::into).boxed()))
+    let (head, body) = answer.context("the server did not answer")?.into_parts();
+    let body = passed(body, &head.headers, cut);
+    Ok(Response::from_parts(head, body))
+}
+
+/// All of a body, or at most half of it when it `breaks` off.
+fn passed(body: Incoming, headers: &HeaderMap, breaks: bool) -> Body {
+    let length = headers.get("content-length").and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    match length {
+        Some(bytes) if breaks => Limited::new(body, bytes / 2).boxed(),
+        _ => body.map_err(Into::into).boxed(),
+    }
 }
 
 #[cfg(test)]

@@ -92,3 +92,39 @@ fn words(error: &reqwest::Error) -> String {
     }
     said
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_took_may_come_again_and_what_somebody_may_have_taken_may_not() {
+        let later = Some(Duration::from_secs(17));
+        for status in [408, 425, 429, 503] {
+            for after in [None, later] {
+                let away = Answer::Away(format!("{status} wait"), after);
+                assert_eq!(meaning_of(status, after, b"wait"), away);
+            }
+        }
+        // A server that stumbled may have sent it first, whatever it says about coming again.
+        for status in [500, 501, 502, 504, 507, 520, 599] {
+            assert_eq!(meaning_of(status, later, b"oh"), Answer::Unknown(format!("{status} oh")));
+        }
+        for status in [404, 410] {
+            assert_eq!(meaning_of(status, later, b"who"), Answer::Nobody(format!("{status} who")));
+        }
+        // Nobody is led elsewhere.
+        for status in [301, 302, 307, 308, 400, 401, 403, 409, 413, 422] {
+            assert_eq!(meaning_of(status, later, b"no"), Answer::Failed(format!("{status} no")));
+        }
+        for status in [200, 201, 202, 204, 299] {
+            assert_eq!(meaning_of(status, later, b"ok"), Answer::Done(None));
+        }
+    }
+
+    #[test]
+    fn of_what_they_say_the_beginning_is_told_whatever_it_is() {
+        let Answer::Failed(said) = meaning_of(400, None, &[0xff; 1_000]) else { unreachable!("it failed") };
+        assert_eq!(said.chars().count(), "400 ".len() + 200);
+    }
+}

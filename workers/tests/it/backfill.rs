@@ -2,13 +2,14 @@
 
 use jobs::{
     JobId, State,
+    failure::Problem,
     kinds::{
         media_backfill::{Backfilled, MediaBackfill},
         media_rendition::MediaRendition,
         video_transcode::VideoTranscode,
     },
 };
-use store::{backfill, enqueue::NewJob, media};
+use store::{backfill, cancel, enqueue::NewJob, media};
 use testkit::eventually;
 
 use crate::world::{SOON, World, film, photo};
@@ -81,6 +82,72 @@ async fn a_film_of_today_goes_before_those_of_the_library() {
         today.as_uuid()
     );
     assert_eq!(world.database.number(&later).await.unwrap(), 2, "those of the library begin after it");
+}
+
+/// More than as many jobs as may wait, and no whole number of pages.
+const LIBRARY: i64 = 400;
+/// Jobs of a backfill that may begin while a photograph of today waits: of a hundred times as many, those of a moment.
+const BEGUN_BEFORE_MAX: i64 = 20;
+
+#[tokio::test]
+async fn a_large_library_is_done_page_by_page_and_goes_on_after_it_was_stopped() {
+    let world = World::new().await;
+    let number = async |sql: &str| world.database.number(sql).await.unwrap();
+    let worker = world.start(&[]);
+    let one = world.asset(photo("FreshFlower.jpg")).await;
+    let made = MediaRendition { asset: one, preset: "print@1".to_owned(), branded: false };
+    let made = world.enqueue(&[NewJob::of(&made).unwrap()]).await[0];
+    world.reaches(made, State::Completed).await;
+    drop(worker);
+    // The same photograph, often: nobody has to make it again.
+    let copies = format!(
+        "insert into asset select (jsonb_populate_record(asset, jsonb_build_object('id', gen_random_uuid()))).*
+         from asset, generate_series(1, {LIBRARY})"
+    );
+    world.database.execute(&copies).await.unwrap();
+
+    let searcher = world.start(&["--queues", "default"]);
+    let (_, first) = run(&world, &print()).await;
+    assert!(first.next.is_some() && i64::from(first.submitted) < LIBRARY, "{first:?}");
+    let waits = "from job where kind = 'media.backfill' and last_error ->> 'code' = 'enough_waits'";
+    eventually("the backfill to wait", SOON, || async {
+        (number(&format!("select count(*) {waits}")).await == 1).then_some(())
+    })
+    .await;
+    let waiting = world.database.json(&format!("select to_jsonb(id) {waits}")).await.unwrap();
+    let waiting = JobId::from_uuid(serde_json::from_value(waiting).unwrap());
+    let args = world.job(waiting).await.args.0.inline().unwrap().clone();
+    let rest: MediaBackfill = serde_json::from_value(args).unwrap();
+    cancel::cancel(&world.api, world.tenant, waiting, &Problem::new("cancelled", "enough")).await.unwrap();
+    world.reaches(waiting, State::Cancelled).await;
+    drop(searcher);
+    let submitted = "select count(*) from job where kind = 'media.rendition'";
+    assert_eq!(number(submitted).await as u64, rest.submitted_before);
+
+    let _worker = world.start(&["--concurrency", "media_bulk=1"]);
+    let begun = "select count(*) from attempt where queue = 'media_bulk'";
+    eventually("the library to be at work", SOON, || async { (number(begun).await > 0).then_some(()) }).await;
+    let asset = world.asset(photo("Garden.jpg")).await;
+    let today = MediaRendition { asset, preset: MediaRendition::default_preset(), branded: false };
+    let today = world.enqueue(&[NewJob::of(&today).unwrap()]).await[0];
+    let today = world.reaches(today, State::Completed).await;
+    let (asked, came) = (today.created_at.to_rfc3339(), today.attempted_at.unwrap().to_rfc3339());
+    let meanwhile = number(&format!("{begun} and started_at between '{asked}' and '{came}'")).await;
+    assert!(meanwhile <= BEGUN_BEFORE_MAX, "a photograph of today waited for {meanwhile} of the library");
+
+    let (_, last) = run(&world, &rest).await;
+    // The photograph of today came after the search had begun, and may be found too.
+    let of_library = "select count(distinct asset_id) from rendition where preset = 'print@1'";
+    eventually("every photograph of the library to have its picture", SOON, || async {
+        (number(of_library).await > LIBRARY).then_some(())
+    })
+    .await;
+    assert!(last.submitted_in_all >= LIBRARY as u64, "{last:?}");
+    let later = number(&format!("{begun} and started_at > '{came}'")).await;
+    assert!(later > 0, "the library was still at work when it came");
+    let ended = "from attempt where queue = 'media_bulk' and final_state is not null";
+    let twice = format!("select count(*) from (select {ended} group by args having count(*) > 1) twice");
+    assert_eq!(number(&twice).await, 0, "nothing is submitted twice");
 }
 
 #[tokio::test]

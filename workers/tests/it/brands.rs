@@ -9,7 +9,7 @@ use serde_json::json;
 use store::enqueue::NewJob;
 
 use crate::{
-    deliveries::deliver,
+    deliveries::{deliver, told},
     journeys::serve,
     world::{World, photo},
 };
@@ -37,16 +37,23 @@ async fn branded_archives_hold_other_pictures_than_unbranded_ones() {
     };
     let (status, set) = put(json!({"asset": logo, "corner": "center", "width_percent": 50})).await;
     assert_eq!((status, &set["opacity_percent"]), (200, &json!(80)), "{set}");
-    let body = json!({"title": "x", "files": [{"asset": kitchen, "name": "Kitchen.jpg"}], "archives": ["mls", "mls_branded"]});
+    let body = json!({"title": "x", "files": [{"asset": kitchen, "name": "Kitchen.jpg"}], "archives": ["mls", "mls_branded", "print", "print_branded"]});
     let delivery = deliver(&client, &body).await;
     let link = delivery["link"].as_str().unwrap();
     let picture = async |variant: &str| {
         client.http.get(format!("{link}/files/1/{variant}")).send().await.unwrap().bytes().await.unwrap()
     };
     assert_ne!(picture("mls").await, picture("mls_branded").await);
-    let sizes: Vec<_> =
-        delivery["archives"].as_array().unwrap().iter().map(|archive| &archive["files"]).collect();
-    assert_eq!(sizes, [1, 1]);
+    assert_ne!(picture("print").await, picture("print_branded").await);
+    for archive in delivery["archives"].as_array().unwrap() {
+        assert_eq!(archive["files"], 1, "{archive}");
+        let variant = archive["variant"].as_str().unwrap();
+        let packed = client.http.get(format!("{link}/archive/{variant}")).send().await.unwrap();
+        let packed = packed.bytes().await.unwrap();
+        told("unzip", &["-tqq"], &packed);
+        let picture = picture(variant).await;
+        assert!(packed.windows(picture.len()).any(|bytes| bytes == picture), "{variant} has other pictures");
+    }
 
     let (_, other) = put(json!({"asset": logo, "corner": "top_left"})).await;
     assert_ne!(other["tag"], set["tag"], "pictures that look otherwise have another tag");

@@ -6,6 +6,7 @@ use jobs::{
 use serde_json::{Value, json};
 use store::{Role, messages::Message};
 use store::{
+    enqueue::{self, NewJob},
     inbox::{self, Created, Event, NewEvent, NewSource, Received},
     keys, messages, parties,
     submit::Answer,
@@ -15,7 +16,7 @@ use testkit::{SmtpServer, eventually};
 use crate::{
     carriers,
     journeys::serve,
-    outbound::{becomes, message, planned, reached, reminder, somebody, start, tries},
+    outbound::{becomes, message, planned, reached, reached_by, reminder, somebody, start, tries},
     world::{SOON, World},
 };
 
@@ -71,12 +72,12 @@ async fn form(world: &World, tenant: TenantId, source: WebhookSourceId, fields: 
 }
 
 /// Why nothing goes to the addresses of `party` besides its inbox.
-async fn suppressed(world: &World, tenant: TenantId, party: PartyId) -> Vec<Option<String>> {
+pub(crate) async fn suppressed(world: &World, tenant: TenantId, party: PartyId) -> Vec<Option<String>> {
     let contacts = parties::contacts(&world.api, tenant, party).await.unwrap();
     contacts.into_iter().filter(|one| !one.address.is_empty()).map(|one| one.suppression).collect()
 }
 
-fn resend(event: &str, message: &Message, more: &Value) -> Value {
+pub(crate) fn resend(event: &str, message: &Message, more: &Value) -> Value {
     let name = format!("<{}@acme.test>", message.id());
     let mut data = json!({"email_id": "x", "headers": [{"name": "Message-ID", "value": name}]});
     for (name, value) in more.as_object().unwrap() {
@@ -310,4 +311,29 @@ async fn stop_ends_the_messages_of_the_tenant_it_was_said_to() {
     assert_eq!(suppressed(&world, world.tenant, party).await, [None]);
     let sent = planned(&world, &reminder(party, Channel::Sms)).await[0];
     becomes(&world, sent, &["sent"]).await;
+}
+
+#[tokio::test]
+async fn stop_said_to_one_of_two_who_know_a_number_ends_nothing_of_the_other() {
+    const NUMBER: &str = "+4366012345";
+    let (world, carriers) = (World::new().await, carriers::serve().await);
+    let owner = world.database.db(Role::Owner).unwrap();
+    let other = keys::create_tenant(&owner, "other", "Other").await.unwrap();
+    let mine = source(&world, world.tenant, Channel::Sms, None).await;
+    let _worker = carriers::start(&world, &carriers, &[]);
+    let party = reached(&world, Channel::Sms, NUMBER).await;
+    let theirs = reached_by(&world, other, Channel::Sms, NUMBER).await;
+    let stop = "SmsStatus=received&MessageSid=SM9&From=%2B4366012345&Body=STOP";
+    assert_eq!(form(&world, world.tenant, mine, stop).await.state, "processed");
+    assert_eq!(suppressed(&world, world.tenant, party).await, [Some("stop".to_owned())]);
+    assert_eq!(suppressed(&world, other, theirs).await, [None]);
+
+    let skipped = planned(&world, &reminder(party, Channel::Sms)).await[0];
+    assert_eq!(message(&world, skipped).await.state, "skipped");
+    let plan = NewJob::of(&reminder(theirs, Channel::Sms)).unwrap();
+    let mut tx = world.api.tenant(other).await.unwrap();
+    enqueue::insert(&world.api, &mut tx, other, &[plan]).await.unwrap();
+    tx.commit().await.unwrap();
+    eventually("the other's text", SOON, || async { (carriers.texts().len() == 1).then_some(()) }).await;
+    assert_eq!(carriers.texts()[0].to, NUMBER);
 }

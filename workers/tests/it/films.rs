@@ -25,6 +25,10 @@ use crate::{
 
 /// Longest mean time between two words about progress.
 const TOLD_EVERY: Duration = Duration::from_secs(2);
+/// From here on most of a film is made.
+const LATE_PERCENT: u8 = 60;
+/// Longest time between two of them.
+const TOLD_AT_LEAST_EVERY: Duration = Duration::from_secs(3);
 
 async fn transcode(world: &World, bytes: Vec<u8>) -> JobId {
     transcode_asset(world, world.asset(bytes).await).await
@@ -161,6 +165,8 @@ async fn a_film_says_every_second_or_two_how_long_it_will_take() {
     let [(began, first), .., (ended, last)] = told[..] else { panic!("it hardly said anything: {told:?}") };
     let interval = (ended - began) / (told.len() as u32 - 1);
     assert!(interval <= TOLD_EVERY, "{} times in {:?}", told.len(), ended - began);
+    let longest = told.windows(2).map(|pair| pair[1].0 - pair[0].0).max().unwrap();
+    assert!(longest <= TOLD_AT_LEAST_EVERY, "nothing for {longest:?}");
     assert!(last < first && told.len() > 3, "{told:?}");
     stop.cancel();
 }
@@ -185,6 +191,30 @@ async fn a_child_that_dies_takes_nobody_with_it() {
     result(&world, job).await;
     assert_eq!(world.story(job).await, "1:retried 2:completed");
     worker.ready().await;
+}
+
+#[tokio::test]
+async fn a_film_whose_worker_dies_late_is_made_by_another() {
+    let world = World::new().await;
+    let doomed = world.start(&[]);
+    let job = transcode(&world, film("1280x720", 12)).await;
+    let late = format!(
+        "select count(*) from job where id = '{}' and progress_percent >= {LATE_PERCENT}",
+        job.as_uuid()
+    );
+    eventually("most of the film to be made", SOON, || async {
+        (world.database.number(&late).await.unwrap() == 1).then_some(())
+    })
+    .await;
+    doomed.kill();
+    let _heir = world.start(&[]);
+    let made = result(&world, job).await;
+    assert!((11_900..=12_100).contains(&made.duration_ms) && made.rungs.len() == 3, "{made:?}");
+    for file in &made.files {
+        let head = world.blobs.head(&Key::parse(&file.key).unwrap()).await.unwrap();
+        assert_eq!(head.map(|head| head.size), Some(file.bytes), "{}", file.name);
+    }
+    assert_eq!(world.story(job).await, "1:crashed 2:completed");
 }
 
 #[tokio::test]

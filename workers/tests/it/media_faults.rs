@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use blob::{Blobs, Key};
 use jobs::{
     JobId, State, Variant,
     failure::Problem,
@@ -15,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use store::{attempts, cancel, enqueue::NewJob};
 use testkit::{HttpProxy, Service, eventually};
+use workers::archive::{self, ArchiveError, Entry};
 
 use crate::{
     deliveries::{deliver, told},
@@ -190,4 +192,33 @@ async fn an_archive_that_is_cancelled_leaves_nothing_behind() {
         objects.iter().filter(|object| object.key.as_str().rsplit('.').next() == Some("zip")).count();
     assert_eq!(archives, 1, "that of before");
     stop.cancel();
+}
+
+/// More than twice a part of an upload: by the time half of it has come, some of the archive lies in S3.
+const LARGE_BYTES: usize = 40_000_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_of_which_a_part_breaks_off_is_no_archive() {
+    let (world, proxy) = behind_a_proxy().await;
+    let (blobs, tenant) = (Blobs::connect(&world.s3).unwrap(), world.tenant.to_string());
+    let source = Key::upload(&tenant, "there").unwrap();
+    world.blobs.put(&source, vec![7; LARGE_BYTES].into(), "image/jpeg", "no-store").await.unwrap();
+    let target = Key::archive(&tenant, "dlv_1", &"0".repeat(64), "mls").unwrap();
+    let entry = Entry { name: "a.jpg", extension: None, key: source, bytes: LARGE_BYTES as u64 };
+    let entries = [entry.clone(), entry];
+    let reading = Service { cut: 1.0, ..Service::default() };
+    let writing = Service { truncated: 1.0, ..Service::default() };
+    for service in [reading, writing] {
+        proxy.set(service);
+        let error = archive::write(&blobs, &entries, &target, |_| {}).await.unwrap_err();
+        assert!(matches!(error, ArchiveError::Blob(_)), "{error:?}");
+        proxy.set(Service::default());
+        assert_eq!(world.blobs.head(&target).await.unwrap(), None, "{service:?}");
+        eventually("what was begun to be taken back", SOON, || async {
+            world.blobs.multipart_list(target.as_str(), 10).await.unwrap().is_empty().then_some(())
+        })
+        .await;
+    }
+    archive::write(&blobs, &entries, &target, |_| {}).await.unwrap();
+    told("unzip", &["-tqq"], &world.blobs.get(&target, 3 * LARGE_BYTES as u64).await.unwrap());
 }

@@ -314,3 +314,29 @@ async fn an_offer_that_was_read_is_not_sent_by_text_message() {
     let dropped = becomes(&world, ids[1], &["dropped"]).await;
     assert_eq!(dropped.detail.as_deref(), Some("somebody has read it by another way"));
 }
+
+#[tokio::test]
+async fn a_tenants_own_words_are_sent_before_the_products_in_the_nearest_language() {
+    let (world, smtp) = (World::new().await, SmtpServer::start().unwrap());
+    let _worker = start(&world, &smtp, &[]);
+    let party = somebody(&world, "ada@example.test").await;
+    let plan = NotifyPlan { dedupe_s: Some(0), ..reminder(party, Channel::Email) };
+    // She reads de-AT. What is written in fr is for others, and of each language the last version counts.
+    for (locale, word, found) in [
+        ("fr", "Rappel", ("de", 0, "Erinnerung")),
+        ("de", "Alt", ("de", 1, "Alt")),
+        ("de", "Neu", ("de", 2, "Neu")),
+        ("de-AT", "Servus", ("de-AT", 1, "Servus")),
+        ("de", "Neuer", ("de-AT", 1, "Servus")),
+    ] {
+        let source = json!({"subject": format!("{word}: {{{{ address }}}}"), "lines": ["{{ starts }}"]});
+        let (db, tenant) = (&world.api, world.tenant);
+        notification_templates::put(db, tenant, "reminder", locale, &source, "a test").await.unwrap();
+        let id = planned(&world, &plan).await[0];
+        let sent = becomes(&world, id, &["sent"]).await;
+        assert_eq!((sent.locale.as_str(), sent.template_version), (found.0, found.1), "{locale} {word}");
+        let kept = smtp.kept().unwrap();
+        let mail = &kept.last().unwrap().mail;
+        assert!(mail.contains(&format!("Subject: {}: 12 Elm Street", found.2)), "{mail}");
+    }
+}

@@ -1,7 +1,7 @@
 //! People, a mail server, and workers that know it.
 
 use jobs::{
-    Category, Channel, ContactPointId, JobId, MessageId, PartyId, State,
+    Category, Channel, ContactPointId, JobId, MessageId, PartyId, State, TenantId,
     kinds::notify_plan::{NotifyPlan, Planned},
 };
 use serde_json::json;
@@ -32,17 +32,26 @@ pub(crate) async fn somebody(world: &World, address: &str) -> PartyId {
 
 /// Somebody who is reached so.
 pub(crate) async fn reached(world: &World, channel: Channel, address: &str) -> PartyId {
+    reached_by(world, world.tenant, channel, address).await
+}
+
+/// The same, whom `tenant` knows.
+pub(crate) async fn reached_by(world: &World, tenant: TenantId, channel: Channel, address: &str) -> PartyId {
     let party = PartyId::new();
     let terms = Terms { name: "Ada Lovelace".into(), locale: "de-AT".into(), timezone: None, quiet: None };
     let inbox = (ContactPointId::new(), [7; 32]);
     let noted = |_| Answer::of(201, None, &());
-    parties::create(&world.api, world.tenant, party, &terms, inbox, None, noted).await.unwrap();
-    also_reached(world, party, channel, address).await;
+    parties::create(&world.api, tenant, party, &terms, inbox, None, noted).await.unwrap();
+    add(world, tenant, party, channel, address).await;
     party
 }
 
 /// Notes another address of `party`.
 pub(crate) async fn also_reached(world: &World, party: PartyId, channel: Channel, address: &str) {
+    add(world, world.tenant, party, channel, address).await;
+}
+
+async fn add(world: &World, tenant: TenantId, party: PartyId, channel: Channel, address: &str) {
     let new = NewContactPoint {
         id: ContactPointId::new(),
         party,
@@ -51,7 +60,7 @@ pub(crate) async fn also_reached(world: &World, party: PartyId, channel: Channel
         is_verified: true,
         link_secret: [9; 32],
     };
-    assert_eq!(parties::add(&world.api, world.tenant, &new).await.unwrap(), Added::New);
+    assert_eq!(parties::add(&world.api, tenant, &new).await.unwrap(), Added::New);
 }
 
 /// A reminder to `party` by `channel`.

@@ -21,6 +21,17 @@ fn with(virus: &[u8]) -> Vec<u8> {
     [&photo("LadyBird.jpg"), virus].concat()
 }
 
+/// Somebody who is to be told.
+const ENDPOINT: &str = "insert into webhook_endpoint (id, tenant_id, url, event_types, secret, created_by)
+    values (gen_random_uuid(), (select id from tenant), 'https://example.com/', '{none}', '', 'x')";
+
+/// How often it was told that a file is held.
+async fn messages(world: &World, asset: AssetId, state: &str) -> i64 {
+    let told =
+        format!("select count(*) from webhook_message where type = 'asset.{state}' and subject = '{asset}'");
+    world.database.number(&told).await.unwrap()
+}
+
 async fn state(world: &World, asset: AssetId) -> AssetState {
     media::asset(&world.api, world.tenant, asset).await.unwrap().unwrap().state().unwrap()
 }
@@ -86,9 +97,7 @@ async fn nothing_is_served_before_the_scanner_has_looked() {
 async fn an_infected_file_is_held_until_an_operator_lets_it_go() {
     let world = World::scanned().await;
     let (client, _stop) = serve(&world).await;
-    let endpoint = "insert into webhook_endpoint (id, tenant_id, url, event_types, secret, created_by)
-        values (gen_random_uuid(), (select id from tenant), 'https://example.com/', '{none}', '', 'x')";
-    world.database.execute(endpoint).await.unwrap();
+    world.database.execute(ENDPOINT).await.unwrap();
     let _worker = world.start(&[]);
     let (asset, scan) = world.uploaded(with(VIRUS)).await;
     let scanned = world.reaches(scan, State::Completed).await.result.unwrap().0;
@@ -114,9 +123,7 @@ async fn an_infected_file_is_held_until_an_operator_lets_it_go() {
     let scanned = world.reaches(again, State::Completed).await.result.unwrap().0;
     assert_eq!(scanned.inline().unwrap()["verdict"], "infected");
     assert_eq!(state(&world, asset).await, AssetState::Clean);
-    let told =
-        format!("select count(*) from webhook_message where type = 'asset.infected' and subject = '{asset}'");
-    assert_eq!(world.database.number(&told).await.unwrap(), 1, "when it was held, and not again");
+    assert_eq!(messages(&world, asset, "infected").await, 1, "when it was held, and not again");
 }
 
 #[tokio::test]
@@ -150,11 +157,13 @@ async fn a_virus_is_found_in_an_archive_in_an_archive_behind_a_photograph() {
 async fn what_the_scanner_cannot_look_at_is_held() {
     let limits = [("StreamMaxLength", "100K")];
     let world = World::scanned_by(ClamdServer::start_with(&limits).unwrap()).await;
+    world.database.execute(ENDPOINT).await.unwrap();
     let _worker = world.start(&[]);
     let (asset, _) = world.uploaded(photo("LadyBird.jpg")).await;
     becomes(&world, asset, AssetState::Unscannable).await;
     let held = media::asset(&world.api, world.tenant, asset).await.unwrap().unwrap();
     assert!(held.finding.unwrap().contains("size limit"));
+    assert_eq!(messages(&world, asset, "unscannable").await, 1, "as when something is found");
     let rendition = world.reaches(render(&world, asset).await, State::Discarded).await;
     assert_eq!(code(rendition.error.as_deref()), "asset_held");
 }

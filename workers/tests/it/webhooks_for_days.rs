@@ -1,5 +1,5 @@
-//! An endpoint that answers 500 for days: when it is asked again, and when nobody asks it any more. The days are let pass in the
-//! ledger, by its own clock; the workers and the endpoint are real.
+//! An endpoint that answers 500 for days, or says when to come again: when it is asked again, and when nobody asks it any more.
+//! The days are let pass in the ledger, by its own clock; the workers and the endpoint are real.
 
 use serde_json::{Value, json};
 use testkit::eventually;
@@ -102,5 +102,34 @@ async fn it_is_asked_again_as_documented_and_switched_off_after_five_days() {
     pass(&world, DAY_S).await;
     becomes(&client, &next, "failed").await;
     assert_eq!(receiver.told().len(), 12, "it is told nothing more");
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_says_when_to_come_again_is_asked_then_and_never_sooner_than_usual() {
+    let (world, receiver) = (World::new().await, Receiver::default());
+    let (client, stop) = serve(&world).await;
+    let made = endpoint(&client, &receiver.listen().await, &["none"]).await;
+    receiver.answers(&[429, 502, 504]);
+    let _worker = work(&world);
+    let mut delivery = String::new();
+    for (attempt, wants_s, least_s, most_s) in
+        [(1, 7_200, 7_200, 7_200), (2, 10, 270, 330), (3, 86_400, 86_400, 86_400)]
+    {
+        receiver.wants_to_be_asked_after(wants_s);
+        if attempt == 1 {
+            delivery = test(&client, &made).await;
+        } else {
+            pass(&world, DAY_S).await;
+        }
+        let next_ms = next_in_ms(&world, attempt).await;
+        let (least_ms, most_ms) = (least_s * 1_000 - SLACK_MS, most_s * 1_000 + SLACK_MS);
+        assert!((least_ms..=most_ms).contains(&next_ms), "after attempt {attempt}: {next_ms} ms");
+    }
+    pass(&world, DAY_S).await;
+    let told = becomes(&client, &delivery, "delivered").await;
+    let statuses: Vec<&Value> =
+        told["tried"].as_array().unwrap().iter().map(|tried| &tried["status"]).collect();
+    assert_eq!(statuses, [204, 504, 502, 429], "{told}");
     stop.cancel();
 }

@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
-use futures::{StreamExt, stream};
+use futures::{StreamExt, future::join_all, stream};
 use jobs::State;
+use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
 use serde_json::{Value, json};
 use testkit::eventually;
 use webhooks::{SigningKey, sign};
@@ -16,9 +17,13 @@ use crate::{
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 async fn send(client: &Client, source: &Value, id: &str, body: &Value) -> Value {
+    send_to(client, source["url"].as_str().unwrap(), id, body).await
+}
+
+async fn send_to(client: &Client, url: &str, id: &str, body: &Value) -> Value {
     let (key, body) = (SigningKey::parse(SECRET).unwrap(), body.to_string());
     let headers = sign(id, chrono::Utc::now().timestamp(), body.as_bytes(), &[key]).unwrap();
-    let request = client.http.post(source["url"].as_str().unwrap()).body(body);
+    let request = client.http.post(url).body(body);
     let request = request.header("webhook-id", headers.id).header("webhook-timestamp", headers.timestamp);
     let answer = request.header("webhook-signature", headers.signature).send().await.unwrap();
     assert!(answer.status().is_success(), "{}", answer.status());
@@ -41,9 +46,12 @@ async fn event(client: &Client, source: &Value, event: &Value, state: &str) -> V
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_become_the_jobs_their_rules_name_once_however_often_they_come() {
-    const EVENTS: usize = 40;
+    const EVENTS: usize = 200;
+    const COPIES: usize = 4;
+    const SEED: u64 = 46;
     let world = World::new().await;
     let (client, stop) = serve(&world).await;
+    let (beside, stop_beside) = serve(&world).await;
     let body = json!({
         "name": "mail", "scheme": {"type": "standard_webhooks"}, "secret": SECRET, "order_pointer": "/data/id",
     });
@@ -57,19 +65,26 @@ async fn events_become_the_jobs_their_rules_name_once_however_often_they_come() 
     assert_eq!(status, 201);
     let _worker = world.start(&[]);
 
-    let order = (0..3).flat_map(|turn| (0..EVENTS).map(move |event| (event * 7 + turn * 11) % EVENTS));
-    let answers: Vec<Value> = stream::iter(order)
-        .map(|number| {
-            let (client, source) = (&client, &source);
-            async move {
-                let data = json!({"good": true, "name": format!("n{number}"), "id": number % 3});
+    // Every other event comes all times at the same moment, the others at any; each by two servers.
+    let at_once = (0..EVENTS).step_by(2).map(|event| vec![event; COPIES]);
+    let alone = (1..EVENTS).step_by(2).flat_map(|event| vec![vec![event]; COPIES]);
+    let mut order: Vec<Vec<usize>> = at_once.chain(alone).collect();
+    order.shuffle(&mut StdRng::seed_from_u64(SEED));
+    let elsewhere = source["url"].as_str().unwrap().replace(&client.url, &beside.url);
+    let urls = [source["url"].as_str().unwrap(), elsewhere.as_str()];
+    let answers: Vec<Value> = stream::iter(order.into_iter().enumerate())
+        .map(|(turn, group)| {
+            let (client, urls) = (&client, &urls);
+            join_all(group.into_iter().enumerate().map(move |(nth, number)| async move {
+                let data = json!({"good": true, "name": format!("n{number}"), "id": number % 20});
                 let body = json!({"type": "mail.bounced", "data": data});
-                send(client, source, &format!("msg_{number}"), &body).await
-            }
+                send_to(client, urls[(turn + nth) % 2], &format!("msg_{number}"), &body).await
+            }))
         })
-        .buffer_unordered(8)
-        .collect()
+        .buffer_unordered(4)
+        .concat()
         .await;
+    assert_eq!(answers.len(), EVENTS * COPIES);
     let events: HashSet<&str> = answers.iter().map(|answer| answer["event"].as_str().unwrap()).collect();
     assert_eq!(events.len(), EVENTS);
     for id in &events {
@@ -80,7 +95,10 @@ async fn events_become_the_jobs_their_rules_name_once_however_often_they_come() 
         assert_eq!((&metadata["webhook"]["event"], &metadata["webhook"]["replay"]), (&json!(id), &json!(0)));
     }
     world.all_done(2 * EVENTS as i64, SOON).await;
+    let made = "select count(*) from attempt where kind = 'probe.work'";
+    assert_eq!(world.database.number(made).await.unwrap(), EVENTS as i64, "one job of the rule per event");
     stop.cancel();
+    stop_beside.cancel();
 }
 
 /// Pairs of runs that came of events, of which each says which thing it is about, and those of rules which event it was.

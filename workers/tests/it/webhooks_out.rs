@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use axum::{
@@ -33,6 +36,8 @@ pub(crate) struct Receiver {
     told: Arc<Mutex<Vec<Told>>>,
     /// The next answers; after them 204.
     answers: Arc<Mutex<VecDeque<u16>>>,
+    /// What every answer says about when to come again, in seconds.
+    after_s: Arc<AtomicU64>,
     /// Lets those be answered who wait.
     opened: CancellationToken,
 }
@@ -45,12 +50,21 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         &self.headers.iter().find(|(header, _)| header == name).unwrap().1
     }
 
-    fn message(&self) -> Value {
+    pub(crate) fn message(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// Whether somebody who knows `secret` believes it.
+    pub(crate) fn is_believed_by(&self, secret: &Value) -> bool {
+        let secret = Secret::parse(&Scheme::StandardWebhooks, secret.as_str().unwrap()).unwrap();
+        let incoming = Incoming { url: "", headers: &self.headers, body: &self.body };
+        let now_s = chrono::Utc::now().timestamp();
+        let trust = Trust { secrets: std::slice::from_ref(&secret), certificate: None, window_s: 300, now_s };
+        verify(&Scheme::StandardWebhooks, &incoming, &trust).is_ok()
     }
 }
 
@@ -59,7 +73,7 @@ async fn hear(
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
-) -> (StatusCode, [(&'static str, &'static str); 1]) {
+) -> (StatusCode, [(&'static str, String); 2]) {
     let headers = headers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
     let told = Told { path: uri.path().to_owned(), headers: headers.collect(), body: body.to_vec() };
     receiver.told.lock().unwrap().push(told);
@@ -72,7 +86,9 @@ async fn hear(
         }
         status => status,
     };
-    (StatusCode::from_u16(status).unwrap(), [("location", "/elsewhere")])
+    let after_s = receiver.after_s.load(Ordering::Relaxed).to_string();
+    let headers = [("location", "/elsewhere".to_owned()), ("retry-after", after_s)];
+    (StatusCode::from_u16(status).unwrap(), headers)
 }
 
 impl Receiver {
@@ -91,6 +107,10 @@ impl Receiver {
 
     pub(crate) fn answers(&self, answers: &[u16]) {
         self.answers.lock().unwrap().extend(answers);
+    }
+
+    pub(crate) fn wants_to_be_asked_after(&self, seconds: u64) {
+        self.after_s.store(seconds, Ordering::Relaxed);
     }
 }
 
@@ -117,7 +137,7 @@ async fn delivery(client: &Client, endpoint: &Value, state: &str) -> Value {
 }
 
 /// Sends a test to `endpoint` and waits until its delivery is in `state`.
-async fn try_out(client: &Client, endpoint: &Value, state: &str) -> Value {
+pub(crate) async fn try_out(client: &Client, endpoint: &Value, state: &str) -> Value {
     let (status, sent) = client.post(&path_of(endpoint, "/test"), json!({})).await;
     assert_eq!(status, 202, "{sent}");
     let path = path_of(endpoint, &format!("/deliveries/{}", sent["delivery"].as_str().unwrap()));
@@ -144,19 +164,22 @@ async fn what_happens_to_jobs_is_told_signed_and_again_until_it_gets_through() {
     let told = receiver.told();
     assert_eq!((told.len(), &told[0].body), (2, &told[1].body), "the same each time");
     let message = told[1].message();
-    assert_eq!((&message["specversion"], &message["type"]), (&json!("1.0"), &json!("job.completed")));
     assert_eq!((&message["data"]["id"], &message["data"]["kind"]), (&json!(job), &json!("probe.work")));
+    assert_eq!(told[1].header("content-type"), "application/cloudevents+json");
+    // All that an envelope of CloudEvents 1.0 needs, what may be there besides, and nothing else.
+    let source = format!("urn:crewline:{}", world.tenant);
+    let ours = json!({
+        "specversion": "1.0", "id": sent["message"], "source": source, "type": "job.completed", "subject": job,
+        "time": message["time"], "datacontenttype": "application/json", "data": message["data"],
+    });
+    assert_eq!(message, ours);
+    let at = chrono::DateTime::parse_from_rfc3339(message["time"].as_str().unwrap()).unwrap();
+    assert!((chrono::Utc::now() - at.to_utc()).num_seconds() < 60, "when it happened: {at}");
     assert_eq!(
         (told[1].header("webhook-id"), &message["id"]),
         (sent["message"].as_str().unwrap(), &sent["message"])
     );
-    let secret = Secret::parse(&Scheme::StandardWebhooks, made["secret"].as_str().unwrap()).unwrap();
-    for told in &told {
-        let incoming = Incoming { url: "", headers: &told.headers, body: &told.body };
-        let now_s = chrono::Utc::now().timestamp();
-        let trust = Trust { secrets: std::slice::from_ref(&secret), certificate: None, window_s: 300, now_s };
-        verify(&Scheme::StandardWebhooks, &incoming, &trust).unwrap();
-    }
+    assert!(told.iter().all(|told| told.is_believed_by(&made["secret"])));
     // What was sent can be looked at, to the byte.
     assert_eq!(sent["body"].as_str().unwrap().as_bytes(), told[1].body);
     let request = &sent["tried"][0]["request"];
@@ -317,28 +340,29 @@ async fn an_endpoint_that_fails_for_days_is_told_nothing_more_and_later_what_it_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_a_secret_changes_both_sign_what_is_told() {
+async fn what_somebody_has_sent_again_comes_under_the_id_of_before() {
     let (world, receiver) = (World::new().await, Receiver::default());
     let (client, stop) = serve(&world).await;
     let made = endpoint(&client, &receiver.listen().await, &["none"]).await;
     let _worker = world.start(&["--webhooks-loopback", "true"]);
-    try_out(&client, &made, "delivered").await;
-    let (status, rotated) = client.post(&path_of(&made, "/secret"), json!({})).await;
-    assert_eq!(status, 200, "{rotated}");
-    try_out(&client, &made, "delivered").await;
-    let told = receiver.told();
-    let signatures = |told: &Told| told.header("webhook-signature").split(' ').count();
-    assert_eq!(told.iter().map(signatures).collect::<Vec<_>>(), [1, 2]);
-    for (secret, is_believed) in [(&made["secret"], [true, true]), (&rotated["secret"], [false, true])] {
-        let secret = Secret::parse(&Scheme::StandardWebhooks, secret.as_str().unwrap()).unwrap();
-        let believes = |told: &Told| {
-            let incoming = Incoming { url: "", headers: &told.headers, body: &told.body };
-            let now_s = chrono::Utc::now().timestamp();
-            let secrets = std::slice::from_ref(&secret);
-            let trust = Trust { secrets, certificate: None, window_s: 300, now_s };
-            verify(&Scheme::StandardWebhooks, &incoming, &trust).is_ok()
-        };
-        assert_eq!([believes(&told[0]), believes(&told[1])], is_believed);
+    let sent = try_out(&client, &made, "delivered").await;
+    let resend = path_of(&made, &format!("/deliveries/{}/resend", sent["id"].as_str().unwrap()));
+    let resend = client.http.post(format!("{}{resend}", client.url)).bearer_auth(&client.key);
+    for count in 2..=3 {
+        eventually("the job that told it to have ended", SOON, || async {
+            let answer = resend.try_clone()?.send().await.unwrap();
+            (answer.status() == 202).then_some(())
+        })
+        .await;
+        eventually("it to be told again", SOON, || async { (receiver.told().len() == count).then_some(()) })
+            .await;
     }
+    let told = receiver.told();
+    for again in &told {
+        assert_eq!(again.header("webhook-id"), sent["message"].as_str().unwrap());
+        assert!(again.is_believed_by(&made["secret"]) && again.body == told[0].body);
+    }
+    let again = delivery(&client, &made, "delivered").await;
+    assert_eq!((&again["id"], &again["attempts"]), (&sent["id"], &json!(3)), "{again}");
     stop.cancel();
 }

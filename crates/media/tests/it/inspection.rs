@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use image::{DynamicImage, ImageFormat};
 use media::{Inspected, SourceKind, inspect};
+use moxcms::ColorProfile;
 use serde_json::Value;
 use turbojpeg::Subsamp;
 
@@ -74,6 +75,7 @@ fn agree(bytes: &[u8], suffix: &str) -> Inspected {
     for (text, tag) in [(&shot.make, "Make"), (&shot.model, "Model"), (&shot.lens, "LensModel")] {
         assert_eq!(text.as_deref(), theirs[tag].as_str(), "{suffix} {tag}");
     }
+    assert_eq!(ours.probe.icc.as_deref(), theirs["ProfileDescription"].as_str(), "{suffix}");
     // What turns HEIC and AVIF is said outside of EXIF, whose word does not count then.
     let turned_by_exif = !matches!(ours.probe.kind, SourceKind::Heic | SourceKind::Avif);
     let orientation = theirs["Orientation"].as_u64().filter(|_| turned_by_exif);
@@ -119,6 +121,25 @@ fn exiftool_and_we_read_the_same() {
         assert!(position.latitude < 0.0 && position.longitude < 0.0 && position.altitude_m.unwrap() < 0.0);
         let serial = serde_json::to_string(&full).unwrap();
         assert!(!serial.contains("4711"), "serial numbers are nobody's business");
+    }
+}
+
+#[test]
+fn exiftool_and_we_call_a_colour_profile_the_same() {
+    let picture = swirl(64, 48);
+    let sources = [
+        ("jpg", jpeg(&picture, Subsamp::Sub2x2)),
+        ("png", encoded(picture.clone(), ImageFormat::Png)),
+        ("tif", encoded(picture, ImageFormat::Tiff)),
+    ];
+    for profile in [ColorProfile::new_display_p3(), ColorProfile::new_adobe_rgb()] {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), profile.encode().unwrap()).unwrap();
+        let with = format!("-ICC_Profile<={}", file.path().display());
+        for (suffix, plain) in &sources {
+            let seen = agree(&written(plain, suffix, &[&with]), suffix);
+            assert!(seen.probe.icc.is_some(), "{suffix}");
+        }
     }
 }
 

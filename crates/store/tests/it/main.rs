@@ -49,6 +49,7 @@ mod users;
 mod virtual_time;
 mod walking;
 mod webhooks;
+mod webhooks_taken;
 mod workflows;
 mod workflows_at_random;
 mod world;
