@@ -96,6 +96,7 @@ async fn a_pause_holds_names_its_owner_and_ends() {
     assert_eq!(codes, ["paused", "no_worker", "next"]);
     let summary = why["summary"].as_str().unwrap();
     assert!(summary.contains("probe.work is paused") && summary.contains("ann") && summary.contains("audit"));
+    assert_eq!(why["reasons"][1]["detail"], "No worker listens to the queue default.");
     assert!(why.get("likely_at").is_none(), "nobody can tell");
     let path = format!("/v1/pauses/{}", pause.body["id"].as_str().unwrap());
     assert_eq!(app.delete(&path).await.status, 204);
@@ -161,6 +162,33 @@ async fn why_follows_a_job_through_its_life() {
     assert!(why["summary"].as_str().unwrap().contains("wrk_test runs attempt 1"), "{why}");
     app.post(&format!("/v1/jobs/{running}/cancel"), &json!({})).await;
     assert_eq!(app.why(&running).await.0, ["stopping"]);
+}
+
+#[tokio::test]
+async fn why_names_who_stands_in_the_way_and_what_went_wrong() {
+    let app = TestApp::start().await;
+    worker_is_there(&app).await;
+    app.put("/v1/limits/one", json!({"concurrency": 1})).await;
+    let first = app.submit(json!({})).await;
+    let second = app.submit(json!({})).await;
+    let held = app.claim().await;
+    assert_eq!(held.len(), 1);
+    let (codes, why) = app.why(&second).await;
+    assert_eq!(codes, ["limit_concurrency", "next"]);
+    assert_eq!(why["summary"], "The limit one lets 1 jobs run at once, and 1 do.");
+    assert_eq!(why["reasons"][0]["held_by"], json!([first]));
+
+    app.delete("/v1/limits/one").await;
+    let problem = Problem::new("provider_away", "the provider did not answer");
+    app.work(Verdict::Retried { problem, delay: Duration::from_mins(10) }).await;
+    let (codes, why) = app.why(&second).await;
+    assert_eq!(codes, ["retry_wait"]);
+    let summary = why["summary"].as_str().unwrap();
+    assert!(
+        summary.starts_with("Attempt 1 of 3 did not succeed (the provider did not answer); the next"),
+        "{summary}"
+    );
+    assert!((590..=600).contains(&why["likely_in_s"].as_i64().unwrap()), "{why}");
 }
 
 #[tokio::test]

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use jobs::State;
+use jobs::{Queue, State};
 use store::{
     Role,
     enqueue::NewJob,
     limits::{self, Algorithm, Limit, Rate},
+    pauses::{self, Scope},
     testing::TestDatabase,
 };
 use testkit::{PostgresServer, RedisServer, eventually};
@@ -124,6 +125,30 @@ async fn what_was_used_of_a_rate_stays_used_whatever_is_restarted() {
     assert_eq!(world.database.number(completed).await.unwrap(), 4);
     assert!(limits::remove(&world.api, world.tenant, "slowly").await.unwrap());
     world.all_done(6, SOON).await;
+}
+
+#[tokio::test]
+async fn a_pause_holds_whatever_is_restarted() {
+    let postgres = PostgresServer::start().unwrap();
+    let mut world = World::on(TestDatabase::create_at(postgres.url()).await).await;
+    let media = Scope { queue: Some(Queue::Media), kind: None };
+    let pause = pauses::pause(&world.api, Some(world.tenant), &media, "audit", "tester", None).await.unwrap();
+    let held = NewJob { queue: Queue::Media, ..NewJob::of(&working(0)).unwrap() };
+    let held = world.enqueue(&[held]).await[0];
+    let worker = world.start(&[]);
+    worker.ready().await;
+    worker.kill();
+    world.redis.kill();
+    postgres.stop().unwrap();
+    postgres.begin().unwrap();
+    world.redis.begin().unwrap();
+    world.api = world.database.db(Role::Api).unwrap();
+    let _worker = world.start(&[]);
+    let other = world.probe(working(0)).await;
+    world.reaches(other, State::Completed).await;
+    assert_eq!(world.state(held).await, State::Available);
+    assert!(pauses::resume(&world.api, world.tenant, pause).await.unwrap());
+    world.reaches(held, State::Completed).await;
 }
 
 #[tokio::test]

@@ -3,10 +3,14 @@
 use std::time::{Duration, Instant};
 
 use jobs::{State, failure::Problem};
+use serde_json::json;
 use store::cancel::{self, Cancelled};
 use testkit::eventually;
 
-use crate::world::{SOON, World, working};
+use crate::{
+    journeys::serve,
+    world::{SOON, World, working},
+};
 
 #[tokio::test]
 async fn a_running_job_stops_within_two_seconds() {
@@ -91,6 +95,21 @@ async fn a_worker_listens_only_to_its_queues() {
     assert_eq!(world.state(job).await, State::Available);
     let _default = world.start(&["--queues", "default"]);
     world.reaches(job, State::Completed).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_too_long_goes_where_somebody_listens() {
+    let world = World::new().await;
+    let _worker = world.start(&["--queues", "media"]);
+    let (client, stop) = serve(&world).await;
+    let hop = json!({"kind": "probe.work", "hop": {"queue": "media", "after_s": 1}});
+    let (status, done) = client.post("/v1/jobs", hop).await;
+    assert_eq!(
+        (status, &done["state"], &done["queue"]),
+        (200, &json!("completed"), &json!("media")),
+        "{done}"
+    );
+    stop.cancel();
 }
 
 #[tokio::test]

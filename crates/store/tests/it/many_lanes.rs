@@ -1,9 +1,12 @@
 //! Thousands of lines at once. What a claim reads follows from how many lines there are, not from what stands in them, and it
 //! reads each of them a few times, whatever limits there are.
 
-use store::limits::{self, Algorithm, Limit, Rate};
+use store::{
+    enqueue::NewJob,
+    limits::{self, Algorithm, Limit, Rate},
+};
 
-use crate::world::World;
+use crate::world::{World, probe};
 
 const LANES: i64 = 10_000;
 const JOBS_A_LANE: i64 = 5;
@@ -29,7 +32,7 @@ const JOBS: &str = "
 const NONE: Limit =
     Limit { name: String::new(), queue: None, kind: None, key: None, concurrency: None, rate: None };
 
-/// One claim as workers make it, who settle for plans that hold however full a table is; and the rows that it read.
+/// One claim as workers make it, who settle for plans that hold however full a table is; and the rows that it read and wrote.
 const CLAIM: &str = "
     begin;
     drop table if exists rows_read;
@@ -39,7 +42,8 @@ const CLAIM: &str = "
     set local enable_bitmapscan = off;
     select from claim_jobs('default', 0::smallint, $wanted, gen_random_uuid(), 'w', 30000);
     reset role;
-    create table rows_read as select relname, seq_tup_read + coalesce(idx_tup_fetch, 0) as rows from pg_stat_xact_user_tables;
+    create table rows_read as select relname, seq_tup_read + coalesce(idx_tup_fetch, 0) as rows,
+        n_tup_ins + n_tup_upd + n_tup_del as written from pg_stat_xact_user_tables;
     commit;";
 
 impl World {
@@ -145,4 +149,24 @@ async fn limits_count_once_and_not_for_every_line() {
     let (claimed, read) = world.read_by_a_claim().await;
     assert_eq!(claimed, 0);
     assert!(read("lane") <= LANES * 3 + WANTED * MORE, "{} rows of lanes", read("lane"));
+}
+
+#[tokio::test]
+async fn a_claim_writes_a_row_for_all_its_jobs_and_none_for_each() {
+    let world = World::new().await;
+    let jobs: Vec<NewJob> = (0..2 * WANTED).map(|_| probe()).collect();
+    world.enqueue_all(world.tenant, &jobs).await;
+    for _ in 0..2 {
+        let (claimed, _) = world.read_by_a_claim().await;
+        assert_eq!(claimed, WANTED);
+        let written = "select json_object_agg(relname, written) from rows_read where written > 0";
+        let written = world.database.json(written).await.unwrap();
+        let rows: Vec<i64> =
+            written.as_object().unwrap().values().map(|rows| rows.as_i64().unwrap()).collect();
+        assert_eq!((written.get("job"), &written["lease"]), (None, &serde_json::json!(1)), "{written}");
+        assert!(
+            rows.iter().sum::<i64>() < WANTED / 10,
+            "the cursor of the line, and whose turn it is: {written}"
+        );
+    }
 }

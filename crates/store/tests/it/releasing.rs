@@ -129,6 +129,19 @@ async fn a_promise_at_risk_goes_first_and_then_time_left_decides() {
 }
 
 #[tokio::test]
+async fn of_two_promises_at_risk_the_one_with_less_time_left_goes_first() {
+    let world = World::new().await;
+    let promised = |seconds| NewJob { promise_s: Some(seconds), ..probe() };
+    let loose = world.enqueue(promised(600)).await;
+    let tight = world.enqueue(promised(450)).await;
+    let urgent = world.enqueue(with_priority(1)).await;
+    // Two thirds of one are gone, and nine tenths of the other.
+    world.age("lane.promise_s > 0", 400).await;
+    let order = [world.claim_one().await.id, world.claim_one().await.id, world.claim_one().await.id];
+    assert_eq!(order, [tight, loose, urgent]);
+}
+
+#[tokio::test]
 async fn a_kind_may_carry_a_promise() {
     let world = World::new().await;
     let new = NewJob::of(&WebhookProcess { event: WebhookEventId::new(), replay: 0 }).unwrap();
