@@ -34,6 +34,7 @@ mod media_faults;
 mod notifying;
 mod notifying_crashes;
 mod ops;
+mod ops_desk;
 mod ops_hands;
 mod outages;
 mod outbound;

@@ -1,80 +1,27 @@
 //! The dashboard in a browser, as operators use it: on a desk and on a phone, by keyboard, in the light and in the dark.
 
-use std::{path::Path, process::Command, sync::OnceLock};
+use std::path::Path;
 
-use api::{UserRole, ops};
 use chrono::{TimeDelta, Utc};
 use fantoccini::Locator;
 use jobs::{
-    Channel, JobId, MessageId, State, UserId,
+    Channel, JobId, MessageId, State,
     kinds::probe_work::{Ending, ProbeWork},
 };
 use serde_json::{Value, json};
-use store::{Role, enqueue::NewJob, users};
+use store::enqueue::NewJob;
 use testkit::{SmtpServer, eventually};
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     browser::{Browser, Viewer},
     journeys::{Client, serve},
+    ops_desk::{
+        DARK_DESK, EMAIL, ENTER, LIGHT_PHONE, PHONE, TAB, click, comes_true, complaints, open, press,
+        signed_in, staffed, text,
+    },
     outbound,
     world::{SOON, World},
 };
-
-const EMAIL: &str = "ann@acme.test";
-const PASSWORD: &str = "correct horse battery";
-const TAB: &str = "\u{E004}";
-pub(crate) const ENTER: &str = "\u{E007}";
-/// A phone whose owner likes it dark.
-pub(crate) const PHONE: Viewer = Viewer { window: (360, 740), in_the_dark: true, scripts: true };
-const DARK_DESK: Viewer = Viewer { window: (1440, 900), in_the_dark: true, scripts: true };
-const LIGHT_PHONE: Viewer = Viewer { window: (360, 740), in_the_dark: false, scripts: true };
-
-/// A world with somebody who may do everything in it.
-pub(crate) async fn staffed() -> (World, Client, CancellationToken) {
-    let world = World::new().await;
-    let (client, stop) = serve(&world).await;
-    let (owner, ann) = (world.database.db(Role::Owner).unwrap(), UserId::new());
-    owner
-        .transact(None, async |tx| {
-            users::add(tx, ann, EMAIL, "Ann", &ops::hash_password(PASSWORD).unwrap()).await
-        })
-        .await
-        .unwrap();
-    owner.transact(None, async |tx| users::grant(tx, ann, None, UserRole::Admin, true).await).await.unwrap();
-    (world, client, stop)
-}
-
-/// A browser in which Ann has signed in, by the keyboard.
-pub(crate) async fn signed_in(client: &Client, viewer: Viewer) -> Browser {
-    let browser = Browser::open(viewer).await;
-    browser.client.goto(&format!("{}/ops/t/acme", client.url)).await.unwrap();
-    for keys in [EMAIL, TAB, PASSWORD, ENTER] {
-        press(&browser, keys).await;
-    }
-    comes_true(&browser, "document.querySelector('h1')?.textContent == 'Home'").await;
-    browser
-}
-
-pub(crate) async fn press(browser: &Browser, keys: &str) {
-    browser.client.active_element().await.unwrap().send_keys(keys).await.unwrap();
-}
-
-pub(crate) async fn comes_true(browser: &Browser, expression: &str) {
-    eventually(expression, SOON, || async { (browser.value(expression).await == true).then_some(()) }).await;
-}
-
-async fn text(browser: &Browser) -> String {
-    browser.value("document.querySelector('main').innerText").await.as_str().unwrap().to_owned()
-}
-
-pub(crate) async fn open(browser: &Browser, client: &Client, path: &str) {
-    browser.client.goto(&format!("{}{path}", client.url)).await.unwrap();
-}
-
-async fn click(browser: &Browser, css: &str) {
-    browser.client.find(Locator::Css(css)).await.unwrap().click().await.unwrap();
-}
 
 fn giving_up() -> ProbeWork {
     ProbeWork { endings: vec![Ending::Discard], ..ProbeWork::default() }
@@ -270,26 +217,6 @@ const DEAD: &str = "with care as (insert into kind_care (tenant_id, kind, owner,
         select id, 'probe.work', 'probe team', 'https://wiki.example.com/probes', 3600, 'ann@acme.test' from tenant)
     insert into dead_letter (tenant_id, job_id, kind, died_at) select tenant_id, job_id, kind, finished_at - interval '2 hours'
     from attempt where final_state = 'discarded' limit 1 on conflict do nothing";
-
-/// What axe finds serious on the page that is shown.
-pub(crate) async fn complaints(browser: &Browser) -> Vec<String> {
-    static AXE: OnceLock<String> = OnceLock::new();
-    let axe = AXE.get_or_init(|| {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        assert!(
-            Command::new(root.join("dev.d/vendors.sh")).status().unwrap().success(),
-            "dev.d/vendors.sh says why"
-        );
-        std::fs::read_to_string(root.join(".dev/vendors/node/node_modules/axe-core/axe.min.js")).unwrap()
-    });
-    browser.client.execute(axe, Vec::new()).await.unwrap();
-    let run = "const done = arguments[arguments.length - 1];
-        axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }).then((found) => done(
-            found.violations.filter((one) => ['serious', 'critical'].includes(one.impact))
-                .map((one) => `${one.id}: ${one.nodes.map((node) => node.html).join(' ')}`)))";
-    let found = browser.client.execute_async(run, Vec::new()).await.unwrap();
-    serde_json::from_value(found).unwrap()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_is_for_everybody_at_every_size() {

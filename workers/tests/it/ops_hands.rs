@@ -5,7 +5,7 @@ use jobs::kinds::probe_work::ProbeWork;
 
 use crate::{
     browser::{Browser, Viewer},
-    ops::{ENTER, PHONE, comes_true, complaints, open, press, signed_in, staffed},
+    ops_desk::{ENTER, PHONE, comes_true, complaints, open, press, signed_in, staffed},
 };
 
 /// Holds Control until the end of what is pressed with it.
