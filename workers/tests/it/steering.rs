@@ -9,7 +9,7 @@ use testkit::eventually;
 
 use crate::{
     journeys::serve,
-    world::{SOON, World, working},
+    world::{SOON, World, photo, working},
 };
 
 #[tokio::test]
@@ -102,7 +102,10 @@ async fn what_waits_too_long_goes_where_somebody_listens() {
     let world = World::new().await;
     let _worker = world.start(&["--queues", "media"]);
     let (client, stop) = serve(&world).await;
-    let hop = json!({"kind": "probe.work", "hop": {"queue": "media", "after_s": 1}});
+    let asset = world.asset(photo("Aqua.jpg")).await;
+    let hop = json!({
+        "kind": "media.rendition", "args": {"asset": asset}, "queue": "media_bulk", "hop": {"queue": "media", "after_s": 1},
+    });
     let (status, done) = client.post("/v1/jobs", hop).await;
     assert_eq!(
         (status, &done["state"], &done["queue"]),
