@@ -104,6 +104,11 @@ impl Reading {
         let owner = self.owner;
         let at = |moment: &Moment| moment.means(owner).0;
         let mut moments: Vec<Moment> = times.into_iter().map(|wall| start.at(wall)).collect();
+        if event.rule.as_deref().is_some_and(rule::is_hourly) {
+            // It is in each of two hours that the clock shows alike.
+            let again: Vec<Moment> = moments.iter().filter_map(|moment| moment.again(owner)).collect();
+            moments.extend(again);
+        }
         moments.extend(event.besides.iter().cloned());
         moments.sort_by_key(at);
         moments.dedup_by_key(|moment| at(moment));

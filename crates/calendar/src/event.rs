@@ -72,6 +72,19 @@ impl Moment {
         }
     }
 
+    /// The same time as the clock shows it once more, where it is put back over it.
+    pub(crate) fn again(&self, owner: Zone) -> Option<Self> {
+        let zone = match &self.clock {
+            Clock::Zone(name) => name.parse::<Zone>().ok()?,
+            Clock::Owner => owner,
+            Clock::Utc | Clock::Ahead(_) | Clock::Unknown => return None,
+        };
+        let first = zone.appointed(self.wall);
+        let second = zone.showing(self.wall, first);
+        let ahead = i32::try_from((self.wall.and_utc() - second).num_seconds()).ok()?;
+        (first < second).then(|| Self { clock: Clock::Ahead(ahead), ..self.clone() })
+    }
+
     /// The same clock at another time.
     pub(crate) fn at(&self, wall: NaiveDateTime) -> Self {
         Self { wall, ..self.clone() }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    event::Event,
+    event::{Event, is_false},
     ours::{Ours, booking_of, seal},
     read::read,
 };
@@ -45,6 +45,15 @@ pub struct Provided {
     pub etag: String,
     /// When.
     pub event: Event,
+    /// It is told without its times: it lies outside of what was asked for, or did not move.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_hollow: bool,
+}
+
+impl Provided {
+    fn of(event: Event, id: String, etag: String) -> Self {
+        Self { id, etag, event, is_hollow: false }
+    }
 }
 
 /// It is not what the provider is documented to say.

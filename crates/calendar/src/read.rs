@@ -174,13 +174,12 @@ impl File<'_> {
     /// The clock of a zone as calendars name it: by the IANA, by Windows, or by a definition in the same file.
     fn clock(&self, name: &str) -> Clock {
         match self.zones.resolve(name) {
-            Some(Tz::Tz(zone)) => match zone.name().parse::<Zone>() {
-                Ok(zone) if zone == Zone::UTC => Clock::Utc,
-                Ok(zone) => Clock::Zone(zone.name().to_owned()),
-                Err(_) => Clock::Unknown,
-            },
+            Some(Tz::Tz(zone)) => clock_of(zone.name()),
             Some(Tz::Fixed(offset)) => Clock::Ahead(offset.local_minus_utc()),
-            Some(Tz::Floating) | None => Clock::Unknown,
+            Some(Tz::Floating) | None => {
+                let known = Zone::names().find(|known| known.eq_ignore_ascii_case(name.trim()));
+                known.map_or(Clock::Unknown, clock_of)
+            }
         }
     }
 
@@ -227,6 +226,15 @@ impl File<'_> {
         };
         let (is_doubtful, exact_s) = (exact_s.is_none(), exact_s.unwrap_or(0));
         Event { start, exact_s, is_doubtful, ..Event::unreadable() }
+    }
+}
+
+/// The clock of a zone as the IANA names it.
+fn clock_of(name: &str) -> Clock {
+    match name.parse::<Zone>() {
+        Ok(zone) if zone == Zone::UTC => Clock::Utc,
+        Ok(zone) => Clock::Zone(zone.name().to_owned()),
+        Err(_) => Clock::Unknown,
     }
 }
 

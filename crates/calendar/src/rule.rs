@@ -30,7 +30,7 @@ pub(crate) fn times(
         return None;
     }
     // The library goes through all of it from its beginning.
-    if rule.contains("FREQ=HOURLY") && from - start.wall > HOURLY_BACK_MAX {
+    if is_hourly(&rule) && from - start.wall > HOURLY_BACK_MAX {
         return None;
     }
     let parts: Option<Vec<String>> = rule.split(';').map(|part| on_the_wall(part, start, owner)).collect();
@@ -40,6 +40,11 @@ pub(crate) fn times(
     let found = set.after(utc(from)).before(utc(until)).all(TIMES_MAX);
     let times = || found.dates.iter().map(DateTime::naive_utc).collect();
     (!found.limited).then(times)
+}
+
+/// Whether it is so many hours apart, whatever the clock does.
+pub(crate) fn is_hourly(rule: &str) -> bool {
+    rule.split(';').any(|part| part.eq_ignore_ascii_case("FREQ=HOURLY"))
 }
 
 /// Times of each day that a rule lists: hours, minutes and seconds, each with each.

@@ -43,11 +43,12 @@ pub(crate) fn event(entry: &Entry) -> String {
 /// A calendar of bookings, called `name`, for programs that look at it again and again.
 pub fn feed(name: &str, entries: &[Entry]) -> String {
     let about = vec![
-        other("X-WR-CALNAME", name),
+        other("X-WR-CALNAME", &lines(name)),
         other("X-PUBLISHED-TTL", REFRESH),
         line(ICalendarProperty::Method, text("PUBLISH")),
     ];
-    written(about, entries.iter().map(component).collect(), Vec::new())
+    let shown = |entry: &Entry| saying(entry, called(entry, lines(&entry.summary)));
+    written(about, entries.iter().map(shown).collect(), Vec::new())
 }
 
 /// A file with these entries. Their `parts` come after them: that is how an entry counts which are its own.
@@ -77,16 +78,29 @@ pub(crate) struct Plain {
     pub(crate) seal: String,
 }
 
-/// Calendars know whole seconds, and one line.
+/// Calendars that are written know one line.
 pub(crate) fn plain(entry: &Entry) -> Plain {
+    called(entry, entry.summary.replace(char::is_control, " "))
+}
+
+/// Calendars know whole seconds.
+fn called(entry: &Entry, summary: String) -> Plain {
     let [from, until] = [entry.during.from, entry.during.until].map(whole);
-    let summary = entry.summary.replace(char::is_control, " ");
     let seal = seal(entry.booking, (from, until), &summary);
     Plain { from, until, summary, seal }
 }
 
+/// As many lines as it has, whatever ends them (RFC 5545, 3.3.11).
+fn lines(text: &str) -> String {
+    let is_other = |c: char| c.is_control() && c != '\n';
+    text.replace("\r\n", "\n").replace('\r', "\n").replace(is_other, " ")
+}
+
 pub(crate) fn component(entry: &Entry) -> ICalendarComponent {
-    let Plain { from, until, summary, seal } = plain(entry);
+    saying(entry, plain(entry))
+}
+
+fn saying(entry: &Entry, Plain { from, until, summary, seal }: Plain) -> ICalendarComponent {
     // Times are in UTC: every program shows them by its own clock, and no zone has to come along.
     let entries = vec![
         line(ICalendarProperty::Uid, text(&uid_of(entry.booking))),

@@ -124,6 +124,10 @@ impl<'a> Caldav<'a> {
     }
 
     fn list(answer: &Answer, asked: &'static str) -> Result<Multistatus, Trouble> {
+        // It lets us in, and does not know such a question (RFC 3253, 3.6).
+        if answer.status == 403 && multistatus::is_unmet(&answer.body, "supported-report") {
+            return Err(Trouble::Answered(403, asked));
+        }
         if answer.status != 207 {
             return Err(Trouble::of(answer, asked));
         }
@@ -133,15 +137,16 @@ impl<'a> Caldav<'a> {
         multistatus::parse(&answer.body).ok_or_else(|| Trouble::unusable("its list is not XML, or too long"))
     }
 
-    /// Where an entry is, as it is written down: the path of its address, on the server of the calendar. None for the
-    /// calendar itself and folders in it, which some list.
+    /// Where an entry is, as it is written down: the path of its address, on the server of the calendar, however that spells it.
+    /// None for the calendar itself and folders in it, which some list.
     fn href(&self, said: &str) -> Result<Option<String>, Trouble> {
         let url = self.collection.join(said).map_err(Trouble::unusable)?;
         if url.origin() != self.collection.origin() {
             return Err(Trouble::unusable("it lists entries of another server"));
         }
-        let is_entry = !url.path().ends_with('/') && url.path() != self.collection.path();
-        Ok(is_entry.then(|| url.path().to_owned()))
+        let path = spelled(url.path());
+        let is_entry = !path.ends_with('/') && path != spelled(self.collection.path().trim_end_matches('/'));
+        Ok(is_entry.then_some(path))
     }
 
     fn url(&self, href: &str) -> Result<Url, Trouble> {
@@ -252,7 +257,7 @@ impl<'a> Caldav<'a> {
     /// Where an entry of this name is.
     pub(super) fn href_of(&self, name: &str) -> String {
         let folder = self.collection.path().trim_end_matches('/');
-        format!("{folder}/{name}")
+        spelled(&format!("{folder}/{name}"))
     }
 
     /// An entry as it is; none when there is none.
@@ -306,6 +311,27 @@ fn led(from: &Url, to: &str) -> Result<Url, Trouble> {
     if is_near { Ok(to) } else { Err(Trouble::unusable("it leads to somebody else's server")) }
 }
 
+/// A path in the one way in which it is written down: some servers escape what others do not, and some do both. Whatever may be
+/// escaped is.
+pub(super) fn spelled(path: &str) -> String {
+    let (mut spelled, mut left) = (String::with_capacity(path.len()), path.as_bytes());
+    while let [first, rest @ ..] = left {
+        let mut byte = [*first];
+        let code = rest.get(..2).filter(|_| *first == b'%');
+        let is_escaped = code.is_some_and(|code| hex::decode_to_slice(code, &mut byte).is_ok());
+        left = if is_escaped { &rest[2..] } else { rest };
+        match byte[0] {
+            b'/' if !is_escaped => spelled.push('/'),
+            byte if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => spelled.push(char::from(byte)),
+            byte => {
+                spelled.push('%');
+                spelled.push_str(&hex::encode_upper([byte]));
+            }
+        }
+    }
+    spelled
+}
+
 /// As XML takes it between tags.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
@@ -314,6 +340,21 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_is_written_down_in_one_way() {
+        for (path, expected) in [
+            ("/ada@x.org/a.ics", "/ada%40x.org/a.ics"),
+            ("/ada%40x.org/%61.ics", "/ada%40x.org/a.ics"),
+            ("/%c3%a9~b/", "/%C3%A9~b/"),
+            ("/é%7eb/", "/%C3%A9~b/"),
+            ("/a%2fb%2B+", "/a%2Fb%2B%2B"),
+            ("/100%/%4", "/100%25/%254"),
+            ("", ""),
+        ] {
+            assert_eq!((spelled(path).as_str(), spelled(expected).as_str()), (expected, expected), "{path}");
+        }
+    }
 
     #[test]
     fn a_server_leads_to_its_own_site_and_nowhere_else() {

@@ -32,9 +32,7 @@ pub(super) struct Entry {
 
 /// The list in `xml`; none when it is none.
 pub(super) fn parse(xml: &[u8]) -> Option<Multistatus> {
-    let text = std::str::from_utf8(xml).ok()?;
-    let options = ParsingOptions { nodes_limit: NODES_MAX, ..ParsingOptions::default() };
-    let document = Document::parse_with_options(text, options).ok()?;
+    let document = document(xml)?;
     let root = document.root_element();
     if !root.has_tag_name((DAV, "multistatus")) {
         return None;
@@ -44,6 +42,20 @@ pub(super) fn parse(xml: &[u8]) -> Option<Multistatus> {
         entries: responses.map(entry).collect(),
         token: child(root, DAV, "sync-token").map(text_of),
     })
+}
+
+/// Whether an error says that this was not met, of what has to be (RFC 4918, 16).
+pub(super) fn is_unmet(xml: &[u8], condition: &str) -> bool {
+    document(xml).is_some_and(|document| {
+        let root = document.root_element();
+        root.has_tag_name((DAV, "error")) && child(root, DAV, condition).is_some()
+    })
+}
+
+fn document(xml: &[u8]) -> Option<Document<'_>> {
+    let text = std::str::from_utf8(xml).ok()?;
+    let options = ParsingOptions { nodes_limit: NODES_MAX, ..ParsingOptions::default() };
+    Document::parse_with_options(text, options).ok()
 }
 
 fn entry(response: Node<'_, '_>) -> Entry {
@@ -118,6 +130,20 @@ mod tests {
         assert_eq!(one.data.as_deref(), Some("BEGIN:VCALENDAR"));
         assert_eq!((two.status, two.etag.as_deref()), (Some(404), None));
         assert!(three.is_calendar && !three.takes_events && three.etag.is_none());
+    }
+
+    #[test]
+    fn an_error_is_known_by_what_was_not_met() {
+        let of = |xml: &str| is_unmet(xml.as_bytes(), "supported-report");
+        assert!(of(r#"<?xml version="1.0"?><D:error xmlns:D="DAV:"><D:supported-report/></D:error>"#));
+        for other in [
+            "",
+            r#"<error xmlns="DAV:"><need-privileges/></error>"#,
+            "<error><supported-report/></error>",
+            r#"<multistatus xmlns="DAV:"><supported-report/></multistatus>"#,
+        ] {
+            assert!(!of(other), "{other}");
+        }
     }
 
     #[test]

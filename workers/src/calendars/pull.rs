@@ -15,7 +15,12 @@ use store::{
     calendars::{self, Object, Opened, Own, Reading, Took},
 };
 
-use super::{book::Fetched, caldav::Caldav, provided, trouble::Trouble};
+use super::{
+    book::Fetched,
+    caldav::{Caldav, spelled},
+    provided,
+    trouble::Trouble,
+};
 use crate::deps::Deps;
 
 /// How far ahead anybody is busy, and how far back.
@@ -157,8 +162,10 @@ async fn read_caldav(
         Some(collection) => Caldav::at(&deps.outbound, access, collection)?,
         None => Caldav::find(&deps.outbound, access).await?,
     };
+    // What is kept in another spelling would not be known by what is told of it: then all is listed.
+    let is_spelled = known.keys().all(|href| spelled(href) == *href);
     // Where it is gone, another calendar of its user is not it: somebody has to link it anew.
-    let changes = calendar.changes(opened.token.as_deref()).await?;
+    let changes = calendar.changes(opened.token.as_deref().filter(|_| is_spelled)).await?;
     if calendar.collection.as_str().len() > HREF_BYTES_MAX {
         return Err(Trouble::unusable("its address is too long"));
     }

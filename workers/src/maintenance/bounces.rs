@@ -93,7 +93,11 @@ async fn note(db: &Db, mail: &[u8]) -> anyhow::Result<bool> {
 
 /// Whether it is an answer to an invitation, which a job looks into. Anything else is for a person.
 async fn pass_on(db: &Db, mail: &[u8]) -> anyhow::Result<bool> {
-    let Some(MailedReply { from, calendar }) = reply_in(mail) else { return Ok(false) };
+    let Some(MailedReply { from, method, calendar }) = reply_in(mail) else { return Ok(false) };
+    // What the mail says has to be what the calendar says (RFC 6047, 2.4).
+    if method.is_some_and(|method| !method.eq_ignore_ascii_case("REPLY")) {
+        return Ok(false);
+    }
     let is_short = calendar.len() <= REPLY_BYTES_MAX;
     let from = from.filter(|from| from.len() <= REPLY_FROM_BYTES_MAX);
     let Ok(reply) = calendar::reply(&calendar) else { return Ok(false) };

@@ -149,7 +149,7 @@ impl<'a> Person<'a> {
     }
 
     /// Moves the entry of a booking to the beginning of `to`.
-    async fn moves(&self, booking: BookingId, from: Span, to: Span) {
+    pub(crate) async fn moves(&self, booking: BookingId, from: Span, to: Span) {
         let stamp = |at: DateTime<Utc>| at.format("%Y%m%dT%H%M%SZ").to_string();
         let text = self.waits_for(booking).await.replace(&stamp(from.from), &stamp(to.from));
         self.writes(booking, text.replace(&stamp(from.until), &stamp(to.until))).await;
@@ -177,13 +177,13 @@ pub(crate) async fn open_conflicts(world: &World) -> Vec<Conflict> {
     calendars::conflicts(&world.api, world.tenant, ConflictFilter::Open, None, 100).await.unwrap()
 }
 
-async fn conflict(world: &World, link: CalendarLinkId, kind: &str) -> Conflict {
+pub(crate) async fn conflict(world: &World, link: CalendarLinkId, kind: &str) -> Conflict {
     reads(world, link, kind, async || open_conflicts(world).await.iter().any(|found| found.kind == kind))
         .await;
     open_conflicts(world).await.into_iter().find(|found| found.kind == kind).unwrap()
 }
 
-async fn resolve(world: &World, conflict: &Conflict, keep: Keep) {
+pub(crate) async fn resolve(world: &World, conflict: &Conflict, keep: Keep) {
     for _ in 0..2 {
         let resolved = calendars::resolve(&world.api, world.tenant, conflict.id(), keep).await.unwrap();
         assert!(matches!(resolved, Resolved::Done(_)), "and the second time too");

@@ -8,6 +8,7 @@ use axum::{
     http::{Method, StatusCode},
     response::{IntoResponse, Response},
 };
+use chrono::{SecondsFormat, TimeDelta, Utc};
 use testkit::{Dav, DavServer, eventually};
 
 use crate::{
@@ -16,6 +17,9 @@ use crate::{
     providers::{Provider, hours, link, serve, start},
     world::{SOON, World},
 };
+
+/// Hours ahead that no calendar is read to.
+const OUTSIDE: i64 = 24 * 400;
 
 /// Up to where a link was read.
 async fn token(world: &World) -> serde_json::Value {
@@ -57,6 +61,64 @@ async fn who_takes_back_what_they_allowed_in_the_middle_is_believed_what_they_sa
     provider.kept().breaks_at = Some((1, 403));
     reads(&world, id, "it to be refused", async || looked(&world, id).await.is_refused).await;
     assert_eq!(hours(&world, party).await, [30]);
+}
+
+#[tokio::test]
+async fn what_is_told_without_its_times_is_where_it_is_when_it_is_asked_for() {
+    let (world, provider) = (World::new().await, serve().await);
+    let _worker = start(&world, &provider);
+    let party = technician(&world, 0.0).await;
+    for (id, at) in [("away", 30), ("near", 40), ("off", 50), ("stays", 60)] {
+        provider.notes(id, Some(at));
+    }
+    let id = link(&world, party, "microsoft").await;
+    reads(&world, id, "all to be read", async || hours(&world, party).await == [30, 40, 50, 60]).await;
+    for (id, at) in [("away", Some(OUTSIDE)), ("near", Some(41)), ("other", Some(OUTSIDE)), ("off", None)] {
+        provider.kept().hollow.push(id.to_owned());
+        provider.notes(id, at);
+    }
+    reads(&world, id, "what changed to be read", async || hours(&world, party).await == [41, 60]).await;
+    assert_eq!((looked(&world, id).await.doubts, provider.kept().fulls), (0, 1));
+}
+
+#[tokio::test]
+async fn a_window_that_stayed_where_it_was_for_a_week_is_opened_anew() {
+    let (world, provider) = (World::new().await, serve().await);
+    let _worker = start(&world, &provider);
+    let party = technician(&world, 0.0).await;
+    provider.notes("near", Some(30));
+    provider.notes("far", Some(40));
+    provider.kept().hollow.push("far".into());
+    let id = link(&world, party, "microsoft").await;
+    reads(&world, id, "what is near to be read", async || hours(&world, party).await == [30]).await;
+    // By now it would be in a window that is opened, and nobody tells of it in the one that is.
+    provider.kept().hollow.clear();
+    let opened = |days| (Utc::now() - TimeDelta::days(days)).to_rfc3339_opts(SecondsFormat::Secs, true);
+    let (week, before) = (opened(6), opened(8));
+    let since = async |opened: &str| {
+        let aged =
+            format!("update calendar_link set token = '{opened}' || substr(token, position(' ' in token))");
+        world.database.execute(&aged).await.unwrap();
+    };
+    let is_kept = async || {
+        let is_so = token(&world).await.as_str().unwrap().starts_with(&week);
+        if !is_so {
+            since(&week).await;
+        }
+        is_so
+    };
+    reads(&world, id, "what changed to be read", is_kept).await;
+    assert_eq!((hours(&world, party).await, provider.kept().fulls), (vec![30], 1));
+    let is_anew = async || {
+        let is_so = hours(&world, party).await == [30, 40];
+        if !is_so {
+            since(&before).await;
+        }
+        is_so
+    };
+    reads(&world, id, "all to be read anew", is_anew).await;
+    assert_eq!(provider.kept().fulls, 2);
+    assert!(token(&world).await.as_str().unwrap() > before.as_str(), "and stays there for another week");
 }
 
 impl Provider {

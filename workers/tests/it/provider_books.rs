@@ -11,7 +11,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use crate::providers::{Kept, LetIn, Provider};
+use crate::providers::{Kept, LetIn, Provider, ahead};
 
 /// An entry: so many hours after the tests began, or as it was written.
 #[derive(Debug, Clone)]
@@ -42,6 +42,13 @@ pub(crate) enum Fault {
 pub(crate) fn without_seal(mut value: Value) -> Value {
     value.as_object_mut().unwrap().remove("singleValueExtendedProperties");
     value
+}
+
+/// An entry of Microsoft's, so many hours after the tests began.
+pub(crate) fn at_microsoft(id: &str, hours: i64) -> Value {
+    let time = |hours: i64| json!({"dateTime": ahead(hours).format("%Y-%m-%dT%H:%M:%S.0000000").to_string(), "timeZone": "UTC"});
+    json!({"id": id, "@odata.etag": format!("W/\"{hours}\""), "type": "singleInstance", "showAs": "busy",
+        "start": time(hours), "end": time(hours + 1)})
 }
 
 impl Kept {
@@ -204,10 +211,12 @@ async fn microsoft_get(
     Query(asked): Query<HashMap<String, String>>,
 ) -> Response {
     let is_expanded = asked.get("$expand").is_some_and(|wanted| wanted.contains("CrewlineSeal"));
-    match provider.kept().last(&id) {
-        Some(value) if is_expanded => Json(value).into_response(),
-        Some(value) => Json(without_seal(value)).into_response(),
-        None => StatusCode::NOT_FOUND.into_response(),
+    let shown = provider.kept().shown(true, 0);
+    match shown.into_iter().find(|(known, _)| *known == id) {
+        Some((_, Some(Noted::At(hours)))) => Json(at_microsoft(&id, hours)).into_response(),
+        Some((_, Some(Noted::Written(value)))) if is_expanded => Json(value).into_response(),
+        Some((_, Some(Noted::Written(value)))) => Json(without_seal(value)).into_response(),
+        _ => StatusCode::NOT_FOUND.into_response(),
     }
 }
 

@@ -9,10 +9,10 @@ use store::{
 use testkit::eventually;
 
 use crate::{
-    calendars::{ahead as days, book, busy, cancel, reads},
+    calendars::{ahead as days, book, busy, cancel, looked, reads},
     matching::technician,
     provider_books::Fault,
-    providers::{Provider, ahead, link_so, serve, start},
+    providers::{Provider, ahead, hours, link_so, serve, start},
     world::{SOON, Worker, World},
 };
 
@@ -58,6 +58,12 @@ impl Linked {
         let pending = "select count(*) from calendar_push where state = 'pending'";
         eventually("it to be noted", SOON, async || {
             (self.world.database.number(pending).await.unwrap() == 0).then_some(())
+        })
+        .await;
+        // One that was opened before would take what it reads for somebody else's.
+        let readings = "select count(*) from job where kind = 'calendar.pull'";
+        eventually("readings to end", SOON, async || {
+            (self.world.database.number(readings).await.unwrap() == 0).then_some(())
         })
         .await;
         let later = "update calendar_push set settled_at = settled_at - interval '2 minutes'";
@@ -283,4 +289,47 @@ async fn who_wants_to_be_left_alone_is_and_what_is_not_taken_is_given_up() {
     })
     .await;
     assert!(linked.entry(refused).is_none());
+}
+
+impl Provider {
+    /// Somebody comes with a token. That it ended is told to nobody before everybody is there who is awaited.
+    pub(crate) async fn comes_in(&self) {
+        let has_ended = {
+            let mut kept = self.kept();
+            kept.came += usize::from(kept.has_ended);
+            kept.has_ended
+        };
+        if has_ended {
+            let are_there = || async {
+                let kept = self.kept();
+                (kept.came >= kept.awaited).then_some(())
+            };
+            eventually("the others to come", SOON, are_there).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_a_reading_and_a_write_whose_token_ended_one_renews_it_and_nobody_is_refused() {
+    let linked = Linked::to("microsoft").await;
+    let _other = start(&linked.world, &linked.provider);
+    let (world, provider) = (&linked.world, &linked.provider);
+    provider.notes("a", Some(30));
+    linked.reads("it to be read", async || hours(world, linked.party).await == [30]).await;
+    // Nobody else has anything to ask for.
+    let is_watched = async || (provider.kept().channels.len() == 1).then_some(());
+    eventually("a channel to be opened", SOON, is_watched).await;
+    provider.notes("b", Some(40));
+    provider.kept().awaited = 2;
+    provider.kept().has_ended = true;
+    // The write waits there for the reading.
+    let booking = linked.books(5).await;
+    linked.reads("what is new", async || hours(world, linked.party).await == [30, 40]).await;
+    linked.written(booking).await;
+    assert_eq!(provider.kept().renewals, 2, "the first token, and one more");
+    assert!(provider.kept().came >= 2, "both came with the old one");
+    let link = looked(world, linked.id).await;
+    assert!(!link.is_refused && link.problem.is_none(), "{link:?}");
+    let given_up = "select count(*) from attempt where final_state = 'discarded'";
+    assert_eq!(world.database.number(given_up).await.unwrap(), 0);
 }

@@ -40,9 +40,14 @@ pub(crate) struct Kept {
     pub(crate) faults: Vec<Fault>,
     pub(crate) writes: usize,
     pub(crate) is_forgetful: bool,
+    /// Entries of which Microsoft tells that they changed, and not when they are.
+    pub(crate) hollow: Vec<String>,
     is_taken_back: bool,
     /// The token has ended before its time.
     pub(crate) has_ended: bool,
+    /// How many have to come with it before anybody is told, and how many came.
+    pub(crate) awaited: usize,
+    pub(crate) came: usize,
     /// Which refresh token is good, and how often one was asked for.
     pub(crate) renewals: usize,
     pub(crate) fulls: usize,
@@ -92,6 +97,7 @@ impl FromRequestParts<Provider> for LetIn {
     type Rejection = StatusCode;
 
     async fn from_request_parts(parts: &mut Parts, provider: &Provider) -> Result<Self, StatusCode> {
+        provider.comes_in().await;
         let kept = provider.kept();
         let wanted = format!("Bearer access-{}", kept.renewals);
         let is_good =
@@ -202,13 +208,12 @@ async fn microsoft(
         return (StatusCode::GONE, Json(json!({"error": {"code": "syncStateNotFound"}}))).into_response();
     }
     kept.fulls += usize::from(asked.from.is_some());
-    let time = |hours: i64| json!({"dateTime": ahead(hours).format("%Y-%m-%dT%H:%M:%S.0000000").to_string(), "timeZone": "UTC"});
     let item = |(id, noted): &(String, Option<Noted>)| match noted {
-        Some(Noted::Written(value)) => provider_books::without_seal(value.clone()),
-        Some(Noted::At(hours)) => {
-            json!({"id": id, "@odata.etag": format!("W/\"{hours}\""), "type": "singleInstance", "showAs": "busy",
-            "start": time(*hours), "end": time(hours + 1)})
+        _ if kept.hollow.contains(id) => {
+            json!({"@odata.type": "#microsoft.graph.event", "@odata.etag": "W/\"x\"", "id": id})
         }
+        Some(Noted::Written(value)) => provider_books::without_seal(value.clone()),
+        Some(Noted::At(hours)) => provider_books::at_microsoft(id, *hours),
         None => json!({"id": id, "@removed": {"reason": "deleted"}}),
     };
     let shown = kept.shown(since.is_none(), since.unwrap_or(0));

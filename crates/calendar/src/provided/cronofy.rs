@@ -52,8 +52,8 @@ pub fn page(body: &[u8]) -> Result<Page, NoPage> {
         let etag = if booking.is_some() { mark(&value) } else { text("updated") };
         match serde_json::from_value::<Item>(value) {
             Ok(item) if item.deleted => page.gone.push(id),
-            Ok(item) => page.entries.push(Provided { event: item.event(&id, booking), id, etag }),
-            Err(_) => page.entries.push(Provided { id, etag, event: Event::unreadable() }),
+            Ok(item) => page.entries.push(Provided::of(item.event(&id, booking), id, etag)),
+            Err(_) => page.entries.push(Provided::of(Event::unreadable(), id, etag)),
         }
     }
     Ok(page)

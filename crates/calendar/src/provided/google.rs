@@ -100,8 +100,8 @@ pub fn page(body: &[u8]) -> Result<Page, NoPage> {
         let (id, etag) = (text("id"), text("etag"));
         match serde_json::from_value::<Item>(value) {
             Ok(item) if item.is_gone() => page.gone.push(id),
-            Ok(item) => page.entries.push(Provided { event: item.event(&id), id, etag }),
-            Err(_) => page.entries.push(Provided { id, etag, event: Event::unreadable() }),
+            Ok(item) => page.entries.push(Provided::of(item.event(&id), id, etag)),
+            Err(_) => page.entries.push(Provided::of(Event::unreadable(), id, etag)),
         }
     }
     Ok(page)

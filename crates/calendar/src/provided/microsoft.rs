@@ -1,8 +1,8 @@
-//! Microsoft Graph, version 1.0: what the delta of a calendar view answers. It tells each time of a series by itself, within a window
-//! that its token remembers. And what it takes: a booking is known by the transaction that made it, and carries its seal in properties
-//! of ours, which the delta does not tell.
+//! Microsoft Graph, version 1.0: what the delta of a calendar view answers. It tells each time of a series by itself, within a
+//! window that its token remembers; what changes outside of it is told without its times. And what it takes: a booking is known by
+//! the transaction that made it, and carries its seal in properties of ours, which the delta does not tell.
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, NaiveTime, Utc};
 use jobs::BookingId;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -44,8 +44,7 @@ struct Item {
     i_cal_u_id: Option<String>,
     start: Option<Time>,
     end: Option<Time>,
-    #[serde(default)]
-    is_all_day: bool,
+    is_all_day: Option<bool>,
     #[serde(default)]
     is_cancelled: bool,
     show_as: Option<String>,
@@ -75,8 +74,16 @@ struct Response {
 }
 
 impl Time {
+    fn wall(&self) -> Option<NaiveDateTime> {
+        NaiveDateTime::parse_from_str(self.date_time.trim_end_matches('Z'), TIME).ok()
+    }
+
+    fn is_midnight(&self) -> bool {
+        self.wall().is_some_and(|wall| wall.time() == NaiveTime::MIN)
+    }
+
     fn said(&self, is_all_day: bool) -> Option<Said> {
-        let wall = NaiveDateTime::parse_from_str(self.date_time.trim_end_matches('Z'), TIME).ok()?;
+        let wall = self.wall()?;
         Some(match self.time_zone.as_str() {
             _ if is_all_day => Said::Day(wall.date()),
             "UTC" => Said::Utc(wall.and_utc()),
@@ -99,8 +106,11 @@ pub fn page(body: &[u8]) -> Result<Page, NoPage> {
             Ok(item) if item.removed.is_some() => page.gone.push(id),
             // Its times are told one by one.
             Ok(item) if item.sort.as_deref() == Some("seriesMaster") => {}
-            Ok(item) => page.entries.push(Provided { event: item.event(&id), id, etag }),
-            Err(_) => page.entries.push(Provided { id, etag, event: Event::unreadable() }),
+            Ok(item) => {
+                let is_hollow = item.start.is_none();
+                page.entries.push(Provided { is_hollow, ..Provided::of(item.event(&id), id, etag) });
+            }
+            Err(_) => page.entries.push(Provided::of(Event::unreadable(), id, etag)),
         }
     }
     Ok(page)
@@ -125,8 +135,18 @@ impl Item {
         self.transaction_id.as_deref()?.split_once('.')?.0.parse().ok()
     }
 
+    /// Whether it is days. Times of a series may be told without that word; days are told from midnight to midnight.
+    fn is_all_day(&self) -> bool {
+        let are_days = || {
+            let mut times = [&self.start, &self.end].into_iter();
+            times.all(|time| time.as_ref().is_some_and(Time::is_midnight))
+        };
+        self.is_all_day.unwrap_or_else(are_days)
+    }
+
     fn event(&self, id: &str) -> Event {
-        let said = |time: &Option<Time>| time.as_ref().and_then(|time| time.said(self.is_all_day));
+        let is_all_day = self.is_all_day();
+        let said = |time: &Option<Time>| time.as_ref().and_then(|time| time.said(is_all_day));
         let response = self.response_status.as_ref().and_then(|status| status.response.as_deref());
         let uid = self.i_cal_u_id.as_deref();
         Draft {
@@ -155,6 +175,11 @@ pub fn with_seal() -> (&'static str, String) {
 pub fn for_booking(booking: BookingId) -> (&'static str, String) {
     let has = format!("ep/id eq '{BOOKING}' and ep/value eq '{booking}'");
     ("$filter", format!("singleValueExtendedProperties/Any(ep: {has})"))
+}
+
+/// An entry that was asked for by itself; none of a series, whose times are told one by one.
+pub fn asked(found: &str) -> Option<Provided> {
+    page(format!(r#"{{"value":[{found}]}}"#).as_bytes()).ok()?.entries.pop()
 }
 
 /// Whether an entry, with its seal, is as we wrote it.

@@ -83,6 +83,14 @@ fn a_day_is_as_long_as_the_clock_makes_it_and_hours_are_not() {
     assert_eq!(lasting("P1D"), ["03-28T11:00/03-29T10:00"]);
     assert_eq!(lasting("PT24H"), ["03-28T11:00/03-29T11:00"]);
     assert_eq!(lasting("P1W"), ["03-28T11:00/04-04T10:00"]);
+    // In autumn a day has 25 hours.
+    let lasting = |length: &str| {
+        in_2026("UTC", &[&format!("DTSTART;TZID=Europe/Vienna:20261024T120000\nDURATION:{length}")])
+    };
+    assert_eq!(lasting("P1D"), ["10-24T10:00/10-25T11:00"]);
+    assert_eq!(lasting("PT24H"), ["10-24T10:00/10-25T10:00"]);
+    let day = "DTSTART;VALUE=DATE:20261025\nDTEND;VALUE=DATE:20261026";
+    assert_eq!(in_2026("Europe/Vienna", &[day]), ["10-24T22:00/10-25T23:00"]);
 }
 
 #[test]
@@ -100,6 +108,8 @@ fn rules_end_when_they_say() {
     assert_eq!(in_2026("UTC", &[except]).len(), 2, "what is left out counts");
     let yearly = "DTSTART;VALUE=DATE:20240229\nRRULE:FREQ=YEARLY";
     assert_eq!(in_2026("UTC", &[yearly]), [""; 0], "there is no such day");
+    let busy = busy_of(&events(&[yearly]), "UTC", span("2025-01-01T00:00:00Z", "2032-01-01T00:00:00Z"));
+    assert_eq!((busy.doubts, busy.spans), (0, vec![span("2028-02-29T00:00:00Z", "2028-03-01T00:00:00Z")]));
     let monthly = "DTSTART:20260131T080000Z\nDURATION:PT1H\nRRULE:FREQ=MONTHLY";
     assert_eq!(in_2026("UTC", &[monthly]).len(), 7);
     let last = "DTSTART:20260130T080000Z\nDURATION:PT1H\nRRULE:FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1;COUNT=3";

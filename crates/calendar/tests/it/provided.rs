@@ -119,6 +119,8 @@ fn of_microsoft_each_time_of_a_series_counts_by_itself() {
         with(item("no", "04T08:00", "04T09:00"), json!({"responseStatus": {"response": "declined"}})),
         with(item("off", "05T08:00", "05T09:00"), json!({"isCancelled": true})),
         with(item("day", "06T00:00", "07T00:00"), day),
+        item("bare day", "08T00:00", "09T00:00"),
+        with(item("by the clock", "10T00:00", "11T00:00"), json!({"isAllDay": false})),
         {"@removed": {"reason": "deleted"}, "id": "gone"},
     ]});
     let page = microsoft::page(list.to_string().as_bytes()).unwrap();
@@ -128,8 +130,28 @@ fn of_microsoft_each_time_of_a_series_counts_by_itself() {
         span("2026-07-01T08:00:00Z", "2026-07-01T09:00:00Z"),
         span("2026-07-02T08:00:00Z", "2026-07-02T09:00:00Z"),
         span("2026-07-05T22:00:00Z", "2026-07-06T22:00:00Z"),
+        span("2026-07-07T22:00:00Z", "2026-07-08T22:00:00Z"),
+        span("2026-07-10T00:00:00Z", "2026-07-11T00:00:00Z"),
     ];
     assert_eq!(busy_by(page), (expected.to_vec(), 0));
+}
+
+#[test]
+fn of_microsoft_what_lies_outside_of_the_window_is_told_without_its_times() {
+    let hollow = json!({"@odata.type": "#microsoft.graph.event", "@odata.etag": "W/\"2\"", "id": "far"});
+    let garbled = json!({"id": "odd", "start": {"dateTime": "soon", "timeZone": "UTC"}});
+    let page = microsoft::page(json!({"value": [hollow, garbled]}).to_string().as_bytes()).unwrap();
+    let told: Vec<_> = page.entries.iter().map(|entry| (entry.id.as_str(), entry.is_hollow)).collect();
+    assert_eq!((told, page.gone.len()), (vec![("far", true), ("odd", false)], 0));
+    // Asked for by itself it says more.
+    let time =
+        |hour: u32| json!({"dateTime": format!("2026-07-01T{hour:02}:00:00.0000000"), "timeZone": "UTC"});
+    let whole = json!({"id": "far", "@odata.etag": "W/\"2\"", "start": time(8), "end": time(9)});
+    let asked = microsoft::asked(&whole.to_string()).unwrap();
+    assert_eq!((asked.id.as_str(), asked.etag.as_str(), asked.is_hollow), ("far", "W/\"2\"", false));
+    let busy = busy_by(Page { entries: vec![asked], ..Page::default() });
+    assert_eq!(busy, (vec![span("2026-07-01T08:00:00Z", "2026-07-01T09:00:00Z")], 0));
+    assert!(microsoft::asked(&json!({"id": "series", "type": "seriesMaster"}).to_string()).is_none());
 }
 
 #[test]

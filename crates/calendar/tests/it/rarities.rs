@@ -14,10 +14,20 @@ fn covers(text: &str, when: Span) -> bool {
 }
 
 #[test]
-fn an_hourly_rule_goes_by_the_wall_where_the_clock_is_put_back() {
+fn an_hourly_rule_is_in_both_hours_that_the_clock_shows_alike() {
     let hourly = "DTSTART;TZID=America/New_York:20261101T000000\nDURATION:PT10M\nRRULE:FREQ=HOURLY;COUNT=4";
     let begins: Vec<String> = in_2026("UTC", &[hourly]).iter().map(|span| span[..11].to_owned()).collect();
-    assert_eq!(begins, ["11-01T04:00", "11-01T05:00", "11-01T07:00", "11-01T08:00"]);
+    assert_eq!(begins, ["11-01T04:00", "11-01T05:00", "11-01T06:00", "11-01T07:00", "11-01T08:00"]);
+    // By the clock of whoever keeps it, and where it is put back by half an hour.
+    let floating = "DTSTART:20260405T004500\nDURATION:PT10M\nRRULE:FREQ=HOURLY;COUNT=2";
+    let begins: Vec<String> =
+        in_2026("Australia/Lord_Howe", &[floating]).iter().map(|span| span[..11].to_owned()).collect();
+    assert_eq!(begins, ["04-04T13:45", "04-04T14:45", "04-04T15:15"]);
+    // What is so many hours apart by UTC is not twice, nor what is each day.
+    let utc = "DTSTART:20261101T040000Z\nDURATION:PT10M\nRRULE:FREQ=HOURLY;COUNT=4";
+    assert_eq!(in_2026("America/New_York", &[utc]).len(), 4);
+    let daily = "DTSTART;TZID=America/New_York:20261101T013000\nDURATION:PT10M\nRRULE:FREQ=DAILY;COUNT=1";
+    assert_eq!(in_2026("UTC", &[daily]).len(), 1);
 }
 
 #[test]
@@ -60,18 +70,21 @@ fn the_rules_of_a_zone_are_those_of_today_and_not_those_that_a_file_remembers() 
 }
 
 #[test]
-fn a_zone_that_a_file_invents_or_writes_small_is_never_taken_for_free() {
+fn a_zone_that_is_written_otherwise_is_known_and_one_that_a_file_invents_is_never_taken_for_free() {
+    let begins = |name: &str| format!("DTSTART;TZID={name}:20260112T100000\nDURATION:PT1H");
+    for name in ["europe/vienna", "EUROPE/VIENNA", "Europe/Vienna "] {
+        assert_eq!(in_2026("UTC", &[&begins(name)]), ["01-12T09:00/01-12T10:00"], "{name}");
+    }
+    assert_eq!(in_2026("Europe/Vienna", &[&begins("utc")]), ["01-12T10:00/01-12T11:00"]);
     let own = "BEGIN:VTIMEZONE\r\nTZID:Our Office\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\nTZOFFSETFROM:+0100\r\n\
         TZOFFSETTO:+0100\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n";
-    let when = span("2026-01-12T09:00:00Z", "2026-01-12T10:00:00Z");
-    let entry = "DTSTART;TZID=Our Office:20260112T100000\nDURATION:PT1H";
-    assert!(covers(&file(&[entry]).replacen("BEGIN:VEVENT", &format!("{own}BEGIN:VEVENT"), 1), when));
-    for name in ["europe/vienna", "EUROPE/VIENNA"] {
-        assert!(
-            covers(&file(&[&format!("DTSTART;TZID={name}:20260112T100000\nDURATION:PT1H")]), when),
-            "{name}"
-        );
-    }
+    let text = file(&[&begins("Our Office")]).replacen("BEGIN:VEVENT", &format!("{own}BEGIN:VEVENT"), 1);
+    let events = read(text.as_bytes(), None).unwrap();
+    let busy = busy_of(&events, "UTC", span("2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z"));
+    assert_eq!(
+        (busy.doubts, busy.spans.iter().map(shown).collect()),
+        (1, vec!["01-11T00:00/01-13T00:00".to_owned()])
+    );
 }
 
 #[test]
@@ -103,18 +116,21 @@ fn a_feed_is_the_same_to_the_byte_also_after_a_leap_day() {
         booking: "bkg_0192f3c47a1b7c3d8e4f5a6b7c8d9e0f".parse().unwrap(),
         version: 1,
         during: span(from, until),
-        summary: "Комната 🏠, שלום; \\ first\nsecond".to_owned(),
+        summary: "Комната 🏠, שלום; \\ first\nsecond\r\nthird\rfourth\tand".to_owned(),
         changed_at: at("2028-02-29T12:00:00Z"),
     };
     for (from, until) in
         [("2028-02-29T22:00:00Z", "2028-03-01T01:00:00Z"), ("2028-03-01T10:00:00Z", "2028-03-01T11:00:00Z")]
     {
-        let text = feed("Ada", &[entry(from, until)]);
-        assert_eq!(text, feed("Ada", &[entry(from, until)]));
+        let text = feed("Ada\r\nof Linz", &[entry(from, until)]);
+        assert_eq!(text, feed("Ada\r\nof Linz", &[entry(from, until)]));
         let stamp = |at: DateTime<Utc>| at.format("%Y%m%dT%H%M%SZ").to_string();
         let Span { from, until } = span(from, until);
         assert!(text.contains(&stamp(from)) && text.contains(&stamp(until)), "{text}");
-        assert!(text.contains("SUMMARY:Комната 🏠\\, שלום\\; \\\\ first second"), "{text}");
+        let whole = text.replace("\r\n ", "");
+        assert!(whole.contains("X-WR-CALNAME:Ada\\nof Linz\r\n"), "{text}");
+        let said = "SUMMARY:Комната 🏠\\, שלום\\; \\\\ first\\nsecond\\nthird\\nfourth and\r\n";
+        assert!(whole.contains(said) && text.lines().all(|line| line.len() <= 75), "{text}");
         assert!(read(text.as_bytes(), None).unwrap()[0].ours.as_ref().unwrap().is_untouched);
     }
 }

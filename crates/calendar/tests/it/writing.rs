@@ -39,6 +39,8 @@ fn a_booking_is_written_as_calendars_want_it_and_the_same_each_time() {
         assert!(text.lines().any(|said| said == line), "{line} in {text}");
     }
     assert!(text.contains("UID:bkg_0192f3c47a1b7c3d8e4f5a6b7c8d9e0f@crewline"), "{text}");
+    // What has several lines is not the same everywhere: it would look as if a person had changed it.
+    assert!(event(&entry("first\nsecond")).contains("SUMMARY:first second\r\n"));
 }
 
 #[test]

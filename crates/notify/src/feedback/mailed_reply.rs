@@ -7,6 +7,8 @@ use mail_parser::{MessageParser, MimeHeaders};
 pub struct MailedReply {
     /// Who the mail says it is from.
     pub from: Option<String>,
+    /// What the mail says that the calendar is for.
+    pub method: Option<String>,
     /// The calendar in it.
     pub calendar: String,
 }
@@ -16,8 +18,9 @@ pub fn reply_in(mail: &[u8]) -> Option<MailedReply> {
     let mail = MessageParser::default().parse(mail)?;
     let part = mail.parts.iter().find(|part| part.is_content_type("text", "calendar"))?;
     let calendar = String::from_utf8_lossy(part.contents()).into_owned();
+    let method = part.content_type().and_then(|said| said.attribute("method")).map(str::to_owned);
     let from = mail.from().and_then(|from| from.first()).and_then(|from| from.address());
-    Some(MailedReply { from: from.map(str::to_owned), calendar })
+    Some(MailedReply { from: from.map(str::to_owned), method, calendar })
 }
 
 #[cfg(test)]
@@ -32,7 +35,10 @@ mod tests {
     fn an_answer_is_found_in_a_mail_with_who_sent_it() {
         let reply = reply_in(MAIL.as_bytes()).unwrap();
         assert_eq!(reply.from.as_deref(), Some("ada@example.test"));
+        assert_eq!(reply.method.as_deref(), Some("REPLY"));
         assert_eq!(reply.calendar, "BEGIN:VCALENDAR\r\nMETHOD:REPLY\r\nEND:VCALENDAR\r\n");
+        let bare = MAIL.replace("; method=REPLY", "");
+        assert_eq!(reply_in(bare.as_bytes()).unwrap().method, None);
         assert_eq!(reply_in(b"Subject: Hi\r\n\r\nBEGIN:VCALENDAR\r\n"), None);
     }
 

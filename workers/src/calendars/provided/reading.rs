@@ -81,6 +81,7 @@ fn is_known(entry: &Provided, known: &Entries) -> bool {
 impl Calendar<'_> {
     async fn said(&self, opened: &Opened, known: &Entries) -> Result<Said, Trouble> {
         let mut list = self.list(opened).await?;
+        self.fill(&mut list, opened, known).await?;
         for entry in list.told.values_mut().flatten().filter(|entry| !is_known(entry, known)) {
             let noted = opened.noted.get(&entry.id);
             match opened.provider.as_str() {
@@ -90,6 +91,19 @@ impl Calendar<'_> {
             }
         }
         Ok(said(list, known))
+    }
+
+    /// Asks for entries by themselves of which the list does not say when they are. What nobody knew before lies outside of its window.
+    async fn fill(&self, list: &mut List, opened: &Opened, known: &Entries) -> Result<(), Trouble> {
+        let is_known = |id: &String| known.contains_key(id) || opened.noted.contains_key(id);
+        list.told.retain(|id, told| told.as_ref().is_none_or(|entry| !entry.is_hollow) || is_known(id));
+        for (id, told) in &mut list.told {
+            if told.as_ref().is_some_and(|entry| entry.is_hollow) {
+                let found = Microsoft(self).get(id).await?;
+                *told = found.and_then(|found| microsoft::asked(&found.text));
+            }
+        }
+        Ok(())
     }
 
     /// Whether an entry of ours is as we wrote it: the list does not tell its seal, so it is asked for unless it is as it was noted.
