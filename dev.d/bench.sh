@@ -11,7 +11,8 @@ the pages of the dashboard over a large ledger.
   ./dev bench media                    the same of ladders of pictures and streams of films; half an hour
   ./dev bench dashboard                its pages over ten million jobs; some minutes and 12 GB of disk
 
-  ./dev bench match                    ranking and assignment beside SciPy; two minutes, and it takes no options
+  ./dev bench match                    ranking and assignment beside SciPy; two minutes, and it takes no options; fails when a
+                                       figure is below its floor
 
 The first three understand
 
@@ -103,7 +104,8 @@ bench_match() {
         fail $FAILED "the build failed; what the compiler said is above"
     "$TARGET/release/examples/matching" "$place/scores.json" >"$place/ours.json" 9>&- ||
         fail $FAILED "the measuring broke off"
-    /usr/bin/python3 "$ROOT/crates/bench/peers/assignment.py" "$place/scores.json" "$place/ours.json"
+    /usr/bin/python3 "$ROOT/crates/bench/peers/assignment.py" "$place/scores.json" "$place/ours.json" ||
+        fail $FAILED "what has to hold does not; the line above says what"
 }
 
 # One call, so that everything is built with the same features and nothing twice.

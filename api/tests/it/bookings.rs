@@ -6,17 +6,17 @@ use serde_json::{Value, json};
 
 use crate::app::{Answer, TestApp, fresh};
 
-async fn send(app: &TestApp, method: Method, path: &str, body: &Value) -> Answer {
+pub(crate) async fn send(app: &TestApp, method: Method, path: &str, body: &Value) -> Answer {
     Answer::of(app.request(method, path).json(body).send().await.unwrap()).await
 }
 
 /// So many hours after the beginning of a day ahead.
-fn at(hours: i64) -> String {
+pub(crate) fn at(hours: i64) -> String {
     let day = (Utc::now() + TimeDelta::days(9)).date_naive().and_hms_opt(0, 0, 0).unwrap().and_utc();
     (day + TimeDelta::hours(hours)).to_rfc3339()
 }
 
-async fn party(app: &TestApp) -> String {
+pub(crate) async fn party(app: &TestApp) -> String {
     app.post("/v1/parties", &json!({"name": "Ada"})).await.body["id"].as_str().unwrap().to_owned()
 }
 

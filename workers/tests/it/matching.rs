@@ -134,36 +134,49 @@ async fn who_declines_or_is_silent_is_followed_by_the_next_and_each_is_told() {
     assert_eq!((receipt.receipt.ranked.len(), receipt.receipt.excluded.len()), (1, 2));
 }
 
-#[tokio::test]
-async fn of_fifty_orders_for_one_slot_as_many_are_given_out_as_there_are_people() {
+/// Fifty orders at once for one slot, with two workers at them, and every yes said at the same moment: how many were given out.
+async fn fifty_orders(people: &[f64]) -> usize {
     let world = World::new().await;
     let workers = [world.start(&[]), world.start(&[])];
     for worker in &workers {
         worker.ready().await;
     }
-    for km in [1.0, 2.0, 3.0] {
-        technician(&world, km).await;
+    for km in people {
+        technician(&world, *km).await;
     }
     let wanted: Vec<NewMatchRequest> = (0..50).map(|_| wanted(0.0)).collect();
     let ids = futures::future::join_all(wanted.into_iter().map(|new| request(&world, new))).await;
+    let count = async |sql: &str| world.database.number(sql).await.unwrap();
     let settled = "select count(*) from match_request where state <> 'ranking'";
-    eventually("every order to be looked at", SOON * 2, async || {
-        (world.database.number(settled).await.unwrap() == 50).then_some(())
-    })
-    .await;
-    let (mut given, mut people) = (Vec::new(), BTreeSet::new());
+    eventually("every order to be looked at", SOON * 2, async || (count(settled).await == 50).then_some(()))
+        .await;
+    let mut offers = Vec::new();
     for id in &ids {
-        for offer in matches::offers(&world.api, world.tenant, *id).await.unwrap() {
-            answer(&world, &offer, Word::Accepted).await;
-            people.insert(offer.party());
-            given.push(*id);
-        }
+        offers.extend(matches::offers(&world.api, world.tenant, *id).await.unwrap());
     }
-    assert_eq!((given.len(), people.len()), (3, 3), "each of them once");
+    futures::future::join_all(offers.iter().map(|offer| answer(&world, offer, Word::Accepted))).await;
+    let asked: BTreeSet<PartyId> = offers.iter().map(Offer::party).collect();
+    assert_eq!(asked.len(), offers.len(), "nobody is asked twice");
+    let given = "select count(*) from match_request where state = 'confirmed'";
+    assert_eq!(count(given).await, offers.len() as i64);
+    let booked =
+        "select count(*) from occupied join booking b on b.id = booking_id where b.status = 'confirmed'";
+    assert_eq!(count(booked).await, offers.len() as i64);
     let dispatched = "select count(*) from match_request where state = 'needs_dispatch'";
-    assert_eq!(world.database.number(dispatched).await.unwrap(), 47);
+    assert_eq!(count(dispatched).await, 50 - offers.len() as i64);
     let failed = "select count(*) from attempt where outcome in ('retried', 'discarded')";
-    assert_eq!(world.database.number(failed).await.unwrap(), 0, "nobody met a deadlock");
+    assert_eq!(count(failed).await, 0, "nobody met a deadlock");
+    offers.len()
+}
+
+#[tokio::test]
+async fn of_fifty_orders_for_one_slot_as_many_are_given_out_as_there_are_people() {
+    assert_eq!(fifty_orders(&[1.0, 2.0, 3.0]).await, 3, "each of them once");
+}
+
+#[tokio::test]
+async fn of_fifty_orders_for_one_person_one_is_given_out() {
+    assert_eq!(fifty_orders(&[1.0]).await, 1);
 }
 
 #[tokio::test]

@@ -61,6 +61,34 @@ fn ties_are_broken_by_every_key_in_turn() {
     order(far, Candidate { week_minutes: 0, ..nowhere() });
 }
 
+/// Makes somebody worse by one key of the order, the first before others. Nothing but the weights keeps the score out of it.
+const WORSE: [fn(&mut Candidate); 5] = [
+    |one| one.preferred = Preferred::No,
+    |one| one.past = Past { visits: 10, on_time: 0, no_shows: 10, ratings: 0, stars: 0 },
+    |one| one.home = north_of(visit().place.unwrap(), 1.0),
+    |one| one.week_minutes = 60,
+    |one| one.last_offered_at = Some(utc("2026-11-30T00:00:00Z")),
+];
+
+#[test]
+fn whoever_is_ahead_by_one_key_may_be_behind_by_all_that_follow() {
+    let weights = Weights { availability: 100, preferred: 0, reliability: 0, distance: 0, skill: 0 };
+    let terms = Terms { weights, ..Terms::VREM };
+    let alike = || Candidate { preferred: Preferred::ByClient, ..somebody() };
+    for (key, worsen) in WORSE.iter().enumerate() {
+        // Whoever comes second was there first, so that the id speaks for them too.
+        let (mut second, mut first) = (alike(), alike());
+        worsen(&mut second);
+        for later in &WORSE[key + 1..] {
+            later(&mut first);
+        }
+        assert!(second.party < first.party);
+        let ranked = rank(&visit(), &[second.clone(), first.clone()], &terms).ranked;
+        assert_eq!((ranked[0].score, ranked[1].score), (10_000, 10_000), "a tie");
+        assert_eq!([ranked[0].party, ranked[1].party], [first.party, second.party], "key {key}");
+    }
+}
+
 #[test]
 fn a_band_lets_those_who_had_less_work_go_first() {
     let busy = Candidate { preferred: Preferred::ByCompany, week_minutes: 600, ..somebody() };
@@ -112,9 +140,10 @@ proptest! {
     #[test]
     fn being_better_in_one_way_never_costs_a_place(
         visit in any_visit(), mut candidates in proptest::collection::vec(candidate(), 1..10), way in 0..6usize, terms in terms(),
+        which in 0..9usize,
     ) {
         let before = rank(&visit, &candidates, &terms).ranked;
-        let Some(row) = before.last() else { return Ok(()) };
+        let Some(row) = before.get(which % before.len().max(1)) else { return Ok(()) };
         let at = candidates.iter().position(|candidate| candidate.party == row.party).unwrap();
         let changed = candidates[at].clone();
         candidates[at] = better(&changed, way);

@@ -6,7 +6,7 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::{
-    making::{CHALLENGE_HOURS, lapse_at},
+    making::lapse_at,
     moving::{Moved, Status, locked},
     telling::tell_challenged,
 };
@@ -22,7 +22,8 @@ struct Asked {
     held_until: Option<DateTime<Utc>>,
 }
 
-/// Asks those who hold the same before `id` to confirm or to let go, within a day. They are released then. One that was asked
+/// Asks those who hold the same before `id` to confirm or to let go, within a day that is neither a Saturday nor a Sunday
+/// where those are who were booked. They are released then. One that was asked
 /// before keeps its time. Rows are held from the latest to the first everywhere, so nobody waits in a circle.
 ///
 /// # Errors
@@ -48,12 +49,14 @@ pub async fn challenge(db: &Db, tenant: TenantId, id: BookingId, version: i32) -
          )
          update booking b set challenged_by = $2, version = version + 1, updated_at = clock_timestamp(),
              unchallenged_until = held_until,
-             held_until = least(held_until, clock_timestamp() + make_interval(hours => $3))
+             held_until = least(held_until, challenged_until(clock_timestamp(), coalesce((
+                 select m.timezone from booking_resource r
+                     join membership m on m.tenant_id = r.tenant_id and m.party_id = r.party_id
+                 where r.booking_id = b.id order by r.party_id limit 1), 'UTC')))
          from before where b.id = before.id returning b.id, b.version, b.held_until",
     )
     .bind(tenant.as_uuid())
     .bind(id.as_uuid())
-    .bind(CHALLENGE_HOURS)
     .fetch_all(&mut *tx)
     .await
     .or_failed("challenge the pencils before")?;

@@ -15,9 +15,6 @@ use crate::{
     submit::{Answer, Idempotency, Taken, keep_answer, take_key},
 };
 
-/// How long a pencil that was challenged stands, in hours.
-pub const CHALLENGE_HOURS: i32 = 24;
-
 /// A booking that is about to be.
 #[derive(Debug, Clone)]
 pub struct NewBooking {

@@ -15,7 +15,7 @@ pub(crate) use self::making::{BookingRow, add_resource, insert_booking, occupy};
 pub(crate) use self::moving::{locked as held, reach_status};
 pub use self::{
     challenging::challenge,
-    making::{CHALLENGE_HOURS, Made, NewBooking, create},
+    making::{Made, NewBooking, create},
     moving::{Lapsed, Move, Moved, Status, lapse, move_to},
 };
 use crate::{

@@ -20,6 +20,7 @@ use crate::{
     enqueue::{self, NewJob},
     error::{OrFailed, StoreError},
     invitations::{self, NewInvitation},
+    people::CALENDAR_AGE,
 };
 
 /// Somebody to ask.
@@ -81,7 +82,8 @@ pub async fn decide(
         visit: wanted.visit.0.clone(),
     };
     insert_booking(&mut tx, tenant, &booking).await?;
-    let Some(pick) = take_first(&mut tx, tenant, &booking, picks).await? else {
+    let is_strict = wanted.terms.strict_calendars;
+    let Some(pick) = take_first(&mut tx, tenant, &booking, picks, is_strict).await? else {
         return Ok(Decided::AllTaken);
     };
     let expires_at = note_offer(&mut tx, tenant, (offer, request, booking.id, round), pick).await?;
@@ -141,18 +143,19 @@ async fn note_receipt(
     Ok(())
 }
 
-/// Takes the time of the first who has it.
+/// Takes the time of the first who has it; with strict rules, of those whose calendar is still fresh.
 async fn take_first<'a>(
     tx: &mut Tx,
     tenant: TenantId,
     booking: &BookingRow<'_>,
     picks: &'a [Pick],
+    is_strict: bool,
 ) -> Result<Option<&'a Pick>, StoreError> {
     for pick in picks {
         if !add_resource(tx, tenant, booking, pick.party).await? {
             continue;
         }
-        let is_away = is_away(tx, tenant, booking, pick.party).await?;
+        let is_away = is_away(tx, tenant, booking, pick.party, is_strict).await?;
         if !is_away && !occupy(tx, tenant, booking.id).await?.is_empty() {
             return Ok(Some(pick));
         }
@@ -169,26 +172,32 @@ async fn take_first<'a>(
     Ok(None)
 }
 
-/// Whether they are off since they were looked at, or a calendar outside has something else by now.
+/// Whether they are off since they were looked at, or a calendar outside has something else by now; or, with strict rules,
+/// whether theirs was not read lately.
 async fn is_away(
     tx: &mut Tx,
     tenant: TenantId,
     booking: &BookingRow<'_>,
     party: PartyId,
+    is_strict: bool,
 ) -> Result<bool, StoreError> {
     sqlx::query_scalar(
         "select exists (
              select from booking_resource r
              join membership m on m.tenant_id = r.tenant_id and m.party_id = r.party_id
-             cross join lateral taken_of(array[m.account_id], r.protected) t
-             where r.tenant_id = $1 and r.booking_id = $2 and r.party_id = $3 and t.kind <> 'booking'
-                 and (t.kind <> 'time_off' or t.during && tstzrange($4, $5)))",
+             where r.tenant_id = $1 and r.booking_id = $2 and r.party_id = $3 and (
+                 ($6 and m.calendar_read_at < clock_timestamp() - make_interval(secs => $7))
+                 or exists (
+                     select from taken_of(array[m.account_id], r.protected) t
+                     where t.kind <> 'booking' and (t.kind <> 'time_off' or t.during && tstzrange($4, $5)))))",
     )
     .bind(tenant.as_uuid())
     .bind(booking.id.as_uuid())
     .bind(party.as_uuid())
     .bind(booking.visit.during.from)
     .bind(booking.visit.during.until)
+    .bind(is_strict)
+    .bind(CALENDAR_AGE.num_seconds() as f64)
     .fetch_one(&mut **tx)
     .await
     .or_failed("see whether somebody is off by now")

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use chrono::{SubsecRound, TimeDelta, Utc};
 use jobs::{BookingId, PartyId, TenantId};
-use matching::Span;
+use matching::{Hours, Search, Span, Terms, Visit, Window, slots};
 use store::{
     bookings::{self, Booking, Lapsed, Made, Move, Moved, NewBooking, Status},
-    people,
+    people::{self, Changed, MembershipTerms, Needs},
     submit::Answer,
 };
 
 use crate::{
-    people::{technician, visit},
+    matching::wanted,
+    people::{needs, technician, terms, visit},
     world::World,
 };
 
@@ -219,8 +220,9 @@ async fn who_is_challenged_has_a_day_and_lapses_at_its_end() {
     assert!(matches!(challenge(7).await, Moved::Stale(_)));
     assert!(matches!(challenge(1).await, Moved::Done(_)));
     let challenged = get(&world, first).await;
+    assert_eq!((challenged.version, challenged.challenged_by()), (2, Some(second)));
     let left = challenged.held_until.unwrap() - Utc::now();
-    assert_eq!((challenged.version, challenged.challenged_by(), left.num_hours()), (2, Some(second), 23));
+    assert!((23..=72).contains(&left.num_hours()), "a day, and a weekend at most: {left}");
     challenge(1).await;
     assert_eq!(get(&world, first).await.held_until, challenged.held_until, "asked once");
     assert_eq!(get(&world, second).await.held_until, None);
@@ -242,6 +244,24 @@ async fn who_is_challenged_has_a_day_and_lapses_at_its_end() {
     let held = NewBooking { held_until: Some(Utc::now()), ..new(&[who], Status::Pencil, visit(9)) };
     let held = made(&world, held).await;
     assert_eq!(bookings::lapse(db, tenant, held, 1).await.unwrap(), Lapsed::Released);
+}
+
+#[tokio::test]
+async fn weekends_are_no_time_to_answer_a_challenge() {
+    let world = World::new().await;
+    for (challenged_at, zone, until) in [
+        ("2026-11-25 15:00Z", "Europe/Vienna", "2026-11-26 15:00Z"),
+        ("2026-11-27 15:00Z", "Europe/Vienna", "2026-11-30 15:00Z"),
+        ("2026-11-28 15:00Z", "Europe/Vienna", "2026-11-30 23:00Z"),
+        ("2026-11-29 15:00Z", "Europe/Vienna", "2026-11-30 23:00Z"),
+        // Friday in Vienna, and Saturday already in Auckland.
+        ("2026-11-27 15:00Z", "Pacific/Auckland", "2026-11-30 11:00Z"),
+        // The same hour by the clock, which is put forward in between.
+        ("2026-03-27 15:00Z", "Europe/Vienna", "2026-03-30 14:00Z"),
+    ] {
+        let said = format!("select to_jsonb(challenged_until('{challenged_at}', '{zone}') = '{until}')");
+        assert_eq!(world.database.json(&said).await.unwrap(), true, "{challenged_at} in {zone}");
+    }
 }
 
 #[tokio::test]
@@ -314,23 +334,67 @@ async fn whoever_waits_is_told_when_it_is_their_turn_or_too_late() {
 }
 
 #[tokio::test]
-async fn a_pencil_over_what_is_confirmed_waits_and_no_other_clock_moves_it() {
+async fn a_pencil_over_what_is_confirmed_waits() {
     let world = World::new().await;
     let who = technician(&world, world.tenant).await;
     let first = made(&world, new(&[who], Status::Confirmed, visit(9))).await;
-    let held_until = Some(Utc::now().trunc_subsecs(6) + TimeDelta::hours(1));
+    let held_until = Some(Utc::now() + TimeDelta::hours(1));
     let held = NewBooking { held_until, ..new(&[who], Status::Pencil, visit(9)) };
     let held = made(&world, held).await;
     assert!(matches!(move_to(&world, held, Status::Confirmed, 1).await, Moved::Busy(_)));
-    let before = get(&world, held).await;
-    world.database.execute("update membership set timezone = 'Pacific/Auckland'").await.unwrap();
-    let after = get(&world, held).await;
-    assert_eq!(
-        (after.held_until, after.during()),
-        (held_until, before.during()),
-        "it is held until the same moment"
-    );
     assert_eq!(bookings::lapse(&world.worker, world.tenant, held, 1).await.unwrap(), Lapsed::Kept);
     assert!(matches!(move_to(&world, first, Status::Cancelled, 1).await, Moved::Done(_)));
     assert!(matches!(move_to(&world, held, Status::Confirmed, 1).await, Moved::Done(_)));
+}
+
+/// Which of a visit at nine and one at ten at night, both in UTC, somebody could do.
+async fn open_slots(world: &World, who: PartyId) -> [bool; 2] {
+    let needs = Needs { during: Span { from: visit(9).from, until: visit(22).until }, ..needs(None) };
+    let pool = people::pool(&world.api, world.tenant, &needs).await.unwrap();
+    let visit = Visit { during: visit(9), place: None, ..wanted().visit };
+    let search = Search { visit, step_minutes: 13 * 60, starts: 2, terms: Terms::VREM };
+    let found = slots(&search, &pool.candidates);
+    [0, 1].map(|at| found.slots[at].parties == [who])
+}
+
+#[tokio::test]
+async fn who_moves_to_another_clock_is_free_by_it_and_what_is_held_stays_where_it_was() {
+    let world = World::new().await;
+    let who = technician(&world, world.tenant).await;
+    let day = vec![Window { from: 9 * 60, until: 17 * 60 }];
+    let by = |timezone: &str| MembershipTerms {
+        timezone: timezone.into(),
+        hours: Hours { week: Some(std::array::from_fn(|_| day.clone())), overrides: Vec::new() },
+        ..terms(None)
+    };
+    let moves_to = async |timezone, version| {
+        let set = people::set_membership(&world.api, world.tenant, who, Some(version), &by(timezone))
+            .await
+            .unwrap();
+        assert!(matches!(set, Changed::Done(_)));
+    };
+    moves_to("Europe/Vienna", 1).await;
+    assert_eq!(open_slots(&world, who).await, [true, false]);
+    let held_until = Some(Utc::now().trunc_subsecs(6) + TimeDelta::hours(30));
+    let held = NewBooking { held_until, ..new(&[who], Status::Pencil, visit(9)) };
+    let mut pencils = vec![made(&world, new(&[who], Status::Pencil, visit(9))).await];
+    for new in [held, new(&[who], Status::Pencil, visit(9)), new(&[who], Status::Confirmed, visit(15))] {
+        pencils.push(made(&world, new).await);
+    }
+    bookings::challenge(&world.api, world.tenant, pencils[2], 1).await.unwrap();
+    let stands = async || {
+        let looked = pencils.iter().map(|id| get(&world, *id));
+        let all = futures::future::join_all(looked).await.into_iter();
+        let of = |one: Booking| (one.during(), one.held_until, one.hold_rank, one.version);
+        let jobs =
+            "select jsonb_agg(to_jsonb(scheduled_at) order by id) from job where kind = 'booking.lapse'";
+        (all.map(of).collect::<Vec<_>>(), world.database.json(jobs).await.unwrap())
+    };
+    let before = stands().await;
+    assert!(before.0[0].1.is_some() && before.0[1].1 < held_until, "both were challenged");
+    moves_to("Pacific/Auckland", 2).await;
+    assert_eq!(stands().await, before, "held until the same moments, and looked at then");
+    assert_eq!(open_slots(&world, who).await, [false, true], "by the clock that they see now");
+    // Where they are now nine in UTC is no hour of theirs, and what was given away stays given away.
+    assert!(matches!(move_to(&world, pencils[0], Status::Confirmed, 2).await, Moved::Done(_)));
 }

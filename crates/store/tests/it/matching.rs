@@ -1,18 +1,18 @@
 //! Requests, rounds and answers: one outcome, whoever comes at the same moment.
 
 use jobs::{MatchRequestId, OfferId, PartyId};
-use matching::{Point, Ranking, Terms, Visit, rank};
+use matching::{Point, Ranking, Terms, Visit};
 use store::{
     bookings::{self, Moved, Status},
     matches::{
         self, Answered, Cancelled, Decided, MatchRequest, NewMatchRequest, Pick, Reassigned, Requested, Word,
     },
-    people::{self, Needs},
     submit::Answer,
 };
 
 use crate::{
     bookings::move_to,
+    judging::ranked_in,
     people::{off, technician, visit},
     world::World,
 };
@@ -47,26 +47,15 @@ pub(crate) async fn request(world: &World, new: NewMatchRequest) -> MatchRequest
     new.id
 }
 
-async fn ranked(world: &World, id: MatchRequestId) -> Ranking {
-    let request = matches::request(&world.worker, world.tenant, id).await.unwrap().unwrap();
-    let needs = Needs {
-        during: request.visit.during,
-        place: request.visit.place,
-        client: request.client(),
-        company: request.company(),
-        request: Some(id),
-        role: request.visit.role.clone(),
-        most: people::CANDIDATES_MAX,
-    };
-    let pool = people::pool(&world.worker, world.tenant, &needs).await.unwrap();
-    rank(&request.visit, &pool.candidates, &request.terms)
-}
-
-fn picks(ranking: &Ranking, answer_s: i64) -> Vec<Pick> {
+pub(crate) fn picks(ranking: &Ranking, answer_s: i64) -> Vec<Pick> {
     ranking.ranked.iter().map(|row| Pick { party: row.party, answer_s, tells: None }).collect()
 }
 
-async fn decide(world: &World, id: MatchRequestId, round: i16, answer_s: i64) -> Decided {
+pub(crate) async fn ranked(world: &World, id: MatchRequestId) -> Ranking {
+    ranked_in(world, world.tenant, id).await
+}
+
+pub(crate) async fn decide(world: &World, id: MatchRequestId, round: i16, answer_s: i64) -> Decided {
     let ranking = ranked(world, id).await;
     let picks = picks(&ranking, answer_s);
     matches::decide(&world.worker, world.tenant, (id, round), &ranking, &picks).await.unwrap()
@@ -80,7 +69,7 @@ pub(crate) async fn offered(world: &World, id: MatchRequestId, round: i16) -> Of
     offer.expect("somebody is asked")
 }
 
-async fn answer(world: &World, offer: OfferId, said: Word) -> Answered {
+pub(crate) async fn answer(world: &World, offer: OfferId, said: Word) -> Answered {
     matches::answer(&world.api, world.tenant, offer, said).await.unwrap()
 }
 
@@ -97,7 +86,7 @@ async fn cancelled(world: &World, id: MatchRequestId) -> MatchRequest {
     cancelled.expect("it is called off")
 }
 
-async fn asked(world: &World, offer: OfferId) -> PartyId {
+pub(crate) async fn asked(world: &World, offer: OfferId) -> PartyId {
     matches::offer(&world.api, world.tenant, offer).await.unwrap().unwrap().party()
 }
 

@@ -128,13 +128,16 @@ async fn who_is_in_reach_is_found_across_the_antimeridian_and_at_the_poles() {
     let vienna = technician_at(&world, tenant, at(48.2, 16.37)).await;
     let fiji = technician_at(&world, tenant, at(-17.0, 179.99)).await;
     let pole = technician_at(&world, tenant, at(89.99, 10.0)).await;
+    let island = technician_at(&world, tenant, at(0.0, 0.0)).await;
     let anywhere = technician_at(&world, tenant, None).await;
     for (place, near) in [
         (at(48.1, 16.4), Some(vienna)),
         (at(-17.0, -179.99), Some(fiji)),
         (at(-17.0, 179.98), Some(fiji)),
         (at(89.99, -170.0), Some(pole)),
-        (at(0.0, 0.0), None),
+        (at(0.0, 0.0), Some(island)),
+        (at(-0.1, 0.1), Some(island)),
+        (at(0.0, 90.0), None),
     ] {
         for db in [&world.api, &world.worker] {
             let pool = people::pool(db, tenant, &needs(place)).await.unwrap();
@@ -143,7 +146,9 @@ async fn who_is_in_reach_is_found_across_the_antimeridian_and_at_the_poles() {
         }
     }
     let all = people::pool(&world.api, tenant, &needs(None)).await.unwrap();
-    assert_eq!((all.candidates.len(), all.is_cut), (4, false));
+    assert_eq!((all.candidates.len(), all.is_cut), (5, false));
+    let homes: Vec<Option<Point>> = all.candidates.iter().map(|candidate| candidate.home).collect();
+    assert_eq!(homes[3..], [at(0.0, 0.0), None], "no degrees at all are a place like any other");
     let one = Needs { most: 1, ..needs(at(48.1, 16.4)) };
     let cut = people::pool(&world.api, tenant, &one).await.unwrap();
     assert_eq!((cut.candidates.len(), cut.is_cut), (1, true));
