@@ -82,6 +82,10 @@ pub struct RunArgs {
     /// Most memory one decoding child may use, in MiB
     #[arg(long, env = "CREWLINE_MEDIA_MEMORY_MIB", default_value_t = 2_048, value_parser = clap::value_parser!(u64).range(256..=65_536))]
     pub media_memory_mib: u64,
+    /// Longest time in which a decoding child at work may say nothing, in seconds; then it is stuck, and is ended. One that makes
+    /// a film speaks twice a second while there are pictures or sound to make, and does the rest in minutes
+    #[arg(long, env = "CREWLINE_MEDIA_SILENCE_S", default_value_t = 900, value_parser = clap::value_parser!(u64).range(1..=7_200))]
+    pub media_silence_s: u64,
     /// Where ClamAV's daemon listens, host:port or the path of a socket; while it is away, uploads wait in quarantine
     #[arg(long, env = "CREWLINE_CLAMD_ADDRESS", default_value = "127.0.0.1:3310")]
     pub clamd_address: Address,

@@ -33,9 +33,6 @@ pub const FILM_USES_MAX: u32 = 1;
 const IDLE_MAX: usize = 64;
 /// Longest line a child may say. An answer names a few dozen files.
 const LINE_BYTES_MAX: usize = 1024 * 1024;
-/// Longest time in which a child at work says nothing: it is stuck then. One that makes a film speaks twice a second while
-/// there are pictures or sound to make, and does the rest in minutes.
-pub const SILENCE_MAX: Duration = Duration::from_mins(15);
 /// How long a child may take to end once nobody talks to it any more.
 const END_MAX: Duration = Duration::from_secs(5);
 

@@ -86,6 +86,7 @@ impl Core {
             connect: CALL_CONNECT_MAX,
             whole: CALL_MAX,
         });
+        let silence_max = Duration::from_secs(args.media_silence_s);
         let senders = Senders::open(&args.sending, outbound.clone());
         let deps = Arc::new(Deps {
             db: db.clone(),
@@ -98,7 +99,7 @@ impl Core {
                 role: None,
                 memory_bytes: args.video_memory_mib * MIB,
                 uses_max: media_pool::FILM_USES_MAX,
-                silence_max: media_pool::SILENCE_MAX,
+                silence_max,
             }),
             cut: Cut { whole_s_max: args.video_whole_s_max, part_s: args.video_part_s },
             media: MediaPool::new(Kind {
@@ -106,7 +107,7 @@ impl Core {
                 role: Some("media-child"),
                 memory_bytes: args.media_memory_mib * MIB,
                 uses_max: media_pool::USES_MAX,
-                silence_max: media_pool::SILENCE_MAX,
+                silence_max,
             }),
             calendars: args.calendars.clone(),
             geocoder: args.geocoding.open(outbound.clone()),

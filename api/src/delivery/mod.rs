@@ -1,5 +1,6 @@
 //! The page of a delivery: for people who have its link and nothing else.
 
+pub(crate) mod film;
 mod link;
 mod page;
 mod placeholder;

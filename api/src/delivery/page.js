@@ -2,7 +2,7 @@
 "use strict";
 addEventListener("keydown", (event) => {
   const shown = document.querySelector(".large:target");
-  if (!shown || event.target.closest("video, form") || event.altKey || event.ctrlKey || event.metaKey) return;
+  if (!shown || event.target.closest("video, form, select") || event.altKey || event.ctrlKey || event.metaKey) return;
   const role = { ArrowLeft: "prev", ArrowRight: "next", Escape: "close" }[event.key];
   const link = role && shown.querySelector(`a[data-role="${role}"]`);
   if (!link) return;

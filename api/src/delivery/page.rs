@@ -3,9 +3,12 @@
 use chrono::{DateTime, Utc};
 use jobs::Variant;
 use maud::{DOCTYPE, Markup, html};
-use store::deliveries::{Archived, Delivery, File, Manifest, Note, Part, Playable};
+use store::deliveries::{Archived, Delivery, File, Manifest, Note};
 
-use super::remarks;
+use super::{
+    film::{self, Part},
+    remarks,
+};
 
 /// The page of `delivery` under the path `link`; without archives where one of its files was taken back.
 pub(super) fn page(
@@ -69,6 +72,7 @@ fn document(title: &str, base: Option<&str>, body: &Markup) -> Markup {
                 @if let Some(base) = base {
                     link rel="stylesheet" href={ (base) "/placeholders.css" };
                     script src="/d/page.js" defer {}
+                    script src="/d/film.js" defer {}
                 }
             }
             body { (body) }
@@ -108,16 +112,19 @@ fn large(base: &str, place: usize, files: &[File], pins: &Markup, asked: &Markup
     let can_be_seen = |place: &usize| files.get(place - 1).is_some_and(is_shown);
     let before = (1..place).rev().find(can_be_seen);
     let after = (place + 1..=files.len()).find(can_be_seen);
+    let streams = format!("{base}/films/{place}");
+    let parts: Vec<Part<'_>> = file.film.iter().flat_map(|film| &film.parts).map(Part::from).collect();
     html! {
         section.large id={ "p" (place) } aria-label=(file.name) {
             nav {
                 a data-role="close" href={ "#g" (place) } { "Close" }
                 span { (file.name) " · " (place) " of " (files.len()) }
+                (film::qualities(&streams, &parts))
                 a href={ (base) "/files/" (place) "/mls" } { "Download" }
             }
             figure {
                 @match &file.film {
-                    Some(playable) => (player(base, place, playable, &file.name)),
+                    Some(_) => (film::player(&streams, &parts, &file.name)),
                     None => img src={ (base) "/files/" (place) "/screen" } alt=(file.name) loading="lazy" decoding="async";,
                 }
                 (pins)
@@ -134,19 +141,6 @@ fn large(base: &str, place: usize, files: &[File], pins: &Markup, asked: &Markup
 
 fn is_shown(file: &File) -> bool {
     !file.is_withheld && (file.screen.is_some() || file.film.is_some())
-}
-
-/// Browsers take the first source that they can play: streams where they know HLS, else the file.
-fn player(base: &str, place: usize, film: &Playable, name: &str) -> Markup {
-    let part = |kind: &str| film.parts.iter().find(|part| part.kind == kind);
-    let address = |part: &Part| format!("{base}/films/{place}/{}", part.name);
-    html! {
-        video controls playsinline preload="none" aria-label=(name) poster=[part("poster").map(address)] {
-            @for kind in ["master", "progressive"] {
-                @if let Some(part) = part(kind) { source src=(address(part)) type=(part.media_type); }
-            }
-        }
-    }
 }
 
 fn length(duration_ms: u64) -> String {

@@ -2,7 +2,7 @@
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Path, State},
+    extract::{DefaultBodyLimit, Path, Query, State},
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -10,15 +10,16 @@ use axum::{
 use blob::Key;
 use jobs::Variant;
 use maud::Markup;
-use store::deliveries::{self, Delivery, File, Manifest, Part, Stored};
+use store::deliveries::{self, Delivery, File, Manifest, Stored};
 
 use super::{
+    film::{self, Wanted},
     link::{self, Closed},
     page, placeholder, review,
 };
 use crate::{
     AppState,
-    limits::{FORM_BYTES_MAX, PLAYLIST_BYTES_MAX, READ_URL_TTL},
+    limits::{FORM_BYTES_MAX, READ_URL_TTL},
     problem::Problem,
     static_files,
 };
@@ -34,6 +35,7 @@ pub(super) const PRIVATE: [(HeaderName, HeaderValue); 3] = [
 pub(crate) fn router() -> Router<AppState> {
     Router::new()
         .route("/d/style.css", get(async || static_files::style(include_str!("page.css"))))
+        .route("/d/film.js", get(async || static_files::script(include_str!("film.js"))))
         .route("/d/page.js", get(async || static_files::script(include_str!("page.js"))))
         .route("/d/{link}", get(show))
         .route("/d/{link}/placeholders.css", get(placeholders))
@@ -87,7 +89,8 @@ async fn file(
             (file.in_variant(variant).ok_or(Closed::Unknown)?, Some(download_name(file, variant)))
         }
     };
-    lead_to(&app, &stored.key, name.as_deref()).await
+    // Each time the link is asked anew, so it ends when the link does.
+    Ok(film::lead_to(&app, &stored.key, name.as_deref()).await?)
 }
 
 /// The file at a place, counted from 1.
@@ -108,27 +111,17 @@ fn download_name(file: &File, variant: Variant) -> String {
     format!("{stem}.{extension}")
 }
 
-/// What a player asks for. Playlists name their neighbours, so they come from here; everything else from where it lies.
+/// What a player asks for.
 async fn film_part(
     State(app): State<AppState>,
     Path((text, place, name)): Path<(String, usize, String)>,
+    Query(wanted): Query<Wanted>,
 ) -> Result<Response, Closed> {
     let (_, manifest) = opened(&app, &text).await?;
     let file = at(&manifest, place)?;
     let parts = file.film.as_ref().map(|film| film.parts.as_slice()).unwrap_or_default();
     let part = parts.iter().find(|part| part.name == name).ok_or(Closed::Unknown)?;
-    if !is_playlist(part) {
-        return lead_to(&app, &part.key, None).await;
-    }
-    let key = Key::parse(&part.key).map_err(Problem::internal)?;
-    let text = app.blobs.get(&key, PLAYLIST_BYTES_MAX).await?;
-    let kind = HeaderValue::try_from(&part.media_type).map_err(Problem::internal)?;
-    Ok((PRIVATE, [(header::CONTENT_TYPE, kind)], text).into_response())
-}
-
-/// Whether it names its neighbours: HLS playlists and WebVTT.
-fn is_playlist(part: &Part) -> bool {
-    matches!(part.media_type.as_str(), "application/vnd.apple.mpegurl" | "text/vtt")
+    Ok(film::serve(&app, part.into(), &wanted).await?)
 }
 
 async fn archive(
@@ -143,7 +136,7 @@ async fn archive(
     let archive = deliveries::archive(&app.db, delivery.tenant(), delivery.id(), variant).await?;
     let archive = archive.ok_or(Closed::NotYet)?;
     let name = format!("{} {variant}.zip", delivery.title);
-    lead_to(&app, &archive.object_key, Some(&name)).await
+    Ok(film::lead_to(&app, &archive.object_key, Some(&name)).await?)
 }
 
 pub(super) async fn opened(app: &AppState, text: &str) -> Result<(Delivery, Manifest), Closed> {
@@ -151,14 +144,6 @@ pub(super) async fn opened(app: &AppState, text: &str) -> Result<(Delivery, Mani
     let mut manifest = delivery.manifest.take().ok_or(Closed::NotYet)?.0;
     deliveries::withhold(&app.db, delivery.tenant(), &mut manifest).await?;
     Ok((delivery, manifest))
-}
-
-/// To the object itself, for a few minutes: each time the link is asked anew, so it ends when the link does.
-async fn lead_to(app: &AppState, key: &str, name: Option<&str>) -> Result<Response, Closed> {
-    let key = Key::parse(key).map_err(Problem::internal)?;
-    let url = app.blobs.presign_get(&key, READ_URL_TTL, name).await?.url;
-    let to = HeaderValue::try_from(url).map_err(Problem::internal)?;
-    Ok((StatusCode::SEE_OTHER, PRIVATE, [(header::LOCATION, to)]).into_response())
 }
 
 /// Where the browser will be led for pictures, which a page has to name.

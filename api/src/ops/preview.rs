@@ -11,6 +11,10 @@ use ::jobs::{
         webhook_deliver::WebhookDeliver,
     },
 };
+use axum::{
+    extract::{Path, Query, State},
+    response::Response,
+};
 use blob::Key;
 use matching::Point;
 use maud::{Markup, html};
@@ -24,7 +28,7 @@ use store::{
     parties,
     payload::Payload,
     people,
-    reads::JobRecord,
+    reads::{self, JobRecord},
 };
 
 use super::{
@@ -36,6 +40,7 @@ use super::{
 };
 use crate::{
     AppState,
+    delivery::film::{self, Part, Wanted},
     limits::{PREVIEW_PICTURES_MAX, PREVIEW_ROWS_MAX, READ_URL_TTL},
     problem::Problem,
 };
@@ -69,10 +74,7 @@ pub(super) async fn of(
             Some(made) => pictures(app, tenant, &made).await,
             None => Ok(None),
         },
-        VideoTranscode::KIND => match result.and_then(read::<Film>) {
-            Some(made) => film(app, tenant, &made).await,
-            None => Ok(None),
-        },
+        VideoTranscode::KIND => film(app, tenant, &base, record).await,
         NotifySend::KIND => match read::<NotifySend>(&record.args.0) {
             Some(args) => message(app, tenant, &base, args.message).await,
             None => Ok(None),
@@ -139,28 +141,56 @@ async fn pictures(app: &AppState, tenant: TenantId, made: &Renditions) -> Result
     Ok(Some(Preview { shown, origin: Some(first) }))
 }
 
-/// The film as one file, which every browser plays.
-async fn film(app: &AppState, tenant: TenantId, made: &Film) -> Result<Option<Preview>, Problem> {
+/// The film, as the page of a delivery plays it.
+async fn film(
+    app: &AppState,
+    tenant: TenantId,
+    base: &str,
+    record: &JobRecord,
+) -> Result<Option<Preview>, Problem> {
+    let Some(files) = files_of_film(app, tenant, record).await? else { return Ok(None) };
+    let Some(whole) = files.iter().find(|file| file.kind == "progressive") else { return Ok(None) };
+    let elsewhere = origin(&address(app, &whole.object_key).await?);
+    let at = format!("{base}/jobs/{}/film", record.id());
+    let parts: Vec<Part<'_>> = files.iter().map(Part::from).collect();
+    let shown = html! {
+        div.film { (film::player(&at, &parts, "The film")) (film::qualities(&at, &parts)) }
+        script src="/d/film.js" defer {}
+        (rungs(app, &files).await?)
+    };
+    Ok(Some(Preview { shown, origin: Some(elsewhere) }))
+}
+
+/// The files of the film that `record` made; none when it has made none yet, or when they may not be served.
+async fn files_of_film(
+    app: &AppState,
+    tenant: TenantId,
+    record: &JobRecord,
+) -> Result<Option<Vec<FilmFile>>, Problem> {
+    let result = record.result.as_ref().filter(|_| record.kind == VideoTranscode::KIND);
+    let Some(made) = result.and_then(|result| read::<Film>(&result.0)) else { return Ok(None) };
     if !is_clean(app, tenant, made.asset).await? {
         return Ok(None);
     }
-    let files = films::files(&app.db, tenant, made.asset, &made.preset).await?;
-    let of = |kind: &str| files.iter().find(|file: &&FilmFile| file.kind == kind);
-    let Some(whole) = of("progressive") else { return Ok(None) };
-    let url = address(app, &whole.object_key).await?;
-    let poster = match of("poster") {
-        Some(poster) => Some(address(app, &poster.object_key).await?),
-        None => None,
-    };
-    let shown = html! {
-        video controls playsinline preload="none" aria-label="The film" poster=[poster] { source src=(url) type=(whole.media_type); }
-        (rungs(app, &files).await?)
-    };
-    Ok(Some(Preview { shown, origin: Some(origin(&url)) }))
+    Ok(Some(films::files(&app.db, tenant, made.asset, &made.preset).await?))
 }
 
-/// The film in each of its qualities. Its playlists name files beside them, which addresses that are good for a while do not have;
-/// so what is played above is the one file, and these are to be fetched.
+/// What a player of the film asks for.
+pub(super) async fn film_part(
+    State(app): State<AppState>,
+    visit: Visit,
+    Path((_, id, name)): Path<(String, String, String)>,
+    Query(wanted): Query<Wanted>,
+) -> Result<Response, Problem> {
+    let (id, tenant) = (id.parse().map_err(|_| Problem::not_found("job"))?, visit.tenant()?);
+    let record = reads::get(&app.db, tenant, id).await?.filter(|_| visit.sees_payloads);
+    let record = record.ok_or_else(|| Problem::not_found("job"))?;
+    let files = files_of_film(&app, tenant, &record).await?.unwrap_or_default();
+    let part = files.iter().find(|file| file.name == name);
+    film::serve(&app, part.ok_or_else(|| Problem::not_found("file of a film"))?.into(), &wanted).await
+}
+
+/// The film in each of its qualities, to be fetched.
 async fn rungs(app: &AppState, files: &[FilmFile]) -> Result<Markup, Problem> {
     let mut rungs = Vec::new();
     let playable =

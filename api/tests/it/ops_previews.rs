@@ -6,11 +6,11 @@ use jobs::{
     AssetId, Job, MatchRequestId, MessageId, PartyId, Queue, WebhookDeliveryId, WebhookEndpointId,
     kinds::{
         match_rank::MatchRank, media_rendition::MediaRendition, notify_send::NotifySend,
-        probe_work::ProbeWork, webhook_deliver::WebhookDeliver,
+        probe_work::ProbeWork, video_transcode::VideoTranscode, webhook_deliver::WebhookDeliver,
     },
 };
 use matching::{Factors, Hours, Past, Point, Preferred, Ranked, Ranking, Span, Terms, Visit};
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use store::{
     StoreError,
@@ -78,10 +78,70 @@ async fn pictures_are_shown_once_they_are_clean_to_those_who_may_see_payloads() 
     assert!(page.contains("grid_320 jpeg, 320 × 200, 1,234 bytes") && page.contains("mls_2048"), "{page}");
     assert!(!page.contains("print jpeg"), "another preset: {page}");
     let from = page.split("<img src=\"").nth(1).unwrap().split('/').take(3).collect::<Vec<_>>().join("/");
-    assert!(csp.contains(&format!("img-src 'self' {from}; media-src {from}")), "{csp}");
+    assert!(csp.contains(&format!("img-src 'self' {from}; media-src 'self' {from}")), "{csp}");
     assert!(!bob.page(&path).await.1.contains("What came of it"));
     let other = ann.request(Method::GET, "/ops/t/acme").send().await.unwrap();
     assert!(!other.headers()["content-security-policy"].to_str().unwrap().contains("media-src"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_film_is_played_in_each_quality_by_those_who_may_see_payloads() {
+    let app = TestApp::start().await;
+    let viewer = |sees| [(Some(app.tenant), UserRole::Viewer, sees)];
+    let ann = Person::signed_in(&app, "ann", &viewer(true)).await;
+    let bob = Person::signed_in(&app, "bob", &viewer(false)).await;
+    let (asset, tenant, preset) = (AssetId::new(), app.tenant.as_uuid(), VideoTranscode::default_preset());
+    let key = |name: &str| format!("{}/r/{}/listing_video=1/{name}", app.tenant, "0".repeat(64));
+    let id = asset.as_uuid();
+    app.execute(&format!(
+        "insert into asset (id, tenant_id, sha256, bytes, media_type, object_key, state, scanned_at)
+         values ('{id}', '{tenant}', repeat('0', 64), 1, 'video/mp4', '{}', 'clean', now())",
+        key("x")
+    ))
+    .await;
+    app.execute(&format!(
+        "insert into film (tenant_id, asset_id, preset, source_sha256, width, height, duration_ms, rungs, details)
+         values ('{tenant}', '{id}', '{preset}', 'x', 640, 480, 1000, '[]', '{{}}')"
+    ))
+    .await;
+    for (name, kind, media_type) in [
+        ("master.m3u8", "master", "application/vnd.apple.mpegurl"),
+        ("480p.m3u8", "playlist", "application/vnd.apple.mpegurl"),
+        ("360p.m3u8", "playlist", "application/vnd.apple.mpegurl"),
+        ("film.mp4", "progressive", "video/mp4"),
+    ] {
+        app.execute(&format!(
+            "insert into film_file (tenant_id, asset_id, preset, name, kind, media_type, bytes, object_key)
+             values ('{tenant}', '{id}', '{preset}', '{name}', '{kind}', '{media_type}', 1, '{}')",
+            key(name)
+        ))
+        .await;
+    }
+    let stream = |height| format!("#EXT-X-STREAM-INF:BANDWIDTH=1,RESOLUTION=1x{height}\n{height}p.m3u8\n");
+    let master = format!("#EXTM3U\n{}{}", stream(480), stream(360));
+    let at = Key::parse(&key("master.m3u8")).unwrap();
+    app.blobs.put(&at, master.clone().into(), "application/vnd.apple.mpegurl", "no-store").await.unwrap();
+    let result = json!({
+        "asset": asset, "preset": preset, "width": 640, "height": 480, "duration_ms": 1000, "reused": false, "rungs": [],
+        "files": [],
+    });
+    let path = done(&app, &VideoTranscode { asset, preset }, result).await;
+    let page = ann.page(&path).await.1;
+    let whole = format!("{path}/film/master.m3u8");
+    assert!(page.contains(&format!("<source src=\"{whole}\"")) && page.contains("/d/film.js"), "{page}");
+    assert!(page.contains(&format!("{whole}?quality=480p")), "{page}");
+    assert_eq!(ann.page(&whole).await, (StatusCode::OK, master));
+    let one = ann.page(&format!("{whole}?quality=360p")).await.1;
+    assert_eq!(one, format!("#EXTM3U\n{}", stream(360)));
+    let file = ann.request(Method::GET, &format!("{path}/film/film.mp4")).send().await.unwrap();
+    assert_eq!(file.status(), StatusCode::SEE_OTHER);
+    assert!(file.headers()["location"].to_str().unwrap().contains("/film.mp4?"));
+    for unknown in [format!("{whole}?quality=720p"), format!("{path}/film/other.mp4")] {
+        assert_eq!(ann.page(&unknown).await.0, StatusCode::NOT_FOUND, "{unknown}");
+    }
+    assert_eq!(bob.page(&whole).await.0, StatusCode::NOT_FOUND);
+    app.execute("update asset set state = 'infected'").await;
+    assert_eq!(ann.page(&whole).await.0, StatusCode::NOT_FOUND, "it may not be served any more");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

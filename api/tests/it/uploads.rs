@@ -101,6 +101,32 @@ async fn a_file_becomes_an_asset_once() {
 }
 
 #[tokio::test]
+async fn what_is_put_while_it_is_completed_is_either_file_and_no_mixture() {
+    let app = TestApp::start().await;
+    for round in 0..8 {
+        let (first, mut second) = (picture(300_000 + round), picture(300_000 + round).to_vec());
+        second[200_000..].fill(7);
+        let second = Bytes::from(second);
+        let announced = announce(&app, &first, json!({})).await;
+        put(&app, &announced, first.clone()).await;
+        let overwrite = async {
+            for _ in 0..4 {
+                put(&app, &announced, second.clone()).await;
+                put(&app, &announced, first.clone()).await;
+            }
+        };
+        let (completed, ()) = tokio::join!(complete(&app, &announced), overwrite);
+        assert_eq!(completed.status, StatusCode::OK, "{}", completed.text);
+        let sha256 = completed.body["sha256"].as_str().unwrap();
+        let announced = [first, second].map(|content| hex::encode(Sha256::digest(&content)));
+        assert!(announced.iter().any(|possible| possible == sha256), "{sha256}");
+        let original = blob::Key::original(&app.tenant.to_string(), sha256).unwrap();
+        let (kept, _) = app.blobs.sha256(&original, u64::MAX).await.unwrap();
+        assert_eq!(kept, sha256, "what was looked at is what is kept");
+    }
+}
+
+#[tokio::test]
 async fn a_held_file_is_let_go_by_an_administrator_only() {
     let mut app = TestApp::start().await;
     let content = picture(3_000);

@@ -13,14 +13,14 @@ use jobs::{
 };
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use store::{cancel, enqueue::NewJob, films, logs, media};
+use store::{attempts, cancel, enqueue::NewJob, films, logs, media};
 use testkit::{Service, eventually};
 
 use crate::{
     film_parts::frames,
     journeys::{Client, serve},
     media_faults::behind_a_proxy,
-    world::{GONE_WITHIN, SOON, World, film},
+    world::{GONE_WITHIN, SOON, World, film, film_of},
 };
 
 /// Longest mean time between two words about progress.
@@ -191,6 +191,37 @@ async fn a_child_that_dies_takes_nobody_with_it() {
     result(&world, job).await;
     assert_eq!(world.story(job).await, "1:retried 2:completed");
     worker.ready().await;
+}
+
+#[tokio::test]
+async fn a_child_that_hangs_is_ended_and_the_film_is_made() {
+    let world = World::new().await;
+    let worker = world.start(&["--media-silence-s", "5"]);
+    let job = transcode(&world, film("1280x720", 12)).await;
+    let child = eventually("a child at work", SOON, || async { worker.children().first().copied() }).await;
+    kill_process(Pid::from_raw(child).unwrap(), Signal::STOP).unwrap();
+    eventually("the child to be gone", SOON, || async {
+        (!worker.children().contains(&child)).then_some(())
+    })
+    .await;
+    result(&world, job).await;
+    assert_eq!(world.story(job).await, "1:retried 2:completed");
+    let attempts = attempts::of_job(&world.api, world.tenant, job).await.unwrap();
+    let problem: Problem = serde_json::from_value(attempts[0].error.clone().unwrap().0).unwrap();
+    assert_eq!(problem.code, "decoder_crashed", "{problem:?}");
+    worker.ready().await;
+}
+
+#[tokio::test]
+async fn a_film_of_more_than_two_hours_is_refused_before_it_is_made() {
+    let world = World::new().await;
+    let _worker = world.start(&[]);
+    let long = "-f lavfi -i color=s=64x36:r=0.1:d=7300 -pix_fmt yuv420p -c:v libx264 -preset ultrafast";
+    let job = transcode(&world, film_of(long)).await;
+    let discarded = world.reaches(job, State::Discarded).await;
+    let problem: Problem = serde_json::from_value(discarded.error.unwrap().0).unwrap();
+    assert_eq!(problem.code, "too_long", "{problem:?}");
+    assert!(problem.message.contains("7200"), "it says how long it may be: {problem:?}");
 }
 
 #[tokio::test]

@@ -128,6 +128,8 @@ pub(crate) async fn key(world: &World, scope: &str) -> String {
         name: "test",
         scopes: &[scope.to_owned()],
     };
-    keys::create_key(&world.database.db(Role::Owner).unwrap(), world.tenant, &new, None).await.unwrap();
+    let owner = world.database.db(Role::Owner).unwrap();
+    let make = owner.transact(None, async |tx| keys::create_key(tx, world.tenant, &new, None).await);
+    make.await.unwrap();
     minted.text.expose_secret().to_owned()
 }

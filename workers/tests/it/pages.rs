@@ -97,6 +97,70 @@ async fn pictures_are_looked_through_and_a_film_plays() {
     stop.cancel();
 }
 
+const ENTER: &str = "\u{E007}";
+/// Presses of the tab key after which something cannot be reached.
+const TABS_MAX: usize = 60;
+
+async fn press(browser: &Browser, keys: &str) {
+    browser.client.active_element().await.unwrap().send_keys(keys).await.unwrap();
+}
+
+/// Goes on with the tab key until what `css` names has the focus.
+async fn reach(browser: &Browser, css: &str) {
+    let has_focus = format!("document.activeElement.matches({css:?})");
+    let mut presses = 0;
+    while browser.value(&has_focus).await != true {
+        presses += 1;
+        assert!(presses < TABS_MAX, "no key leads to {css}");
+        press(browser, "\u{E004}").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_only_keys_looks_plays_asks_and_approves() {
+    let world = World::new().await;
+    let _worker = world.start(&[]);
+    let (client, stop, delivery) = delivered(&world).await;
+    let browser = Browser::open(Viewer::DESK).await;
+    browser.client.goto(delivery["link"].as_str().unwrap()).await.unwrap();
+    reach(&browser, "#g2 a").await;
+    press(&browser, ENTER).await;
+    comes_true(&browser, "document.activeElement.closest('#p2') != null").await;
+    reach(&browser, "#p2 video").await;
+    press(&browser, " ").await;
+    comes_true(&browser, "document.querySelector('#p2 video').currentTime > 0").await;
+    reach(&browser, "#p2 a[data-role=close]").await;
+    press(&browser, ENTER).await;
+    comes_true(&browser, "document.activeElement.closest('li')?.id == 'g2'").await;
+
+    reach(&browser, "#g3 a").await;
+    press(&browser, ENTER).await;
+    comes_true(&browser, "document.activeElement.closest('#p3') != null").await;
+    reach(&browser, "#p3 summary").await;
+    press(&browser, ENTER).await;
+    comes_true(&browser, "document.querySelector('#p3 .ask').open").await;
+    reach(&browser, "#p3 input[name=x]").await;
+    let before = browser.value("+document.activeElement.value").await.as_i64().unwrap();
+    press(&browser, "\u{E014}").await;
+    let moved = browser.value("+document.activeElement.value").await.as_i64().unwrap();
+    assert!(moved > before, "the arrow moves the place: {before} to {moved}");
+    reach(&browser, "#p3 textarea").await;
+    press(&browser, "Too dark").await;
+    reach(&browser, "#p3 .ask button").await;
+    press(&browser, ENTER).await;
+    comes_true(&browser, "document.querySelector('#p3 .pin')?.title == 'Too dark'").await;
+    let read = client.get(&format!("/v1/deliveries/{}", delivery["id"].as_str().unwrap())).await;
+    assert_eq!((&read["notes"][0]["text"], &read["notes"][0]["x"]), (&json!("Too dark"), &json!(moved)));
+    reach(&browser, "#p3 a[data-role=close]").await;
+    press(&browser, ENTER).await;
+    reach(&browser, ".verdict button").await;
+    press(&browser, ENTER).await;
+    let verdict = "document.querySelector('.verdict [role=status]')?.textContent.startsWith('Approved on')";
+    comes_true(&browser, verdict).await;
+    browser.close().await;
+    stop.cancel();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_phone_in_the_dark_without_script_sees_and_downloads_everything() {
     let world = World::new().await;

@@ -310,6 +310,18 @@ impl Worker {
         listed.iter().flat_map(|pids| pids.split_whitespace()).map(|pid| pid.parse().unwrap()).collect()
     }
 
+    /// The most memory it had at once since [`Self::forget_peak`].
+    pub(crate) fn peak_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1_024
+    }
+
+    pub(crate) fn forget_peak(&self) {
+        // See proc(5), clear_refs: five stands for the peak.
+        std::fs::write(format!("/proc/{}/clear_refs", self.process.id()), "5").unwrap();
+    }
+
     pub(crate) async fn ready(&self) {
         let look = || async {
             let answer = reqwest::get(format!("{}/readyz", self.address)).await.ok()?;

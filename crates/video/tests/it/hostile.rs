@@ -97,6 +97,16 @@ fn a_file_that_breaks_off_is_refused_or_said_to_be_damaged() {
 }
 
 #[test]
+fn a_film_that_promises_pictures_and_has_none_is_refused() {
+    let whole = clip("film.mp4", &format!("{FILM} -movflags empty_moov+frag_keyframe"));
+    let bytes = fs::read(&whole.path).unwrap();
+    let pictures = bytes.windows(4).position(|name| name == b"moof").unwrap() - 4;
+    let refused = file("nothing.mp4", &bytes[..pictures]).refused();
+    assert!(refused.is_permanent(), "{refused}");
+    assert!(refused.to_string().contains("no picture"), "{refused}");
+}
+
+#[test]
 fn damage_in_the_middle_is_passed_over() {
     let whole = clip("film.mkv", FILM);
     let mut bytes = fs::read(&whole.path).unwrap();

@@ -78,6 +78,18 @@ fn a_single_picture_is_a_film_too() {
 }
 
 #[test]
+fn a_film_of_2160_lines_gets_every_rung() {
+    let film = format!("-f lavfi -i testsrc2=s=3840x2160:r=25:d=0.2 {X264}");
+    let done = clip("large.mp4", &film).run(&[2160, 1440, 1080, 720, 480, 360]);
+    check(&done);
+    let sizes: Vec<_> = done.made.rungs.iter().map(|rung| (rung.width, rung.height)).collect();
+    let all = [(3840, 2160), (2560, 1440), (1920, 1080), (1280, 720), (854, 480), (640, 360)];
+    assert_eq!(sizes, all);
+    let played = ffprobe(&done.path("film.mp4"), "-show_streams");
+    assert_eq!(number(&played["streams"][0]["height"]) as u32, 1080, "ordinary players take no more");
+}
+
+#[test]
 fn fields_become_frames() {
     let film = "-f lavfi -i testsrc2=s=320x240:r=50:d=2 -vf interlace -pix_fmt yuv420p -c:v mpeg2video -flags +ildct+ilme -b:v 2M";
     let done = clip("fields.mpg", film).run(&[240]);
