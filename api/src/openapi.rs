@@ -12,12 +12,12 @@ use crate::{
     routes::{
         absences, alerts, asset_list, asset_terms, assets, attempts, batch, bookings, brand, bulk,
         calendar_conflicts, calendar_feeds, calendar_links, calendar_pings, contact_points, dead_letters,
-        deliveries, delivery_list, errors, events, focal_point, four_eyes, health, hooks, inbox,
+        deliveries, delivery_list, error_steer, errors, events, focal_point, four_eyes, health, hooks, inbox,
         inbox_events, invitations, job_events, jobs, keys, kinds, limits, match_presets, matches,
-        memberships, messages, notifications, offers, pages, parties, pauses, preferences, promises,
+        memberships, messages, notifications, offers, pages, parties, pauses, preferences, promises, quotas,
         rankings, relations, retention, schedule_steer, schedules, slots, steer, submit, templates, tenants,
-        uploads, webhook_deliveries, webhook_endpoints, webhook_events, webhook_rules, webhook_sources, why,
-        workflows,
+        uploads, webhook_deliveries, webhook_endpoints, webhook_events, webhook_rules, webhook_sources,
+        weights, why, workflows,
     },
     unsubscribe,
 };
@@ -68,11 +68,14 @@ fn work() -> OpenApiRouter<AppState> {
         .routes(routes!(events::follow_all))
         .routes(routes!(limits::list_limits))
         .routes(routes!(limits::get_limit, limits::set_limit, limits::remove_limit))
+        .routes(routes!(quotas::list_quotas))
         .routes(routes!(pauses::pause, pauses::list_pauses))
         .routes(routes!(pauses::resume))
         .routes(routes!(promises::list_promises))
         .routes(routes!(errors::list_errors))
         .routes(routes!(errors::get_error_group))
+        .routes(routes!(error_steer::judge_error_group))
+        .routes(routes!(error_steer::assign_error_group, error_steer::unassign_error_group))
         .routes(routes!(dead_letters::list_dead_letters))
         .routes(routes!(dead_letters::set_kind_care, dead_letters::remove_kind_care))
         .routes(routes!(schedules::create_schedule, schedules::list_schedules))
@@ -220,6 +223,8 @@ fn administration() -> OpenApiRouter<AppState> {
         .routes(routes!(keys::revoke_key))
         .routes(routes!(tenants::list_tenants))
         .routes(routes!(tenants::set_tenant, tenants::get_tenant))
+        .routes(routes!(weights::list_tenant_weights))
+        .routes(routes!(weights::weigh_tenant, weights::weigh_tenant_as_usual))
         .routes(routes!(keys::create_tenant_key, keys::list_tenant_keys))
         .routes(routes!(keys::revoke_tenant_key))
 }

@@ -4,9 +4,10 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 use jobs::ApiKeyId;
 use secrecy::ExposeSecret;
+use serde_json::{Value, json};
 use store::keys::NewKey;
 
-use super::{owner, say};
+use super::{change, note, owner, say};
 use crate::config::{KeyArgs, KeyCommand};
 
 pub(crate) async fn run(args: &KeyArgs) -> anyhow::Result<()> {
@@ -14,7 +15,7 @@ pub(crate) async fn run(args: &KeyArgs) -> anyhow::Result<()> {
     match &args.command {
         KeyCommand::Create { tenant, name, scopes, person } => {
             let tenant = store::keys::tenant_by_slug(&db, tenant).await?;
-            let person = match person {
+            let holder = match person {
                 Some(email) => Some(store::users::by_email(&db, email).await?),
                 None => None,
             };
@@ -27,7 +28,12 @@ pub(crate) async fn run(args: &KeyArgs) -> anyhow::Result<()> {
                 name,
                 scopes: &scopes,
             };
-            store::keys::create_key(&db, tenant, &key, person).await?;
+            let after = json!({ "name": name, "scopes": scopes, "person": person });
+            let said = note("key.create", &key.id.to_string(), &after);
+            change(&db, Some(tenant), &said, async |tx| {
+                Ok(store::keys::create_key(tx, tenant, &key, holder).await?)
+            })
+            .await?;
             // The one time that it is shown. On a line of its own, for scripts.
             say(minted.text.expose_secret())?;
         }
@@ -42,8 +48,15 @@ pub(crate) async fn run(args: &KeyArgs) -> anyhow::Result<()> {
         }
         KeyCommand::Revoke { prefix } => {
             let prefix = prefix.strip_prefix("crw_").unwrap_or(prefix);
-            let was_valid = store::keys::revoke(&db, prefix).await?;
-            anyhow::ensure!(was_valid, "no valid key has the prefix {prefix}");
+            let found = store::keys::find(&db, prefix).await?;
+            let found = found.with_context(|| format!("no valid key has the prefix {prefix}"))?;
+            let said = note("key.revoke", &found.id.to_string(), &Value::Null);
+            change(&db, Some(found.tenant), &said, async |tx| {
+                let was_valid = store::keys::revoke(tx, prefix).await?;
+                anyhow::ensure!(was_valid, "no valid key has the prefix {prefix}");
+                Ok(())
+            })
+            .await?;
             say("Revoked. Running servers stop taking it within 10 seconds.")?;
         }
     }

@@ -2,11 +2,8 @@
 
 use store::limits::{self, Algorithm, Limit, Rate};
 
-use super::{owner, say};
+use super::{BY, owner, say};
 use crate::config::{LimitArgs, LimitCommand};
-
-/// Who set a limit from here.
-const BY: &str = "the command line";
 
 pub(crate) async fn run(args: &LimitArgs) -> anyhow::Result<()> {
     let db = owner(&args.database)?;

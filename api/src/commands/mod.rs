@@ -13,12 +13,37 @@ pub(crate) mod user;
 
 use std::io::{self, Write};
 
+use jobs::TenantId;
+use serde_json::{Value, json};
 use settings::DatabaseArgs;
-use store::{Db, Role};
+use store::{Db, Role, Tx};
+
+/// Who did it, in the log.
+const BY: &str = "the command line";
 
 /// The database as whoever logged in, who owns it: migrations, tenants and keys.
 pub(crate) fn owner(database: &DatabaseArgs) -> Result<Db, store::StoreError> {
     Db::connect(&database.options(Role::Owner))
+}
+
+/// Does `act` and writes it down as `said`, in the chain of whom it concerns: both or neither.
+async fn change<T>(
+    db: &Db,
+    tenant: Option<TenantId>,
+    said: &Value,
+    act: impl AsyncFnOnce(&mut Tx) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let both = async |tx: &mut Tx| {
+        let done = act(tx).await?;
+        store::audit::note(tx, said).await?;
+        anyhow::Ok(done)
+    };
+    db.transact(tenant, both).await
+}
+
+/// What is written down of something that was done here.
+fn note(action: &str, target: &str, after: &Value) -> Value {
+    json!({ "by": BY, "action": action, "target": target, "after": after, "outcome": "done" })
 }
 
 /// Brings the schema up to date.

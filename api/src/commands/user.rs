@@ -7,12 +7,12 @@ use api::{UserRole, ops};
 use jobs::{TenantId, UserId};
 use serde_json::{Value, json};
 use store::{
-    Db, Tx, audit,
+    Db,
     identities::{self, Identity},
     keys, users,
 };
 
-use super::{owner, say};
+use super::{change, note, owner, say};
 use crate::config::people::{PlaceArgs, UserArgs, UserCommand};
 
 pub(crate) async fn run(args: &UserArgs) -> anyhow::Result<()> {
@@ -68,26 +68,6 @@ pub(crate) async fn run(args: &UserArgs) -> anyhow::Result<()> {
     }
     db.close().await;
     Ok(())
-}
-
-/// Does `act` and writes it down as `said`, in the chain of whom it concerns: both or neither.
-async fn change<T>(
-    db: &Db,
-    tenant: Option<TenantId>,
-    said: &Value,
-    act: impl AsyncFnOnce(&mut Tx) -> anyhow::Result<T>,
-) -> anyhow::Result<T> {
-    let both = async |tx: &mut Tx| {
-        let done = act(tx).await?;
-        audit::note(tx, said).await?;
-        anyhow::Ok(done)
-    };
-    db.transact(tenant, both).await
-}
-
-/// What is written down of something that was done here.
-fn note(action: &str, email: &str, after: &Value) -> Value {
-    json!({ "by": "the command line", "action": action, "target": email, "after": after, "outcome": "done" })
 }
 
 async fn add(db: &Db, email: &str, name: &str, from_stdin: bool) -> anyhow::Result<()> {

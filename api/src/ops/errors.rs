@@ -6,9 +6,10 @@ use axum::{
     extract::{Path, State},
     response::{IntoResponse, Redirect, Response},
 };
+use chrono::Utc;
 use maud::{Markup, html};
 use serde::Deserialize;
-use store::error_groups::{self, ErrorGroup, Said, Steering};
+use store::error_groups::{self, Affected, ErrorGroup, Said, Steering};
 
 use super::{
     access::Right,
@@ -18,9 +19,12 @@ use super::{
 };
 use crate::{
     AppState,
-    limits::ERROR_NOTE_CHARS_MAX,
+    limits::{ERROR_NOTE_CHARS_MAX, OPS_ROWS_MAX},
     problem::{FieldError, Problem},
-    routes::errors::{LOOK_BACK, Lately, fingerprint, standing},
+    routes::{
+        error_steer::judgement,
+        errors::{LOOK_BACK, Lately, fingerprint, standing},
+    },
 };
 
 /// The group of a tenant that is called so, if it failed lately.
@@ -108,6 +112,8 @@ pub(super) async fn show(
     let (base, operates) = (format!("/ops/t/{slug}"), visit.may(Right::Operate));
     let steering =
         if operates { error_groups::operators(&app.db, visit.tenant()?).await? } else { Vec::new() };
+    let since = Utc::now() - LOOK_BACK;
+    let affected = error_groups::affected(&app.db, visit.user, &group, since, OPS_ROWS_MAX).await?;
     let title = format!("{} {}", group.kind, group.code);
     let body = html! {
         p.head { (state(is)) " " (group.message.as_deref().unwrap_or_default()) }
@@ -122,9 +128,27 @@ pub(super) async fn show(
             div { dt { "With" } dd { (group.assignee.as_deref().unwrap_or("nobody")) } }
         }
         @if operates && group.given_up > 0 { p { a href=(retry(&base, &group)) { "Retry all " (words::count(group.given_up)) } } }
+        @if let Some(first) = affected.first() { h2 { "Whom it concerns" } (concerns(&id, &affected, first.in_all)) }
         @if operates { (say_form(&visit, &base, &id, group.said()?)) (assign_form(&visit, &base, &id, &group, &steering)) }
     };
     Ok(Page::new(&visit, "/errors", &title, body).into_response())
+}
+
+/// The tenants for which the same failed, each with its page of it.
+fn concerns(id: &str, affected: &[Affected], in_all: i64) -> Markup {
+    html! {
+        p { (words::many(in_all, "tenant", "tenants")) " in " (words::span(LOOK_BACK)) ", as far as minutes have been summed up." }
+        table {
+            thead { tr { th { "Tenant" } th.number { "Failures" } th { "Latest" } th.wide { "First" } } }
+            tbody { @for of in affected { tr {
+                td { a href={ "/ops/t/" (of.slug) "/errors/" (id) } { (of.name) } }
+                td.number { (words::count(of.failures)) }
+                td { (words::when(of.last_at)) }
+                td.wide { (words::when(of.first_at)) }
+            } } }
+        }
+        @if in_all > affected.len() as i64 { p.soft { "Those it fails for most." } }
+    }
 }
 
 fn say_form(visit: &Visit, base: &str, id: &str, said: Said) -> Markup {
@@ -176,15 +200,10 @@ pub(super) async fn say(
     Path((slug, id)): Path<(String, String)>,
     Form(form): Form<SayForm>,
 ) -> Result<Redirect, Problem> {
-    let wrong = |field: &str, detail: String| Problem::invalid(vec![FieldError::new(field, detail)]);
-    let said: Said =
-        form.state.parse().map_err(|_| wrong("/state", "open, ignored or resolved".to_owned()))?;
-    let note = Some(form.note.trim()).filter(|note| !note.is_empty());
-    if note.is_some_and(|note| note.chars().count() > ERROR_NOTE_CHARS_MAX) {
-        return Err(wrong("/note", format!("up to {ERROR_NOTE_CHARS_MAX} characters")));
-    }
+    let (said, note) = judgement(&form.state, &form.note)?;
     let group = found(&app, &visit, &id).await?;
-    error_groups::say(&app.db, visit.tenant()?, &group, said, note, &visit.email).await?;
+    // The guard writes it down.
+    error_groups::say(&app.db, visit.tenant()?, &group, said, note, &visit.email, None).await?;
     Ok(Redirect::to(&format!("/ops/t/{slug}/errors/{id}")))
 }
 
@@ -212,6 +231,6 @@ pub(super) async fn assign(
         })?),
     };
     let group = found(&app, &visit, &id).await?;
-    error_groups::assign(&app.db, tenant, &group, to).await?;
+    error_groups::assign(&app.db, tenant, &group, to, None).await?;
     Ok(Redirect::to(&format!("/ops/t/{slug}/errors/{id}")))
 }

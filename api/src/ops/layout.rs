@@ -99,7 +99,7 @@ impl IntoResponse for Page<'_> {
         };
         let title = format!("{} · {around}", self.title);
         let mut response = respond(StatusCode::OK, &title, &body);
-        let named = self.origin.map(|origin| format!("{CSP} {origin}; media-src {origin}"));
+        let named = self.origin.map(|origin| format!("{CSP} {origin}; media-src 'self' {origin}"));
         if let Some(Ok(csp)) = named.map(HeaderValue::try_from) {
             response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, csp);
         }

@@ -12,7 +12,7 @@ use super::{
     access::Right,
     alerts, audit, bulk, cloning, dead_letters, errors, go,
     guard::{self, Gate},
-    home, job, jobs, kinds, live, messages, oidc, queues, schedules, sign_in,
+    home, job, jobs, kinds, live, messages, oidc, preview, queues, schedules, sign_in,
     subject::Subject,
     tenants, views, webhooks, weights, workers, zones,
 };
@@ -133,6 +133,7 @@ fn of_work() -> Vec<Entry> {
         act("/ops/t/{tenant}/views/remove", See, ("view.remove", Subject::New), post(views::remove)),
         page("/ops/t/{tenant}/jobs/{id}", See, get(job::show)),
         page("/ops/t/{tenant}/jobs/{id}/live", See, get(live::follow_job)),
+        page("/ops/t/{tenant}/jobs/{id}/film/{name}", See, get(preview::film_part)),
         act("/ops/t/{tenant}/jobs/{id}/retry", Operate, ("job.retry", Subject::Job), post(job::retry)),
         act("/ops/t/{tenant}/jobs/{id}/cancel", Operate, ("job.cancel", Subject::Job), post(job::cancel)),
         page("/ops/t/{tenant}/jobs/{id}/clone", OperatePayloads, get(cloning::show)),

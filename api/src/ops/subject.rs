@@ -5,13 +5,11 @@ use serde_json::{Value, json};
 use store::{
     alerts,
     bulk::{self, OperationState},
-    dead_letters,
-    error_groups::Said,
-    limits, messages, pauses, reads, schedules,
+    dead_letters, limits, messages, pauses, reads, schedules,
 };
 
 use super::errors;
-use crate::{AppState, problem::Problem};
+use crate::{AppState, problem::Problem, routes::error_steer::told};
 
 /// What an action changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,12 +76,7 @@ impl Subject {
                 Err(_) => None,
             },
             Self::Care => Some(dead_letters::list(&app.db, tenant).await?.iter().filter_map(care).collect()),
-            Self::ErrorGroup => errors::find(app, tenant, &id).await?.map(|group| {
-                json!({
-                    "kind": group.kind, "code": group.code, "state": group.said().map(Said::name).unwrap_or_default(),
-                    "note": group.note, "by": group.said_by, "assignee": group.assignee,
-                })
-            }),
+            Self::ErrorGroup => errors::find(app, tenant, &id).await?.as_ref().map(told),
             Self::Bulk => match id.parse() {
                 Ok(id) => bulk::get(&app.db, tenant, id).await?.map(|operation| {
                     json!({

@@ -118,7 +118,7 @@ pub(crate) struct GivenUp {
 }
 
 impl ErrorGroupResource {
-    fn of(group: ErrorGroup) -> Result<Self, Problem> {
+    pub(super) fn of(group: ErrorGroup) -> Result<Self, Problem> {
         let (fingerprint, state, last_job) = (fingerprint(&group), standing(&group)?, group.last_job());
         let states = [JobState::Discarded.name()];
         let given_up_filter = GivenUp { states, kind: group.kind.clone(), error_code: group.code.clone() };

@@ -104,3 +104,59 @@ async fn tenants_are_made_by_those_who_run_the_installation() {
     assert_eq!(ask(&app, &root, Method::DELETE, &path, None).await.status, StatusCode::NO_CONTENT);
     ask(&app, &root, Method::DELETE, "/v1/tenants/homes/keys/x", None).await.problem(404, "not_found");
 }
+
+#[tokio::test]
+async fn a_tenant_is_weighed_for_a_while_by_keys_that_run_the_installation() {
+    let app = TestApp::start().await;
+    let root = app.key_of(app.tenant, &["installation"]).await;
+    let path = "/v1/tenants/acme/weights/default";
+    let weight = |weight: f64, minutes: i64| json!({ "weight": weight, "minutes": minutes });
+    let weigh = async |body: &Value| ask(&app, &root, Method::PUT, path, Some(body)).await;
+    weigh(&weight(3.0, 60)).await.problem(404, "not_found");
+    app.submit(json!({})).await;
+    ask(&app, &app.key, Method::PUT, path, Some(&weight(3.0, 60))).await.problem(403, "missing_scope");
+    for (wrong, pointer) in [
+        (weight(0.0, 60), "/weight"),
+        (weight(100.5, 60), "/weight"),
+        (weight(3.0, 0), "/minutes"),
+        (weight(3.0, 10_081), "/minutes"),
+        (json!({ "weight": "much", "minutes": 1 }), "/weight"),
+    ] {
+        let refused = weigh(&wrong).await.problem(422, "invalid_body");
+        assert_eq!(refused.pointers(), [pointer], "{wrong}");
+    }
+    for unknown in ["nobody/weights/default", "acme/weights/no", "%00/weights/default"] {
+        let path = format!("/v1/tenants/{unknown}");
+        ask(&app, &root, Method::PUT, &path, Some(&weight(3.0, 1))).await.problem(404, "not_found");
+    }
+
+    let first = weigh(&weight(3.0, 60)).await;
+    assert_eq!(
+        (first.status, &first.body["tenant"], &first.body["weight"], &first.body["usual_weight"]),
+        (StatusCode::OK, &json!("acme"), &json!(3.0), &json!(1.0)),
+        "{}",
+        first.text
+    );
+    weigh(&weight(0.5, 10)).await;
+    let all = ask(&app, &root, Method::GET, "/v1/tenant-weights", None).await.body;
+    assert_eq!(
+        (all["weights"].as_array().unwrap().len(), &all["weights"][0]["weight"]),
+        (1, &json!(0.5)),
+        "not twice"
+    );
+    ask(&app, &app.key, Method::GET, "/v1/tenant-weights", None).await.problem(403, "missing_scope");
+    ask(&app, &app.key, Method::DELETE, path, None).await.problem(403, "missing_scope");
+    let ended = ask(&app, &root, Method::DELETE, path, None).await;
+    assert_eq!(ended.status, StatusCode::NO_CONTENT, "{}", ended.text);
+    ask(&app, &root, Method::DELETE, path, None).await.problem(404, "not_found");
+    assert_eq!(app.number("select count(*) from share where weight = 1 and weight_until is null").await, 1);
+
+    let weighed =
+        "select count(*) from audit_entry where tenant_id is null and entry::json ->> 'action' = 'share.weigh'
+             and entry::json ->> 'target' = 'acme default'";
+    assert_eq!(app.number(weighed).await, 2);
+    let ended =
+        "select count(*) from audit_entry where tenant_id is null and entry::json ->> 'action' = 'share.as_usual'
+             and (entry::json #>> '{before,weight}')::real = 0.5 and entry::json ->> 'after' is null";
+    assert_eq!(app.number(ended).await, 1);
+}

@@ -107,7 +107,9 @@ impl TestApp {
             name: "test",
             scopes: &scopes,
         };
-        store::keys::create_key(&self.owner, tenant, &key, person).await.unwrap();
+        let make =
+            self.owner.transact(None, async |tx| store::keys::create_key(tx, tenant, &key, person).await);
+        make.await.unwrap();
         minted.text.expose_secret().to_owned()
     }
 

@@ -43,7 +43,8 @@ async fn a_revoked_key_stops_opening_and_use_is_noted() {
     .await;
     // A fresh server knows nothing of it yet; one that does takes it for at most ten seconds more.
     let unseen = app.key_of(app.tenant, &["jobs:read"]).await;
-    assert!(store::keys::revoke(&app.owner, &unseen[4..16]).await.unwrap());
+    let revoke = app.owner.transact(None, async |tx| store::keys::revoke(tx, &unseen[4..16]).await);
+    assert!(revoke.await.unwrap());
     ask(&app, &unseen, Method::GET, "/v1/jobs").await.problem(401, "unauthenticated");
 }
 

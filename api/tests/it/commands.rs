@@ -41,6 +41,23 @@ async fn a_tenant_and_a_key_are_made_listed_and_revoked() {
     let again = api(&app, &["key", "revoke", &key[4..16]]);
     assert!(!again.status.success());
     assert!(String::from_utf8_lossy(&again.stderr).starts_with("error: no valid key"));
+    let chain = printed(&api(&app, &["audit", "verify", "--tenant", "demo"]));
+    assert!(chain.starts_with("demo\twhole\t3\t"), "two keys made and one revoked: {chain}");
+    let demo = store::keys::tenant_by_slug(&app.owner, "demo").await.unwrap();
+    let said = store::audit::list(&app.owner, demo, None, 10).await.unwrap();
+    let said: Vec<serde_json::Value> =
+        said.iter().rev().map(|entry| serde_json::from_str(&entry.entry).unwrap()).collect();
+    let done: Vec<_> = said.iter().map(|said| said["action"].as_str().unwrap()).collect();
+    assert_eq!(done, ["key.create", "key.create", "key.revoke"]);
+    assert_eq!(said[0]["target"], said[2]["target"]);
+    assert_eq!(
+        (&said[1]["by"], &said[1]["after"]),
+        (
+            &"the command line".into(),
+            &serde_json::json!({ "name": "laptop", "scopes": ["jobs:read"], "person": "ann@acme.test" }),
+        )
+    );
+    assert!(!said.iter().any(|said| said.to_string().contains(&key[17..])), "secrets are not written down");
 
     let address = app.address.to_string();
     printed(&api(&app, &["healthcheck", "--listen", &address, "--ready"]));

@@ -26,6 +26,7 @@ mod hostile;
 mod idempotency;
 mod inbox_events;
 mod intake;
+mod matching;
 mod notifications;
 mod oidc;
 mod ops;

@@ -144,3 +144,83 @@ async fn the_api_has_the_same_groups_and_the_filter_that_retries_them() {
     let refused = app.http.get(app.url("/v1/errors")).bearer_auth(writer).send().await.unwrap();
     assert_eq!(refused.status(), StatusCode::FORBIDDEN);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn programs_say_of_errors_what_people_do_and_it_stands_in_the_same_log() {
+    let app = TestApp::start().await;
+    let steers = [(Some(app.tenant), UserRole::TenantOperator, false)];
+    let (ann, cid) = (Person::new(&app, "ann", &steers).await, Person::new(&app, "cid", &steers).await);
+    let bob = Person::new(&app, "bob", &[(Some(app.tenant), UserRole::Viewer, false)]).await;
+    fails(&app).await;
+    let group = app.get("/v1/errors").await.body["errors"][0]["fingerprint"].as_str().unwrap().to_owned();
+    let put = async |key: &str, path: &str, body: serde_json::Value| {
+        let url = app.url(&format!("/v1/errors/{path}"));
+        Answer::of(app.http.put(url).bearer_auth(key).json(&body).send().await.unwrap()).await
+    };
+    let (state, assignee) = (format!("{group}/state"), format!("{group}/assignee"));
+    let said = put(&app.key, &state, json!({ "state": "resolved", "note": " new paper " })).await.body;
+    assert_eq!((&said["state"], &said["note"]), (&json!("resolved"), &json!("new paper")));
+    fails(&app).await;
+    assert_eq!(app.get("/v1/errors").await.body["errors"][0]["state"], "regressed");
+    let said = put(&app.key, &state, json!({ "state": "ignored" })).await.body;
+    assert_eq!((&said["state"], said.get("note")), (&json!("ignored"), None));
+
+    let hers = app.key_for(app.tenant, &["queue:operate"], Some(ann.id)).await;
+    assert_eq!(put(&hers, &assignee, json!({})).await.body["assignee"], ann.email, "hers is her key");
+    let to_cid = json!({ "email": cid.email.to_uppercase() });
+    assert_eq!(put(&app.key, &assignee, to_cid).await.body["assignee"], cid.email);
+    let nobody =
+        app.request(reqwest::Method::DELETE, &format!("/v1/errors/{assignee}")).send().await.unwrap();
+    let nobody = Answer::of(nobody).await;
+    assert!(nobody.status.is_success() && nobody.body.get("assignee").is_none(), "{}", nobody.text);
+
+    for (path, wrong, pointer) in [
+        (&state, json!({ "state": "regressed" }), "/state"),
+        (&state, json!({ "state": "open", "note": "x".repeat(501) }), "/note"),
+        (&state, json!({ "state": "open", "note": "a\u{0}b" }), "/note"),
+        (&assignee, json!({}), "/email"),
+        (&assignee, json!({ "email": bob.email }), "/email"),
+        (&assignee, json!({ "email": "\u{0}" }), "/email"),
+    ] {
+        let refused = put(&app.key, path, wrong).await.problem(422, "invalid_body");
+        assert_eq!(refused.pointers(), [pointer], "{path}");
+    }
+    let reader = app.key_of(app.tenant, &["jobs:read", "jobs:write"]).await;
+    let open = json!({ "state": "open" });
+    put(&reader, &state, open.clone()).await.problem(403, "missing_scope");
+    put(&app.stranger().await, &state, open.clone()).await.problem(404, "not_found");
+    put(&app.key, "0123456789abcdef/state", open).await.problem(404, "not_found");
+
+    let log = log(&app, app.tenant).await;
+    let acts: Vec<_> = log.iter().map(|said| said["action"].as_str().unwrap_or_default()).collect();
+    assert_eq!(
+        acts,
+        ["error.judge", "error.judge", "error.assign", "error.assign", "error.assign"],
+        "what was refused is not there"
+    );
+    assert_eq!(
+        (&log[1]["before"]["note"], &log[1]["after"]["state"], &log[1]["target"]),
+        (&json!("new paper"), &json!("ignored"), &json!(group))
+    );
+    assert_eq!(log[4]["before"]["assignee"], cid.email);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_watches_all_sees_whom_else_it_fails_for() {
+    let app = TestApp::start().await;
+    let ann = Person::signed_in(&app, "ann", &[(None, UserRole::Viewer, false)]).await;
+    let bob = Person::signed_in(&app, "bob", &[(Some(app.tenant), UserRole::TenantOperator, false)]).await;
+    fails(&app).await;
+    app.execute(
+        "insert into tenant (id, slug, name) values (gen_random_uuid(), 'homes', 'Homes <2>');
+         insert into error_group (tenant_id, kind, code, failures, first_at, last_at)
+         select id, 'probe.work', 'odd', 1234, now() - interval '1 day', now() from tenant where slug in ('acme', 'homes')",
+    )
+    .await;
+    let path = link(&ann.page("/ops/t/acme/errors").await.1);
+    let page = ann.page(&path).await.1;
+    assert!(page.contains("Whom it concerns") && page.contains("Homes &lt;2&gt;"), "{page}");
+    assert!(page.contains("2 tenants") && page.contains(&path.replace("acme", "homes")), "{page}");
+    let page = bob.page(&path).await.1;
+    assert!(!page.contains("Whom it concerns") && !page.contains("Homes"), "{page}");
+}

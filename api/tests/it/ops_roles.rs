@@ -18,6 +18,7 @@ fn filled(path: &str) -> String {
         .replace("{id}", &JobId::new().to_string())
         .replace("{event}", "x")
         .replace("{delivery}", "x")
+        .replace("{name}", "x")
 }
 
 /// What somebody gets: whether they were refused.

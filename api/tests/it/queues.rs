@@ -56,6 +56,42 @@ async fn a_limit_is_set_seen_in_use_and_removed() {
 }
 
 #[tokio::test]
+async fn what_is_left_is_told_of_every_limit_that_holds() {
+    let app = TestApp::start().await;
+    let rate = json!({"count": 2, "period_s": 86_400, "algorithm": "window"});
+    app.put("/v1/limits/two", json!({"queue": "default", "rate": rate})).await;
+    app.put("/v1/limits/stripe", json!({"key": "stripe/*", "concurrency": 1})).await;
+    let all = store::limits::Limit {
+        name: "all".to_owned(),
+        queue: None,
+        kind: None,
+        key: None,
+        concurrency: Some(10),
+        rate: None,
+    };
+    store::limits::set_for_all(&app.owner, &all, "tester").await.unwrap();
+    for _ in 0..2 {
+        app.submit(json!({"concurrency_key": "stripe/1"})).await;
+    }
+    assert_eq!(app.claim().await.len(), 1);
+    let told = app.get("/v1/quotas").await;
+    let [stripe, two, all] = &told.body["quotas"].as_array().unwrap()[..] else { panic!("{}", told.text) };
+    assert_eq!(
+        (&stripe["limit"], &stripe["key"], &stripe["running"], &stripe["places_left"], &stripe["used_up"]),
+        (&json!("stripe"), &json!("stripe/1"), &json!(1), &json!(0), &json!(true))
+    );
+    assert_eq!((&two["starts_left"], &two["rate_count"], two.get("key")), (&json!(1), &json!(2), None));
+    assert_eq!((&all["whole_installation"], &all["places_left"]), (&json!(true), &json!(9)));
+    let requests = &told.body["requests"];
+    let (left, most) = (requests["left"].as_u64().unwrap(), requests["most"].as_u64().unwrap());
+    assert!(0 < left && left <= most, "{requests}");
+    let stranger = app.stranger().await;
+    let theirs = app.http.get(app.url("/v1/quotas")).bearer_auth(stranger).send().await.unwrap();
+    let theirs = Answer::of(theirs).await.body["quotas"].clone();
+    assert_eq!((theirs.as_array().unwrap().len(), &theirs[0]["limit"]), (1, &json!("all")));
+}
+
+#[tokio::test]
 async fn what_cannot_be_a_limit_is_told_field_by_field() {
     let app = TestApp::start().await;
     for (name, body, pointer) in [

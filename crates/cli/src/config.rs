@@ -137,6 +137,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Option<LimitCommand>,
     },
+    /// What is left of every limit that holds
+    Quotas,
     /// Jobs whose promise is broken, or soon will be
     Promises,
     /// What people were alerted to lately

@@ -4,10 +4,12 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use jobs::{JobId, TenantId, UserId};
+use serde_json::Value;
 use sqlx::FromRow;
 use uuid::Uuid;
 
 use crate::{
+    audit,
     db::{Db, commit},
     error::{OrFailed, StoreError},
 };
@@ -121,7 +123,7 @@ pub async fn list(db: &Db, tenant: TenantId, since: DateTime<Utc>) -> Result<Vec
         .or_failed("group failures")
 }
 
-/// Writes down what somebody said of `group`.
+/// Writes down what somebody said of `group`, and `noted` in the tenant's log.
 ///
 /// # Errors
 /// When the database fails.
@@ -132,6 +134,7 @@ pub async fn say(
     said: Said,
     note: Option<&str>,
     by: &str,
+    noted: Option<&Value>,
 ) -> Result<(), StoreError> {
     let mut tx = db.tenant(tenant).await?;
     sqlx::query(
@@ -151,10 +154,13 @@ pub async fn say(
     .execute(&mut *tx)
     .await
     .or_failed("write down what was said of an error")?;
+    if let Some(noted) = noted {
+        audit::note(&mut tx, noted).await?;
+    }
     commit(tx, "write down what was said of an error").await
 }
 
-/// Asks somebody to look after `group`, or nobody.
+/// Asks somebody to look after `group`, or nobody, and writes `noted` into the tenant's log.
 ///
 /// # Errors
 /// When the database fails.
@@ -163,6 +169,7 @@ pub async fn assign(
     tenant: TenantId,
     group: &ErrorGroup,
     to: Option<UserId>,
+    noted: Option<&Value>,
 ) -> Result<(), StoreError> {
     let mut tx = db.tenant(tenant).await?;
     sqlx::query(
@@ -178,7 +185,50 @@ pub async fn assign(
     .execute(&mut *tx)
     .await
     .or_failed("assign an error")?;
+    if let Some(noted) = noted {
+        audit::note(&mut tx, noted).await?;
+    }
     commit(tx, "assign an error").await
+}
+
+/// A tenant in whose work something failed.
+#[derive(Debug, Clone, PartialEq, FromRow)]
+pub struct Affected {
+    /// Its short name.
+    pub slug: String,
+    /// Its long name.
+    pub name: String,
+    /// How many attempts in all.
+    pub failures: i64,
+    /// The first of them.
+    pub first_at: DateTime<Utc>,
+    /// The latest.
+    pub last_at: DateTime<Utc>,
+    /// How many tenants there are, with those that are not told.
+    pub in_all: i64,
+}
+
+/// Up to `most` tenants for which the same failed since a time, those it failed for most first, as far as minutes have been summed
+/// up; none for those who do not watch the whole installation.
+///
+/// # Errors
+/// When the database fails.
+pub async fn affected(
+    db: &Db,
+    user: UserId,
+    group: &ErrorGroup,
+    since: DateTime<Utc>,
+    most: i64,
+) -> Result<Vec<Affected>, StoreError> {
+    sqlx::query_as("select * from tenants_with_error($1, $2, $3, $4, $5)")
+        .bind(user.as_uuid())
+        .bind(&group.kind)
+        .bind(&group.code)
+        .bind(since)
+        .bind(most)
+        .fetch_all(db.pool())
+        .await
+        .or_failed("see which tenants an error concerns")
 }
 
 /// Somebody who steers the work of a tenant.

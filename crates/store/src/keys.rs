@@ -6,7 +6,7 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use crate::{
-    db::Db,
+    db::{Db, Tx},
     error::{OrFailed, StoreError},
 };
 
@@ -134,9 +134,9 @@ pub async fn tenant_by_slug(db: &Db, slug: &str) -> Result<TenantId, StoreError>
     id.map(TenantId::from_uuid).ok_or_else(|| StoreError::NoTenant(slug.to_owned()))
 }
 
-/// Stores a key that is made for `person`, or for nobody. Needs the owner's role.
+/// Stores a key that is made for `person`, or for nobody. Needs the owner's role; the caller writes down who did it.
 pub async fn create_key(
-    db: &Db,
+    tx: &mut Tx,
     tenant: TenantId,
     key: &NewKey<'_>,
     person: Option<UserId>,
@@ -152,7 +152,7 @@ pub async fn create_key(
     .bind(key.name)
     .bind(key.scopes)
     .bind(person.map(|person| person.as_uuid()))
-    .execute(db.pool())
+    .execute(&mut **tx)
     .await
     .or_failed("make an API key")?;
     Ok(())
@@ -189,12 +189,13 @@ pub async fn keys(db: &Db, tenant: TenantId) -> Result<Vec<KeyLine>, StoreError>
     .or_failed("list API keys")
 }
 
-/// Revokes the key with this prefix; false when there is none that was valid. Needs the owner's role.
-pub async fn revoke(db: &Db, prefix: &str) -> Result<bool, StoreError> {
+/// Revokes the key with this prefix; false when there is none that was valid. Needs the owner's role; the caller writes down who
+/// did it.
+pub async fn revoke(tx: &mut Tx, prefix: &str) -> Result<bool, StoreError> {
     let revoked =
         sqlx::query("update api_key set revoked_at = now() where prefix = $1 and revoked_at is null")
             .bind(prefix)
-            .execute(db.pool())
+            .execute(&mut **tx)
             .await
             .or_failed("revoke an API key")?;
     Ok(revoked.rows_affected() == 1)

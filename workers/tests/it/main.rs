@@ -1,6 +1,7 @@
 //! Worker processes against a real Postgres, Redis and S3: what they do, and what happens when they are killed at it.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod archives;
 mod backfill;
 mod bounces;
 mod brands;
@@ -8,6 +9,7 @@ mod browser;
 mod bulk;
 mod calendar_crashes;
 mod calendar_feeds;
+mod calendar_servers;
 mod calendars;
 mod carriers;
 mod clamd;

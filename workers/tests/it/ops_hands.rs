@@ -1,11 +1,16 @@
 //! The dashboard under the hands: anywhere by keys, times by the clock of the browser, a request to copy.
 
 use fantoccini::Locator;
-use jobs::kinds::probe_work::ProbeWork;
+use jobs::{
+    State,
+    kinds::{probe_work::ProbeWork, video_transcode::VideoTranscode},
+};
+use store::enqueue::NewJob;
 
 use crate::{
     browser::{Browser, Viewer},
     ops_desk::{ENTER, PHONE, comes_true, complaints, open, press, signed_in, staffed},
+    world::film,
 };
 
 /// Holds Control until the end of what is pressed with it.
@@ -71,8 +76,8 @@ async fn times_are_those_of_the_browser_if_somebody_likes() {
     let zone = browser.value("Intl.DateTimeFormat().resolvedOptions().timeZone").await;
     browser.client.find(Locator::Css("#browser-zone")).await.unwrap().click().await.unwrap();
     open(&browser, &client, &path).await;
-    let shown = browser.value("document.querySelector('.timeline time').title.split(' ').pop()").await;
-    assert_eq!(shown, zone);
+    let shown = "document.querySelector('.timeline time')?.title.split(' ').pop()";
+    comes_true(&browser, &format!("{shown} == {zone}")).await;
     comes_true(&browser, "!document.querySelector('[data-copy]').hidden").await;
     browser.client.find(Locator::XPath("//summary[.='As a request']")).await.unwrap().click().await.unwrap();
     browser.client.find(Locator::Css("[data-copy]")).await.unwrap().click().await.unwrap();
@@ -82,6 +87,32 @@ async fn times_are_those_of_the_browser_if_somebody_likes() {
         "['Copied.', 'It is marked: copy it.'].includes(document.querySelector('#said').textContent)",
     )
     .await;
+    browser.close().await;
+    stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_film_plays_in_the_quality_that_one_chooses() {
+    let (world, client, stop) = staffed().await;
+    let _worker = world.start(&[]);
+    let asset = world.asset(film("1280x720", 4)).await;
+    let args = VideoTranscode { asset, preset: VideoTranscode::default_preset() };
+    let job = world.enqueue(&[NewJob::of(&args).unwrap()]).await[0];
+    world.reaches(job, State::Completed).await;
+    let browser = signed_in(&client, Viewer::DESK).await;
+    open(&browser, &client, &format!("/ops/t/acme/jobs/{job}")).await;
+    comes_true(&browser, "document.querySelector('.quality')?.hidden === false").await;
+    assert_eq!(complaints(&browser).await, Vec::<String>::new());
+    let film = "document.querySelector('video')";
+    browser.value(&format!("void {film}.play()")).await;
+    comes_true(&browser, &format!("{film}.currentTime > 0.1")).await;
+    let choice = browser.client.find(Locator::Css(".quality select")).await.unwrap();
+    for (quality, height) in [("360p", 360), ("720p", 720)] {
+        choice.select_by_label(quality).await.unwrap();
+        comes_true(&browser, &format!("{film}.currentSrc.endsWith('?quality={quality}')")).await;
+        comes_true(&browser, &format!("{film}.videoHeight == {height}")).await;
+        comes_true(&browser, &format!("{film}.currentTime > 0.1 && {film}.error == null")).await;
+    }
     browser.close().await;
     stop.cancel();
 }

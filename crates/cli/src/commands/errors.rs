@@ -1,6 +1,6 @@
 //! `crewline errors`.
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use client::{Client, types};
 
 use super::bulk::{self, HowArgs};
@@ -23,6 +23,33 @@ pub(crate) enum ErrorCommand {
         #[command(flatten)]
         how: HowArgs,
     },
+    /// Say that it is mended; it comes back when it fails again
+    Resolve(SayArgs),
+    /// Say that it may stay
+    Ignore(SayArgs),
+    /// Say that it is to be looked at
+    Reopen(SayArgs),
+    /// Give it to somebody to look after
+    Assign {
+        /// The group: its fingerprint, as the list shows it
+        fingerprint: String,
+        /// The address of somebody who steers this tenant's work; whom the key was made for unless given
+        #[arg(long, value_name = "EMAIL")]
+        to: Option<String>,
+        /// Give it to nobody
+        #[arg(long, conflicts_with = "to")]
+        nobody: bool,
+    },
+}
+
+/// What is said of a group.
+#[derive(Debug, Args)]
+pub(crate) struct SayArgs {
+    /// The group: its fingerprint, as the list shows it
+    fingerprint: String,
+    /// Why
+    #[arg(long)]
+    note: Option<String>,
 }
 
 pub(crate) async fn run(client: &Client, command: ErrorCommand, output: Output) -> anyhow::Result<Ending> {
@@ -52,6 +79,21 @@ pub(crate) async fn run(client: &Client, command: ErrorCommand, output: Output) 
             };
             return bulk::begin(client, new, &how, output).await;
         }
+        ErrorCommand::Resolve(args) => say(client, "resolved", args, output).await?,
+        ErrorCommand::Ignore(args) => say(client, "ignored", args, output).await?,
+        ErrorCommand::Reopen(args) => say(client, "open", args, output).await?,
+        ErrorCommand::Assign { fingerprint, nobody: true, .. } => {
+            output.one(&client.unassign_error_group(&fingerprint).await?)?;
+        }
+        ErrorCommand::Assign { fingerprint, to, nobody: false } => {
+            let to = types::ErrorAssignee { email: to };
+            output.one(&client.assign_error_group(&fingerprint, &to).await?)?;
+        }
     }
     Ok(Ending::Done)
+}
+
+async fn say(client: &Client, state: &str, args: SayArgs, output: Output) -> anyhow::Result<()> {
+    let said = types::ErrorJudgement { state: state.to_owned(), note: args.note };
+    output.one(&client.judge_error_group(&args.fingerprint, &said).await?)
 }

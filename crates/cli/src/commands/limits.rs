@@ -70,6 +70,14 @@ pub(crate) async fn run(
     }
 }
 
+/// `crewline quotas`: what is left of each limit that one key or queue has to itself.
+pub(crate) async fn quotas(client: &Client, output: Output) -> anyhow::Result<()> {
+    let quotas = client.list_quotas().await?.quotas;
+    let columns =
+        ["limit", "queue", "kind", "key", "running", "places_left", "starts_left", "next_at", "used_up"];
+    output.many(&columns, &quotas)
+}
+
 #[cfg(test)]
 mod tests {
     use super::rate;

@@ -126,6 +126,7 @@ async fn asked(client: &Client, command: Command, output: Output) -> anyhow::Res
             output.said("Resumed.", &serde_json::json!({ "id": pause }))?;
         }
         Command::Limits { command } => limits::run(client, command, output).await?,
+        Command::Quotas => limits::quotas(client, output).await?,
         Command::Promises => {
             let promises = client.list_promises(&ListPromisesQuery::default()).await?;
             output.many(&["job", "kind", "queue", "due_at", "left_s"], &promises.at_risk)?;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use client::{Client, ListTenantsQuery, types};
 use futures::{StreamExt, TryStreamExt};
+use serde_json::json;
 
 use crate::output::Output;
 
@@ -32,6 +33,29 @@ pub(crate) enum TenantCommand {
         #[arg(long = "weight", value_name = "QUEUE=WEIGHT", value_parser = weight)]
         weights: Vec<(String, f64)>,
     },
+    /// Which have more of a queue for a while, or less
+    Weighed,
+    /// Give one more of a queue for a while, or less
+    Weigh {
+        #[command(flatten)]
+        share: ShareArgs,
+        /// What it counts there: twice the weight is twice the jobs while others wait too
+        weight: f64,
+        /// For how long; then it counts as usual
+        #[arg(long)]
+        minutes: i64,
+    },
+    /// Let one count as usual again before its time
+    Unweigh(ShareArgs),
+}
+
+/// What a tenant has of a queue.
+#[derive(Debug, Args)]
+pub(crate) struct ShareArgs {
+    /// The tenant's short name
+    slug: String,
+    /// The queue, such as media
+    queue: String,
 }
 
 fn weight(text: &str) -> Result<(String, f64), String> {
@@ -53,6 +77,18 @@ pub(crate) async fn run(client: &Client, command: TenantCommand, output: Output)
             let new = types::NewTenant { name, weights: Some(weights) };
             let tenant = client.set_tenant(&slug, &new).await?;
             output.said(&tenant.id, &tenant)
+        }
+        TenantCommand::Weighed => {
+            let weights = client.list_tenant_weights().await?.weights;
+            output.many(&["tenant", "queue", "weight", "usual_weight", "until"], &weights)
+        }
+        TenantCommand::Weigh { share: ShareArgs { slug, queue }, weight, minutes } => {
+            let new = types::NewTenantWeight { weight, minutes };
+            output.one(&client.weigh_tenant(&slug, &queue, &new).await?)
+        }
+        TenantCommand::Unweigh(ShareArgs { slug, queue }) => {
+            client.weigh_tenant_as_usual(&slug, &queue).await?;
+            output.said("It counts as usual.", &json!({ "tenant": slug, "queue": queue }))
         }
     }
 }

@@ -28,7 +28,21 @@ async fn errors_are_grouped_and_retried_together() {
     assert_eq!((&counted[0]["count"], &counted[0]["dry_run"]), (&json!(2), &json!(true)));
     let done = world.crewline(&["--json", "errors", "retry", fingerprint, "--wait"]).await;
     assert_eq!((done.code, &done.json()[0]["changed"]), (0, &json!(2)), "{}", done.err);
-    for unknown in [["errors", "show", "0123456789abcdef"], ["errors", "retry", "x"]] {
+    for (command, state) in [("resolve", "resolved"), ("ignore", "ignored"), ("reopen", "open")] {
+        let say = ["--json", "errors", command, fingerprint, "--note", "new paper"];
+        let said = world.crewline(&say).await.json();
+        assert_eq!((&said[0]["state"], &said[0]["note"]), (&json!(state), &json!("new paper")));
+    }
+    assert_eq!(world.crewline(&["errors", "assign", fingerprint]).await.code, 5, "the key is nobody's");
+    let ann = UserId::new();
+    let hers = world.key_for(ann).await;
+    let assigned = world.crewline_with(&hers, &["--json", "errors", "assign", fingerprint]).await;
+    assert_eq!(assigned.json()[0]["assignee"], format!("{ann}@acme.test"), "{}", assigned.err);
+    let nobody = world.crewline(&["--json", "errors", "assign", fingerprint, "--nobody"]).await.json();
+    assert!(nobody[0].get("assignee").is_none(), "{nobody:?}");
+    for unknown in
+        [["errors", "show", "0123456789abcdef"], ["errors", "retry", "x"], ["errors", "resolve", "x"]]
+    {
         assert_eq!(world.crewline(&unknown).await.code, 3, "{unknown:?}");
     }
 
@@ -86,6 +100,11 @@ async fn limits_and_presets_are_set_listed_and_removed() {
     assert_eq!((&limit[0]["concurrency"], &limit[0]["rate"]["count"]), (&json!(4), &json!(100)));
     assert!(world.done(&["limits"]).await.contains("stripe/*"));
     assert_eq!(world.done(&["limits"]).await, world.done(&["limits", "list"]).await);
+    let quotas = world.crewline(&["--json", "quotas"]).await.json();
+    assert_eq!(
+        (&quotas[0]["limit"], &quotas[0]["rate_count"], &quotas[0]["used_up"]),
+        (&json!("stripe"), &json!(100), &json!(false))
+    );
     for wrong in [&["limits", "set", "x"][..], &["limits", "set", "x", "--rate", "many"]] {
         assert_eq!(world.crewline(wrong).await.code, 2, "{wrong:?}");
     }

@@ -93,6 +93,14 @@ async fn tenants_and_keys_are_made_as_far_as_the_key_may() {
         world.crewline_with(&key, &["--json", "keys", "add", "laptop", "--scope", "jobs:read"]).await;
     assert_eq!(laptop.code, 0, "{}", laptop.err);
     assert_eq!(world.crewline_with(&key, &["--json", "keys", "list"]).await.json().len(), 2);
+    let weigh = ["--json", "tenants", "weigh", "homes", "media", "6", "--minutes", "60"];
+    assert_eq!(world.crewline(&weigh).await.code, 4);
+    let weighed = world.crewline_with(&root, &weigh).await.json();
+    assert_eq!((&weighed[0]["weight"], &weighed[0]["usual_weight"]), (&json!(6.0), &json!(2.0)));
+    assert!(world.crewline_with(&root, &["tenants", "weighed"]).await.out.contains("homes"));
+    for code in [0, 3] {
+        assert_eq!(world.crewline_with(&root, &["tenants", "unweigh", "homes", "media"]).await.code, code);
+    }
     let id = laptop.json()[0]["id"].as_str().unwrap().to_owned();
     assert_eq!(world.crewline_with(&root, &["keys", "revoke", &id, "--tenant", "homes"]).await.code, 0);
     assert_eq!(world.crewline_with(&key, &["keys", "revoke", "key_x"]).await.code, 3);

@@ -164,7 +164,9 @@ impl World {
             name: "test",
             scopes: &scopes,
         };
-        keys::create_key(&self.database.db(Role::Owner).unwrap(), self.tenant, &new, person).await.unwrap();
+        let owner = self.database.db(Role::Owner).unwrap();
+        let make = owner.transact(None, async |tx| keys::create_key(tx, self.tenant, &new, person).await);
+        make.await.unwrap();
         minted.text.expose_secret().to_owned()
     }
 

@@ -9,9 +9,10 @@ use store::{
     keys::{self, NewKey},
     submit::Answer,
     users,
+    weights::{self, Share},
 };
 
-use crate::world::World;
+use crate::world::{World, probe};
 
 fn new_key<'a>(id: ApiKeyId, prefix: &'a str, scopes: &'a [String]) -> NewKey<'a> {
     NewKey { id, prefix, secret_sha256: [7; 32], name: "test", scopes }
@@ -24,8 +25,10 @@ fn words(scopes: &[&str]) -> Vec<String> {
 impl World {
     /// A key of `tenant`, made where the database is.
     async fn key(&self, tenant: TenantId, prefix: &str, scopes: &[&str]) -> ApiKeyId {
-        let id = ApiKeyId::new();
-        keys::create_key(&self.owner, tenant, &new_key(id, prefix, &words(scopes)), None).await.unwrap();
+        let (id, scopes) = (ApiKeyId::new(), words(scopes));
+        let new = new_key(id, prefix, &scopes);
+        let make = self.owner.transact(None, async |tx| keys::create_key(tx, tenant, &new, None).await);
+        make.await.unwrap();
         id
     }
 
@@ -119,7 +122,8 @@ async fn what_a_key_makes_is_the_same_persons() {
     assert!(add.await.unwrap());
     let hers = ApiKeyId::new();
     let new = new_key(hers, "hers00000000", &admin);
-    keys::create_key(&world.owner, tenant, &new, Some(ann)).await.unwrap();
+    let make = world.owner.transact(None, async |tx| keys::create_key(tx, tenant, &new, Some(ann)).await);
+    make.await.unwrap();
     let nobodys = world.key(tenant, "nobodys00000", &["admin"]).await;
     for (by, prefix) in [(hers, "hers11111111"), (nobodys, "nobodys11111")] {
         assert!(matches!(world.make(by, tenant, prefix, &["queue:operate"]).await.1, Made::New(_)));
@@ -130,4 +134,29 @@ async fn what_a_key_makes_is_the_same_persons() {
     assert_eq!(listed.iter().filter(|key| key.person() == Some(ann)).count(), 2);
     world.owner.transact(None, async |tx| users::set_disabled(tx, ann, true).await).await.unwrap();
     assert_eq!(person("hers11111111").await, None, "who was taken out is nobody");
+}
+
+#[tokio::test]
+async fn a_key_weighs_shares_when_it_runs_the_installation() {
+    let world = World::new().await;
+    let admin = world.key(world.tenant, "admin0000000", &["admin"]).await;
+    let root = world.key(world.tenant, "root00000000", &["installation"]).await;
+    world.enqueue(probe()).await;
+    let share = |by, queue| Share { by, slug: "acme", queue };
+    let (hers, mine) = (share(admin, Queue::Default), share(root, Queue::Default));
+    assert!(
+        hers.weigh(&world.api, 3.0, 60).await.unwrap().is_none(),
+        "of its tenant it may do everything else"
+    );
+    assert!(share(root, Queue::Media).weigh(&world.api, 3.0, 60).await.unwrap().is_none());
+    assert!(!mine.weigh_as_usual(&world.api).await.unwrap(), "it is weighed as usual");
+    let weighed = mine.weigh(&world.api, 3.0, 60).await.unwrap().unwrap();
+    assert_eq!((weighed.slug.as_str(), weighed.weight, weighed.usual_weight), ("acme", 3.0, 1.0));
+    assert_eq!(weights::list_for_key(&world.api, root).await.unwrap(), [weighed]);
+    assert!(weights::list_for_key(&world.api, admin).await.unwrap().is_empty());
+    assert!(!hers.weigh_as_usual(&world.api).await.unwrap());
+    assert!(mine.weigh_as_usual(&world.api).await.unwrap());
+    assert!(weights::list_for_key(&world.api, root).await.unwrap().is_empty());
+    let log = audit::verify(&world.owner, None).await.unwrap();
+    assert!(matches!(log, Verified::Whole { entries: 2, .. }), "what was refused changed nothing: {log:?}");
 }

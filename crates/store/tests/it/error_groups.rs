@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use jobs::{JobId, TenantId, UserId, failure::Problem};
+use serde_json::json;
 use store::{
+    audit,
     error_groups::{self, ErrorGroup, Said},
     observing,
     users::{self, UserRole},
@@ -93,8 +95,11 @@ async fn what_was_mended_comes_back_when_it_fails_again() {
     fails(&world, "odd", "once").await;
     let group = groups(&world).await.remove(0);
     assert_eq!((group.said().unwrap(), group.is_back()), (Said::Open, false));
-    let say = async |said, note| {
-        error_groups::say(&world.api, world.tenant, &group, said, note, "ann@acme.test").await.unwrap();
+    let say = async |said: Said, note: Option<&'static str>| {
+        let noted = json!({ "action": "error.judge", "after": said.name() });
+        error_groups::say(&world.api, world.tenant, &group, said, note, "ann@acme.test", Some(&noted))
+            .await
+            .unwrap();
         groups(&world).await.remove(0)
     };
     let found = say(Said::Resolved, Some("new paper")).await;
@@ -106,6 +111,8 @@ async fn what_was_mended_comes_back_when_it_fails_again() {
     assert_eq!((found.said().unwrap(), found.is_back(), found.note), (Said::Ignored, false, None));
     fails(&world, "odd", "and again").await;
     assert!(!groups(&world).await[0].is_back(), "what is ignored stays so");
+    let log = audit::list(&world.api, world.tenant, None, 10).await.unwrap();
+    assert!(log.len() == 2 && log[0].entry.contains("ignored"), "each word is written down: {log:?}");
     let other = world.tenant("other").await;
     assert!(of_tenant(&world, other, Utc::now() - TimeDelta::hours(1)).await.is_empty());
 }
@@ -141,9 +148,48 @@ async fn a_group_is_given_to_those_who_steer() {
     for (to, email) in
         [(Some(ann), Some("ann@acme.test")), (Some(operator), Some("op@acme.test")), (None, None)]
     {
-        error_groups::assign(&world.api, world.tenant, &group, to).await.unwrap();
+        error_groups::assign(&world.api, world.tenant, &group, to, None).await.unwrap();
         let found = groups(&world).await.remove(0);
         assert_eq!((found.assignee_id(), found.assignee.as_deref()), (to, email));
         assert_eq!(found.said().unwrap(), Said::Open);
     }
+}
+
+#[tokio::test]
+async fn whom_an_error_concerns_is_for_those_who_watch_all() {
+    let world = World::new().await;
+    let other = world.tenant("other").await;
+    for code in ["odd", "odd", "timeout"] {
+        fails(&world, code, "once").await;
+    }
+    summed_up(&world).await;
+    world
+        .database
+        .execute(&format!(
+            "insert into error_group (tenant_id, kind, code, failures, first_at, last_at)
+             select '{}', kind, code, 5, first_at, last_at from error_group where code = 'odd'",
+            other.as_uuid()
+        ))
+        .await
+        .unwrap();
+    let add = async |email: &str, tenant| {
+        let user = UserId::new();
+        let adding = world.owner.transact(None, async |tx| {
+            users::add(tx, user, email, "x", "x").await?;
+            users::grant(tx, user, tenant, UserRole::Viewer, false).await
+        });
+        adding.await.unwrap();
+        user
+    };
+    let (ann, bob) = (add("ann@acme.test", None).await, add("bob@acme.test", Some(world.tenant)).await);
+    let hour = Utc::now() - TimeDelta::hours(1);
+    let odd = groups(&world).await.into_iter().find(|group| group.code == "odd").unwrap();
+    let affected =
+        async |user, since, most| error_groups::affected(&world.api, user, &odd, since, most).await.unwrap();
+    let seen = affected(ann, hour, 10).await;
+    let told: Vec<_> = seen.iter().map(|of| (of.slug.as_str(), of.failures, of.in_all)).collect();
+    assert_eq!(told, [("other", 5, 2), ("acme", 2, 2)]);
+    assert_eq!(affected(ann, hour, 1).await, seen[..1]);
+    assert!(affected(ann, Utc::now(), 10).await.is_empty(), "nothing has failed since");
+    assert!(affected(bob, hour, 10).await.is_empty(), "others are none of theirs");
 }
