@@ -63,17 +63,26 @@ pub struct Hours {
 impl Hours {
     /// Whether every moment of `wanted` is one at which they work.
     pub(crate) fn cover(&self, wanted: &Span, zone: Zone) -> bool {
-        (self.week.is_none() && self.overrides.is_empty()) || covers(&self.open(wanted, zone), wanted)
+        if self.week.is_none() && self.overrides.is_empty() {
+            return true;
+        }
+        let open = self.windows_on_days(wanted, zone);
+        // One window mostly holds it, and then there is nothing to join.
+        covers(&open, wanted) || covers(&joined(open), wanted)
     }
 
     /// When they work on the days of `horizon`, joined across midnight.
     pub(crate) fn open(&self, horizon: &Span, zone: Zone) -> Vec<Span> {
+        joined(self.windows_on_days(horizon, zone))
+    }
+
+    fn windows_on_days(&self, horizon: &Span, zone: Zone) -> Vec<Span> {
         let (first, last) = (zone.wall(horizon.from).date(), zone.wall(horizon.until).date());
         let mut open = Vec::new();
         for day in first.iter_days().take_while(|day| *day <= last) {
             open.extend(self.windows(day).iter().filter_map(|window| window.on(day, zone)));
         }
-        joined(open)
+        open
     }
 
     fn windows(&self, day: NaiveDate) -> &[Window] {

@@ -1,6 +1,6 @@
 //! Who first: everybody scored, in one order that leaves nothing to chance.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 
 use chrono::{DateTime, Utc};
 use jobs::PartyId;
@@ -102,20 +102,18 @@ fn scored(visit: &Visit, candidate: &Candidate, metres: Option<u32>, terms: Term
     }
 }
 
+/// By keys that are made once a row: rows are long, and there are thousands.
 fn sort(ranked: &mut [Ranked], terms: Terms) {
-    ranked.sort_unstable_by(|one, other| order(one, other, terms.fairness_band));
+    ranked.sort_by_cached_key(|row| place(row, terms.fairness_band));
 }
 
 /// Score, then who is preferred, reliable, near; then who had less work, and was asked longest ago. In a band, work comes
 /// right after the score: near-ties are what a band is for. The id comes last and makes the order total.
-fn order(one: &Ranked, other: &Ranked, band: u16) -> Ordering {
-    let score = |row: &Ranked| Reverse(row.score.checked_div(band).unwrap_or(row.score));
-    let merit = |row: &Ranked| {
-        let (preferred, reliability) = (row.factors.preferred, row.factors.reliability);
-        (Reverse(preferred), Reverse(reliability), row.metres.unwrap_or(u32::MAX))
-    };
-    let work = |row: &Ranked| (row.week_minutes, row.last_offered_at);
-    let (merit, work) = (merit(one).cmp(&merit(other)), work(one).cmp(&work(other)));
-    let then = if band == 0 { merit.then(work) } else { work.then(merit) };
-    score(one).cmp(&score(other)).then(then).then_with(|| one.party.cmp(&other.party))
+fn place(row: &Ranked, band: u16) -> impl Ord + use<> {
+    let score = row.score.checked_div(band).unwrap_or(row.score);
+    let merit =
+        (Reverse(row.factors.preferred), Reverse(row.factors.reliability), row.metres.unwrap_or(u32::MAX));
+    let work = (row.week_minutes, row.last_offered_at);
+    let (first, last) = if band == 0 { (None, Some(work)) } else { (Some(work), None) };
+    (Reverse(score), first, merit, last, row.party)
 }

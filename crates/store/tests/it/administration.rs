@@ -154,9 +154,13 @@ async fn a_key_weighs_shares_when_it_runs_the_installation() {
     assert_eq!((weighed.slug.as_str(), weighed.weight, weighed.usual_weight), ("acme", 3.0, 1.0));
     assert_eq!(weights::list_for_key(&world.api, root).await.unwrap(), [weighed]);
     assert!(weights::list_for_key(&world.api, admin).await.unwrap().is_empty());
+    for weight in [0.01, 100.0] {
+        let weighed = mine.weigh(&world.api, weight, 60).await.unwrap().unwrap();
+        assert_eq!(weighed.weight, weight, "the least and the most are taken");
+    }
     assert!(!hers.weigh_as_usual(&world.api).await.unwrap());
     assert!(mine.weigh_as_usual(&world.api).await.unwrap());
     assert!(weights::list_for_key(&world.api, root).await.unwrap().is_empty());
     let log = audit::verify(&world.owner, None).await.unwrap();
-    assert!(matches!(log, Verified::Whole { entries: 2, .. }), "what was refused changed nothing: {log:?}");
+    assert!(matches!(log, Verified::Whole { entries: 4, .. }), "what was refused changed nothing: {log:?}");
 }
