@@ -1,6 +1,7 @@
 //! What every kind in the catalogue has to bear, for nothing: run twice, and die at every named point.
 
 use clap::ValueEnum;
+use futures::{StreamExt, stream};
 use jobs::{
     AssetId, ContactPointId, DeliveryId, Job, JobId, MessageId, PartyId, State, Variant, for_each_kind,
     kinds::{
@@ -20,6 +21,9 @@ use store::{
 use workers::faults::Point;
 
 use crate::world::{SOON, World, film, photo};
+
+/// Kinds whose workers die at the same time: most of it is waiting for leases to end.
+const KINDS_AT_ONCE: usize = 3;
 
 /// A job of `kind` that can complete in this world. A kind whose example needs nothing is here already.
 async fn job_of(world: &World, kind: &str) -> NewJob {
@@ -256,33 +260,36 @@ async fn a_job_that_runs_twice_leaves_what_it_left_once() {
 
 #[tokio::test]
 async fn a_worker_that_dies_anywhere_leaves_what_it_would_have_left_alive() {
-    for spec in jobs::specs() {
-        let world = World::scanned().await;
-        let calm = world.start(&[]);
-        let job = world.enqueue(&[job_of(&world, spec.kind).await]).await[0];
-        world.reaches(job, State::Completed).await;
-        let expected = left_behind(&world, job).await;
-        let jobs = all_ended(&world).await;
-        calm.kill();
+    let kinds = stream::iter(jobs::specs()).map(|spec| dies_anywhere(spec.kind));
+    kinds.buffer_unordered(KINDS_AT_ONCE).collect::<()>().await;
+}
 
-        for point in Point::ALL {
-            let world = World::scanned().await;
-            let name = point.to_possible_value().unwrap().get_name().to_owned();
-            let doomed = world.start(&["--die-at", &name]);
-            let job = world.enqueue(&[job_of(&world, spec.kind).await]).await[0];
-            testkit::eventually("the worker to die, or the job to end", SOON, || async {
-                let ended = world.state(job).await == State::Completed;
-                (ended || doomed.is_dead()).then_some(())
-            })
-            .await;
-            let _heir = world.start(&[]);
-            world.reaches(job, State::Completed).await;
-            let mut left = left_behind(&world, job).await;
-            // Another world has another tenant, whose name is in the keys.
-            left.2 = masked(&left.2);
-            assert_eq!(left, (expected.0, expected.1, masked(&expected.2)), "{} at {name}", spec.kind);
-            world.all_done(jobs, SOON).await;
-        }
+async fn dies_anywhere(kind: &str) {
+    let world = World::scanned().await;
+    let calm = world.start(&[]);
+    let job = world.enqueue(&[job_of(&world, kind).await]).await[0];
+    world.reaches(job, State::Completed).await;
+    let expected = left_behind(&world, job).await;
+    let jobs = all_ended(&world).await;
+    calm.kill();
+
+    for point in Point::ALL {
+        let world = World::scanned().await;
+        let name = point.to_possible_value().unwrap().get_name().to_owned();
+        let doomed = world.start(&["--die-at", &name]);
+        let job = world.enqueue(&[job_of(&world, kind).await]).await[0];
+        testkit::eventually("the worker to die, or the job to end", SOON, || async {
+            let ended = world.state(job).await == State::Completed;
+            (ended || doomed.is_dead()).then_some(())
+        })
+        .await;
+        let _heir = world.start(&[]);
+        world.reaches(job, State::Completed).await;
+        let mut left = left_behind(&world, job).await;
+        // Another world has another tenant, whose name is in the keys.
+        left.2 = masked(&left.2);
+        assert_eq!(left, (expected.0, expected.1, masked(&expected.2)), "{kind} at {name}");
+        world.all_done(jobs, SOON).await;
     }
 }
 
