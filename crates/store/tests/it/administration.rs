@@ -156,7 +156,11 @@ async fn a_key_weighs_shares_when_it_runs_the_installation() {
     assert!(weights::list_for_key(&world.api, admin).await.unwrap().is_empty());
     for weight in [0.01, 100.0] {
         let weighed = mine.weigh(&world.api, weight, 60).await.unwrap().unwrap();
-        assert_eq!(weighed.weight, weight, "the least and the most are taken");
+        assert_eq!(
+            (weighed.slug.as_str(), weighed.weight),
+            ("acme", weight),
+            "the least and the most are taken"
+        );
     }
     assert!(!hers.weigh_as_usual(&world.api).await.unwrap());
     assert!(mine.weigh_as_usual(&world.api).await.unwrap());
