@@ -101,6 +101,9 @@ pub(crate) struct MediaArgs {
     /// Minutes of the film that is made in parts
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=60))]
     pub(crate) film_minutes: u32,
+    /// Seconds of each of its parts, in whole groups of two
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(2..=600))]
+    pub(crate) part_s: u32,
     /// Where the photographs and the films to measure with lie, as ./dev bench makes them
     #[arg(long, value_name = "FOLDER")]
     pub(crate) sources: PathBuf,

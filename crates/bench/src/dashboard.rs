@@ -53,8 +53,7 @@ pub(crate) async fn run(args: &DashboardArgs) -> anyhow::Result<ExitCode> {
     let mut report = Report::begin(&args.run, table::DASHBOARD);
     report.add(measure(&stage).await?)?;
     let postgres = stage.servers.postgres_version().await?;
-    report.close(&report::when(&args.run, &format!("Postgres {postgres}"), true))?;
-    Ok(ExitCode::SUCCESS)
+    report.close(&report::when(&args.run, &format!("Postgres {postgres}"), true))
 }
 
 async fn measure(stage: &Stage) -> anyhow::Result<Vec<Figure>> {

@@ -33,8 +33,7 @@ pub(crate) async fn run(args: &QueueArgs) -> anyhow::Result<ExitCode> {
             statements::show(&stage.servers).await?;
         }
     }
-    report.close(&report::when(&args.run, &format!("Postgres {postgres}"), args.only.is_empty()))?;
-    Ok(ExitCode::SUCCESS)
+    report.close(&report::when(&args.run, &format!("Postgres {postgres}"), args.only.is_empty()))
 }
 
 async fn measure(stage: &Stage, part: Part) -> anyhow::Result<Vec<Figure>> {

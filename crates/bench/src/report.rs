@@ -1,5 +1,7 @@
 //! What a run has to show: its figures on the screen, in a file and in a page.
 
+use std::process::ExitCode;
+
 use testkit::line;
 
 use crate::{
@@ -7,6 +9,9 @@ use crate::{
     figure::{Figure, Verdict},
     table::{self, Section, When},
 };
+
+/// What the program ends with when a figure is below its floor: another number than when measuring breaks off.
+const BELOW_FLOOR: u8 = 5;
 
 /// The figures of a run, as they come.
 pub(crate) struct Report<'a> {
@@ -30,15 +35,15 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Shows everything.
-    pub(crate) fn close(self, when: &When) -> anyhow::Result<()> {
+    /// Shows everything; answers what the program ends with. A quick run proves little, so it does not judge.
+    pub(crate) fn close(self, when: &When) -> anyhow::Result<ExitCode> {
         table::print(&self.figures);
         if let Some(path) = &self.asked.page {
             self.section.write(path, &self.figures, when)?;
         }
         let missed = self.figures.iter().filter(|figure| figure.verdict == Verdict::Missed).count();
         line(&format!("\n{} figures, {missed} below their floor. {}", self.figures.len(), when.told));
-        Ok(())
+        Ok(if missed == 0 || self.asked.quick { ExitCode::SUCCESS } else { ExitCode::from(BELOW_FLOOR) })
     }
 }
 

@@ -24,8 +24,6 @@ use crate::{figure::Figure, goals, process::Process};
 
 /// Workers that make parts, one part at a time each.
 const WORKERS: usize = 2;
-/// Length of a part, as a worker cuts films unless told otherwise, in seconds.
-const PART_S: u32 = 60;
 /// Length of a group of pictures, in seconds.
 const GROUP_S: u32 = 2;
 /// Longest that one request may take, with the turns of the other side.
@@ -46,8 +44,14 @@ struct Making<'a> {
 /// Wall, processors and quality of one long film. Once: a film of minutes has made up for what swings quickly, and turns for
 /// what swings slowly.
 pub(crate) async fn measure(studio: &Studio) -> anyhow::Result<Vec<Figure>> {
-    let parts = studio.film_minutes * 60 / PART_S;
-    anyhow::ensure!(parts >= 2, "a film of {} min has no two parts", studio.film_minutes);
+    anyhow::ensure!(studio.part_s.is_multiple_of(GROUP_S), "a part has whole groups of {GROUP_S} s");
+    let parts = studio.film_minutes * 60 / studio.part_s;
+    anyhow::ensure!(
+        parts >= 2,
+        "a film of {} min has no two parts of {} s",
+        studio.film_minutes,
+        studio.part_s
+    );
     let what = format!("film of {} min in {parts} parts on {WORKERS} workers", studio.film_minutes);
     let source = studio.folder("long")?.join("film.mp4");
     studio.say("a long film is put together");
@@ -115,7 +119,7 @@ impl Making<'_> {
 
     /// The last part first, as a worker asks for them: it has the sound to make besides.
     fn requests(&self, folders: &[PathBuf], parts: u32) -> Vec<Value> {
-        let groups = PART_S / GROUP_S;
+        let groups = self.studio.part_s / GROUP_S;
         let request = |(part, folder): (u32, &PathBuf)| {
             let until = (part + 1 < parts).then(|| (part + 1) * groups);
             let part = json!({"from_group": part * groups, "until_group": until});

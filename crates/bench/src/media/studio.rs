@@ -38,6 +38,8 @@ pub(crate) struct Studio {
     pub(crate) film: PathBuf,
     /// How long the film is that is made in parts.
     pub(crate) film_minutes: u32,
+    /// How long each of its parts is, in seconds.
+    pub(crate) part_s: u32,
     /// Who makes pictures, ourselves first.
     pub(crate) makers: Vec<Maker>,
     room: TempDir,
@@ -61,6 +63,7 @@ impl Studio {
             plain: args.sources.join("plain.jpg"),
             film: args.sources.join(if run.quick { "film-short.mp4" } else { "film.mp4" }),
             film_minutes: if run.quick { FILM_MINUTES_LEAST } else { args.film_minutes },
+            part_s: args.part_s,
             makers: Maker::find(&programs, run.peers()),
             programs,
             room: tempfile::tempdir().context("could not make a folder for what is made")?,
