@@ -359,7 +359,7 @@ pub(super) async fn list(State(app): State<AppState>, visit: Visit) -> Result<Re
     let lines = lines.collect::<Result<Vec<_>, Problem>>()?;
     let body = html! {
         p.soft { "One action on every job that fits a filter. It begins from the list of jobs, or from a group of errors." }
-        div #operations data-live {
+        div #operations data-live="quiet" {
             table {
                 thead { tr { th { "Operation" } th { "State" } th.number { "Changed" } th.number.wide { "Fitted" } th { "Asked for" } th.wide { "By" } th.wide { "Which jobs" } } }
                 tbody { @for (operation, action, is) in &lines {

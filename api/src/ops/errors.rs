@@ -46,7 +46,7 @@ pub(super) async fn list(State(app): State<AppState>, visit: Visit) -> Result<Re
     let (open, settled): (Vec<_>, Vec<_>) =
         groups.into_iter().partition(|(_, is)| ["open", "regressed"].contains(is));
     let body = html! {
-        div #errors data-live {
+        div #errors data-live="quiet" {
             @if open.is_empty() { p.calm { "✓ Nothing has failed in " (words::span(LOOK_BACK)) @if !settled.is_empty() { " that is to be looked at" } "." } }
             @if !lately.is_exact() { p.soft { "Among the latest " (words::count(lately.looked_at())) " failures, and what else is known." } }
             @if !open.is_empty() { (table(&visit, &base, &open)) }

@@ -17,11 +17,12 @@ use super::{
 use crate::{AppState, problem::Problem};
 
 /// The keys, and what they do.
-const KEYS: [(&str, &str); 6] = [
+const KEYS: [(&str, &str); 7] = [
     ("Ctrl K", "asks where to go; ↓ and ↑ choose, Enter leads there, Esc closes"),
     ("/", "goes to the search of the page, or asks where to go"),
     ("g", "and the first letter of a section leads there; again, to the next one that has it"),
     ("l", "pauses what is live, and lets it go on"),
+    ("n", "shows what is new in a list that kept still while it was read"),
     ("?", "shows these keys"),
     ("Tab", "goes through everything, in the order in which it is read"),
 ];

@@ -1,12 +1,17 @@
 //! The list of jobs: filtered and searched by what the address says, so that a view is a link.
 
-use ::jobs::{JobId, State as JobState};
+use ::jobs::{JobId, State as JobState, TenantId};
 use axum::{
     extract::{Query, State},
     response::{IntoResponse, Redirect, Response},
 };
 use maud::{Markup, html};
-use store::{listing, looking_into, observing, reads::JobRecord};
+use serde::Deserialize;
+use store::{
+    listing::{self, Filter},
+    looking_into, observing,
+    reads::JobRecord,
+};
 
 use super::{
     access::Right,
@@ -16,7 +21,11 @@ use super::{
     wanted::Wanted,
     words,
 };
-use crate::{AppState, limits::OPS_ROWS_MAX, problem::Problem};
+use crate::{
+    AppState,
+    limits::OPS_ROWS_MAX,
+    problem::{Code, Problem},
+};
 
 /// Every state, in the order of a job's life.
 pub(super) const STATES: [JobState; 7] = [
@@ -34,6 +43,7 @@ pub(super) async fn show(
     State(app): State<AppState>,
     visit: Visit,
     Query(wanted): Query<Wanted>,
+    Query(shown): Query<Shown>,
 ) -> Result<Response, Problem> {
     let place = visit.here()?;
     let base = format!("/ops/t/{}/jobs", place.slug);
@@ -55,21 +65,54 @@ pub(super) async fn show(
         None => listing::list(&app.db, place.id, &filter, rows).await?,
     };
     let next = page.next.or(next);
+    let beside = shown.beside(&app, place.id, &page.jobs).await?;
     let views = views::bar(&app, &visit, &wanted).await?;
     let body = html! {
         (wanted.form(&visit))
         (views)
         @if visit.may(Right::Operate) { (wanted.bulk_links(&place.slug)?) }
-        div #jobs data-live="quiet" {
+        div #jobs data-live="quiet" data-shown {
             (table(&base, &page.jobs)?)
             @if page.jobs.is_empty() { p { @if next.is_some() { "None of those looked at so far fits." } @else { "No job fits." } } }
             @if let Some(next) = next.filter(|_| page.jobs.len() < rows) {
                 p.soft { "Looked at what was asked for since " (words::exact(next.created_at())) ". Older leads further back." }
             }
+            @if let Some(next) = next { p { a href=(wanted.link(next)) rel="next" { "Older" } } }
         }
-        @if let Some(next) = next { p { a href=(wanted.link(next)) rel="next" { "Older" } } }
+        @if !beside.is_empty() { div #jobs-shown hidden { (table(&base, &beside)?) } }
     };
     Ok(Page::live(&visit, "/jobs", "Jobs", body).into_response())
+}
+
+/// What a page that is kept up to date shows already.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Shown {
+    /// Ids of jobs, with spaces between.
+    shown: String,
+}
+
+impl Shown {
+    /// Those that are not in `page` any more: newer ones came before them, or they fit no longer.
+    async fn beside(
+        &self,
+        app: &AppState,
+        tenant: TenantId,
+        page: &[JobRecord],
+    ) -> Result<Vec<JobRecord>, Problem> {
+        let most = OPS_ROWS_MAX as usize;
+        let named = self.shown.split_whitespace().take(most + 1).map(str::parse);
+        let named = named.collect::<Result<Vec<JobId>, _>>().ok().filter(|named| named.len() <= most);
+        let wrong =
+            || Problem::new(Code::InvalidParameter, format!("shown takes up to {most} ids of jobs"));
+        let mut named = named.ok_or_else(wrong)?;
+        named.retain(|id| page.iter().all(|record| record.id() != *id));
+        if named.is_empty() {
+            return Ok(Vec::new());
+        }
+        let filter = Filter { among: Some(named), ..Filter::default() };
+        Ok(listing::list(&app.db, tenant, &filter, most).await?.jobs)
+    }
 }
 
 /// Jobs as lines.

@@ -2,6 +2,8 @@
 "use strict";
 {
   const link = document.querySelector("#go");
+  // What takes longer is no answer: the page itself is gone to then.
+  const ANSWER_MS = 10000;
   const tell = (text) => { document.querySelector("#said").textContent = text; };
   const isFree = (event) => !event.altKey && !event.ctrlKey && !event.metaKey;
   const dialogs = new Map();
@@ -9,7 +11,7 @@
 
   // A part of that page; asked for once.
   const part = async (id) => {
-    page ??= fetch(link.href, { credentials: "same-origin" }).then(async (answer) => {
+    page ??= fetch(link.href, { credentials: "same-origin", signal: AbortSignal.timeout(ANSWER_MS) }).then(async (answer) => {
       if (!answer.ok || answer.redirected) throw new Error(`${answer.status}`);
       return new DOMParser().parseFromString(await answer.text(), "text/html");
     });
@@ -103,6 +105,8 @@
       if (field) field.focus(); else open("places");
     } else if (event.key === "l") {
       document.querySelector("#live")?.click();
+    } else if (event.key === "n") {
+      document.querySelector("#news")?.click();
     } else if (event.key === "?" && link) {
       open("keys");
     }

@@ -91,6 +91,26 @@ async fn jobs_are_found_by_what_their_arguments_hold_by_those_who_may_see_them()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_page_shows_already_is_told_wherever_it_went() {
+    let app = TestApp::start().await;
+    let ann = Person::signed_in(&app, "ann", &[(Some(app.tenant), UserRole::Viewer, false)]).await;
+    let gone = app.submit(json!({})).await;
+    assert_eq!(app.work(completed()).await, 1);
+    let here = app.submit(json!({})).await;
+    let path = "/ops/t/acme/jobs?state=available";
+    let (_, page) = ann.page(path).await;
+    assert!(!page.contains(&gone) && !page.contains("jobs-shown"), "{page}");
+    let (_, page) = ann.page(&format!("{path}&shown={here}+{gone}+{}", jobs::JobId::new())).await;
+    let (list, beside) = page.split_once("id=\"jobs-shown\" hidden").expect("it is told");
+    assert!(list.contains(&here) && !list.contains(&gone), "the list is as before: {page}");
+    assert!(beside.contains(&gone) && beside.contains("completed") && !beside.contains(&here), "{page}");
+    let many = [here.as_str(); 51].join("+");
+    for wrong in ["x", &many] {
+        assert_eq!(ann.page(&format!("{path}&shown={wrong}")).await.0, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn times_are_shown_by_the_clocks_that_somebody_chose() {
     let app = TestApp::start().await;
     let ann = Person::signed_in(&app, "ann", &[(Some(app.tenant), UserRole::Viewer, true)]).await;

@@ -38,6 +38,7 @@ mod notifying_crashes;
 mod ops;
 mod ops_desk;
 mod ops_hands;
+mod ops_live;
 mod outages;
 mod outbound;
 mod pages;
