@@ -16,8 +16,8 @@ use crate::{
         inbox_events, invitations, job_events, jobs, keys, kinds, limits, match_presets, matches,
         memberships, messages, notifications, offers, pages, parties, pauses, preferences, promises, quotas,
         rankings, relations, retention, schedule_steer, schedules, slots, steer, submit, templates, tenants,
-        uploads, webhook_deliveries, webhook_endpoints, webhook_events, webhook_rules, webhook_sources,
-        weights, why, workflows,
+        uploads, webhook_deliveries, webhook_endpoints, webhook_events, webhook_recovery, webhook_rules,
+        webhook_sources, weights, why, workflows,
     },
     unsubscribe,
 };
@@ -203,7 +203,7 @@ fn webhooks() -> OpenApiRouter<AppState> {
         .routes(routes!(webhook_deliveries::list_webhook_deliveries))
         .routes(routes!(webhook_deliveries::get_webhook_delivery))
         .routes(routes!(webhook_deliveries::resend_webhook_delivery))
-        .routes(routes!(webhook_deliveries::recover_webhook_deliveries))
+        .routes(routes!(webhook_recovery::recover_webhook_deliveries))
         .routes(routes!(webhook_rules::add_webhook_rule, webhook_rules::list_webhook_rules))
         .routes(routes!(webhook_rules::remove_webhook_rule))
         .routes(routes!(webhook_events::list_webhook_events))

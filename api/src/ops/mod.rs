@@ -14,6 +14,7 @@ mod charts;
 mod cloning;
 mod course;
 mod dead_letters;
+mod deliveries;
 mod errors;
 mod go;
 mod guard;

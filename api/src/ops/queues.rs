@@ -97,7 +97,8 @@ fn pauses_table(visit: &Visit, slug: &str, pauses: &[Pause]) -> Markup {
 }
 
 fn pause_form(visit: &Visit, slug: &str) -> Markup {
-    let now = Utc::now();
+    let (now, zone) = (Utc::now(), words::zone());
+    let local = |at| zone.wall(at).format(words::LOCAL);
     html! {
         details.form {
             summary { "Pause a queue" }
@@ -108,8 +109,9 @@ fn pause_form(visit: &Visit, slug: &str) -> Markup {
                     @for queue in ::jobs::Queue::ALL { option { (queue.name()) } }
                 } }
                 label { "Why" input name="reason" required maxlength=(PAUSE_REASON_CHARS_MAX); }
-                label { "Until, in UTC; empty for until somebody resumes it"
-                    input type="datetime-local" name="until" min=(now.format(words::LOCAL)) value=((now + OFFERED).format(words::LOCAL)); }
+                (words::zone_field(zone))
+                label { "Until" span.soft { ", " (zone.name()) } "; empty for until somebody resumes it"
+                    input type="datetime-local" name="until" min=(local(now)) value=(local(now + OFFERED)); }
                 button { "Pause" }
             }
         }
@@ -161,7 +163,10 @@ pub(super) async fn limit(
 pub(super) struct PauseForm {
     queue: String,
     reason: String,
+    /// As a clock of `zone` shows it.
     until: String,
+    #[serde(default)]
+    zone: String,
 }
 
 /// Pauses a queue, or every one.
@@ -170,7 +175,7 @@ pub(super) async fn pause(
     visit: Visit,
     Form(form): Form<PauseForm>,
 ) -> Result<Redirect, Problem> {
-    let until = words::moment(&form.until, "until")?;
+    let until = words::moment(&form.zone, &form.until, "until")?;
     let queue = Some(form.queue).filter(|queue| !queue.is_empty());
     let body = typed(&json!({ "queue": queue, "reason": form.reason, "expires_at": until }))?;
     pauses::pause(State(app), Operator::of(visit.caller()?)?, Json(body)).await?;

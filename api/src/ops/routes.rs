@@ -10,7 +10,7 @@ use axum::{
 
 use super::{
     access::Right,
-    alerts, audit, bulk, cloning, dead_letters, errors, go,
+    alerts, audit, bulk, cloning, dead_letters, deliveries, errors, go,
     guard::{self, Gate},
     home, job, jobs, kinds, live, messages, oidc, preview, queues, schedules, sign_in,
     subject::Subject,
@@ -242,12 +242,19 @@ fn of_plans() -> Vec<Entry> {
             ("webhook.replay", Subject::New),
             post(webhooks::replay),
         ),
-        page("/ops/t/{tenant}/webhooks/out/{id}", See, get(webhooks::endpoint)),
+        page("/ops/t/{tenant}/webhooks/out", See, get(deliveries::all)),
+        page("/ops/t/{tenant}/webhooks/out/{id}", See, get(deliveries::endpoint)),
+        act(
+            "/ops/t/{tenant}/webhooks/out/{id}/recover",
+            Operate,
+            ("webhook.recover", Subject::New),
+            post(deliveries::recover),
+        ),
         act(
             "/ops/t/{tenant}/webhooks/out/{id}/resend/{delivery}",
             Operate,
             ("webhook.resend", Subject::New),
-            post(webhooks::resend),
+            post(deliveries::resend),
         ),
     ]
 }

@@ -1,6 +1,6 @@
 //! Webhooks that come in and that go out: what came of each, and the same once more.
 
-use ::jobs::{WebhookEndpointId, WebhookSourceId};
+use ::jobs::WebhookSourceId;
 use axum::{
     Form,
     extract::{Path, Query, State},
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 use store::{
     inbox::{self, Event, Refused},
-    outbox::{self, Delivery},
+    outbox,
 };
 
 use super::{
@@ -26,7 +26,7 @@ use crate::{
     extract::typed,
     limits::{OPS_ROWS_MAX, WEBHOOK_ENDPOINTS_MAX, WEBHOOK_REPLAY_MAX, WEBHOOK_SOURCES_MAX},
     problem::Problem,
-    routes::{webhook_deliveries, webhook_events},
+    routes::webhook_events,
 };
 
 /// Who sends, and who is told.
@@ -49,6 +49,7 @@ pub(super) async fn list(State(app): State<AppState>, visit: Visit) -> Result<Re
         }
         @if sources.is_empty() { p { "Nobody sends webhooks here." } }
         h2 { "Out" }
+        @if !endpoints.is_empty() { p { a href={ (base) "/out" } { "What all of them were told" } } }
         table {
             thead { tr { th { "Endpoint" } th { "State" } th.wide { "Told of" } th { "Health" } } }
             tbody { @for endpoint in &endpoints { tr {
@@ -117,8 +118,11 @@ fn refusals_table(refused: &[Refused]) -> Markup {
 #[serde(default)]
 pub(super) struct Range {
     state: String,
+    event_type: String,
+    /// Times as clocks of `zone` show them.
     since: String,
     until: String,
+    zone: String,
     /// The last event of those before.
     after: String,
     /// How many those were.
@@ -126,7 +130,7 @@ pub(super) struct Range {
 }
 
 fn range_form(visit: &Visit, base: &str, range: &Range) -> Markup {
-    let goes_on = !range.after.is_empty();
+    let (goes_on, zone) = (!range.after.is_empty(), words::zone_of(&range.zone));
     html! {
         @if range.replayed > 0 { p role="status" { (words::many(range.replayed as i64, "event is", "events are")) " looked at again." } }
         details.form open[goes_on] {
@@ -138,8 +142,10 @@ fn range_form(visit: &Visit, base: &str, range: &Range) -> Markup {
                     option value="" { "any" }
                     @for state in webhook_events::STATES { option selected[range.state == *state] { (state) } }
                 } }
-                label { "Not before, in UTC" input type="datetime-local" name="since" value=(range.since); }
-                label { "Before, in UTC" input type="datetime-local" name="until" value=(range.until); }
+                label { "Type" input name="event_type" value=(range.event_type); }
+                (words::zone_field(zone))
+                label { "Not before" span.soft { ", " (zone) } input type="datetime-local" name="since" value=(range.since); }
+                label { "Before" span.soft { ", " (zone) } input type="datetime-local" name="until" value=(range.until); }
                 p.soft { "Up to " (WEBHOOK_REPLAY_MAX) " at once, oldest first. The jobs they become are new ones." }
                 button { @if goes_on { "Go on with those after" } @else { "Replay" } }
             }
@@ -158,16 +164,19 @@ pub(super) async fn replay_range(
     let source: WebhookSourceId = id.parse().map_err(|_| Problem::not_found("source"))?;
     let some = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
     let body = typed(&json!({
-        "state": some(&range.state), "after": some(&range.after),
-        "since": words::moment(&range.since, "since")?, "until": words::moment(&range.until, "until")?,
+        "state": some(&range.state), "event_type": some(&range.event_type), "after": some(&range.after),
+        "since": words::moment(&range.zone, &range.since, "since")?,
+        "until": words::moment(&range.zone, &range.until, "until")?,
     }))?;
     let told = webhook_events::replay_range(&app, caller.tenant, source, body).await?;
     let after = told.next.map(|next| next.to_string()).unwrap_or_default();
     let range = Range { after, replayed: told.events.len(), ..range };
     let query = form_urlencoded::Serializer::new(String::new())
         .append_pair("state", &range.state)
+        .append_pair("event_type", &range.event_type)
         .append_pair("since", &range.since)
         .append_pair("until", &range.until)
+        .append_pair("zone", &range.zone)
         .append_pair("after", &range.after)
         .append_pair("replayed", &range.replayed.to_string())
         .finish();
@@ -183,45 +192,4 @@ pub(super) async fn replay(
     let path = Path((id.clone(), event));
     webhook_events::replay_webhook_event(State(app), Retrier::of(visit.caller()?)?, path).await?;
     Ok(Redirect::to(&format!("/ops/t/{slug}/webhooks/in/{id}")))
-}
-
-/// What one of those who are told was told.
-pub(super) async fn endpoint(
-    State(app): State<AppState>,
-    visit: Visit,
-    Path((slug, id)): Path<(String, String)>,
-) -> Result<Response, Problem> {
-    let tenant = visit.tenant()?;
-    let id: WebhookEndpointId = id.parse().map_err(|_| Problem::not_found("endpoint"))?;
-    let endpoint = outbox::get(&app.db, tenant, id).await?.ok_or_else(|| Problem::not_found("endpoint"))?;
-    let deliveries = outbox::deliveries(&app.db, tenant, id, None, None, OPS_ROWS_MAX).await?;
-    let body = deliveries_table(&visit, &format!("/ops/t/{slug}/webhooks/out/{id}"), &deliveries);
-    Ok(Page::new(&visit, "/webhooks", &endpoint.url, body).into_response())
-}
-
-fn deliveries_table(visit: &Visit, base: &str, deliveries: &[Delivery]) -> Markup {
-    html! {
-        table {
-            thead { tr { th { "What" } th { "State" } th.number { "Tries" } th { "Happened" } th { "" } } }
-            tbody { @for delivery in deliveries { tr {
-                td { (delivery.event_type) div.soft { (delivery.subject) } }
-                td { (state(&delivery.state)) }
-                td.number { (delivery.attempts) }
-                td { (words::when(delivery.happened_at)) }
-                td { @if visit.may(Right::Operate) { (layout::action(visit, &format!("{base}/resend/{}", delivery.id()), "Send again")) } }
-            } } }
-        }
-        @if deliveries.is_empty() { p { "It has been told nothing yet." } }
-    }
-}
-
-/// Tells it once more.
-pub(super) async fn resend(
-    State(app): State<AppState>,
-    visit: Visit,
-    Path((slug, id, delivery)): Path<(String, String, String)>,
-) -> Result<Redirect, Problem> {
-    let path = Path((id.clone(), delivery));
-    webhook_deliveries::resend_webhook_delivery(State(app), Retrier::of(visit.caller()?)?, path).await?;
-    Ok(Redirect::to(&format!("/ops/t/{slug}/webhooks/out/{id}")))
 }

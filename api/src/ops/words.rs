@@ -24,9 +24,24 @@ pub(super) fn zone() -> Zone {
 /// How forms write a time.
 pub(super) const LOCAL: &str = "%Y-%m-%dT%H:%M";
 
-/// The time that the field called `name` of a form says, if it says one.
-pub(super) fn moment(text: &str, name: &str) -> Result<Option<DateTime<Utc>>, Problem> {
-    moment_in(Zone::UTC, text).map_err(|NoTime| {
+/// The zone in which a form is read that names one: whoever looks may choose another before it is sent. Else, and where it names none
+/// that there is, that of whoever looks.
+pub(super) fn zone_of(named: &str) -> Zone {
+    named.parse().unwrap_or_else(|_| zone())
+}
+
+/// Says in a form in which zone its times are.
+pub(super) fn zone_field(zone: Zone) -> Markup {
+    html! { input type="hidden" name="zone" value=(zone.name()); }
+}
+
+/// The time that the field called `name` of a form says, if it says one, by clocks of the zone that the form names, or else by those
+/// of whoever looks.
+pub(super) fn moment(named: &str, text: &str, name: &str) -> Result<Option<DateTime<Utc>>, Problem> {
+    let zone = if named.is_empty() { Ok(zone()) } else { named.parse::<Zone>() };
+    let zone =
+        zone.map_err(|unknown| Problem::invalid(vec![FieldError::new("/zone", unknown.to_string())]))?;
+    moment_in(zone, text).map_err(|NoTime| {
         let detail = "a day and a time, as 2026-11-22T04:15";
         Problem::invalid(vec![FieldError::new(format!("/{name}"), detail)])
     })

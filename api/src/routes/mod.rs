@@ -66,6 +66,7 @@ pub(crate) mod webhook_deliveries;
 pub(crate) mod webhook_endpoint_body;
 pub(crate) mod webhook_endpoints;
 pub(crate) mod webhook_events;
+pub(crate) mod webhook_recovery;
 pub(crate) mod webhook_rules;
 pub(crate) mod webhook_source_body;
 pub(crate) mod webhook_sources;

@@ -5,12 +5,11 @@ use axum::{
     Json as Body,
     extract::{Path, State},
     http::StatusCode,
-    response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::outbox::{self, Attempt, Delivery, Resent};
+use store::outbox::{self, Attempt, Delivery, Filter, Resent};
 use utoipa::{IntoParams, ToSchema};
 use webhooks::Event;
 
@@ -21,13 +20,13 @@ use super::{
 use crate::{
     AppState,
     auth::{Reader, Retrier},
-    extract::{Id, Json, Params},
-    limits::{PAGE_DEFAULT, PAGE_MAX, WEBHOOK_ATTEMPTS_MAX, WEBHOOK_RECOVER_MAX},
+    extract::{Id, Params},
+    limits::{PAGE_DEFAULT, PAGE_MAX, WEBHOOK_ATTEMPTS_MAX},
     problem::{Code, Problem, ProblemDocument},
 };
 
 /// The states of a delivery.
-const STATES: [&str; 3] = ["pending", "delivered", "failed"];
+pub(crate) const STATES: [&str; 3] = ["pending", "delivered", "failed"];
 
 /// One message on its way to one endpoint.
 #[derive(Debug, Serialize, ToSchema)]
@@ -76,6 +75,12 @@ impl DeliveryResource {
 pub(crate) struct DeliveryParams {
     /// `pending`, `delivered` or `failed`.
     state: Option<String>,
+    /// Of exactly this type.
+    event_type: Option<String>,
+    /// Of what did not happen before.
+    since: Option<DateTime<Utc>>,
+    /// Of what happened before.
+    until: Option<DateTime<Utc>>,
     /// Where the page before ended: its `next`.
     cursor: Option<String>,
     /// How many, 1 to 200; 50 unless given.
@@ -110,13 +115,18 @@ pub(crate) async fn list_webhook_deliveries(
 ) -> Result<Body<WebhookDeliveryPage>, Problem> {
     let limit = page_size(params.limit, PAGE_DEFAULT, PAGE_MAX)?;
     let before = params.cursor.as_deref().map(read_cursor::<WebhookDeliveryId>).transpose()?;
-    let state = params.state.as_deref();
-    if state.is_some_and(|state| !STATES.contains(&state)) {
+    if params.state.as_deref().is_some_and(|state| !STATES.contains(&state)) {
         return Err(Problem::new(Code::InvalidParameter, format!("state takes {}", STATES.join(", "))));
     }
     outbox::get(&app.db, caller.tenant, id).await?.ok_or_else(no_endpoint)?;
-    let mut found =
-        outbox::deliveries(&app.db, caller.tenant, id, state, before, i64::from(limit) + 1).await?;
+    let filter = Filter {
+        state: params.state,
+        event_type: params.event_type,
+        since: params.since,
+        until: params.until,
+    };
+    let most = i64::from(limit) + 1;
+    let mut found = outbox::deliveries(&app.db, caller.tenant, Some(id), &filter, before, most).await?;
     let has_more = found.len() > usize::from(limit);
     found.truncate(usize::from(limit));
     let next = found.last().filter(|_| has_more).map(|last| write_cursor(last.id()));
@@ -243,43 +253,4 @@ pub(crate) async fn resend_webhook_delivery(
             Err(Problem::new(Code::JobRunning, detail).retry_after(1))
         }
     }
-}
-
-/// From when on.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = WebhookRecovery)]
-pub(crate) struct RecoverBody {
-    /// What happened before is left out.
-    since: DateTime<Utc>,
-}
-
-/// What will be told again.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct WebhookRecovered {
-    /// Messages on their way, oldest first. When it is 1,000, ask again.
-    messages: usize,
-}
-
-/// Tell an endpoint what it missed.
-///
-/// Everything since then that was given up.
-#[utoipa::path(
-    post, path = "/v1/webhook-endpoints/{id}/recover", tag = "Webhooks", operation_id = "recover_webhook_deliveries",
-    params(("id" = String, Path, description = "The endpoint")), request_body = RecoverBody,
-    responses(
-        (status = 202, description = "They are on their way", body = WebhookRecovered),
-        (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
-    ),
-    security(("api_key" = ["jobs:write"]), ("api_key" = ["queue:operate"])),
-)]
-pub(crate) async fn recover_webhook_deliveries(
-    State(app): State<AppState>,
-    Retrier(caller): Retrier,
-    Id(id): Id<WebhookEndpointId>,
-    Json(body): Json<RecoverBody>,
-) -> Result<Response, Problem> {
-    outbox::get(&app.db, caller.tenant, id).await?.ok_or_else(no_endpoint)?;
-    let messages = outbox::recover(&app.db, caller.tenant, id, body.since, WEBHOOK_RECOVER_MAX).await?;
-    Ok((StatusCode::ACCEPTED, Body(WebhookRecovered { messages })).into_response())
 }

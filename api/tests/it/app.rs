@@ -181,6 +181,10 @@ impl TestApp {
     }
 
     /// A number that no request tells.
+    pub(crate) async fn json(&self, sql: &str) -> Value {
+        self.database.json(sql).await.unwrap()
+    }
+
     pub(crate) async fn number(&self, sql: &str) -> i64 {
         self.database.number(sql).await.unwrap()
     }

@@ -37,6 +37,7 @@ mod ops_jobs;
 mod ops_previews;
 mod ops_roles;
 mod ops_steering;
+mod ops_webhooks;
 mod pages;
 mod payloads;
 mod problems;

@@ -1,10 +1,7 @@
 //! What endpoints were told, and telling them again.
 
-use chrono::{DateTime, Utc};
-use jobs::{
-    Job, JobId, TenantId, WebhookDeliveryId, WebhookEndpointId, WebhookMessageId,
-    kinds::webhook_deliver::WebhookDeliver,
-};
+use chrono::{DateTime, TimeDelta, Utc};
+use jobs::{JobId, TenantId, WebhookDeliveryId, WebhookEndpointId, WebhookMessageId};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, FromRow, types::Json};
 use uuid::Uuid;
@@ -20,6 +17,7 @@ use crate::{
 #[derive(Debug, Clone, FromRow)]
 pub struct Delivery {
     id: Uuid,
+    endpoint_id: Uuid,
     message_id: Uuid,
     /// What happened.
     #[sqlx(rename = "type")]
@@ -37,7 +35,7 @@ pub struct Delivery {
 }
 
 const COLUMNS: &str =
-    "d.id, d.message_id, m.type, m.subject, d.state, d.attempts, m.created_at as happened_at, d.delivered_at
+    "d.id, d.endpoint_id, d.message_id, m.type, m.subject, d.state, d.attempts, m.created_at as happened_at, d.delivered_at
     from webhook_delivery d join webhook_message m on m.id = d.message_id";
 
 impl Delivery {
@@ -46,38 +44,79 @@ impl Delivery {
         WebhookDeliveryId::from_uuid(self.id)
     }
 
+    /// Who is told.
+    pub fn endpoint(&self) -> WebhookEndpointId {
+        WebhookEndpointId::from_uuid(self.endpoint_id)
+    }
+
     /// Of which message.
     pub fn message(&self) -> WebhookMessageId {
         WebhookMessageId::from_uuid(self.message_id)
     }
 }
 
-/// What `endpoint` was told, latest first, before `before`, at most `max`; only what is in `state`, if that is given.
+/// Which deliveries are meant. What is none is not looked at.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// In this state.
+    pub state: Option<String>,
+    /// Of exactly this type.
+    pub event_type: Option<String>,
+    /// Of what did not happen before.
+    pub since: Option<DateTime<Utc>>,
+    /// Of what happened before.
+    pub until: Option<DateTime<Utc>>,
+}
+
+impl Filter {
+    /// No delivery is older than what it tells of, and ids sort by when they were made: others are not read. An hour of slack covers
+    /// clocks that disagree.
+    pub(super) fn oldest(&self) -> Option<Uuid> {
+        let from = self.since?.checked_sub_signed(TimeDelta::hours(1))?;
+        Some(WebhookDeliveryId::earliest(from).as_uuid())
+    }
+}
+
+/// The condition of a [`Filter`] on a delivery `d` and its message `m`, whose parts are bound as the parameters 3 to 7.
+pub(super) const FITS: &str = "($3::text is null or d.state = $3) and ($4::text is null or m.type = $4)
+    and ($5::timestamptz is null or m.created_at >= $5) and ($6::timestamptz is null or m.created_at < $6)
+    and ($7::uuid is null or d.id >= $7)";
+
+/// What `endpoint`, or every one of them, was told and fits, latest first, before `before`, at most `max`.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn deliveries(
     db: &Db,
     tenant: TenantId,
-    endpoint: WebhookEndpointId,
-    state: Option<&str>,
+    endpoint: Option<WebhookEndpointId>,
+    filter: &Filter,
     before: Option<WebhookDeliveryId>,
     max: i64,
 ) -> Result<Vec<Delivery>, StoreError> {
     let mut tx = db.tenant(tenant).await?;
+    // Of each endpoint the latest, which an index of its own finds; then the latest of them all.
     let sql = format!(
-        "select {COLUMNS} where d.tenant_id = $1 and d.endpoint_id = $2 and ($3::text is null or d.state = $3)
-             and ($4::uuid is null or d.id < $4) order by d.id desc limit $5"
+        "select told.* from webhook_endpoint e cross join lateral (
+             select {COLUMNS} where d.tenant_id = $1 and d.endpoint_id = e.id and {FITS}
+                 and ($8::uuid is null or d.id < $8) order by d.id desc limit $9
+         ) told where e.tenant_id = $1 and ($2::uuid is null or e.id = $2) order by told.id desc limit $9"
     );
     sqlx::query_as(AssertSqlSafe(sql))
+        // Planned for this very filter.
+        .persistent(false)
         .bind(tenant.as_uuid())
-        .bind(endpoint.as_uuid())
-        .bind(state)
+        .bind(endpoint.map(|endpoint| endpoint.as_uuid()))
+        .bind(&filter.state)
+        .bind(&filter.event_type)
+        .bind(filter.since)
+        .bind(filter.until)
+        .bind(filter.oldest())
         .bind(before.map(|before| before.as_uuid()))
         .bind(max)
         .fetch_all(&mut *tx)
         .await
-        .or_failed("list what an endpoint was told")
+        .or_failed("list what endpoints were told")
 }
 
 /// The delivery of `endpoint` with this id.
@@ -183,40 +222,6 @@ pub async fn resend(
     }
     commit(tx, "tell an endpoint once more").await?;
     Ok(Resent::Done)
-}
-
-/// Tells `endpoint` what did not get through of what happened from `since` on, oldest first, at most `max`; answers how many.
-/// Left out is what a job has in hand that is about to end.
-///
-/// # Errors
-/// When the database fails.
-pub async fn recover(
-    db: &Db,
-    tenant: TenantId,
-    endpoint: WebhookEndpointId,
-    since: DateTime<Utc>,
-    max: i64,
-) -> Result<usize, StoreError> {
-    let mut tx = db.tenant(tenant).await?;
-    let failed: Vec<Uuid> = sqlx::query_scalar(
-        "select m.id from webhook_delivery d join webhook_message m on m.id = d.message_id
-         where d.tenant_id = $1 and d.endpoint_id = $2 and d.state = 'failed' and m.created_at >= $3
-             and not exists (select from job j where j.tenant_id = $1 and j.kind = $5
-                 and j.unique_key = 'whd_' || replace(d.id::text, '-', ''))
-         order by m.id limit $4",
-    )
-    .bind(tenant.as_uuid())
-    .bind(endpoint.as_uuid())
-    .bind(since)
-    .bind(max)
-    .bind(WebhookDeliver::KIND)
-    .fetch_all(&mut *tx)
-    .await
-    .or_failed("find what did not get through")?;
-    let pairs: Vec<(Uuid, Uuid)> = failed.iter().map(|message| (endpoint.as_uuid(), *message)).collect();
-    deliver(db, &mut tx, tenant, &pairs).await?;
-    commit(tx, "tell an endpoint what it missed").await?;
-    Ok(pairs.len())
 }
 
 /// Tells `endpoint`, and nobody else, that this is a test. None when this tenant has no such endpoint.

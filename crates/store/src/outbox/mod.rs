@@ -7,15 +7,17 @@ mod deliveries;
 mod endpoints;
 mod fan_out;
 mod listeners;
+mod recovering;
 mod sending;
 mod subjects;
 mod telling;
 
-pub use deliveries::{Attempt, Delivery, Resent, attempts, deliveries, delivery, recover, resend, test};
+pub use deliveries::{Attempt, Delivery, Filter, Resent, attempts, deliveries, delivery, resend, test};
 pub use endpoints::{Created, Endpoint, NewEndpoint, create, enable, get, keys, list, remove, rotate};
 pub use fan_out::{fan_out, prune};
 pub use listeners::Listening;
 pub(crate) use listeners::{Listeners, listening};
+pub use recovering::{Recovered, recover};
 pub use sending::{Dispatch, Tried, dispatch, tried};
 pub use subjects::{Told, told_of};
 pub(crate) use telling::{tell, tell_ended};
