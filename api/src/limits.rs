@@ -343,6 +343,8 @@ pub(crate) const LOOK_AFTER_S_MIN: i32 = 60;
 pub(crate) const LOOK_AFTER_S_MAX: i32 = 2_592_000;
 /// Characters of why somebody says something of a group of errors.
 pub(crate) const ERROR_NOTE_CHARS_MAX: usize = 500;
+/// Versions of the program that a group of errors is told under.
+pub(crate) const ERROR_VERSIONS_MAX: i32 = 50;
 /// Views of a tenant that somebody keeps, and characters of the name of one.
 pub(crate) const VIEWS_MAX: i64 = 30;
 pub(crate) const VIEW_NAME_CHARS_MAX: usize = 63;

@@ -12,12 +12,12 @@ use crate::{
     routes::{
         absences, alerts, asset_list, asset_terms, assets, attempts, batch, bookings, brand, bulk,
         calendar_conflicts, calendar_feeds, calendar_links, calendar_pings, contact_points, dead_letters,
-        deliveries, delivery_list, error_steer, errors, events, focal_point, four_eyes, health, hooks, inbox,
-        inbox_events, invitations, job_events, jobs, keys, kinds, limits, match_presets, matches,
-        memberships, messages, notifications, offers, pages, parties, pauses, preferences, promises, quotas,
-        rankings, relations, retention, schedule_steer, schedules, slots, steer, submit, templates, tenants,
-        uploads, webhook_deliveries, webhook_endpoints, webhook_events, webhook_recovery, webhook_rules,
-        webhook_sources, weights, why, workflows,
+        deliveries, delivery_list, error_steer, error_versions, errors, events, focal_point, four_eyes,
+        health, hooks, inbox, inbox_events, invitations, job_events, jobs, keys, kinds, limits,
+        match_presets, matches, memberships, messages, notifications, offers, pages, parties, pauses,
+        preferences, promises, quotas, rankings, relations, retention, schedule_steer, schedules, slots,
+        steer, submit, templates, tenants, uploads, webhook_deliveries, webhook_endpoints, webhook_events,
+        webhook_recovery, webhook_rules, webhook_sources, weights, why, workflows,
     },
     unsubscribe,
 };
@@ -74,6 +74,7 @@ fn work() -> OpenApiRouter<AppState> {
         .routes(routes!(promises::list_promises))
         .routes(routes!(errors::list_errors))
         .routes(routes!(errors::get_error_group))
+        .routes(routes!(error_versions::list_error_versions))
         .routes(routes!(error_steer::judge_error_group))
         .routes(routes!(error_steer::assign_error_group, error_steer::unassign_error_group))
         .routes(routes!(dead_letters::list_dead_letters))

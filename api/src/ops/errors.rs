@@ -9,7 +9,7 @@ use axum::{
 use chrono::Utc;
 use maud::{Markup, html};
 use serde::Deserialize;
-use store::error_groups::{self, Affected, ErrorGroup, Said, Steering};
+use store::error_groups::{self, Affected, ErrorGroup, ErrorVersion, Said, Steering};
 
 use super::{
     access::Right,
@@ -19,10 +19,11 @@ use super::{
 };
 use crate::{
     AppState,
-    limits::{ERROR_NOTE_CHARS_MAX, OPS_ROWS_MAX},
+    limits::{ERROR_NOTE_CHARS_MAX, ERROR_VERSIONS_MAX, OPS_ROWS_MAX},
     problem::{FieldError, Problem},
     routes::{
         error_steer::judgement,
+        error_versions::ends,
         errors::{LOOK_BACK, Lately, fingerprint, standing},
     },
 };
@@ -113,6 +114,7 @@ pub(super) async fn show(
     let steering =
         if operates { error_groups::operators(&app.db, visit.tenant()?).await? } else { Vec::new() };
     let since = Utc::now() - LOOK_BACK;
+    let versions = error_groups::versions(&app.db, visit.tenant()?, &group, ERROR_VERSIONS_MAX).await?;
     let affected = error_groups::affected(&app.db, visit.user, &group, since, OPS_ROWS_MAX).await?;
     let title = format!("{} {}", group.kind, group.code);
     let body = html! {
@@ -126,12 +128,31 @@ pub(super) async fn show(
             div { dt { "First" } dd { (first(&group)) } }
             div { dt { "Latest" } dd { (latest(&base, &group)) } }
             div { dt { "With" } dd { (group.assignee.as_deref().unwrap_or("nobody")) } }
+            @if let Some((first, last)) = ends(&versions) {
+                div { dt { "First version" } dd { (first.version) } }
+                div { dt { "Last version" } dd { (last.version) } }
+            }
         }
         @if operates && group.given_up > 0 { p { a href=(retry(&base, &group)) { "Retry all " (words::count(group.given_up)) } } }
+        @if !versions.is_empty() { h2 { "Under which versions" } (versions_table(&versions)) }
         @if let Some(first) = affected.first() { h2 { "Whom it concerns" } (concerns(&id, &affected, first.in_all)) }
         @if operates { (say_form(&visit, &base, &id, group.said()?)) (assign_form(&visit, &base, &id, &group, &steering)) }
     };
     Ok(Page::new(&visit, "/errors", &title, body).into_response())
+}
+
+fn versions_table(versions: &[ErrorVersion]) -> Markup {
+    html! {
+        table {
+            thead { tr { th { "Version" } th.number { "Failures" } th { "First" } th { "Latest" } } }
+            tbody { @for of in versions { tr {
+                td { (of.version) }
+                td.number { (words::count(of.failures)) }
+                td { (words::when(of.first_at)) }
+                td { (words::when(of.last_at)) }
+            } } }
+        }
+    }
 }
 
 /// The tenants for which the same failed, each with its page of it.

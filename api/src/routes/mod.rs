@@ -23,6 +23,7 @@ pub(crate) mod deliveries;
 pub(crate) mod delivery_body;
 pub(crate) mod delivery_list;
 pub(crate) mod error_steer;
+pub(crate) mod error_versions;
 pub(crate) mod errors;
 pub(crate) mod events;
 pub(crate) mod focal_point;

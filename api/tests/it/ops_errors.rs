@@ -146,6 +146,35 @@ async fn the_api_has_the_same_groups_and_the_filter_that_retries_them() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_tells_under_which_versions_it_was_seen() {
+    let app = TestApp::start().await;
+    let ann = Person::signed_in(&app, "ann", &[(Some(app.tenant), UserRole::Viewer, false)]).await;
+    fails(&app).await;
+    let path = link(&ann.page("/ops/t/acme/errors").await.1);
+    let versions = format!("/v1/errors/{}/versions", path.rsplit('/').next().unwrap());
+    assert_eq!(app.get(&versions).await.body, json!({ "versions": [] }), "nobody said of what they are");
+    assert!(!ann.page(&path).await.1.contains("Under which versions"));
+    app.execute(
+        "insert into worker_seen (name, version) values ('wrk_test', '1.1+<abc>');
+         insert into error_version (tenant_id, kind, code, version, failures, first_at, last_at)
+         select id, 'probe.work', 'odd', '1.0', 1234, now() - interval '2 days', now() - interval '1 day' from tenant",
+    )
+    .await;
+    let told = app.get(&versions).await.body;
+    let said: Vec<_> =
+        told["versions"].as_array().unwrap().iter().map(|of| (&of["version"], &of["failures"])).collect();
+    assert_eq!(said, [(&json!("1.1+<abc>"), &json!(1)), (&json!("1.0"), &json!(1234))]);
+    assert_eq!((&told["first_version"], &told["last_version"]), (&json!("1.0"), &json!("1.1+<abc>")));
+    let (_, page) = ann.page(&path).await;
+    for part in ["Under which versions", "<dt>First version</dt><dd>1.0</dd>", "1.1+&lt;abc&gt;", "1,234"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert_eq!(app.get("/v1/errors/0123456789abcdef/versions").await.status, StatusCode::NOT_FOUND);
+    let stranger = app.http.get(app.url(&versions)).bearer_auth(app.stranger().await).send().await.unwrap();
+    assert_eq!(stranger.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn programs_say_of_errors_what_people_do_and_it_stands_in_the_same_log() {
     let app = TestApp::start().await;
     let steers = [(Some(app.tenant), UserRole::TenantOperator, false)];

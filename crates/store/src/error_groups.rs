@@ -231,6 +231,39 @@ pub async fn affected(
         .or_failed("see which tenants an error concerns")
 }
 
+/// A version of the program under which a group failed.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct ErrorVersion {
+    /// The version.
+    pub version: String,
+    /// How many attempts under it.
+    pub failures: i64,
+    /// The first of them.
+    pub first_at: DateTime<Utc>,
+    /// The latest.
+    pub last_at: DateTime<Utc>,
+}
+
+/// Up to `most` versions under which `group` failed, the latest seen first. Of workers of before this was kept nothing is known.
+///
+/// # Errors
+/// When the database fails.
+pub async fn versions(
+    db: &Db,
+    tenant: TenantId,
+    group: &ErrorGroup,
+    most: i32,
+) -> Result<Vec<ErrorVersion>, StoreError> {
+    let mut tx = db.tenant(tenant).await?;
+    sqlx::query_as("select * from error_versions_here($1, $2, $3)")
+        .bind(&group.kind)
+        .bind(&group.code)
+        .bind(most)
+        .fetch_all(&mut *tx)
+        .await
+        .or_failed("see under which versions something failed")
+}
+
 /// Somebody who steers the work of a tenant.
 #[derive(Debug, Clone, FromRow)]
 pub struct Steering {

@@ -31,6 +31,8 @@ pub async fn here(db: &Db, presence: Presence<'_>) -> Result<bool, StoreError> {
              insert into version_seen (version) values ($3)
              on conflict (version) do update set last_at = clock_timestamp()
                  where version_seen.last_at < clock_timestamp() - interval '1 min'
+         ), called as (
+             insert into worker_seen (name, version) values ($1, $3) on conflict do nothing
          )
          insert into worker (name, host, version, queues, slots, memory_bytes) values ($1, $2, $3, $4, $5, $6)
          on conflict (name) do update set seen_at = clock_timestamp(), memory_bytes = excluded.memory_bytes

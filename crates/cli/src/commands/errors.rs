@@ -16,6 +16,11 @@ pub(crate) enum ErrorCommand {
         /// Its fingerprint, as the list shows it
         fingerprint: String,
     },
+    /// Under which versions of the program it failed, the latest seen first
+    Versions {
+        /// The group: its fingerprint, as the list shows it
+        fingerprint: String,
+    },
     /// Run every job again that was given up with an error
     Retry {
         /// The group: its fingerprint, as the list shows it
@@ -61,6 +66,10 @@ pub(crate) async fn run(client: &Client, command: ErrorCommand, output: Output) 
             output.many(&columns, &errors)?;
         }
         ErrorCommand::Show { fingerprint } => output.one(&client.get_error_group(&fingerprint).await?)?,
+        ErrorCommand::Versions { fingerprint } => {
+            let versions = client.list_error_versions(&fingerprint).await?.versions;
+            output.many(&["version", "failures", "first_at", "last_at"], &versions)?;
+        }
         ErrorCommand::Retry { fingerprint, how } => {
             let types::GivenUp { states, kind, error_code } =
                 client.get_error_group(&fingerprint).await?.given_up_filter;

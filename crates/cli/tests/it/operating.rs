@@ -24,6 +24,8 @@ async fn errors_are_grouped_and_retried_together() {
     let fingerprint = groups[0]["fingerprint"].as_str().unwrap();
     assert!(world.done(&["errors", "show", fingerprint]).await.contains("probe.work"));
     assert!(world.done(&["errors", "list"]).await.contains(fingerprint));
+    let versions = world.crewline(&["--json", "errors", "versions", fingerprint]).await.json();
+    assert_eq!((versions.len(), &versions[0]["failures"]), (1, &json!(2)), "{versions:?}");
     let counted = world.crewline(&["--json", "errors", "retry", fingerprint, "--dry-run"]).await.json();
     assert_eq!((&counted[0]["count"], &counted[0]["dry_run"]), (&json!(2), &json!(true)));
     let done = world.crewline(&["--json", "errors", "retry", fingerprint, "--wait"]).await;
@@ -143,7 +145,20 @@ async fn workflows_and_webhooks_are_steered() {
     let enabled = world.crewline(&["--json", "webhooks", "enable", &endpoint]).await.json();
     assert_eq!(enabled[0]["state"], "enabled");
     assert!(world.done(&["webhooks", "sources"]).await.starts_with("ID"));
-    for unknown in [&["webhooks", "events", "whs_x"][..], &["webhooks", "resend", &endpoint, "whd_x"]] {
+    let day = "2026-01-01T00:00:00Z";
+    let typed =
+        ["webhooks", "deliveries", &endpoint, "--event-type", "webhook_endpoint.test", "--since", day];
+    assert!(world.done(&typed).await.contains(&delivery));
+    assert!(!world.done(&["webhooks", "deliveries", &endpoint, "--until", day]).await.contains(&delivery));
+    let told = world.done(&["webhooks", "recover", &endpoint, "--since", day]).await;
+    assert_eq!(told, "0 are sent again.", "it is on its way");
+    assert_eq!(world.crewline(&["webhooks", "recover", &endpoint]).await.code, 2, "since when?");
+    for unknown in [
+        &["webhooks", "events", "whs_x"][..],
+        &["webhooks", "resend", &endpoint, "whd_x"],
+        &["webhooks", "recover", "whe_x", "--since", day],
+        &["webhooks", "replay-range", "whs_x", "--state", "parked"],
+    ] {
         assert_eq!(world.crewline(unknown).await.code, 3, "{unknown:?}");
     }
 }

@@ -1,12 +1,16 @@
 //! Groups of failures: since when, under which version, and what people said of them.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
-use jobs::{JobId, TenantId, UserId, failure::Problem};
+use jobs::{JobId, Queue, TenantId, UserId, failure::Problem};
 use serde_json::json;
 use store::{
     audit,
+    claim::{Pick, claim},
     error_groups::{self, ErrorGroup, Said},
     observing,
+    presence::{self, Presence},
     users::{self, UserRole},
     verdict::Verdict,
 };
@@ -87,6 +91,52 @@ async fn a_group_keeps_since_when_it_is_known_and_under_which_version() {
     assert_eq!((found[0].failures, found[0].lately, found[0].first_at), (1, 0, first_at));
     assert_eq!((found[0].last_job(), found[0].message.as_deref()), (None, None));
     assert!(of_tenant(&world, world.tenant, Utc::now()).await.is_empty(), "nothing has failed since");
+}
+
+#[tokio::test]
+async fn a_group_keeps_under_which_versions_it_was_seen() {
+    let world = World::new().await;
+    let fails_under = async |worker: &str, version: &str| {
+        let listens_to = &[(Queue::Default, 8)];
+        let presence = Presence { worker, host: "den", version, listens_to, memory_bytes: None };
+        presence::here(&world.worker, presence).await.unwrap();
+        world.enqueue(probe()).await;
+        let lease = Duration::from_mins(1);
+        let job =
+            claim(&world.worker, Queue::Default, Pick::Regular, 1, worker, lease).await.unwrap().remove(0);
+        assert!(world.settle(&job, Verdict::Discarded { problem: Problem::new("odd", "x") }).await);
+        presence::gone(&world.worker, worker).await.unwrap();
+    };
+    let seen = async || {
+        let group = groups(&world).await.remove(0);
+        let versions = error_groups::versions(&world.api, world.tenant, &group, 10).await.unwrap();
+        versions.into_iter().map(|one| (one.version, one.failures, one.first_at)).collect::<Vec<_>>()
+    };
+    fails_under("old", "1.0").await;
+    let before = seen().await;
+    assert_eq!((before[0].0.as_str(), before[0].1), ("1.0", 1), "before it is summed up");
+    summed_up(&world).await;
+    fails_under("old again", "1.0").await;
+    fails_under("new", "1.1").await;
+    let found = seen().await;
+    assert_eq!(
+        found.iter().map(|(of, count, _)| (of.as_str(), *count)).collect::<Vec<_>>(),
+        [("1.1", 1), ("1.0", 2)]
+    );
+    assert!(found[1].2 < found[0].2);
+    // As if history had been dropped: what was summed up stays.
+    summed_up(&world).await;
+    world.database.execute("delete from attempt").await.unwrap();
+    assert_eq!(seen().await[0], ("1.0".to_owned(), 1, found[1].2));
+    let kept = "select count(*) from worker_seen";
+    world.database.execute("update worker_seen set first_at = now() - interval '3 days'").await.unwrap();
+    fails_under("live", "1.1").await;
+    world.database.execute("update work_summed set until = until - interval '1 min'").await.unwrap();
+    while observing::sum_up(&world.worker, observing::MINUTES_MAX).await.unwrap() > 0 {}
+    assert_eq!(world.database.number(kept).await.unwrap(), 1, "workers of long ago are forgotten");
+    let other = world.tenant("other").await;
+    let group = groups(&world).await.remove(0);
+    assert!(error_groups::versions(&world.api, other, &group, 10).await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ const GLOBAL: &[(&str, &str)] = &[
     ("bucket", "what is left of a rule's rate; only workers may read it"),
     ("worker", "processes belong to no tenant"),
     ("version_seen", "versions of the program belong to no tenant; reached by functions only"),
+    ("worker_seen", "as workers do; reached by functions only"),
     ("user_account", "people belong to no tenant; reached by functions only"),
     ("user_session", "as people do; reached by functions only"),
     ("user_identity", "as people do; reached by functions only"),
@@ -73,8 +74,7 @@ async fn fill(database: &TestDatabase, tenants: [TenantId; 2]) {
                  scheduled_at, outcome, kind, queue, key, promise_s)
                  values ('{id}', gen_random_uuid(), 0, 1, 1, 1, 1, now(), now(), 'completed', 'x', 'x', '', 0);
              insert into tenant_key (tenant_id, number, master, wrapped) values ('{id}', 1, 'x', 'x');
-             insert into retention (tenant_id, days) values ('{id}', 1);
-             insert into share (tenant_id, queue) values ('{id}', 'default');
+             insert into retention (tenant_id, days) values ('{id}', 1); insert into share (tenant_id, queue) values ('{id}', 'default');
              insert into limit_rule (id, tenant_id, name, concurrency, updated_by)
                  values (gen_random_uuid(), '{id}', 'x', 1, 'x');
              insert into workflow (id, tenant_id, name, jobs_total, created_at) values ('{id}', '{id}', 'x', 1, now());
@@ -198,6 +198,7 @@ fn people_of(tenant: TenantId) -> String {
                  values ('{id}', '{id}', gen_random_uuid(), 0, 1);
              insert into four_eyes (tenant_id, more_than, updated_by) values ('{id}', 1, 'x');
              insert into error_group (tenant_id, kind, code, first_at, last_at) values ('{id}', 'x', 'x', now(), now());
+             insert into error_version select tenant_id, kind, code, 'x', 1, now(), now() from error_group where tenant_id = '{id}';
              insert into follow_up (tenant_id, parent_id, child_id) values ('{id}', '{id}', '{id}');
              insert into saved_view (tenant_id, user_id, name, query) values ('{id}', '{id}', 'x', 'x');
              insert into alert (id, tenant_id, rule, measure, threshold, value, worst, recipients)
