@@ -5,7 +5,7 @@ pub(crate) mod people;
 
 use std::net::SocketAddr;
 
-use api::{Scope, Settings};
+use api::{Scope, Settings, ops::TraceUrl};
 use clap::{Args, Parser, Subcommand};
 use secrecy::SecretString;
 use settings::{DatabaseArgs, LogArgs, MasterKeyArgs, S3Args, WebhookArgs};
@@ -102,6 +102,9 @@ pub(crate) struct HttpArgs {
     /// Secret of the client at Cronofy, which signs with it that a calendar changed; without, that is not believed
     #[arg(long, env = "CREWLINE_CRONOFY_SECRET", hide_env_values = true)]
     pub(crate) cronofy_secret: Option<SecretString>,
+    /// Where a trace is looked at: the address of its page, with {trace_id} in it; jobs link there
+    #[arg(long, env = "CREWLINE_TRACE_URL")]
+    pub(crate) trace_url: Option<TraceUrl>,
     /// Proxies in front of this server that add to X-Forwarded-For: so it knows where people sign in from
     #[arg(long, env = "CREWLINE_PROXIES", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=8))]
     pub(crate) proxies: u8,
@@ -125,6 +128,7 @@ impl HttpArgs {
         let public_url = self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.listen));
         Settings {
             oidc: oidc.settings(),
+            trace_url: self.trace_url.clone(),
             public_url: public_url.trim_end_matches('/').to_owned(),
             idempotency_required: self.idempotency_required,
             requests_max: self.requests_max,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::ops::OidcSettings;
+use crate::ops::{OidcSettings, TraceUrl};
 
 /// Body of a request.
 pub(crate) const BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
@@ -380,6 +380,8 @@ pub struct Settings {
     pub cronofy_secret: Option<SecretString>,
     /// Where people may sign in besides here.
     pub oidc: Option<OidcSettings>,
+    /// Where traces are looked at.
+    pub trace_url: Option<TraceUrl>,
     /// Proxies in front of us that add to `X-Forwarded-For`.
     pub proxies: u8,
     /// Event streams a tenant may hold open.

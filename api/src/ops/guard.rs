@@ -179,7 +179,9 @@ async fn pass(
             .await;
         response
     };
-    Ok(tokio::spawn(words::reading(words::zone(), acting).in_current_span()).await.map_err(Problem::internal)?)
+    Ok(tokio::spawn(words::reading(words::zone(), acting).in_current_span())
+        .await
+        .map_err(Problem::internal)?)
 }
 
 /// Whether whoever has this session may have this page. Who may not is written down.

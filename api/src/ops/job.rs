@@ -10,7 +10,8 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::{
-    attempts,
+    attempts, leases,
+    leases::Held,
     logs::{self, Line},
     payload::Payload,
     reads::{self, JobRecord},
@@ -23,7 +24,7 @@ use super::{
     cloning,
     guard::Visit,
     layout::{self, Page, state},
-    preview, relatives, timeline, words,
+    preview, redacted, relatives, timeline, words,
 };
 use crate::{
     AppState,
@@ -44,8 +45,11 @@ pub(super) async fn show(
 ) -> Result<Response, Problem> {
     let (id, tenant, words) = (read(&id)?, visit.tenant()?, look.check()?);
     let record = reads::get(&app.db, tenant, id).await?.ok_or_else(|| Problem::not_found("job"))?;
-    let (tried, facts) =
-        tokio::try_join!(attempts::of_job(&app.db, tenant, id), why::facts(&app.db, tenant, id))?;
+    let (tried, facts, held) = tokio::try_join!(
+        attempts::of_job(&app.db, tenant, id),
+        why::facts(&app.db, tenant, id),
+        leases::of_job(&app.db, tenant, id),
+    )?;
     let lines = if visit.sees_payloads {
         logs::latest(&app.db, tenant, id, words, OPS_LINES_MAX).await?
     } else {
@@ -62,6 +66,7 @@ pub(super) async fn show(
             p.head { (state(is.name())) " " code.id { (id) } }
             @if visit.may(Right::Operate) { (actions(&visit, &format!("{base}/{id}"), is)) }
             @if let Some(percent) = record.progress_percent.filter(|_| is == ::jobs::State::Running) { (progress(&record, percent)) }
+            @if let Some(held) = &held { (lease(held)) }
             @if let Some(why) = &why { (waits(why, &base)) }
             @if let Some(error) = record.error.as_ref() { (failure(&error.0)) }
             h2 { "What happened" }
@@ -75,7 +80,7 @@ pub(super) async fn show(
         }
         @if let Some(preview) = &preview { h2 { "What came of it" } (preview.shown) }
         (relatives)
-        (facts_of(&record, &slug))
+        (facts_of(&app, &record, &slug))
         @if let Some(changed) = changed { (changed) }
         (payloads(&record, visit.sees_payloads))
         @if visit.sees_payloads { (request(&record, &app.settings.public_url)) }
@@ -129,6 +134,19 @@ fn progress(record: &JobRecord, percent: i16) -> Markup {
             progress max="100" value=(percent) aria-label="Progress" {}
             " " (percent) " % " (record.progress_message.as_deref().unwrap_or_default())
             @if let Some(left) = left { span.soft { " about " (words::span(left)) " left" } }
+        }
+    }
+}
+
+/// Who has it, and whether they are still at it.
+fn lease(held: &Held) -> Markup {
+    let beats = words::many(held.beats.into(), "beat", "beats");
+    html! {
+        p.lease {
+            "Held by " code { (held.worker) } " since " (words::when(held.claimed_at)) ", "
+            @if held.until < Utc::now() { "and the lease ran out " (words::when(held.until)) ": somebody else gets it" }
+            @else { "the lease runs out " (words::when(held.until)) }
+            span.soft { ", after " (beats) ", fencing number " (held.fence) }
         }
     }
 }
@@ -189,7 +207,7 @@ fn log(lines: &[Line], is_part: bool) -> Markup {
     }
 }
 
-fn facts_of(record: &JobRecord, slug: &str) -> Markup {
+fn facts_of(app: &AppState, record: &JobRecord, slug: &str) -> Markup {
     let trace = record.traceparent.as_deref().and_then(trace_context::trace_id);
     html! {
         h2 { "Facts" }
@@ -200,7 +218,12 @@ fn facts_of(record: &JobRecord, slug: &str) -> Markup {
             div { dt { "Attempts" } dd { (record.attempt) " of " (record.max_attempts) } }
             div { dt { "Version" } dd { (record.kind_version) } }
             @if let Some(worker) = &record.worker { div { dt { "Worker" } dd { code { (worker) } } } }
-            @if let Some(trace) = trace { div { dt { "Trace" } dd { code { (trace) } } } }
+            @if let Some(trace) = trace { div { dt { "Trace" } dd {
+                @match &app.settings.trace_url {
+                    Some(viewer) => a href=(viewer.of(&trace)) rel="noreferrer noopener" { code { (trace) } },
+                    None => code { (trace) },
+                }
+            } } }
             @if let Some(member) = record.member_of() { div { dt { "Workflow" } dd { code { (member.workflow) } " step " (member.step) } } }
             @if let Some(tags) = &record.tags { div { dt { "Tags" } dd { @for tag in tags { a.tag href={ "/ops/t/" (slug) "/jobs?tag=" (tag) } { (tag) } " " } } } }
         }
@@ -209,7 +232,7 @@ fn facts_of(record: &JobRecord, slug: &str) -> Markup {
 
 fn payloads(record: &JobRecord, sees_payloads: bool) -> Markup {
     if !sees_payloads {
-        return html! { p.soft { "Arguments, result and log are for those who may see payloads." } };
+        return redacted::of(record);
     }
     let result = record.result.as_ref().map(|result| &result.0);
     html! {

@@ -103,8 +103,7 @@ impl Shown {
         let most = OPS_ROWS_MAX as usize;
         let named = self.shown.split_whitespace().take(most + 1).map(str::parse);
         let named = named.collect::<Result<Vec<JobId>, _>>().ok().filter(|named| named.len() <= most);
-        let wrong =
-            || Problem::new(Code::InvalidParameter, format!("shown takes up to {most} ids of jobs"));
+        let wrong = || Problem::new(Code::InvalidParameter, format!("shown takes up to {most} ids of jobs"));
         let mut named = named.ok_or_else(wrong)?;
         named.retain(|id| page.iter().all(|record| record.id() != *id));
         if named.is_empty() {

@@ -33,6 +33,7 @@ mod passwords;
 mod preview;
 mod queues;
 mod quotas;
+mod redacted;
 mod relatives;
 mod routes;
 mod schedules;
@@ -41,6 +42,7 @@ mod sign_in;
 mod subject;
 mod tenants;
 mod timeline;
+mod traces;
 mod views;
 mod wanted;
 mod webhooks;
@@ -56,6 +58,7 @@ pub use self::{
         hash_password, is_email, is_password, new_password, new_totp_secret, totp_address, totp_code,
     },
     routes::{Listed, list},
+    traces::{NoTraceUrl, TraceUrl},
 };
 pub(crate) use self::{issuer::Issuer, routes::router};
 

@@ -50,6 +50,7 @@ pub(crate) fn settings() -> Settings {
         webhooks_loopback: true,
         cronofy_secret: None,
         oidc: None,
+        trace_url: None,
         proxies: 0,
         streams_max: 20,
         connections_max: 1_000,

@@ -33,6 +33,7 @@ mod ops;
 mod ops_bounds;
 mod ops_errors;
 mod ops_home;
+mod ops_job;
 mod ops_jobs;
 mod ops_previews;
 mod ops_roles;

@@ -129,3 +129,91 @@ async fn what_is_left_of_limits_and_rates_is_told() {
     let (_, page) = ann.page("/ops/t/acme/queues").await;
     assert!(page.contains("✕ used up") && page.contains("0 left, one more"), "{page}");
 }
+
+async fn listens(app: &TestApp) {
+    let listens_to = &[(jobs::Queue::Default, 4)];
+    let presence =
+        Presence { worker: "wrk_test", host: "den-7", version: "1.0", listens_to, memory_bytes: None };
+    presence::here(&app.worker, presence).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn home_says_what_is_late_failing_dead_or_paused_and_nothing_else() {
+    let app = TestApp::start().await;
+    let ann = Person::signed_in(&app, "ann", &[(Some(app.tenant), UserRole::Viewer, false)]).await;
+    let home = async || ann.page("/ops/t/acme").await.1;
+    let words = ["Late", "Failing", "Dead", "Unattended", "Switched off", "Paused"];
+    let said = |page: &str| -> Vec<&str> {
+        words.into_iter().filter(|word| page.contains(&format!("<strong>{word}</strong>"))).collect()
+    };
+    let page = home().await;
+    assert!(page.contains("✓ All is well") && said(&page).is_empty(), "{page}");
+
+    app.submit(json!({})).await;
+    let page = home().await;
+    assert!(page.contains("default: jobs wait and no worker listens"), "{page}");
+    assert_eq!(said(&page), ["Dead"]);
+    listens(&app).await;
+    assert!(home().await.contains("✓ All is well"), "somebody listens, and it has waited for a moment only");
+
+    app.execute(
+        "update job set scheduled_at = now() - interval '5 min', created_at = now() - interval '5 min'",
+    )
+    .await;
+    let page = home().await;
+    assert!(
+        page.contains("href=\"/ops/t/acme/queues#default\"")
+            && page.contains("the first in line waits for 5 min"),
+        "{page}"
+    );
+    assert_eq!(said(&page), ["Late"]);
+    let pause = json!({ "queue": "default", "reason": "the <printer> is moved" });
+    assert_eq!(app.post("/v1/pauses", &pause).await.status, StatusCode::CREATED);
+    let page = home().await;
+    assert!(page.contains("the &lt;printer&gt; is moved"), "{page}");
+    assert_eq!(said(&page), ["Paused"], "what is held back on purpose is not late");
+    app.execute("delete from pause; delete from job").await;
+
+    let minute = async |completed: i64, failed: i64| {
+        app.execute(&format!(
+            "delete from work_minute;
+             insert into work_minute (tenant_id, minute, queue, kind, completed, failed, discarded, wait_ms, run_ms)
+             values ('{}', date_trunc('minute', now()) - interval '2 min', 'default', 'probe.work', {completed}, {failed}, 0,
+                 array_fill(0, array[16]), array_fill(0, array[16]))",
+            app.tenant.as_uuid()
+        ))
+        .await;
+    };
+    minute(1_900, 100).await;
+    assert!(home().await.contains("✓ All is well"), "one of twenty is no alarm");
+    minute(1_899, 101).await;
+    let page = home().await;
+    assert!(
+        page.contains("101 attempts") && page.contains("of 2,000") && page.contains("went wrong"),
+        "{page}"
+    );
+    assert_eq!(said(&page), ["Failing"]);
+    assert!(!page.contains("All is well"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_watches_all_sees_who_starves() {
+    let app = TestApp::start().await;
+    let ann = Person::signed_in(&app, "ann", &[(None, UserRole::Viewer, false)]).await;
+    app.submit(json!({})).await;
+    let (_, page) = ann.page("/ops").await;
+    assert!(
+        page.contains("✓ Nobody has waited for longer than 15 min") && !page.contains("class=\"hot\""),
+        "{page}"
+    );
+    app.execute(
+        "update job set scheduled_at = now() - interval '20 min', created_at = now() - interval '20 min'",
+    )
+    .await;
+    let (_, page) = ann.page("/ops").await;
+    assert!(
+        page.contains("1 share waits for longer than 15 min") && page.contains("class=\"hot\""),
+        "{page}"
+    );
+    assert!(page.contains("20 min ago"), "{page}");
+}

@@ -175,7 +175,8 @@ impl Batch {
 pub async fn renew(db: &Db, leases: &[LeaseId], ttl: Duration) -> Result<Vec<LeaseId>, StoreError> {
     let ids: Vec<Uuid> = leases.iter().map(LeaseId::as_uuid).collect();
     let kept: Vec<Uuid> = sqlx::query_scalar(
-        "update lease set until = clock_timestamp() + $2 * interval '1 ms' where id = any ($1) returning id",
+        "update lease set until = clock_timestamp() + $2 * interval '1 ms', beats = beats + 1 where id = any ($1)
+         returning id",
     )
     .bind(ids)
     .bind(ttl.as_millis() as f64)

@@ -36,6 +36,7 @@ pub mod inbox;
 pub mod invitations;
 pub mod keys;
 pub mod lanes;
+pub mod leases;
 pub mod limits;
 pub mod listing;
 pub mod logs;

@@ -102,6 +102,7 @@ pub(crate) async fn serve(world: &World) -> (Client, CancellationToken) {
         webhooks_loopback: true,
         cronofy_secret: None,
         oidc: None,
+        trace_url: None,
         proxies: 0,
         streams_max: 10,
         connections_max: 100,

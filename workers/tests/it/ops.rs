@@ -196,6 +196,7 @@ async fn furnished(world: &World, client: &Client) -> Vec<(&'static str, String)
         ("schedules", "/ops/t/acme/schedules".to_owned()),
         ("schedule", format!("/ops/t/acme/schedules/{schedule}")),
         ("webhooks", "/ops/t/acme/webhooks".to_owned()),
+        ("webhooks-out", "/ops/t/acme/webhooks/out?state=failed".to_owned()),
         ("webhook-endpoint", format!("/ops/t/acme/webhooks/out/{endpoint}")),
         ("messages", "/ops/t/acme/messages".to_owned()),
         ("message", format!("/ops/t/acme/messages/{message}")),

@@ -103,6 +103,7 @@ impl World {
             webhooks_loopback: true,
             cronofy_secret: None,
             oidc: None,
+            trace_url: None,
             proxies: 0,
             streams_max: 10,
             connections_max: 100,
