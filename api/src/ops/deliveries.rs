@@ -88,7 +88,7 @@ impl Wanted {
 
     /// The same view with more behind it.
     fn link(&self, more: &[(&str, &str)]) -> String {
-        let mut query = form_urlencoded::Serializer::new("?".to_owned());
+        let mut query = form_urlencoded::Serializer::for_suffix("?".to_owned(), 1);
         query.extend_pairs(self.pairs()).extend_pairs(more).finish()
     }
 

@@ -176,12 +176,19 @@ async fn messages_are_read_and_attempts_to_tell_are_listed() {
             "insert into webhook_attempt (tenant_id, delivery_id, number, status, error, took_ms, answer)
              values ('{tenant}', '{to}', 1, 503, 'it answered 503', 4321, 'come <later>')"
         ),
+        format!(
+            "insert into effect (tenant_id, key, try, message_id, job_id, state, provider)
+             values ('{tenant}', 'x', 3, '{id}', '{id}', 'begun', 'carrier <1>')"
+        ),
     ] {
         app.execute(&sql).await;
     }
     let sent = done(&app, &NotifySend { message }, json!({ "message": message, "state": "sent" })).await;
     let page = ann.page(&sent).await.1;
     assert!(page.contains("Monday &lt;9&gt;") && page.contains(&format!("/messages/{message}")), "{page}");
+    for effect in ["<h3>Tries</h3>", "<td class=\"number\">3</td>", "carrier &lt;1&gt;", "begun"] {
+        assert!(page.contains(effect), "{effect}: {page}");
+    }
     let page = ann.page(&format!("/ops/t/acme/messages/{message}")).await.1;
     assert!(page.contains("held until 08:00, quiet hours in Europe/Zagreb"), "{page}");
     assert!(page.contains("<dt>Cost</dt><dd>0.00750 USD</dd>"), "{page}");
