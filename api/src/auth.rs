@@ -25,7 +25,7 @@ use store::{Db, StoreError, keys::FoundKey};
 use subtle::ConstantTimeEq;
 
 use crate::{
-    AppState,
+    AppState, acts,
     limits::{KEY_CACHE, KEY_TOUCH, KEYS_CACHED_MAX},
     problem::{Code, Problem},
 };
@@ -228,7 +228,8 @@ impl Caller {
         }
     }
 
-    fn may(&self, any_of: &[Scope]) -> Result<(), Problem> {
+    /// Whether one of its scopes is among these.
+    pub(crate) fn may(&self, any_of: &[Scope]) -> Result<(), Problem> {
         let has = |scope: Scope| self.scopes.iter().any(|held| held == scope.name());
         // What is beyond a tenant is beyond those who may do everything in it.
         let is_admin = has(Scope::Admin) && !any_of.contains(&Scope::Installation);
@@ -304,8 +305,8 @@ pub(crate) async fn authenticate(State(app): State<AppState>, mut request: Reque
     tracing::Span::current().record(telemetry::fields::TENANT_ID, tracing::field::display(caller.tenant));
     let allowance = app.rates.take(caller.tenant, Instant::now());
     let mut response = if allowance.allowed {
-        request.extensions_mut().insert(caller);
-        next.run(request).await
+        request.extensions_mut().insert(caller.clone());
+        acts::run(&app, caller, request, next).await
     } else {
         let seconds = allowance.next_in_s;
         Problem::new(Code::RateLimited, format!("no request is left for now; wait {seconds} s"))

@@ -6,6 +6,7 @@
 //! **Invariant:** this crate does not know `queue`. A job that was answered with 202 is in Postgres, and there is no
 //! second place it would have had to be written to.
 
+mod acts;
 mod auth;
 mod bulk;
 mod certificates;

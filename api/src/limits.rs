@@ -320,7 +320,7 @@ pub(crate) const OPS_SHARES_MAX: i32 = 500;
 pub(crate) const OPS_VERSIONS_MAX: i32 = 20;
 /// Arguments that are edited in a form, which has to fit with every character escaped.
 pub(crate) const CLONE_ARGS_BYTES_MAX: usize = 8 * 1024;
-/// Refusals of one person that are written down in [`OPS_WINDOW_S`]; past them they have to wait.
+/// Refusals of one person, or key, that are written down in [`OPS_WINDOW_S`]; past them people have to wait.
 pub(crate) const OPS_REFUSALS_MAX: u32 = 30;
 /// Characters kept of an address that was refused.
 pub(crate) const OPS_TARGET_CHARS_MAX: usize = 200;

@@ -2,7 +2,7 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use ::jobs::{TenantId, UserId, WebhookSourceId};
+use ::jobs::{ApiKeyId, TenantId, UserId, WebhookSourceId};
 use blob::Blobs;
 use store::Db;
 use telemetry::metrics::PrometheusHandle;
@@ -39,6 +39,7 @@ pub struct App {
     pub(crate) hooks: Rates<WebhookSourceId>,
     pub(crate) people: Rates<UserId>,
     pub(crate) refusals: Rates<UserId>,
+    pub(crate) key_refusals: Rates<ApiKeyId>,
     pub(crate) passwords: Arc<Semaphore>,
     pub(crate) issuer: Option<Issuer>,
     pub(crate) intake: Intake,
@@ -63,6 +64,7 @@ impl AppState {
             hooks: Rates::new(settings.webhooks_per_source_max, WEBHOOKS_WINDOW_S),
             people: Rates::new(OPS_REQUESTS_MAX, OPS_WINDOW_S),
             refusals: Rates::new(OPS_REFUSALS_MAX, OPS_WINDOW_S),
+            key_refusals: Rates::new(OPS_REFUSALS_MAX, OPS_WINDOW_S),
             issuer: settings.oidc.clone().map(|oidc| Issuer::new(oidc, &settings.public_url)),
             passwords: Arc::new(Semaphore::new(PASSWORDS_AT_ONCE_MAX)),
             intake: Intake::new(db.clone()),

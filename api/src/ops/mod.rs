@@ -60,7 +60,7 @@ pub use self::{
     routes::{Listed, list},
     traces::{NoTraceUrl, TraceUrl},
 };
-pub(crate) use self::{issuer::Issuer, routes::router};
+pub(crate) use self::{issuer::Issuer, routes::router, subject::Subject};
 
 /// How the whole installation stands.
 const ROOT: &str = "/ops";

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use store::{
     alerts,
     bulk::{self, OperationState},
-    dead_letters, limits, messages, pauses, reads, schedules,
+    dead_letters, inbox, limits, messages, outbox, pauses, reads, retention, schedules,
+    workflows::{self, WorkflowState},
 };
 
 use super::errors;
@@ -16,11 +17,13 @@ use crate::{AppState, problem::Problem, routes::error_steer::told};
 pub(crate) enum Subject {
     /// The job that the path names.
     Job,
+    /// The workflow that the path names.
+    Workflow,
     /// The pauses of the tenant.
     Pauses,
-    /// The limits of the tenant.
+    /// The limits of the tenant, or the one that the path names.
     Limits,
-    /// The rules for alerts of the tenant.
+    /// The rules for alerts of the tenant, or the one that the path names.
     AlertRules,
     /// The schedule that the path names.
     Schedule,
@@ -30,15 +33,27 @@ pub(crate) enum Subject {
     Message,
     /// The group of errors that the path names.
     ErrorGroup,
-    /// Who looks after the dead letters of which kind.
+    /// Who looks after the dead letters of which kind, or of the one that the path names.
     Care,
+    /// For how long history is kept.
+    Retention,
+    /// The sender of webhooks that the path names.
+    WebhookSource,
+    /// What the events of the sender that the path names become.
+    WebhookRules,
+    /// The event that the path names.
+    WebhookEvent,
+    /// The endpoint that the path names.
+    WebhookEndpoint,
+    /// The delivery that the path names.
+    WebhookDelivery,
     /// Something new, which the form describes.
     New,
 }
 
 impl Subject {
     /// How it stands; null when it is not there.
-    pub(super) async fn look(
+    pub(crate) async fn look(
         self,
         app: &AppState,
         tenant: Option<TenantId>,
@@ -46,50 +61,133 @@ impl Subject {
     ) -> Result<Value, Problem> {
         let Some(tenant) = tenant else { return Ok(Value::Null) };
         let id = param("id").unwrap_or_default();
+        let name = param("name").or_else(|| param("kind"));
+        let is_meant = |called: &str| name.as_deref().is_none_or(|name| name == called);
         let seen = match self {
             Self::New => None,
-            Self::Job => match id.parse::<JobId>() {
-                Ok(id) => reads::get(&app.db, tenant, id).await?.map(|job| {
-                    json!({
-                        "state": job.state().map(jobs::State::name).unwrap_or_default(), "attempt": job.attempt,
-                        "priority": job.priority, "cancel_requested_at": job.cancel_requested_at,
-                    })
-                }),
-                Err(_) => None,
-            },
+            Self::Job => job(app, tenant, &id).await?,
+            Self::Workflow => workflow(app, tenant, &id).await?,
             Self::Pauses => Some(pauses::list(&app.db, tenant).await?.iter().map(pause).collect()),
-            Self::Limits => Some(limits::list(&app.db, tenant).await?.0.iter().map(limit).collect()),
-            Self::AlertRules => Some(alerts::list(&app.db, tenant).await?.iter().map(rule).collect()),
-            Self::Schedule => match id.parse() {
-                Ok(id) => schedules::get(&app.db, tenant, id).await?.map(|schedule| {
-                    json!({
-                        "name": schedule.name, "paused_at": schedule.paused_at, "reason": schedule.pause_reason,
-                        "last_fire_at": schedule.last_fire_at,
-                    })
-                }),
-                Err(_) => None,
-            },
-            Self::Message => match id.parse() {
-                Ok(id) => messages::message(&app.db, tenant, id)
-                    .await?
-                    .map(|message| json!({ "state": message.state, "template": message.template })),
-                Err(_) => None,
-            },
-            Self::Care => Some(dead_letters::list(&app.db, tenant).await?.iter().filter_map(care).collect()),
+            Self::Limits => {
+                let standing = limits::list(&app.db, tenant).await?.0;
+                Some(standing.iter().filter(|of| is_meant(&of.limit.name)).map(limit).collect())
+            }
+            Self::AlertRules => {
+                let rules = alerts::list(&app.db, tenant).await?;
+                Some(rules.iter().filter(|of| is_meant(&of.name)).map(rule).collect())
+            }
+            Self::Care => {
+                let kinds = dead_letters::list(&app.db, tenant).await?;
+                Some(kinds.iter().filter(|of| is_meant(&of.kind)).filter_map(care).collect())
+            }
+            Self::Schedule => schedule(app, tenant, &id).await?,
+            Self::Message => message(app, tenant, &id).await?,
             Self::ErrorGroup => errors::find(app, tenant, &id).await?.as_ref().map(told),
-            Self::Bulk => match id.parse() {
-                Ok(id) => bulk::get(&app.db, tenant, id).await?.map(|operation| {
-                    json!({
-                        "state": operation.state().map(OperationState::name).unwrap_or_default(),
-                        "processed": operation.processed, "changed": operation.changed, "requested_by": operation.requested_by,
-                        "taken_on_by": operation.taken_on_by, "confirmed_by": operation.confirmed_by,
-                    })
-                }),
-                Err(_) => None,
-            },
+            Self::Bulk => operation(app, tenant, &id).await?,
+            Self::Retention => {
+                let rules = retention::of_tenant(&app.db, tenant).await?;
+                Some(json!({ "days": rules.days, "kinds": rules.kinds }))
+            }
+            Self::WebhookSource => source(app, tenant, &id).await?,
+            Self::WebhookRules => rules_of(app, tenant, &id).await?,
+            Self::WebhookEvent => event(app, tenant, &id, &param("event").unwrap_or_default()).await?,
+            Self::WebhookEndpoint => endpoint(app, tenant, &id).await?,
+            Self::WebhookDelivery => {
+                delivery(app, tenant, &id, &param("delivery").unwrap_or_default()).await?
+            }
         };
         Ok(seen.unwrap_or_default())
     }
+}
+
+type Seen = Result<Option<Value>, Problem>;
+
+async fn job(app: &AppState, tenant: TenantId, id: &str) -> Seen {
+    let Ok(id) = id.parse::<JobId>() else { return Ok(None) };
+    Ok(reads::get(&app.db, tenant, id).await?.map(|job| {
+        json!({
+            "state": job.state().map(jobs::State::name).unwrap_or_default(), "attempt": job.attempt,
+            "priority": job.priority, "cancel_requested_at": job.cancel_requested_at,
+        })
+    }))
+}
+
+async fn workflow(app: &AppState, tenant: TenantId, id: &str) -> Seen {
+    let Ok(id) = id.parse() else { return Ok(None) };
+    Ok(workflows::get(&app.db, tenant, id).await?.map(|(workflow, _)| {
+        json!({
+            "name": workflow.name, "state": workflow.state().map(WorkflowState::name).unwrap_or_default(),
+            "cancel_requested_at": workflow.cancel_requested_at,
+        })
+    }))
+}
+
+async fn schedule(app: &AppState, tenant: TenantId, id: &str) -> Seen {
+    let Ok(id) = id.parse() else { return Ok(None) };
+    Ok(schedules::get(&app.db, tenant, id).await?.map(|schedule| {
+        json!({
+            "name": schedule.name, "cron": schedule.cron, "timezone": schedule.timezone, "kind": schedule.kind,
+            "version": schedule.version, "paused_at": schedule.paused_at, "reason": schedule.pause_reason,
+            "last_fire_at": schedule.last_fire_at,
+        })
+    }))
+}
+
+async fn message(app: &AppState, tenant: TenantId, id: &str) -> Seen {
+    let Ok(id) = id.parse() else { return Ok(None) };
+    let message = messages::message(&app.db, tenant, id).await?;
+    Ok(message.map(|message| json!({ "state": message.state, "template": message.template })))
+}
+
+async fn operation(app: &AppState, tenant: TenantId, id: &str) -> Seen {
+    let Ok(id) = id.parse() else { return Ok(None) };
+    Ok(bulk::get(&app.db, tenant, id).await?.map(|operation| {
+        json!({
+            "state": operation.state().map(OperationState::name).unwrap_or_default(),
+            "processed": operation.processed, "changed": operation.changed, "requested_by": operation.requested_by,
+            "taken_on_by": operation.taken_on_by, "confirmed_by": operation.confirmed_by,
+        })
+    }))
+}
+
+async fn source(app: &AppState, tenant: TenantId, id: &str) -> Seen {
+    let Ok(id) = id.parse() else { return Ok(None) };
+    Ok(inbox::get(&app.db, tenant, id).await?.map(|source| {
+        json!({
+            "name": source.name, "scheme": source.scheme.0, "window_s": source.window_s, "feedback": source.feedback,
+            "previous_secret_until": source.previous_until, "disabled_at": source.disabled_at,
+        })
+    }))
+}
+
+async fn rules_of(app: &AppState, tenant: TenantId, id: &str) -> Seen {
+    let Ok(id) = id.parse() else { return Ok(None) };
+    let rules = inbox::rules(&app.db, tenant, id).await?;
+    Ok(Some(rules.iter().map(|rule| json!({ "id": rule.id(), "rule": rule.rule.0 })).collect()))
+}
+
+async fn event(app: &AppState, tenant: TenantId, source: &str, id: &str) -> Seen {
+    let Some((source, id)) = source.parse().ok().zip(id.parse().ok()) else { return Ok(None) };
+    Ok(inbox::event(&app.db, tenant, source, id).await?.map(|(event, _)| {
+        json!({ "type": event.event_type, "state": event.state, "replays": event.replays })
+    }))
+}
+
+async fn endpoint(app: &AppState, tenant: TenantId, id: &str) -> Seen {
+    let Ok(id) = id.parse() else { return Ok(None) };
+    Ok(outbox::get(&app.db, tenant, id).await?.map(|endpoint| {
+        json!({
+            "url": endpoint.url, "event_types": endpoint.event_types, "previous_secret_until": endpoint.previous_until,
+            "disabled_at": endpoint.disabled_at, "reason": endpoint.disabled_reason,
+        })
+    }))
+}
+
+async fn delivery(app: &AppState, tenant: TenantId, endpoint: &str, id: &str) -> Seen {
+    let Some((endpoint, id)) = endpoint.parse().ok().zip(id.parse().ok()) else { return Ok(None) };
+    Ok(outbox::delivery(&app.db, tenant, endpoint, id).await?.map(|delivery| {
+        json!({ "type": delivery.event_type, "state": delivery.state, "attempts": delivery.attempts })
+    }))
 }
 
 fn pause(pause: &pauses::Pause) -> Value {
@@ -103,6 +201,7 @@ fn limit(standing: &limits::Standing) -> Value {
     let limit = &standing.limit;
     json!({
         "name": limit.name, "queue": limit.queue, "kind": limit.kind, "key": limit.key, "concurrency": limit.concurrency,
+        "rate": limit.rate.as_ref().map(|rate| json!({ "count": rate.count, "period_s": rate.period_s, "burst": rate.burst })),
     })
 }
 

@@ -6,6 +6,7 @@
     reason = "what a test stands on has to hold, in its helpers too"
 )]
 
+mod acts;
 mod administration;
 mod alerts;
 mod app;

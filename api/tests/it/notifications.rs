@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::app::{Answer, TestApp, fresh};
 
-async fn party(app: &TestApp) -> String {
+pub(crate) async fn party(app: &TestApp) -> String {
     let made = app.post("/v1/parties", &json!({"name": "Ada", "locale": "de-AT"})).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
     made.body["id"].as_str().unwrap().to_owned()
@@ -20,7 +20,7 @@ fn row(id: &str) -> String {
 }
 
 /// A message of the tenant's in `state`, with one try.
-async fn message(app: &TestApp, party: &str, channel: &str, state: &str) -> String {
+pub(crate) async fn message(app: &TestApp, party: &str, channel: &str, state: &str) -> String {
     let id = jobs::MessageId::new();
     let (row, tenant, party) = (id.as_uuid(), app.tenant.as_uuid(), row(party));
     app.execute(&format!(

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::app::{Answer, TestApp, completed, fresh};
 
-async fn endpoint(app: &TestApp, more: Value) -> Value {
+pub(crate) async fn endpoint(app: &TestApp, more: Value) -> Value {
     let mut body = json!({"url": "https://example.com/hook"});
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let made = app.post("/v1/webhook-endpoints", &body).await;
