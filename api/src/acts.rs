@@ -268,6 +268,7 @@ mod tests {
         "set_tenant",
         "weigh_tenant",
         "weigh_tenant_as_usual",
+        "drain_worker",
         "judge_error_group",
         "assign_error_group",
         "unassign_error_group",

@@ -10,14 +10,14 @@ use crate::{
     problem::Problem,
     request,
     routes::{
-        absences, alerts, asset_list, asset_terms, assets, attempts, batch, bookings, brand, bulk,
+        absences, alerts, asset_list, asset_terms, assets, attempts, audit, batch, bookings, brand, bulk,
         calendar_conflicts, calendar_feeds, calendar_links, calendar_pings, contact_points, dead_letters,
         deliveries, delivery_list, error_steer, error_versions, errors, events, focal_point, four_eyes,
         health, hooks, inbox, inbox_events, invitations, job_events, jobs, keys, kinds, limits,
         match_presets, matches, memberships, messages, notifications, offers, pages, parties, pauses,
         preferences, promises, quotas, rankings, relations, retention, schedule_steer, schedules, slots,
         steer, submit, templates, tenants, uploads, webhook_deliveries, webhook_endpoints, webhook_events,
-        webhook_recovery, webhook_rules, webhook_sources, weights, why, workflows,
+        webhook_recovery, webhook_rules, webhook_sources, weights, why, workers, workflows,
     },
     unsubscribe,
 };
@@ -217,9 +217,13 @@ fn webhooks() -> OpenApiRouter<AppState> {
         .routes(routes!(alerts::list_alerts))
 }
 
-/// Who may ask, and for which tenant.
+/// Who may ask, and for which tenant; who works, and what was done.
 fn administration() -> OpenApiRouter<AppState> {
     OpenApiRouter::default()
+        .routes(routes!(audit::list_audit))
+        .routes(routes!(audit::list_installation_audit))
+        .routes(routes!(workers::list_workers))
+        .routes(routes!(workers::drain_worker))
         .routes(routes!(keys::create_key, keys::list_keys))
         .routes(routes!(keys::revoke_key))
         .routes(routes!(tenants::list_tenants))

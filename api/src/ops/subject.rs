@@ -168,9 +168,9 @@ async fn rules_of(app: &AppState, tenant: TenantId, id: &str) -> Seen {
 
 async fn event(app: &AppState, tenant: TenantId, source: &str, id: &str) -> Seen {
     let Some((source, id)) = source.parse().ok().zip(id.parse().ok()) else { return Ok(None) };
-    Ok(inbox::event(&app.db, tenant, source, id).await?.map(|(event, _)| {
-        json!({ "type": event.event_type, "state": event.state, "replays": event.replays })
-    }))
+    Ok(inbox::event(&app.db, tenant, source, id).await?.map(
+        |(event, _)| json!({ "type": event.event_type, "state": event.state, "replays": event.replays }),
+    ))
 }
 
 async fn endpoint(app: &AppState, tenant: TenantId, id: &str) -> Seen {

@@ -121,6 +121,7 @@ pub(crate) enum KeepWord {
 /// A word about a conflict.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = CalendarConflictResolution)]
 pub(crate) struct ResolveBody {
     /// Which side holds.
     keep: KeepWord,

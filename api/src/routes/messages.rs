@@ -303,6 +303,7 @@ pub(crate) enum Finding {
 /// What a person found out.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = MessageResolution)]
 pub(crate) struct ResolveBody {
     /// `sent`, `send_again` or `give_up`.
     outcome: Finding,

@@ -68,9 +68,15 @@ async fn what_steers_work_is_in_the_log_with_before_and_after() {
     let job = app.submit(json!({})).await;
     let job = format!("/v1/jobs/{job}");
     let said = app.posts("job.cancel", &format!("{job}/cancel"), json!({})).await.ended;
-    assert_eq!((&said["before"]["state"], &said["after"]["state"]), (&json!("available"), &json!("cancelled")));
+    assert_eq!(
+        (&said["before"]["state"], &said["after"]["state"]),
+        (&json!("available"), &json!("cancelled"))
+    );
     let said = app.posts("job.retry", &format!("{job}/retry"), json!({})).await.ended;
-    assert_eq!((&said["before"]["state"], &said["after"]["state"]), (&json!("cancelled"), &json!("available")));
+    assert_eq!(
+        (&said["before"]["state"], &said["after"]["state"]),
+        (&json!("cancelled"), &json!("available"))
+    );
     assert_eq!(Some(said["target"].as_str().unwrap()), job.rsplit('/').next());
 
     let limit = |at_once| json!({ "queue": "media", "concurrency": at_once });
@@ -82,7 +88,8 @@ async fn what_steers_work_is_in_the_log_with_before_and_after() {
     let said = app.deletes("limit", "/v1/limits/films").await.ended;
     assert_eq!((&said["before"][0]["concurrency"], &said["after"]), (&json!(3), &json!([])));
 
-    let said = app.posts("pause", "/v1/pauses", json!({ "queue": "media", "reason": "no paper" })).await.ended;
+    let said =
+        app.posts("pause", "/v1/pauses", json!({ "queue": "media", "reason": "no paper" })).await.ended;
     assert_eq!((&said["before"], &said["after"][0]["reason"]), (&json!([]), &json!("no paper")));
     let pause = format!("/v1/pauses/{}", said["after"][0]["id"].as_str().unwrap());
     let said = app.deletes("resume", &pause).await.ended;
@@ -113,7 +120,11 @@ async fn bulk_operations_are_in_the_log_from_their_beginning() {
     let path = "/v1/bulk-operations";
     let wanted = |action, state, dry_run| json!({ "action": action, "filter": { "states": [state] }, "dry_run": dry_run });
     let looked = app.act(Method::POST, path, &wanted("retry", "discarded", true)).await;
-    assert_eq!((looked.status.as_u16(), log(&app, app.tenant).await.len()), (200, 0), "looking changes nothing");
+    assert_eq!(
+        (looked.status.as_u16(), log(&app, app.tenant).await.len()),
+        (200, 0),
+        "looking changes nothing"
+    );
 
     let said = app.posts("bulk.begin", path, wanted("retry", "discarded", false)).await;
     assert_eq!(said.asked["asked"]["filter"]["states"], json!(["discarded"]));
@@ -148,13 +159,20 @@ async fn plans_and_rules_for_alerts_are_in_the_log_with_before_and_after() {
     assert_eq!((&said["before"], &said["after"]["cron"]), (&json!(null), &json!("30 2 * * *")));
     let path = format!("/v1/schedules/{}", said["target"].as_str().unwrap());
     let said = app.does("schedule.change", Method::PATCH, &path, json!({ "cron": "0 3 * * *" })).await.ended;
-    assert_eq!((&said["before"]["cron"], &said["after"]["cron"]), (&json!("30 2 * * *"), &json!("0 3 * * *")));
-    let said = app.posts("schedule.pause", &format!("{path}/pause"), json!({ "reason": "stock" })).await.ended;
+    assert_eq!(
+        (&said["before"]["cron"], &said["after"]["cron"]),
+        (&json!("30 2 * * *"), &json!("0 3 * * *"))
+    );
+    let said =
+        app.posts("schedule.pause", &format!("{path}/pause"), json!({ "reason": "stock" })).await.ended;
     assert_eq!((&said["before"]["reason"], &said["after"]["reason"]), (&json!(null), &json!("stock")));
     let said = app.posts("schedule.resume", &format!("{path}/resume"), json!({})).await.ended;
     assert_eq!((&said["before"]["reason"], &said["after"]["reason"]), (&json!("stock"), &json!(null)));
     let said = app.posts("schedule.run", &format!("{path}/run"), json!({})).await.ended;
-    assert_eq!((&said["after"]["name"], path.rsplit('/').next()), (&json!("nightly"), said["target"].as_str()));
+    assert_eq!(
+        (&said["after"]["name"], path.rsplit('/').next()),
+        (&json!("nightly"), said["target"].as_str())
+    );
     let said = app.deletes("schedule.remove", &path).await.ended;
     assert_eq!((&said["before"]["name"], &said["after"]), (&json!("nightly"), &json!(null)));
 
@@ -169,7 +187,9 @@ async fn plans_and_rules_for_alerts_are_in_the_log_with_before_and_after() {
     let begun = app.post("/v1/workflows", &workflow).await;
     let path = begun.header("location").unwrap().to_owned();
     let said = app.posts("workflow.cancel", &format!("{path}/cancel"), json!({})).await.ended;
-    assert!(said["before"]["cancel_requested_at"].is_null() && said["after"]["cancel_requested_at"].is_string());
+    assert!(
+        said["before"]["cancel_requested_at"].is_null() && said["after"]["cancel_requested_at"].is_string()
+    );
     app.assert_whole().await;
 }
 
@@ -194,7 +214,10 @@ async fn webhooks_in_and_out_are_in_the_log_without_their_secrets() {
     let said = app.posts("webhook.replay", &event, json!({})).await.ended;
     assert_eq!((&said["before"]["replays"], &said["after"]["replays"]), (&json!(0), &json!(1)));
     let said = app.posts("webhook.replay_range", &at("/events/replay"), json!({ "state": "received" })).await;
-    assert_eq!((&said.ended["asked"]["state"], &said.ended["after"]["name"]), (&json!("received"), &json!("resend")));
+    assert_eq!(
+        (&said.ended["asked"]["state"], &said.ended["after"]["name"]),
+        (&json!("received"), &json!("resend"))
+    );
     assert_eq!(app.deletes("webhook_source.remove", &at("")).await.ended["after"], json!(null));
 
     let made = endpoint(&app, json!({})).await;
@@ -207,7 +230,8 @@ async fn webhooks_in_and_out_are_in_the_log_without_their_secrets() {
     app.work(completed()).await;
     app.execute("update webhook_delivery set state = 'failed'").await;
     let delivery = app.get(&at("/deliveries")).await.body["deliveries"][0]["id"].as_str().unwrap().to_owned();
-    let said = app.posts("webhook.resend", &at(&format!("/deliveries/{delivery}/resend")), json!({})).await.ended;
+    let said =
+        app.posts("webhook.resend", &at(&format!("/deliveries/{delivery}/resend")), json!({})).await.ended;
     assert_eq!((&said["before"]["state"], &said["after"]["state"]), (&json!("failed"), &json!("pending")));
     let since = json!({ "since": "2020-01-01T00:00:00Z" });
     assert_eq!(app.posts("webhook.recover", &at("/recover"), since.clone()).await.asked["asked"], since);

@@ -224,9 +224,10 @@ async fn programs_say_of_errors_what_people_do_and_it_stands_in_the_same_log() {
     let acts: Vec<_> = log.iter().map(|said| said["action"].as_str().unwrap_or_default()).collect();
     assert_eq!(
         acts,
-        ["error.judge", "error.judge", "error.assign", "error.assign", "error.assign"],
-        "what was refused is not there"
+        ["error.judge", "error.judge", "error.assign", "error.assign", "error.assign", "change"],
+        "what failed is not there"
     );
+    assert_eq!(log[5]["outcome"], "refused");
     assert_eq!(
         (&log[1]["before"]["note"], &log[1]["after"]["state"], &log[1]["target"]),
         (&json!("new paper"), &json!("ignored"), &json!(group))

@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use secrecy::SecretString;
 
 use crate::commands::{
+    alerts::AlertCommand,
+    audit::AuditCommand,
     bench::BenchArgs,
     bulk::BulkArgs,
     call::CallArgs,
@@ -16,6 +18,7 @@ use crate::commands::{
     keys::KeyCommand,
     limits::LimitCommand,
     match_presets::MatchPresetCommand,
+    messages::MessageCommand,
     operations::OperationCommand,
     pauses::PauseArgs,
     profile::ProfileCommand,
@@ -141,8 +144,15 @@ pub(crate) enum Command {
     Quotas,
     /// Jobs whose promise is broken, or soon will be
     Promises,
-    /// What people were alerted to lately
-    Alerts,
+    /// What people were alerted to lately, and the rules that say of what
+    Alerts {
+        /// What to do with them
+        #[command(subcommand)]
+        command: Option<AlertCommand>,
+    },
+    /// What people were told, and what became of that of which nobody knows
+    #[command(subcommand)]
+    Messages(MessageCommand),
     /// Work that repeats
     #[command(subcommand)]
     Schedules(ScheduleCommand),
@@ -161,6 +171,16 @@ pub(crate) enum Command {
     /// API keys
     #[command(subcommand)]
     Keys(KeyCommand),
+    /// The worker processes, for keys that run the installation
+    Workers,
+    /// Ask a worker to end what it has and go
+    Drain {
+        /// Its name, as `crewline workers` shows it
+        worker: String,
+    },
+    /// What was done, and whether the log of it is whole
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// What can be asked for
     Kinds,
     /// One kind, with its schemas and an example

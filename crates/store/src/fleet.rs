@@ -1,12 +1,14 @@
 //! The worker processes as people who operate the whole installation see them: who is there, what they run, of which versions.
 
 use chrono::{DateTime, Utc};
-use jobs::{JobId, UserId};
+use jobs::{ApiKeyId, JobId, UserId};
+use serde_json::{Value, json};
 use sqlx::FromRow;
 use uuid::Uuid;
 
 use crate::{
-    db::Db,
+    audit,
+    db::{Db, Tx, commit},
     error::{OrFailed, StoreError},
 };
 
@@ -123,4 +125,57 @@ pub async fn drain(db: &Db, user: UserId, worker: &str) -> Result<bool, StoreErr
         .fetch_one(db.pool())
         .await
         .or_failed("ask a worker to end")
+}
+
+/// As [`workers`], for a key; none for one that does not run the installation.
+///
+/// # Errors
+/// When the database fails.
+pub async fn workers_for_key(db: &Db, key: ApiKeyId) -> Result<Vec<Worker>, StoreError> {
+    sqlx::query_as("select * from key_sees_workers($1)")
+        .bind(key.as_uuid())
+        .fetch_all(db.pool())
+        .await
+        .or_failed("list workers")
+}
+
+/// As [`drain`], for a key: the worker as it is then, and none where that says false. Written down in the chain of the
+/// installation.
+///
+/// # Errors
+/// When the database fails.
+pub async fn drain_for_key(db: &Db, key: ApiKeyId, worker: &str) -> Result<Option<Worker>, StoreError> {
+    let mut tx = db.begin().await?;
+    let before = seen(&mut tx, key, worker).await?;
+    let is_asked: bool = sqlx::query_scalar("select key_drains_worker($1, $2)")
+        .bind(key.as_uuid())
+        .bind(worker)
+        .fetch_one(&mut *tx)
+        .await
+        .or_failed("ask a worker to end")?;
+    if !is_asked {
+        return Ok(None);
+    }
+    let after = seen(&mut tx, key, worker).await?;
+    let told = |worker: Option<&Worker>| -> Value {
+        let told = |worker: &Worker| json!({ "version": worker.version, "drain_requested_at": worker.drain_requested_at });
+        worker.map(told).unwrap_or_default()
+    };
+    let said = json!({
+        "by": key, "action": "worker.drain", "target": worker, "before": told(before.as_ref()), "after": told(after.as_ref()),
+        "outcome": "done",
+    });
+    audit::note(&mut tx, &said).await?;
+    commit(tx, "ask a worker to end").await?;
+    Ok(after)
+}
+
+/// A worker as a key sees it.
+async fn seen(tx: &mut Tx, key: ApiKeyId, worker: &str) -> Result<Option<Worker>, StoreError> {
+    sqlx::query_as("select * from key_sees_workers($1) where name = $2")
+        .bind(key.as_uuid())
+        .bind(worker)
+        .fetch_optional(&mut **tx)
+        .await
+        .or_failed("look at a worker")
 }

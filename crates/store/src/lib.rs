@@ -11,6 +11,7 @@ pub mod alerts;
 pub mod assets;
 pub mod attempts;
 pub mod audit;
+pub mod audit_lines;
 pub mod backfill;
 pub mod bookings;
 pub mod brands;

@@ -1,5 +1,7 @@
 //! The commands, one subject a file.
 
+pub(crate) mod alerts;
+pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod bulk;
 pub(crate) mod call;
@@ -11,6 +13,7 @@ pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod limits;
 pub(crate) mod match_presets;
+pub(crate) mod messages;
 pub(crate) mod operations;
 pub(crate) mod pauses;
 pub(crate) mod profile;
@@ -19,12 +22,13 @@ pub(crate) mod submit;
 pub(crate) mod tenants;
 pub(crate) mod top;
 pub(crate) mod webhooks;
+pub(crate) mod workers;
 pub(crate) mod workflows;
 
 use std::{fmt, io, time::Duration};
 
 use clap::CommandFactory;
-use client::{Client, ListAlertsQuery, ListPromisesQuery, Options};
+use client::{Client, ListPromisesQuery, Options};
 
 use crate::{
     config::{Cli, Command, PlaceArgs},
@@ -103,6 +107,7 @@ async fn asked(client: &Client, command: Command, output: Output) -> anyhow::Res
         Command::Watch(args) => return jobs::watch(client, &args, output).await,
         Command::Bulk(args) => return bulk::run(client, args, output).await,
         Command::Errors(command) => return errors::run(client, command, output).await,
+        Command::Audit(command) => return audit::run(client, command, output).await,
         Command::Jobs(args) => jobs::list(client, args, output).await?,
         Command::Show(args) => output.one(&client.get_job(&args.job).await?)?,
         Command::Result(args) => output.one(&client.get_result(&args.job).await?)?,
@@ -131,11 +136,10 @@ async fn asked(client: &Client, command: Command, output: Output) -> anyhow::Res
             let promises = client.list_promises(&ListPromisesQuery::default()).await?;
             output.many(&["job", "kind", "queue", "due_at", "left_s"], &promises.at_risk)?;
         }
-        Command::Alerts => {
-            let alerts = client.list_alerts(&ListAlertsQuery::default()).await?.alerts;
-            output
-                .many(&["rule", "queue", "kind", "value", "threshold", "fired_at", "resolved_at"], &alerts)?;
-        }
+        Command::Alerts { command } => alerts::run(client, command, output).await?,
+        Command::Messages(command) => messages::run(client, command, output).await?,
+        Command::Workers => workers::list(client, output).await?,
+        Command::Drain { worker } => workers::drain(client, &worker, output).await?,
         Command::DeadLetters(command) => dead_letters::run(client, command, output).await?,
         Command::Operations(command) => operations::run(client, command, output).await?,
         Command::FourEyes(command) => four_eyes::run(client, command, output).await?,

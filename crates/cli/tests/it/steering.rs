@@ -107,3 +107,85 @@ async fn tenants_and_keys_are_made_as_far_as_the_key_may() {
     let listed = world.crewline_with(&root, &["keys", "list", "--tenant", "homes"]).await.out;
     assert!(listed.contains("laptop") && !listed.contains(&key[17..]), "{listed}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_are_drained_and_what_was_done_is_read_and_verified() {
+    let world = World::working().await;
+    let root = world.key_of(&["installation"]).await;
+    let crewline = async |arguments: &[&str]| world.crewline_with(&root, arguments).await;
+    assert_eq!(world.crewline(&["workers"]).await.code, 4);
+    let name = loop {
+        if let Some(worker) = crewline(&["--json", "workers"]).await.json().pop() {
+            assert_eq!(
+                (&worker["queues"][0]["queue"], &worker["draining"]),
+                (&json!("default"), &json!(false))
+            );
+            break worker["name"].as_str().unwrap().to_owned();
+        }
+    };
+    let listed = crewline(&["workers"]).await.out;
+    assert!(listed.starts_with("NAME") && listed.contains(&name) && listed.contains("default "), "{listed}");
+    assert_eq!(crewline(&["drain", "wrk_x"]).await.code, 3);
+    assert!(crewline(&["drain", &name]).await.out.contains("claims nothing more"));
+    let done =
+        crewline(&["--json", "audit", "list", "--installation", "--action", "worker.drain"]).await.json();
+    assert_eq!((done.len(), &done[0]["target"]), (1, &json!(name)));
+    assert!(crewline(&["audit", "verify", "--installation"]).await.out.starts_with("whole, 1 entries, "));
+
+    world.done(&["limits", "set", "stripe", "--concurrency", "4"]).await;
+    world.done(&["limits", "remove", "stripe"]).await;
+    let list = ["--json", "audit", "list", "--action", "limit", "--target", "stripe", "--limit", "3"];
+    let done = world.crewline(&list).await.json();
+    assert_eq!((done.len(), &done[0]["said"]["before"][0]["concurrency"]), (3, &json!(4)));
+    assert!(world.done(&["audit", "list"]).await.starts_with("SEQ"));
+    assert_eq!(world.crewline_with(&root, &["audit", "list"]).await.code, 4);
+    let whole = world.crewline(&["--json", "audit", "verify"]).await;
+    // Besides those four, the key was refused the workers.
+    assert_eq!((whole.code, &whole.json()[0]["entries"]), (0, &json!(5)), "{}", whole.err);
+    world.execute("update audit_entry set entry = replace(entry, 'stripe', 'Stripe') where seq = 3").await;
+    let broken = world.crewline(&["--json", "audit", "verify"]).await;
+    assert_eq!((broken.code, &broken.json()[0]["broken_at"]), (1, &json!(3)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_for_alerts_and_messages_nobody_knows_of_are_steered() {
+    let world = World::idle().await;
+    let set = [
+        "--json",
+        "alerts",
+        "set",
+        "late",
+        "--measure",
+        "queue_age",
+        "--threshold",
+        "300",
+        "--queue",
+        "media",
+    ];
+    let rule = world.crewline(&set).await;
+    assert_eq!((rule.code, &rule.json()[0]["threshold"]), (0, &json!(300)), "{}", rule.err);
+    assert!(world.done(&["alerts", "rules"]).await.contains("late"));
+    assert!(world.done(&["alerts", "show", "late"]).await.contains("queue_age"));
+    assert_eq!(world.done(&["alerts"]).await, world.done(&["alerts", "list"]).await);
+    let wrong = ["alerts", "set", "late", "--measure", "moods", "--threshold", "1"];
+    assert_eq!(world.crewline(&wrong).await.code, 5);
+    assert_eq!(world.crewline(&["alerts", "set", "late"]).await.code, 2);
+    world.done(&["alerts", "remove", "late"]).await;
+    for unknown in [["alerts", "remove", "late"], ["alerts", "show", "late"], ["messages", "show", "msg_x"]] {
+        assert_eq!(world.crewline(&unknown).await.code, 3, "{unknown:?}");
+    }
+
+    let body = r#"{"name": "Ada", "locale": "de-AT"}"#;
+    let party = world.crewline(&["--json", "call", "POST", "/v1/parties", "--body", body]).await.json();
+    let party = party[0]["id"].as_str().unwrap();
+    let lost = [world.lost_message(party).await, world.lost_message(party).await];
+    let unknown = ["--json", "messages", "list", "--state", "unknown", "--party", party];
+    assert_eq!(world.crewline(&unknown).await.json().len(), 2);
+    for (id, found, state) in [(&lost[0], "sent", "sent"), (&lost[1], "give-up", "failed")] {
+        let resolved = world.crewline(&["--json", "messages", "resolve", id, found]).await;
+        assert_eq!((resolved.code, &resolved.json()[0]["state"]), (0, &json!(state)), "{}", resolved.err);
+        assert_eq!(world.crewline(&["messages", "resolve", id, found]).await.code, 6, "it is known");
+    }
+    assert!(world.done(&["messages", "show", &lost[0]]).await.contains("sent"));
+    assert_eq!(world.crewline(&["messages", "resolve", &lost[0], "perhaps"]).await.code, 2);
+}

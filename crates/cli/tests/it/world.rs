@@ -9,7 +9,7 @@ use std::{
 
 use blob::{Blobs, embedded};
 use clap::Parser;
-use jobs::{ApiKeyId, TenantId, UserId};
+use jobs::{ApiKeyId, MessageId, PartyId, TenantId, UserId};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use store::{Role, keys, testing::TestDatabase, users};
@@ -169,6 +169,27 @@ impl World {
         let make = owner.transact(None, async |tx| keys::create_key(tx, self.tenant, &new, person).await);
         make.await.unwrap();
         minted.text.expose_secret().to_owned()
+    }
+
+    /// Does what no command can.
+    pub(crate) async fn execute(&self, sql: &str) {
+        self.database.execute(sql).await.unwrap();
+    }
+
+    /// A message to `party` of which nobody knows whether it arrived.
+    pub(crate) async fn lost_message(&self, party: &str) -> String {
+        let (id, party): (MessageId, PartyId) = (MessageId::new(), party.parse().unwrap());
+        let (row, party, tenant) = (id.as_uuid(), party.as_uuid(), self.tenant.as_uuid());
+        self.execute(&format!(
+            "insert into message (id, tenant_id, party_id, request_id, channel, category, template, template_version,
+                 locale, content_sha256, dedupe_key, state, decisions, scheduled_at)
+             values ('{row}', '{tenant}', '{party}', '{row}', 'email', 'operational', 'x', 0, 'en', 'x', '{row}', 'unknown',
+                 '[]', now());
+             insert into effect (tenant_id, key, try, message_id, job_id, state, provider, ended_at)
+             values ('{tenant}', '{id}', 1, '{row}', '{row}', 'unknown', 'smtp', now())"
+        ))
+        .await;
+        id.to_string()
     }
 
     /// Calls `crewline` with these arguments.
