@@ -50,7 +50,7 @@ pub(crate) struct BookingBody {
     #[serde(default)]
     held_until: Option<DateTime<Utc>>,
     /// Whom it takes: people, or things that are noted as parties.
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<String>, example = json!(["pty_0192f3c47a1b7c3d8e4f5a6b7c8d9e0f"]))]
     parties: Vec<PartyId>,
 }
 

@@ -39,7 +39,7 @@ pub(crate) struct LimitBody {
     key: Option<String>,
     /// Jobs that may run at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1, maximum = 100_000)]
+    #[schema(minimum = 1, maximum = 100_000, example = 4)]
     concurrency: Option<u32>,
     /// Jobs that may begin in a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -19,6 +19,7 @@ mod calendar_link_body;
 pub(crate) mod calendar_links;
 pub(crate) mod calendar_pings;
 pub(crate) mod contact_points;
+mod curls;
 pub(crate) mod dead_letters;
 pub(crate) mod deliveries;
 pub(crate) mod delivery_body;

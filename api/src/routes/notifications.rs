@@ -52,7 +52,11 @@ pub(crate) struct NotificationBody {
 /// Answers the job that decides who is told by which channel and when; its result names the messages. Nothing is sent when
 /// a variable of the template is missing.
 #[utoipa::path(
-    post, path = "/v1/notifications", tag = "Messages", operation_id = "notify", request_body = NotificationBody,
+    post, path = "/v1/notifications", tag = "Messages", operation_id = "notify",
+    request_body(content = NotificationBody, example = json!({
+        "recipients": ["pty_0192f3c47a1b7c3d8e4f5a6b7c8d9e0f"], "template": "reminder", "category": "operational",
+        "variables": {"appointment": "Tuesday at nine"}
+    })),
     params(("Idempotency-Key" = String, Header, description = "Fresh for every new request, the same for its retries; kept 24 h")),
     responses(
         (status = 202, description = "It is in the ledger; `Location` is where to follow it", body = JobResource),

@@ -9,6 +9,7 @@ use axum::{
 };
 use serde_json::Value;
 
+use super::curls::curl;
 use crate::{AppState, openapi::document, problem::Code};
 
 const STYLE: &str = include_str!("docs.css");
@@ -84,7 +85,7 @@ fn reference(base: &str, document: &Value) -> String {
         for (path, methods) in document["paths"].as_object().into_iter().flatten() {
             for (method, operation) in methods.as_object().into_iter().flatten() {
                 if operation["tags"][0] == name {
-                    endpoint(&mut body, base, path, method, operation);
+                    endpoint(&mut body, base, path, method, (operation, document));
                 }
             }
         }
@@ -102,7 +103,13 @@ const RULES: &str = "<h2>Rules that hold everywhere</h2><ul>\
     <li><strong>Events.</strong> Server-sent events resume from <code>Last-Event-ID</code>. A stream ends after an hour, and when a server stops; come back.</li>\
     <li><strong>Requests.</strong> <code>X-Request-Id</code> is echoed or made; <code>traceparent</code> goes with the job to its worker.</li></ul>";
 
-fn endpoint(body: &mut String, base: &str, path: &str, method: &str, operation: &Value) {
+fn endpoint(
+    body: &mut String,
+    base: &str,
+    path: &str,
+    method: &str,
+    (operation, document): (&Value, &Value),
+) {
     let text = |name: &str| operation[name].as_str().unwrap_or_default();
     let (id, method) = (text("operationId"), method.to_uppercase());
     let _ = write!(
@@ -136,42 +143,7 @@ fn endpoint(body: &mut String, base: &str, path: &str, method: &str, operation: 
         let about = marked(answer["description"].as_str().unwrap_or_default());
         let _ = write!(body, "<li><strong>{status}</strong> {about}</li>");
     }
-    let _ = write!(body, "</ul>{}</section>", shell(&curl(base, path, &method, id)));
-}
-
-fn curl(base: &str, path: &str, method: &str, id: &str) -> String {
-    let variable = match () {
-        () if path.contains("/uploads/") => "$UPLOAD",
-        () if path.contains("/assets/") => "$ASSET",
-        () => "$JOB",
-    };
-    let url = format!("{base}{}", path.replace("{id}", variable).replace("{kind}", "media.rendition"));
-    let mut line = "curl".to_owned();
-    if path.starts_with("/v1") {
-        line.push_str(" -H \"Authorization: Bearer $CREWLINE_KEY\"");
-    }
-    if path.ends_with("/events") {
-        line.push_str(" -N");
-    }
-    let body = match id {
-        "submit_job" => Some(r#"{"kind":"media.rendition","args":{"asset":"'$ASSET'"}}"#),
-        "submit_batch" => Some(r#"{"jobs":[{"kind":"probe.work"},{"kind":"probe.work","priority":1}]}"#),
-        "announce_upload" => Some(r#"{"filename":"kitchen.jpg","content_type":"image/jpeg","bytes":48213}"#),
-        "complete_upload" => Some("{}"),
-        _ => None,
-    };
-    if id.starts_with("submit") {
-        line.push_str(" -H \"Idempotency-Key: order-1017\"");
-    }
-    match body {
-        Some(body) => {
-            let _ = write!(line, " \\\n  --json '{body}'");
-        }
-        None if method == "POST" => line.push_str(" -X POST"),
-        None => {}
-    }
-    let _ = write!(line, " \\\n  \"{url}\"");
-    line
+    let _ = write!(body, "</ul>{}</section>", shell(&curl(base, path, &method, operation, document)));
 }
 
 fn kinds(body: &mut String) {

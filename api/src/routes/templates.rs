@@ -77,7 +77,9 @@ fn refused(error: &TemplateError, at: &str) -> Problem {
 /// As its next version, in place of the product's. It is read through first: what cannot be filled in is refused.
 #[utoipa::path(
     put, path = "/v1/templates/{name}/{locale}", tag = "Messages", operation_id = "put_template",
-    request_body(content = Value, description = "`subject`, `lines`, and if wanted `button`, `short`, `mjml`"),
+    request_body(content = Value, description = "`subject`, `lines`, and if wanted `button`, `short`, `mjml`", example = json!({
+        "subject": "Your photographs are ready", "lines": ["Look at them whenever you like."]
+    })),
     params(
         ("name" = String, Path, description = "What it is called"),
         ("locale" = String, Path, description = "In which language, such as `de` or `de-AT`"),
@@ -180,7 +182,9 @@ pub(crate) struct Preview {
 /// Nothing is written and nothing is sent. Everything that is missing is told at once.
 #[utoipa::path(
     post, path = "/v1/templates/preview", tag = "Messages", operation_id = "preview_template",
-    request_body = PreviewBody,
+    request_body(content = PreviewBody, example = json!({
+        "source": {"subject": "Your photographs are ready", "lines": ["Look at them whenever you like."]}
+    })),
     responses(
         (status = 200, description = "What each channel would be handed", body = Preview),
         (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),

@@ -66,7 +66,10 @@ pub(crate) struct WebhookRules {
 /// kind is refused here.
 #[utoipa::path(
     post, path = "/v1/webhook-sources/{id}/rules", tag = "Webhooks", operation_id = "add_webhook_rule",
-    params(("id" = String, Path, description = "The source")), request_body = RuleBody,
+    params(("id" = String, Path, description = "The source")),
+    request_body(content = RuleBody, example = json!({
+        "event_type": "upload.*", "kind": "media.scan", "args": {"asset": {"pointer": "/data/asset"}}
+    })),
     responses(
         (status = 201, description = "It holds for events from now on, and for those looked at again", body = RuleResource),
         (status = "default", description = "A problem; 422 when the kind does not take such arguments", body = ProblemDocument, content_type = "application/problem+json"),

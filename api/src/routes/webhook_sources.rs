@@ -34,7 +34,10 @@ const ROUTE: &str = "POST /v1/webhook-sources";
 ///
 /// Give `url` to the sender. Until rules say what events become, they are kept and parked.
 #[utoipa::path(
-    post, path = "/v1/webhook-sources", tag = "Webhooks", operation_id = "create_webhook_source", request_body = SourceBody,
+    post, path = "/v1/webhook-sources", tag = "Webhooks", operation_id = "create_webhook_source",
+    request_body(content = SourceBody, example = json!({
+        "name": "resend", "scheme": {"type": "standard_webhooks"}, "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    })),
     params(("Idempotency-Key" = String, Header, description = "Fresh for every new request, the same for its retries; kept 24 h")),
     responses(
         (status = 201, description = "It may send", body = SourceResource),

@@ -19,6 +19,7 @@ mod calendar_pings;
 mod calendars;
 mod commands;
 mod contract;
+mod curls;
 mod dead_letters;
 mod deliveries;
 mod encryption;
