@@ -245,7 +245,7 @@ pub(super) async fn recover(
         "event_type": some(&wanted.event_type), "after": some(&wanted.after),
     }))?;
     // The guard writes it down.
-    let told = webhook_recovery::recover(&app, caller.tenant, endpoint, body, None).await?;
+    let told = webhook_recovery::recover(&app, caller.tenant, endpoint, body).await?;
     let (next, count) = (told.next.map(|next| next.to_string()), told.messages.to_string());
     let more = [("after", next.as_deref().unwrap_or_default()), ("recovered", &count)];
     Ok(Redirect::to(&format!("/ops/t/{slug}/webhooks/out/{id}{}", wanted.link(&more))))

@@ -9,7 +9,6 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use store::outbox::{self, Filter};
 use utoipa::ToSchema;
 
@@ -26,7 +25,7 @@ use crate::{
 const STATES: [&str; 2] = ["failed", "delivered"];
 
 /// What is to be told once more. Everything that is left out fits.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = WebhookRecovery)]
 pub(crate) struct RecoverBody {
@@ -62,7 +61,7 @@ pub(crate) struct WebhookRecovered {
 /// Tell an endpoint what it missed.
 ///
 /// What was given up since then; or, by `until`, `event_type` and `state`, what of a range is wanted. Each message goes out under its
-/// `webhook-id` of before. It is written into the tenant's log.
+/// `webhook-id` of before.
 #[utoipa::path(
     post, path = "/v1/webhook-endpoints/{id}/recover", tag = "Webhooks", operation_id = "recover_webhook_deliveries",
     params(("id" = String, Path, description = "The endpoint")), request_body = RecoverBody,
@@ -78,10 +77,7 @@ pub(crate) async fn recover_webhook_deliveries(
     Id(id): Id<WebhookEndpointId>,
     Json(body): Json<RecoverBody>,
 ) -> Result<Response, Problem> {
-    let noted = json!({
-        "by": caller.key.to_string(), "action": "webhook.recover", "target": id, "asked": body, "before": {}, "outcome": "done",
-    });
-    let answer = recover(&app, caller.tenant, id, body, Some(noted)).await?;
+    let answer = recover(&app, caller.tenant, id, body).await?;
     Ok((StatusCode::ACCEPTED, Body(answer)).into_response())
 }
 
@@ -91,7 +87,6 @@ pub(crate) async fn recover(
     tenant: TenantId,
     endpoint: WebhookEndpointId,
     body: RecoverBody,
-    noted: Option<Value>,
 ) -> Result<WebhookRecovered, Problem> {
     let state = body.state.unwrap_or_else(|| STATES[0].to_owned());
     if !STATES.contains(&state.as_str()) {
@@ -105,6 +100,6 @@ pub(crate) async fn recover(
         until: body.until,
     };
     let most = WEBHOOK_RECOVER_MAX;
-    let told = outbox::recover(&app.db, tenant, endpoint, &filter, body.after, most, noted).await?;
+    let told = outbox::recover(&app.db, tenant, endpoint, &filter, body.after, most).await?;
     Ok(WebhookRecovered { messages: told.messages, next: told.next })
 }

@@ -50,7 +50,11 @@ async fn a_list_keeps_still_while_it_is_read() {
     assert_eq!(browser.value(&first).await, false);
     assert_eq!(browser.value("document.querySelector('#news')").await, json!(null));
     comes_true(&browser, "document.activeElement.matches('#jobs tbody tr:first-child a')").await;
-    assert_eq!(browser.value("!!document.querySelector('#jobs a[rel=next]')").await, true, "and on from there");
+    assert_eq!(
+        browser.value("!!document.querySelector('#jobs a[rel=next]')").await,
+        true,
+        "and on from there"
+    );
     browser.close().await;
     stop.cancel();
 }
@@ -68,7 +72,10 @@ async fn a_stream_that_is_over_is_asked_for_anew() {
     comes_true(&browser, "source.readyState == EventSource.OPEN").await;
     enqueue(&world, 1).await;
     comes_true(&browser, "document.querySelector('#news').textContent == '2 new'").await;
-    assert_eq!(browser.value("[window.stays, document.querySelector('#live').textContent]").await, json!([true, "Live"]));
+    assert_eq!(
+        browser.value("[window.stays, document.querySelector('#live').textContent]").await,
+        json!([true, "Live"])
+    );
     browser.close().await;
     stop.cancel();
 }

@@ -1,7 +1,6 @@
 //! Telling an endpoint once more what fits a filter.
 
 use jobs::{Job, TenantId, WebhookEndpointId, WebhookMessageId, kinds::webhook_deliver::WebhookDeliver};
-use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
@@ -10,7 +9,6 @@ use super::{
     fan_out::deliver,
 };
 use crate::{
-    audit,
     db::{Db, commit},
     error::{OrFailed, StoreError},
 };
@@ -24,8 +22,8 @@ pub struct Recovered {
     pub next: Option<WebhookMessageId>,
 }
 
-/// Tells `endpoint` once more what fits `filter`, after `after`, oldest first, at most `max`; and writes `noted`, a JSON object, into
-/// the tenant's log with what came of it. Left out is what is on its way already, and what a job has in hand that is about to end.
+/// Tells `endpoint` once more what fits `filter`, after `after`, oldest first, at most `max`. Left out is what is on its way
+/// already, and what a job has in hand that is about to end.
 ///
 /// # Errors
 /// When the database fails.
@@ -36,7 +34,6 @@ pub async fn recover(
     filter: &Filter,
     after: Option<WebhookMessageId>,
     max: i64,
-    noted: Option<Value>,
 ) -> Result<Recovered, StoreError> {
     let mut tx = db.tenant(tenant).await?;
     let sql = format!(
@@ -62,10 +59,6 @@ pub async fn recover(
         .or_failed("find what to tell once more")?;
     let pairs: Vec<(Uuid, Uuid)> = found.iter().map(|message| (endpoint.as_uuid(), *message)).collect();
     deliver(db, &mut tx, tenant, &pairs).await?;
-    if let Some(mut noted) = noted {
-        noted["after"] = json!({ "messages": pairs.len() });
-        audit::note(&mut tx, &noted).await?;
-    }
     commit(tx, "tell an endpoint what it missed").await?;
     let next =
         found.last().filter(|_| found.len() as i64 == max).map(|last| WebhookMessageId::from_uuid(*last));
