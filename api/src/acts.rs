@@ -31,6 +31,7 @@ use crate::{
 };
 
 /// Something that is steered.
+#[derive(Clone, Copy)]
 pub(crate) struct Act {
     pub(crate) method: &'static str,
     pub(crate) path: &'static str,

@@ -76,9 +76,9 @@ pub(crate) async fn list_error_versions(
     let found = Lately::of(&app, caller.tenant).await?.find(&id);
     let group = found.ok_or_else(|| Problem::not_found("group of errors"))?;
     let versions = error_groups::versions(&app.db, caller.tenant, &group, ERROR_VERSIONS_MAX).await?;
-    let called = |one: &ErrorVersion| one.version.clone();
+    let named = |one: &ErrorVersion| one.version.clone();
     let (first_version, last_version) =
-        ends(&versions).map(|(first, last)| (called(first), called(last))).unzip();
+        ends(&versions).map(|(first, last)| (named(first), named(last))).unzip();
     let versions = versions.into_iter().map(ErrorVersionResource::of).collect();
     Ok(Answer(ErrorVersions { versions, first_version, last_version }))
 }
