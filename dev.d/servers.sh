@@ -51,9 +51,10 @@ make_postgres() {
     rm -f "$folder.password"
 }
 
-# start_postgres FOLDER PORT PASSWORD
+# start_postgres FOLDER PORT PASSWORD [SETTING...]
 start_postgres() {
     local folder=$1 port=$2 password=$3 programs user=() version
+    shift 3
     programs=$(postgres_programs) || fail $MACHINE "no Postgres 14 or later in /usr/lib/postgresql or on the path"
     make_postgres "$folder" "$password"
     version=$(cat "$folder/PG_VERSION")
@@ -65,7 +66,7 @@ start_postgres() {
     # Durability as in production: a demonstration that cheats proves nothing.
     launch postgres env -C "$folder" "${user[@]}" "$programs/postgres" -D "$folder" -p "$port" \
         -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=300 -c shared_buffers=256MB \
-        -c fsync=on -c max_wal_size=2GB -c log_min_messages=warning -c log_line_prefix='%t %d '
+        -c fsync=on -c max_wal_size=2GB -c log_min_messages=warning -c log_line_prefix='%t %d ' "${@/#/-c}"
     PGPASSWORD=$password wait_for postgres 60 postgres_answers "$port"
 }
 

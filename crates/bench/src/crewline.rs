@@ -1,7 +1,7 @@
 //! A whole Crewline on the servers of the run: a database of its own, the API and workers as processes, one tenant.
 
 use std::{
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     process::Command,
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures::future::try_join_all;
 use serde_json::json;
 use tempfile::TempDir;
-use testkit::until;
+use testkit::{free_address, until};
 
 use crate::{
     cpu,
@@ -263,11 +263,6 @@ async fn attempts_of(address: SocketAddr) -> Option<f64> {
     let text = String::from_utf8_lossy(&text).into_owned();
     let counts = text.lines().filter(|line| line.starts_with("job_attempts_total"));
     Some(counts.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
-}
-
-/// A free port of the loopback. Given back at once; until it is used nobody else takes it in practice.
-fn free_address() -> anyhow::Result<SocketAddr> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
 async fn ready(address: SocketAddr, process: &mut Process) -> anyhow::Result<()> {

@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use crate::{
     process::Process,
     stage::until,
-    world::{World, answers, free_address, status},
+    world::{World, answers, status},
 };
 
 /// How long processes may take to die of a job.
@@ -56,7 +56,7 @@ impl World {
     /// Starts a worker in a way of its own.
     pub(crate) fn worker_as(&self, how: &How<'_>) -> anyhow::Result<Worker> {
         let name = how.name.map_or_else(|| format!("w{}", self.next()), str::to_owned);
-        let address = free_address()?;
+        let address = testkit::free_address()?;
         let program = self.program("workers");
         let mut command = match how.under {
             [] => Command::new(program),

@@ -1,7 +1,7 @@
 //! A world: servers of its own from their real programs, the API and workers as processes, and clients over HTTP.
 
 use std::{
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::PathBuf,
     process::Command,
     sync::{
@@ -16,7 +16,7 @@ use chrono::{DateTime, Utc};
 use jobs::TenantId;
 use store::testing::TestDatabase;
 use tempfile::TempDir;
-use testkit::{ClamdServer, PostgresServer, Proxy, RedisServer};
+use testkit::{ClamdServer, PostgresServer, Proxy, RedisServer, free_address};
 use tokio::net::TcpStream;
 
 use crate::{
@@ -378,11 +378,6 @@ impl Drop for World {
             process::end_group(group);
         }
     }
-}
-
-/// A free port of the loopback. Given back at once; until it is used nobody else takes it in practice.
-pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
 /// Waits for a 200.

@@ -2,13 +2,15 @@
 
 use std::{
     fmt::Write as _,
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, ensure};
 use tempfile::TempDir;
+
+use crate::free_port;
 
 /// How long the program may take to answer.
 const START_MAX: Duration = Duration::from_secs(30);
@@ -44,8 +46,7 @@ impl ClamdServer {
     /// When the program is missing or does not answer.
     pub fn start_with(other: &[(&str, &str)]) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        // Given back at once; between here and there nobody else on a test machine takes it in practice.
-        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let port = free_port()?;
         let mut settings = format!("TCPSocket {port}\nTCPAddr 127.0.0.1\nForeground yes\nDisableCache yes\n");
         let place = folder.path().display();
         write!(settings, "DatabaseDirectory {place}/signatures\nTemporaryDirectory {place}\n")?;

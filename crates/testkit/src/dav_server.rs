@@ -1,13 +1,15 @@
 //! Calendar servers of a test's own: Radicale, and Xandikos.
 
 use std::{
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, ensure};
 use tempfile::TempDir;
+
+use crate::free_port;
 
 /// How long a program may take to answer.
 const START_MAX: Duration = Duration::from_secs(30);
@@ -35,8 +37,7 @@ impl DavServer {
     /// # Errors
     /// When the program is missing or does not answer.
     pub fn start(kind: Dav) -> anyhow::Result<Self> {
-        // Given back at once; between here and there nobody else on a test machine takes it in practice.
-        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let port = free_port()?;
         let mut server = Self { kind, port, process: None, folder: tempfile::tempdir()? };
         server.begin()?;
         Ok(server)

@@ -1,7 +1,7 @@
 //! A mailbox of a test's own: Dovecot, with one user who is let in by the password `secret`.
 
 use std::{
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     os::unix::fs::chown,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, ensure};
 use tempfile::TempDir;
 
-use crate::{Door, postgres_server::is_root, smtp_server::make_certificate};
+use crate::{Door, free_port, postgres_server::is_root, smtp_server::make_certificate};
 
 /// How long the program may take to answer.
 const START_MAX: Duration = Duration::from_secs(30);
@@ -38,7 +38,7 @@ impl ImapServer {
         if door != Door::Open {
             make_certificate(folder.path())?;
         }
-        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let port = free_port()?;
         // Dovecot gives nobody's mail to root.
         let name = if is_root() { "nobody".to_owned() } else { asked("id", &["-un"])? };
         let group = asked("id", &["-gn", &name])?;

@@ -1,7 +1,6 @@
 //! A Postgres of a test's own, which may be stopped and started again under load.
 
 use std::{
-    net::TcpListener,
     os::unix::fs::chown,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -9,6 +8,8 @@ use std::{
 
 use anyhow::{Context, ensure};
 use tempfile::TempDir;
+
+use crate::free_port;
 
 /// A private cluster on a free port of the loopback. Ends with the value.
 pub struct PostgresServer {
@@ -64,7 +65,7 @@ impl PostgresServer {
     }
 
     fn prepare() -> anyhow::Result<Self> {
-        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let port = free_port()?;
         let folder = tempfile::Builder::new().prefix("crewline-pg-").tempdir()?;
         if is_root() {
             let owner = Command::new("id").args(["-u", "postgres"]).output()?;

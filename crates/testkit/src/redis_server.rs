@@ -2,13 +2,14 @@
 
 use std::{
     io::{BufRead, BufReader, Write},
-    net::TcpListener,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, ensure};
 use tempfile::TempDir;
+
+use crate::free_port;
 
 /// How long the program may take to answer.
 const START_MAX: Duration = Duration::from_secs(10);
@@ -39,8 +40,7 @@ impl RedisServer {
     }
 
     fn open(keeps: bool) -> anyhow::Result<Self> {
-        // Given back at once; between here and there nobody else on a test machine takes it in practice.
-        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let port = free_port()?;
         let mut server = Self { port, process: None, folder: tempfile::tempdir()?, keeps };
         server.begin()?;
         Ok(server)

@@ -1,7 +1,7 @@
 //! A mail server of a test's own, which treats a mail as its recipient's name says.
 
 use std::{
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -9,6 +9,8 @@ use std::{
 
 use anyhow::{Context, ensure};
 use tempfile::TempDir;
+
+use crate::free_port;
 
 /// How long the program may take to answer.
 const START_MAX: Duration = Duration::from_secs(30);
@@ -86,8 +88,7 @@ impl SmtpServer {
         if door != Door::Open {
             make_certificate(folder.path())?;
         }
-        // Given back at once; between here and there nobody else on a test machine takes it in practice.
-        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let port = free_port()?;
         let process = Command::new("python3")
             // A package of Debian's is for Debian's Python, whichever comes first.
             .env("PATH", "/usr/bin:/bin:/usr/local/bin")

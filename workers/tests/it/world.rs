@@ -1,7 +1,6 @@
 //! A Postgres, a Redis, an S3, a tenant, and worker processes that may be treated badly.
 
 use std::{
-    net::TcpListener,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -100,9 +99,9 @@ impl World {
     }
 
     fn start_by(&self, mut program: Command, arguments: &[&str]) -> Worker {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let address = testkit::free_address().unwrap();
         let process = program
-            .args(["run", "--listen", &format!("127.0.0.1:{port}"), "--abort-allowed", "true"])
+            .args(["run", "--listen", &address.to_string(), "--abort-allowed", "true"])
             .args(["--lease-ms", &LEASE_MS.to_string(), "--sweep-ms", &SWEEP_MS.to_string()])
             .args(arguments)
             .env_clear()
@@ -123,7 +122,7 @@ impl World {
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
-        Worker { process, address: format!("http://127.0.0.1:{port}") }
+        Worker { process, address: format!("http://{address}") }
     }
 
     pub(crate) fn scratch(&self) -> std::path::PathBuf {

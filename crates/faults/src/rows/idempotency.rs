@@ -15,7 +15,7 @@ use crate::{
     figure::Figure,
     load::{Book, working},
     stage::Stage,
-    world::{World, answers, free_address},
+    world::{World, answers},
 };
 
 const CLIENTS: usize = 64;
@@ -49,7 +49,7 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
     let rounds = stage.pace.pick(4, 50, 10_000);
     let world = World::open(stage).await?;
     let first = world.tenant("acme").await?;
-    let address = free_address()?;
+    let address = testkit::free_address()?;
     let second = first.at(&format!("http://{address}"));
     let other_api = world.another_api(address)?;
     answers(address, "/readyz").await?;

@@ -17,7 +17,7 @@ use crate::{
     picture, slots,
     stage::Stage,
     worker::Worker,
-    world::{World, answers, free_address},
+    world::{World, answers},
 };
 
 const SLOTS: [&str; 4] = ["--queues", "default,media", "--concurrency", "default=64,media=1"];
@@ -59,7 +59,7 @@ pub(super) async fn run(stage: &Stage) -> anyhow::Result<Ended> {
     let client = world.tenant("acme").await?;
     let steady = world.workers(1, &SLOTS).await?;
     let mut mortals = world.workers(MORTALS, &SLOTS).await?;
-    let address = free_address()?;
+    let address = testkit::free_address()?;
     let steady_api = world.another_api(address)?;
     answers(address, "/readyz").await?;
     let other_api = client.at(&format!("http://{address}"));
