@@ -253,6 +253,7 @@ async fn strangers_find_none_of_it() {
     for (method, path, body) in [
         (Method::GET, format!("/v1/parties/{who}/membership"), json!({})),
         (Method::DELETE, format!("/v1/parties/{who}/membership"), json!({})),
+        (Method::GET, format!("/v1/parties/{who}/reliability"), json!({})),
         (Method::DELETE, format!("/v1/absences/{absence}"), json!({})),
         (Method::PUT, format!("/v1/parties/{who}/calendar"), json!({"busy": []})),
         (Method::POST, format!("/v1/parties/{who}/absences"), json!({"starts_at": at(1), "ends_at": at(2)})),

@@ -215,6 +215,25 @@ async fn photographer(app: &TestApp, first: DateTime<Utc>) -> (String, String) {
 }
 
 #[tokio::test]
+async fn who_says_yes_and_comes_is_seen_to_be_reliable() {
+    let app = TestApp::start().await;
+    let (who, client) = (technician(&app, 48.2).await, party(&app).await);
+    let path = format!("/v1/parties/{who}/reliability");
+    let seen = app.get(&path).await.body;
+    let nothing = json!({"reliability": 8_450, "visits": 0, "on_time": 0, "no_shows": 0, "ratings": 0, "stars": 0,
+        "accepted": 0, "declined": 0, "silent": 0});
+    assert_eq!(seen, nothing, "nobody was asked, so nobody knows whether they answer");
+    let (_, id) = sought(&app, 9, &client).await;
+    accept(&app, ask(&app, id).await.unwrap()).await;
+    let rated = app.post(&format!("/v1/parties/{who}/ratings"), &json!({"stars": 5})).await;
+    assert_eq!(rated.status, StatusCode::NO_CONTENT);
+    let seen = app.get(&path).await.body;
+    assert_eq!((&seen["accepted"], &seen["response_percent"]), (&json!(1), &json!(100)));
+    assert_eq!((&seen["ratings"], &seen["stars"]), (&json!(1), &json!(5)));
+    assert!(seen["reliability"].as_u64() > nothing["reliability"].as_u64());
+}
+
+#[tokio::test]
 async fn ten_days_are_looked_through_for_a_photographer_who_has_two_hours() {
     let app = TestApp::start().await;
     let first = monday();

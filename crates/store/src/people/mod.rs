@@ -2,6 +2,7 @@
 
 mod absences;
 mod accounts;
+mod past;
 mod pool;
 mod relations;
 
@@ -16,6 +17,7 @@ use uuid::Uuid;
 pub use self::{
     absences::{Absence, AbsenceKind, AbsenceMade, absences, add_absence, read_calendar, remove_absence},
     accounts::{Joined, join, offer_account},
+    past::{Answers, Reliability, reliability},
     pool::{CALENDAR_AGE, CANDIDATES_MAX, Needs, Pool, pool},
     relations::{Noted, Observed, Relation, Said, observe, relate, relations, unrelate},
 };

@@ -200,8 +200,11 @@ async fn a_visit_without_anybody_is_told_of_until_it_is_called_off_or_over() {
     assert_eq!(world.looked().await, (Some(0), RuleState::Quiet), "nobody can come any more");
 
     let other = world.tenant("other").await;
-    let theirs = "update match_request set tenant_id = '{other}', visit = jsonb_set(visit, '{during,until}', to_jsonb(now() + interval '1 h'))";
-    world.database.execute(&theirs.replace("{other}", &other.as_uuid().to_string())).await.unwrap();
+    let theirs = format!(
+        "update match_request set tenant_id = '{}', visit = jsonb_set(visit, '{{during,until}}', to_jsonb(now() + interval '1 h'))",
+        other.as_uuid()
+    );
+    world.database.execute(&theirs).await.unwrap();
     assert_eq!(world.looked().await, (Some(0), RuleState::Quiet), "it is another house's");
 }
 
