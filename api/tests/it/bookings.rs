@@ -44,6 +44,7 @@ async fn what_cannot_be_said_of_somebody_is_refused_with_the_field() {
     for (change, pointer) in [
         (json!({"roles": []}), "/roles"),
         (json!({"roles": ["A b"]}), "/roles"),
+        (json!({"sites": ["Lyon"]}), "/sites"),
         (json!({"skills": [{"name": "x", "level": 6}]}), "/skills/0/level"),
         (json!({"skills": [{"name": "x", "level": 1}, {"name": "x", "level": 1}]}), "/skills/1/name"),
         (json!({"timezone": "Vienna"}), "/timezone"),

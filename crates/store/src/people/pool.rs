@@ -66,6 +66,7 @@ struct Member {
     version: i32,
     is_active: bool,
     roles: Vec<String>,
+    sites: Vec<String>,
     skills: Json<Vec<Skill>>,
     timezone: String,
     hours: Json<Hours>,
@@ -78,7 +79,7 @@ struct Member {
     stale_since: Option<DateTime<Utc>>,
 }
 
-const MEMBER: &str = "m.party_id, m.account_id, m.version, m.is_active, m.roles, m.skills, m.timezone, m.hours, m.latitude,
+const MEMBER: &str = "m.party_id, m.account_id, m.version, m.is_active, m.roles, m.sites, m.skills, m.timezone, m.hours, m.latitude,
     m.longitude, m.radius_m, m.visits_max, m.minutes_max, m.is_preferred,
     case when m.calendar_read_at < clock_timestamp() - make_interval(secs => $2) then m.calendar_read_at end as stale_since";
 
@@ -165,6 +166,7 @@ fn candidate(member: Member) -> Result<Pooled, StoreError> {
         version: member.version,
         is_active: member.is_active,
         roles: member.roles,
+        sites: member.sites,
         skills: member.skills.0,
         home: member.latitude.zip(member.longitude).and_then(|(north, east)| Point::new(north, east)),
         radius_m: member.radius_m as u32,
