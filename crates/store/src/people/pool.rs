@@ -9,6 +9,7 @@ use schedule::Zone;
 use sqlx::{AssertSqlSafe, FromRow, types::Json};
 use uuid::Uuid;
 
+use super::past;
 use crate::{
     db::{Db, Tx},
     error::{OrFailed, StoreError},
