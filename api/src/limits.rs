@@ -220,6 +220,8 @@ pub(crate) const TEMPLATES_MAX: i64 = 1_000;
 pub(crate) const WORD_CHARS_MAX: usize = 63;
 /// Roles of a party.
 pub(crate) const MEMBER_ROLES_MAX: usize = 20;
+/// Sites of the house at which the roles of a party hold.
+pub(crate) const MEMBER_SITES_MAX: usize = 50;
 /// Skills of a party, and of a visit.
 pub(crate) const MEMBER_SKILLS_MAX: usize = 50;
 /// Windows of a day in which somebody works.

@@ -15,9 +15,9 @@ use crate::{
         deliveries, delivery_list, error_steer, error_versions, errors, events, focal_point, four_eyes,
         health, hooks, inbox, inbox_events, invitations, job_events, jobs, keys, kinds, limits,
         match_presets, matches, memberships, messages, notifications, offers, pages, parties, pauses,
-        preferences, promises, quotas, rankings, relations, retention, schedule_steer, schedules, slots,
-        steer, submit, templates, tenants, uploads, webhook_deliveries, webhook_endpoints, webhook_events,
-        webhook_recovery, webhook_rules, webhook_sources, weights, why, workers, workflows,
+        preferences, promises, quotas, rankings, relations, reliability, retention, schedule_steer,
+        schedules, slots, steer, submit, templates, tenants, uploads, webhook_deliveries, webhook_endpoints,
+        webhook_events, webhook_recovery, webhook_rules, webhook_sources, weights, why, workers, workflows,
     },
     unsubscribe,
 };
@@ -153,6 +153,7 @@ fn bookings() -> OpenApiRouter<AppState> {
         .routes(routes!(relations::list_relations))
         .routes(routes!(relations::relate, relations::unrelate))
         .routes(routes!(relations::rate))
+        .routes(routes!(reliability::get_reliability))
         .routes(routes!(relations::make_account_code))
         .routes(routes!(relations::join_account))
         .routes(routes!(slots::find_slots))

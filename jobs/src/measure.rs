@@ -17,11 +17,14 @@ pub enum Measure {
     DeadLetters,
     /// Worker processes that fell silent.
     SilentWorkers,
+    /// Visits ahead for which nobody is left to be asked.
+    NeedsDispatch,
 }
 
 impl Measure {
     /// Everything that can be looked at.
-    pub const ALL: [Self; 4] = [Self::QueueAge, Self::ErrorRate, Self::DeadLetters, Self::SilentWorkers];
+    pub const ALL: [Self; 5] =
+        [Self::QueueAge, Self::ErrorRate, Self::DeadLetters, Self::SilentWorkers, Self::NeedsDispatch];
 
     /// The word in rows and answers.
     pub const fn name(self) -> &'static str {
@@ -30,6 +33,7 @@ impl Measure {
             Self::ErrorRate => "error_rate",
             Self::DeadLetters => "dead_letters",
             Self::SilentWorkers => "silent_workers",
+            Self::NeedsDispatch => "needs_dispatch",
         }
     }
 
@@ -40,7 +44,18 @@ impl Measure {
             Self::ErrorRate => "% over the day before",
             Self::DeadLetters => "jobs given up",
             Self::SilentWorkers => "workers gone",
+            Self::NeedsDispatch => "visits without anybody",
         }
+    }
+
+    /// Whether it can be looked at in one queue alone.
+    pub const fn is_of_queues(self) -> bool {
+        !matches!(self, Self::NeedsDispatch)
+    }
+
+    /// Whether it can be looked at for one kind alone.
+    pub const fn is_of_kinds(self) -> bool {
+        !matches!(self, Self::SilentWorkers | Self::NeedsDispatch)
     }
 }
 

@@ -30,19 +30,20 @@ pub(crate) struct RuleBody {
     /// `queue_age`: for how many seconds the first in line has waited, or is late where it was promised to be done by a time.
     /// `error_rate`: of a hundred attempts, how many more went wrong than of a hundred in the day before.
     /// `dead_letters`: jobs that were given up. `silent_workers`: worker processes that fell silent.
+    /// `needs_dispatch`: visits ahead for which nobody is left to be asked.
     #[schema(value_type = String, example = "queue_age")]
     measure: Measure,
     /// Only this queue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     queue: Option<Queue>,
-    /// Only this kind. Workers have none.
+    /// Only this kind. Workers have none, and visits have neither.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     kind: Option<String>,
     /// From which number on something is wrong; up to 100 for `error_rate`.
     #[schema(minimum = 1, maximum = 1_000_000, example = 300)]
     threshold: i32,
-    /// How many seconds to look back, but for `queue_age`; 600 unless given.
+    /// How many seconds to look back, but for `queue_age` and `needs_dispatch`; 600 unless given.
     #[serde(default = "window")]
     #[schema(minimum = 300, maximum = 86_400)]
     window_s: i32,
@@ -125,8 +126,11 @@ impl RuleBody {
         );
         let unknown = self.kind.as_deref().is_some_and(|kind| ::jobs::spec(kind).is_none());
         refuse("/kind", unknown, "no such kind; see GET /v1/kinds".to_owned());
-        let is_odd = self.measure == Measure::SilentWorkers && self.kind.is_some();
-        refuse("/kind", is_odd, "workers have no kind; leave it out".to_owned());
+        let measure = self.measure;
+        let is_odd = !measure.is_of_kinds() && self.kind.is_some();
+        refuse("/kind", is_odd, format!("{measure} is of no kind; leave it out"));
+        let is_odd = !measure.is_of_queues() && self.queue.is_some();
+        refuse("/queue", is_odd, format!("{measure} is of no queue; leave it out"));
         let most = if self.measure == Measure::ErrorRate { 100 } else { ALERT_THRESHOLD_MAX };
         refuse("/threshold", !(1..=most).contains(&self.threshold), format!("1 to {most}"));
         let windows = ALERT_WINDOW_S_MIN..=ALERT_WINDOW_S_MAX;

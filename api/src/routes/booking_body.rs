@@ -113,6 +113,10 @@ pub(crate) struct VisitBody {
     /// What one has to know.
     #[serde(default)]
     skills: Vec<String>,
+    /// At which site of the house it is. Whoever works at other sites only is not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "lyon")]
+    site: Option<String>,
 }
 
 impl VisitBody {
@@ -121,6 +125,8 @@ impl VisitBody {
         checks.buffers(self.before_minutes, self.after_minutes);
         let place = checks.place(self.place);
         checks.holds(is_word(&self.role), "/role", "takes a role: a-z, 0-9, _ and -");
+        let is_site = self.site.as_deref().is_none_or(is_word);
+        checks.holds(is_site, "/site", "takes a site: a-z, 0-9, _ and -");
         let known = self.skills.len() <= MEMBER_SKILLS_MAX && self.skills.iter().all(|skill| is_word(skill));
         checks.holds(
             known,
@@ -134,6 +140,7 @@ impl VisitBody {
             place,
             role: self.role.clone(),
             skills: self.skills.clone(),
+            site: self.site.clone(),
         }
     }
 }

@@ -12,8 +12,8 @@ use utoipa::ToSchema;
 use super::parties::minute;
 use crate::{
     limits::{
-        DAY_WINDOWS_MAX, HOURS_OVERRIDES_MAX, MEMBER_ROLES_MAX, MEMBER_SKILLS_MAX, RADIUS_KM_DEFAULT,
-        RADIUS_KM_MAX, WORD_CHARS_MAX,
+        DAY_WINDOWS_MAX, HOURS_OVERRIDES_MAX, MEMBER_ROLES_MAX, MEMBER_SITES_MAX, MEMBER_SKILLS_MAX,
+        RADIUS_KM_DEFAULT, RADIUS_KM_MAX, WORD_CHARS_MAX,
     },
     problem::{FieldError, Problem},
 };
@@ -38,6 +38,10 @@ pub(crate) struct MembershipBody {
     /// What they may be.
     #[schema(example = json!(["technician"]))]
     roles: Vec<String>,
+    /// The sites of the house at which they may be that; everywhere unless given. Then visits at no site are none of theirs.
+    #[serde(default)]
+    #[schema(example = json!(["lyon"]))]
+    sites: Vec<String>,
     /// What they know.
     #[serde(default)]
     skills: Vec<SkillBody>,
@@ -214,6 +218,10 @@ impl MembershipBody {
                 format!("takes 1 to {MEMBER_ROLES_MAX} roles, each of which {word}"),
             ));
         }
+        if self.sites.len() > MEMBER_SITES_MAX || !self.sites.iter().all(|site| is_word(site)) {
+            let detail = format!("takes at most {MEMBER_SITES_MAX} sites, each of which {word}");
+            errors.push(FieldError::new("/sites", detail));
+        }
         if self.skills.len() > MEMBER_SKILLS_MAX {
             errors.push(FieldError::new("/skills", format!("takes at most {MEMBER_SKILLS_MAX} skills")));
         }
@@ -258,6 +266,7 @@ impl MembershipBody {
         let terms = MembershipTerms {
             is_active: self.active,
             roles: self.roles,
+            sites: self.sites,
             skills: self.skills.into_iter().map(skill).collect(),
             timezone: self.timezone,
             hours,

@@ -33,6 +33,8 @@ pub(crate) struct MembershipResource {
     active: bool,
     /// What they may be.
     roles: Vec<String>,
+    /// The sites of the house at which they may be that; everywhere when there are none.
+    sites: Vec<String>,
     /// What they know.
     skills: Vec<SkillBody>,
     /// Where their clock hangs.
@@ -73,6 +75,7 @@ impl MembershipResource {
             home: row.home().map(Place::of),
             radius_km: kilometres(row.radius_m),
             roles: row.roles,
+            sites: row.sites,
             timezone: row.timezone,
             visits_per_day: row.visits_max,
             minutes_per_day: row.minutes_max,

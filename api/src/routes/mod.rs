@@ -56,6 +56,7 @@ pub(crate) mod promises;
 pub(crate) mod quotas;
 pub(crate) mod rankings;
 pub(crate) mod relations;
+pub(crate) mod reliability;
 pub(crate) mod retention;
 pub(crate) mod schedule_steer;
 pub(crate) mod schedules;

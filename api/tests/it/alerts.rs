@@ -48,6 +48,8 @@ async fn what_cannot_be_a_rule_is_told_field_by_field() {
         ("x", json!({"measure": "moods"}), "/measure"),
         ("x", json!({"kind": "no.such"}), "/kind"),
         ("x", json!({"kind": "probe.work", "measure": "silent_workers"}), "/kind"),
+        ("x", json!({"kind": "probe.work", "measure": "needs_dispatch"}), "/kind"),
+        ("x", json!({"queue": "media", "measure": "needs_dispatch"}), "/queue"),
         ("x", json!({"threshold": 0}), "/threshold"),
         ("x", json!({"threshold": 1_000_001}), "/threshold"),
         ("x", json!({"threshold": 101, "measure": "error_rate"}), "/threshold"),

@@ -44,6 +44,7 @@ async fn what_cannot_be_said_of_somebody_is_refused_with_the_field() {
     for (change, pointer) in [
         (json!({"roles": []}), "/roles"),
         (json!({"roles": ["A b"]}), "/roles"),
+        (json!({"sites": ["Lyon"]}), "/sites"),
         (json!({"skills": [{"name": "x", "level": 6}]}), "/skills/0/level"),
         (json!({"skills": [{"name": "x", "level": 1}, {"name": "x", "level": 1}]}), "/skills/1/name"),
         (json!({"timezone": "Vienna"}), "/timezone"),
@@ -253,6 +254,7 @@ async fn strangers_find_none_of_it() {
     for (method, path, body) in [
         (Method::GET, format!("/v1/parties/{who}/membership"), json!({})),
         (Method::DELETE, format!("/v1/parties/{who}/membership"), json!({})),
+        (Method::GET, format!("/v1/parties/{who}/reliability"), json!({})),
         (Method::DELETE, format!("/v1/absences/{absence}"), json!({})),
         (Method::PUT, format!("/v1/parties/{who}/calendar"), json!({"busy": []})),
         (Method::POST, format!("/v1/parties/{who}/absences"), json!({"starts_at": at(1), "ends_at": at(2)})),

@@ -215,6 +215,55 @@ async fn photographer(app: &TestApp, first: DateTime<Utc>) -> (String, String) {
 }
 
 #[tokio::test]
+async fn who_says_yes_and_comes_is_seen_to_be_reliable() {
+    let app = TestApp::start().await;
+    let (who, client) = (technician(&app, 48.2).await, party(&app).await);
+    let path = format!("/v1/parties/{who}/reliability");
+    let seen = app.get(&path).await.body;
+    let nothing = json!({"reliability": 8_450, "visits": 0, "on_time": 0, "no_shows": 0, "ratings": 0, "stars": 0,
+        "accepted": 0, "declined": 0, "silent": 0});
+    assert_eq!(seen, nothing, "nobody was asked, so nobody knows whether they answer");
+    let (_, id) = sought(&app, 9, &client).await;
+    accept(&app, ask(&app, id).await.unwrap()).await;
+    let rated = app.post(&format!("/v1/parties/{who}/ratings"), &json!({"stars": 5})).await;
+    assert_eq!(rated.status, StatusCode::NO_CONTENT);
+    let seen = app.get(&path).await.body;
+    assert_eq!((&seen["accepted"], &seen["response_percent"]), (&json!(1), &json!(100)));
+    assert_eq!((&seen["ratings"], &seen["stars"]), (&json!(1), &json!(5)));
+    assert!(seen["reliability"].as_u64() > nothing["reliability"].as_u64());
+}
+
+#[tokio::test]
+async fn who_works_at_one_site_is_not_sent_to_another() {
+    let app = TestApp::start().await;
+    let [anywhere, here, there] =
+        [technician(&app, 48.2).await, technician(&app, 48.2).await, technician(&app, 48.2).await];
+    for (who, sites) in [(&here, json!(["lyon"])), (&there, json!(["nice", "graz"]))] {
+        let member = json!({"roles": ["technician"], "timezone": "UTC", "sites": sites, "version": 1});
+        let set = send(&app, Method::PUT, &format!("/v1/parties/{who}/membership"), &member).await;
+        assert_eq!((set.status, &set.body["sites"]), (StatusCode::OK, &sites), "{}", set.text);
+    }
+    let found = async |site: Value| {
+        let mut visit = json!({"role": "technician", "starts_at": at(9), "ends_at": at(11)});
+        visit.as_object_mut().unwrap().extend(site.as_object().unwrap().clone());
+        let found = app.post("/v1/slots", &json!({"visit": visit, "until": at(9), "step_minutes": 60})).await;
+        assert_eq!(found.status, StatusCode::OK, "{}", found.text);
+        (found.body["slots"][0]["parties"].clone(), found.body["excluded"].clone())
+    };
+    let out = |who: &str, at: &str| json!({"party": who, "reason": "inactive", "evidence": format!("is no technician at {at}")});
+    let (parties, excluded) = found(json!({"site": "lyon"})).await;
+    assert_eq!((parties, excluded), (json!([anywhere, here]), json!([out(&there, "lyon")])));
+    let (parties, excluded) = found(json!({})).await;
+    assert_eq!(
+        (parties, excluded),
+        (json!([anywhere]), json!([out(&here, "no site"), out(&there, "no site")]))
+    );
+    let wrong = json!({"role": "technician", "starts_at": at(9), "ends_at": at(11), "site": "Lyon 2"});
+    let search = json!({"visit": wrong, "until": at(9), "step_minutes": 60});
+    assert_eq!(app.post("/v1/slots", &search).await.problem(422, "invalid_body").pointers(), ["/visit/site"]);
+}
+
+#[tokio::test]
 async fn ten_days_are_looked_through_for_a_photographer_who_has_two_hours() {
     let app = TestApp::start().await;
     let first = monday();

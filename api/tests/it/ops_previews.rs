@@ -241,6 +241,7 @@ async fn who_was_ranked_is_called_by_name_and_others_names_stay_theirs() {
         place: Point::new(52.5, 13.4),
         role: "x".into(),
         skills: Vec::new(),
+        site: None,
     };
     let (id, tenant) = (request.as_uuid(), app.tenant.as_uuid());
     app.execute(&format!(

@@ -75,6 +75,8 @@ pub struct Candidate {
     pub is_active: bool,
     /// What they may be.
     pub roles: Vec<String>,
+    /// The sites of the house at which they may be that; none when they may be it everywhere.
+    pub sites: Vec<String>,
     /// What they know.
     pub skills: Vec<Skill>,
     /// Where they start from.
@@ -107,4 +109,11 @@ pub struct Candidate {
     pub week_minutes: u32,
     /// When they were last asked about anything.
     pub last_offered_at: Option<DateTime<Utc>>,
+}
+
+impl Candidate {
+    /// Whether they may work at `site`. Whose sites are named takes no visit that is at none.
+    pub(crate) fn works_at(&self, site: Option<&String>) -> bool {
+        self.sites.is_empty() || site.is_some_and(|site| self.sites.contains(site))
+    }
 }

@@ -34,7 +34,7 @@ impl Factors {
                 Preferred::ByCompany => BY_COMPANY,
                 Preferred::ByClient => FULL as u16,
             },
-            reliability: reliability(&candidate.past),
+            reliability: candidate.past.reliability(),
             distance: metres.map_or(0, |metres| nearness(metres, candidate.radius_m)),
             skill: skill(visit, candidate),
         }
@@ -57,16 +57,18 @@ fn ratio(part: u64, whole: u64) -> u64 {
     (2 * part * u64::from(FULL) + whole) / (2 * whole)
 }
 
-/// Half for being on time, three tenths for coming, two for stars. Each is pulled towards what is usual, so that who is
-/// new is neither the best nor the last.
-fn reliability(past: &Past) -> u16 {
-    let [visits, on_time, no_shows, ratings, stars] =
-        [past.visits, past.on_time, past.no_shows, past.ratings, past.stars].map(u64::from);
-    let on_time = ratio(on_time + 8, visits + 10);
-    let comes = u64::from(FULL).saturating_sub(ratio(2 * no_shows + 1, 2 * (visits + 10)));
-    // (stars + 5 × 4.2) / (ratings + 5) stars, of which one is nothing and five are all.
-    let rating = ratio((stars + 21).saturating_sub(ratings + 5), 4 * (ratings + 5));
-    (((5 * on_time + 3 * comes + 2 * rating + 5) / 10).min(u64::from(FULL))) as u16
+impl Past {
+    /// What it comes to, from 0 to 10,000: half for being on time, three tenths for coming, two for stars. Each is pulled
+    /// towards what is usual, so that who is new is neither the best nor the last.
+    pub fn reliability(&self) -> u16 {
+        let [visits, on_time, no_shows, ratings, stars] =
+            [self.visits, self.on_time, self.no_shows, self.ratings, self.stars].map(u64::from);
+        let on_time = ratio(on_time + 8, visits + 10);
+        let comes = u64::from(FULL).saturating_sub(ratio(2 * no_shows + 1, 2 * (visits + 10)));
+        // (stars + 5 × 4.2) / (ratings + 5) stars, of which one is nothing and five are all.
+        let rating = ratio((stars + 21).saturating_sub(ratings + 5), 4 * (ratings + 5));
+        (((5 * on_time + 3 * comes + 2 * rating + 5) / 10).min(u64::from(FULL))) as u16
+    }
 }
 
 fn nearness(metres: u32, limit: u32) -> u16 {

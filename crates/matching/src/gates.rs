@@ -10,7 +10,7 @@ use crate::{Candidate, Span, Terms, Visit, What, hours::covers};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// They take no work, or none in this role.
+    /// They take no work, or none in this role, or none at this site.
     Inactive,
     /// One wants nothing to do with the other.
     Blocked,
@@ -62,6 +62,10 @@ pub(crate) fn who(visit: &Visit, candidate: &Candidate) -> Option<Refusal> {
     }
     if !candidate.roles.contains(&visit.role) {
         return Some((Reason::Inactive, Some(format!("is no {}", visit.role))));
+    }
+    if !candidate.works_at(visit.site.as_ref()) {
+        let there = visit.site.as_deref().unwrap_or("no site");
+        return Some((Reason::Inactive, Some(format!("is no {} at {there}", visit.role))));
     }
     candidate.blocked.as_ref().map(|evidence| (Reason::Blocked, Some(evidence.clone())))
 }

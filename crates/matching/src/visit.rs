@@ -27,6 +27,9 @@ pub struct Visit {
     pub role: String,
     /// What one has to know.
     pub skills: Vec<String>,
+    /// At which site of the house it is; none when it is at none of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<String>,
 }
 
 impl Visit {

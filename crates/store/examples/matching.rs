@@ -45,6 +45,7 @@ fn visit(begins: DateTime<Utc>) -> Visit {
         place: Point::new(48.2, 16.37),
         role: "technician".to_owned(),
         skills: vec!["photo".to_owned()],
+        site: None,
     }
 }
 
@@ -62,6 +63,7 @@ fn technician(noise: &mut Noise, begins: DateTime<Utc>) -> Candidate {
         version: 1,
         is_active: true,
         roles: vec!["technician".to_owned()],
+        sites: Vec::new(),
         skills: vec![Skill {
             name: "photo".to_owned(),
             level: 1 + noise.below(5) as u8,

@@ -26,6 +26,7 @@ pub(crate) async fn technician(world: &World, km: f64) -> PartyId {
     let terms = MembershipTerms {
         is_active: true,
         roles: vec!["technician".into()],
+        sites: Vec::new(),
         skills: Vec::new(),
         timezone: "Europe/Vienna".into(),
         hours: Hours::default(),
@@ -53,6 +54,7 @@ pub(crate) fn wanted(km: f64) -> NewMatchRequest {
             place: Point::new(48.2 + km / 111.195, 16.37),
             role: "technician".into(),
             skills: Vec::new(),
+            site: None,
         },
         terms: Terms::VREM,
         preset: None,

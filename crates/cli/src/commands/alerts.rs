@@ -37,7 +37,7 @@ pub(crate) enum AlertCommand {
 pub(crate) struct SetArgs {
     /// Its name
     name: String,
-    /// What is measured: queue_age, error_rate, dead_letters or silent_workers
+    /// What is measured: queue_age, error_rate, dead_letters, silent_workers or needs_dispatch
     #[arg(long)]
     measure: String,
     /// From which number on something is wrong

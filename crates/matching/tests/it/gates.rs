@@ -77,6 +77,22 @@ fn every_gate_shuts_for_its_reason_with_evidence() {
 }
 
 #[test]
+fn a_role_may_hold_at_some_sites_only() {
+    let at = |sites: &[&str]| {
+        let sites = sites.iter().map(|site| (*site).to_owned()).collect();
+        Candidate { sites, ..somebody() }
+    };
+    let lyon = Visit { site: Some("lyon".into()), ..visit() };
+    for anybody in [at(&[]), at(&["lyon"]), at(&["nice", "lyon"])] {
+        assert_eq!(refused(&lyon, anybody), None);
+    }
+    let why = |what: &str| Some((Reason::Inactive, what.to_owned()));
+    assert_eq!(refused(&lyon, at(&["nice"])), why("is no technician at lyon"));
+    assert_eq!(refused(&visit(), at(&["lyon"])), why("is no technician at no site"));
+    assert_eq!(refused(&visit(), at(&[])), None);
+}
+
+#[test]
 fn visits_may_touch_and_what_is_kept_free_may_not_overlap() {
     let before = |until: &str| Candidate { taken: vec![busy("2026-12-02T07:00:00Z", until)], ..somebody() };
     assert_eq!(refused(&visit(), before("2026-12-02T09:00:00Z")), None, "back to back");

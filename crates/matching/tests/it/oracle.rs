@@ -73,8 +73,12 @@ fn refusal(visit: &Visit, candidate: &Candidate, terms: Terms) -> Option<Reason>
         .map(minutes_of)
         .collect();
     let worked = same.iter().sum::<i64>() + minutes_of(&visit.during);
+    let elsewhere = match (&visit.site, candidate.sites.len()) {
+        (_, 0) => false,
+        (site, _) => !candidate.sites.iter().any(|own| Some(own) == site.as_ref()),
+    };
     let gates = [
-        (Reason::Inactive, !candidate.is_active || !candidate.roles.contains(&visit.role)),
+        (Reason::Inactive, !candidate.is_active || !candidate.roles.contains(&visit.role) || elsewhere),
         (Reason::Blocked, candidate.blocked.is_some()),
         (Reason::Busy, taken(false, from, until)),
         (

@@ -26,6 +26,7 @@ pub(crate) fn visit() -> Visit {
         place: Point::new(48.2, 16.37),
         role: "technician".into(),
         skills: Vec::new(),
+        site: None,
     }
 }
 
@@ -36,6 +37,7 @@ pub(crate) fn somebody() -> Candidate {
         version: 1,
         is_active: true,
         roles: vec!["technician".into()],
+        sites: Vec::new(),
         skills: Vec::new(),
         home: Point::new(48.2, 16.37),
         radius_m: 50_000,
@@ -112,11 +114,11 @@ pub(crate) fn candidate() -> impl Strategy<Value = Candidate> {
         (proptest::bool::weighted(0.9), proptest::bool::weighted(0.1), proptest::bool::weighted(0.1), 0..3u8);
     let most = (proptest::option::of(1..4u16), proptest::option::weighted(0.3, 60..600u16));
     let when = (taken(), hours(), 0..3usize, most, proptest::bool::weighted(0.2));
-    let work = (0..4u32, proptest::option::of(0..3i64), 1..60u32);
+    let work = (0..4u32, proptest::option::of(0..3i64), 1..60u32, prop_oneof![9 => Just(0), 1 => 1..3usize]);
     (who, when, work, past(), home(), skills()).prop_map(|(who, when, work, past, home, skills)| {
         let (is_active, blocked, declined, preferred) = who;
         let (taken, hours, zone, (visits_max, minutes_max), is_stale) = when;
-        let (week, last, radius) = work;
+        let (week, last, radius, site) = work;
         Candidate {
             is_active,
             blocked: blocked.then(|| "client".to_owned()),
@@ -135,6 +137,10 @@ pub(crate) fn candidate() -> impl Strategy<Value = Candidate> {
             past,
             home,
             skills,
+            sites: [&[] as &[&str], &["lyon"], &["lyon", "nice"]][site]
+                .iter()
+                .map(|name| (*name).into())
+                .collect(),
             ..somebody()
         }
     })
@@ -171,6 +177,7 @@ pub(crate) fn any_visit() -> impl Strategy<Value = Visit> {
             after_minutes: 10 * buffer,
             place: (buffer != 3).then(|| Point::new(48.2, 16.37)).flatten(),
             skills: skills.iter().map(|name| (*name).to_owned()).collect(),
+            site: [None, Some("lyon"), Some("nice"), Some("graz")][usize::from(buffer)].map(str::to_owned),
             ..visit()
         }
     })

@@ -55,6 +55,7 @@ impl NewBooking {
                 place: self.place,
                 role: String::new(),
                 skills: Vec::new(),
+                site: None,
             },
         }
     }

@@ -2,6 +2,7 @@
 
 mod absences;
 mod accounts;
+mod past;
 mod pool;
 mod relations;
 
@@ -16,6 +17,7 @@ use uuid::Uuid;
 pub use self::{
     absences::{Absence, AbsenceKind, AbsenceMade, absences, add_absence, read_calendar, remove_absence},
     accounts::{Joined, join, offer_account},
+    past::{Answers, Reliability, reliability},
     pool::{CALENDAR_AGE, CANDIDATES_MAX, Needs, Pool, pool},
     relations::{Noted, Observed, Relation, Said, observe, relate, relations, unrelate},
 };
@@ -34,6 +36,8 @@ pub struct Membership {
     pub is_active: bool,
     /// What they may be.
     pub roles: Vec<String>,
+    /// The sites at which they may be that; everywhere when there are none.
+    pub sites: Vec<String>,
     /// What they know.
     pub skills: Json<Vec<Skill>>,
     /// Where their clock hangs.
@@ -59,7 +63,7 @@ pub struct Membership {
 }
 
 const COLUMNS: &str =
-    "party_id, version, is_active, roles, skills, timezone, hours, latitude, longitude, radius_m,
+    "party_id, version, is_active, roles, sites, skills, timezone, hours, latitude, longitude, radius_m,
     visits_max, minutes_max, is_preferred, calendar_read_at, created_at, updated_at";
 
 impl Membership {
@@ -101,6 +105,8 @@ pub struct MembershipTerms {
     pub is_active: bool,
     /// What they may be.
     pub roles: Vec<String>,
+    /// The sites at which they may be that; everywhere when there are none.
+    pub sites: Vec<String>,
     /// What they know.
     pub skills: Vec<Skill>,
     /// Where their clock hangs.
@@ -145,14 +151,14 @@ pub async fn set_membership(
     let reach = terms.home.map(|home| Reach::of(home, terms.radius_m));
     let sql = format!(
         "insert into membership (tenant_id, party_id, account_id, is_active, roles, skills, timezone, hours, latitude,
-             longitude, reach, radius_m, visits_max, minutes_max, is_preferred)
+             longitude, reach, radius_m, visits_max, minutes_max, is_preferred, sites)
          select $1, p.id, gen_random_uuid(), $4, $5, $6, $7, $8, $9, $10,
-             case when $9 is not null then box(point($16, $17), point($18, $19)) end, $11, $12, $13, $14
+             case when $9 is not null then box(point($16, $17), point($18, $19)) end, $11, $12, $13, $14, $20
          from party p where p.tenant_id = $1 and p.id = $2 and ($3::int is null or exists (
              select from membership m where m.party_id = p.id))
          on conflict (party_id) do update set is_active = $4, roles = $5, skills = $6, timezone = $7, hours = $8,
              latitude = $9, longitude = $10, reach = excluded.reach, radius_m = $11, visits_max = $12, minutes_max = $13,
-             is_preferred = $14, version = membership.version + 1, updated_at = clock_timestamp()
+             is_preferred = $14, sites = $20, version = membership.version + 1, updated_at = clock_timestamp()
          where membership.tenant_id = $1 and membership.version = $3 and $15
          returning {COLUMNS}"
     );
@@ -177,6 +183,7 @@ pub async fn set_membership(
         .bind(edge(|reach| reach.south))
         .bind(edge(|reach| reach.east))
         .bind(edge(|reach| reach.north))
+        .bind(&terms.sites)
         .fetch_optional(&mut *tx)
         .await
         .or_failed("note what somebody may do")?;

@@ -9,6 +9,7 @@ use schedule::Zone;
 use sqlx::{AssertSqlSafe, FromRow, types::Json};
 use uuid::Uuid;
 
+use super::past;
 use crate::{
     db::{Db, Tx},
     error::{OrFailed, StoreError},
@@ -18,8 +19,6 @@ use crate::{
 pub const CANDIDATES_MAX: i64 = 10_000;
 /// A calendar that has not been read for so long is stale.
 pub const CALENDAR_AGE: TimeDelta = TimeDelta::minutes(30);
-/// How far back it counts what was seen of somebody.
-const PAST_SPAN: TimeDelta = TimeDelta::days(180);
 /// How far back it counts how much somebody worked.
 const WORK_SPAN: TimeDelta = TimeDelta::days(7);
 /// How far around a visit others of its day are looked for, wherever the clock hangs.
@@ -68,6 +67,7 @@ struct Member {
     version: i32,
     is_active: bool,
     roles: Vec<String>,
+    sites: Vec<String>,
     skills: Json<Vec<Skill>>,
     timezone: String,
     hours: Json<Hours>,
@@ -80,7 +80,7 @@ struct Member {
     stale_since: Option<DateTime<Utc>>,
 }
 
-const MEMBER: &str = "m.party_id, m.account_id, m.version, m.is_active, m.roles, m.skills, m.timezone, m.hours, m.latitude,
+const MEMBER: &str = "m.party_id, m.account_id, m.version, m.is_active, m.roles, m.sites, m.skills, m.timezone, m.hours, m.latitude,
     m.longitude, m.radius_m, m.visits_max, m.minutes_max, m.is_preferred,
     case when m.calendar_read_at < clock_timestamp() - make_interval(secs => $2) then m.calendar_read_at end as stale_since";
 
@@ -105,7 +105,11 @@ pub async fn pool(db: &Db, tenant: TenantId, needs: &Needs) -> Result<Pool, Stor
     let mut by_party: HashMap<Uuid, &mut Candidate> =
         pooled.iter_mut().map(|pooled| (pooled.candidate.party.as_uuid(), &mut pooled.candidate)).collect();
     visits(&mut tx, tenant, needs, &parties, &mut by_party).await?;
-    past(&mut tx, tenant, &parties, &mut by_party).await?;
+    for (party, past) in past::seen(&mut tx, tenant, &parties).await? {
+        if let Some(candidate) = by_party.get_mut(&party) {
+            candidate.past = past;
+        }
+    }
     said(&mut tx, tenant, needs, &parties, &mut by_party).await?;
     offers(&mut tx, tenant, needs, &parties, &mut by_party).await?;
     Ok(Pool { candidates: pooled.into_iter().map(|pooled| pooled.candidate).collect(), is_cut })
@@ -163,6 +167,7 @@ fn candidate(member: Member) -> Result<Pooled, StoreError> {
         version: member.version,
         is_active: member.is_active,
         roles: member.roles,
+        sites: member.sites,
         skills: member.skills.0,
         home: member.latitude.zip(member.longitude).and_then(|(north, east)| Point::new(north, east)),
         radius_m: member.radius_m as u32,
@@ -253,35 +258,6 @@ async fn visits(
         let visit = Span { from, until };
         candidate.visits.extend(is_near.then_some(visit));
         candidate.week_minutes += if is_work { visit.minutes() as u32 } else { 0 };
-    }
-    Ok(())
-}
-
-async fn past(
-    tx: &mut Tx,
-    tenant: TenantId,
-    parties: &[Uuid],
-    by_party: &mut HashMap<Uuid, &mut Candidate>,
-) -> Result<(), StoreError> {
-    let rows: Vec<(Uuid, i64, i64, i64, i64, i64)> = sqlx::query_as(
-        "select e.party_id, count(*) filter (where e.kind <> 'rating'), count(*) filter (where e.on_time),
-             count(*) filter (where e.kind = 'no_show'), count(e.stars), coalesce(sum(e.stars), 0)
-         from unnest($2::uuid[]) as p (id)
-         join evidence e on e.tenant_id = $1 and e.party_id = p.id
-             and e.happened_at > statement_timestamp() - make_interval(secs => $3)
-         group by e.party_id",
-    )
-    .bind(tenant.as_uuid())
-    .bind(parties)
-    .bind(PAST_SPAN.num_seconds() as f64)
-    .fetch_all(&mut **tx)
-    .await
-    .or_failed("read what was seen of candidates")?;
-    for (party, visits, on_time, no_shows, ratings, stars) in rows {
-        let Some(candidate) = by_party.get_mut(&party) else { continue };
-        let [visits, on_time, no_shows, ratings, stars] =
-            [visits, on_time, no_shows, ratings, stars].map(|count| count as u32);
-        candidate.past = Past { visits, on_time, no_shows, ratings, stars };
     }
     Ok(())
 }

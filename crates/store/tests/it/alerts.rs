@@ -5,11 +5,15 @@ use jobs::{JobId, Measure, PartyId, Queue};
 use store::{
     alerts::{self, NewRule, Put, Rule, RuleState},
     enqueue::NewJob,
+    matches::{self, Decided},
     pauses::{self, Scope},
     presence::{self, Presence},
 };
 
-use crate::world::{World, done, probe};
+use crate::{
+    matching::{decide, request, wanted},
+    world::{World, done, probe},
+};
 
 const RULES_MAX: i64 = 50;
 
@@ -172,6 +176,36 @@ async fn what_is_given_up_and_who_falls_silent_is_counted() {
     world.watch(&NewRule { queue: Some(Queue::Media), ..rule("gone", Measure::SilentWorkers, 1) }).await;
     assert_eq!(world.looked().await, (Some(0), RuleState::Quiet), "it never listened there");
     presence::gone(&world.worker, "w1").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_visit_without_anybody_is_told_of_until_it_is_called_off_or_over() {
+    let world = World::new().await;
+    world.watch(&rule("nobody", Measure::NeedsDispatch, 1)).await;
+    let id = request(&world, wanted()).await;
+    assert_eq!(world.looked().await, (Some(0), RuleState::Quiet), "somebody is looked for");
+    assert_eq!(decide(&world, id, 1, 900).await, Decided::Nobody);
+    assert_eq!(world.looked().await, (Some(1), RuleState::Firing));
+    assert!(matches!(
+        matches::cancel(&world.api, world.tenant, id).await.unwrap(),
+        matches::Cancelled::Done(_)
+    ));
+    assert_eq!(world.looked().await, (Some(0), RuleState::Quiet));
+
+    let late = request(&world, wanted()).await;
+    assert_eq!(decide(&world, late, 1, 900).await, Decided::Nobody);
+    assert_eq!(world.looked().await.1, RuleState::Firing);
+    let over = "update match_request set visit = jsonb_set(visit, '{during,until}', to_jsonb(now() - interval '1 min'))";
+    world.database.execute(over).await.unwrap();
+    assert_eq!(world.looked().await, (Some(0), RuleState::Quiet), "nobody can come any more");
+
+    let other = world.tenant("other").await;
+    let theirs = format!(
+        "update match_request set tenant_id = '{}', visit = jsonb_set(visit, '{{during,until}}', to_jsonb(now() + interval '1 h'))",
+        other.as_uuid()
+    );
+    world.database.execute(&theirs).await.unwrap();
+    assert_eq!(world.looked().await, (Some(0), RuleState::Quiet), "it is another house's");
 }
 
 #[tokio::test]

@@ -129,11 +129,16 @@ async fn shared(hrefs: [&str; 2]) -> (World, BookingId, [CalendarLinkId; 2]) {
     let booking = made(&world, new(&both, Status::Confirmed, visit(9))).await;
     let links = [link(&world, both[0]).await, link(&world, both[1]).await];
     for (id, href) in links.into_iter().zip(hrefs) {
-        says(&world, id, &[]).await;
-        let stands = Stands::Written { href: href.into(), etag: Some("1".into()) };
-        calendars::settle_push(&world.worker, world.tenant, (id, booking, 1), &stands).await.unwrap();
+        is_written(&world, (id, booking), href).await;
     }
     (world, booking, links)
+}
+
+/// The booking is written into the calendar, there.
+async fn is_written(world: &World, (id, booking): (CalendarLinkId, BookingId), href: &str) {
+    says(world, id, &[]).await;
+    let stands = Stands::Written { href: href.into(), etag: Some("1".into()) };
+    calendars::settle_push(&world.worker, world.tenant, (id, booking, 1), &stands).await.unwrap();
 }
 
 /// A reading that finds the booking so, or gone.
@@ -192,6 +197,22 @@ async fn what_a_person_did_to_an_entry_is_one_conflict_whichever_link_sees_it_fi
             to_push.over,
             Some(etag.map_or(FoundThere::Removed, |etag| FoundThere::Edited(etag.into())))
         );
+    }
+}
+
+#[tokio::test]
+async fn who_linked_one_calendar_twice_and_edits_a_booking_there_hears_of_it_once() {
+    for (etag, kind) in [(Some("2"), "edited"), (None, "removed")] {
+        let (world, party, booking, links) = linked_twice().await;
+        for id in links {
+            is_written(&world, (id, booking), HREF).await;
+        }
+        for id in [links[0], links[1], links[1], links[0]] {
+            let found = sees(&world, (id, booking), etag).await;
+            assert_eq!((found.len(), found[0].party(), found[0].kind.as_str()), (1, party, kind));
+        }
+        let told = "select count(*) from calendar_conflict";
+        assert_eq!(world.database.number(told).await.unwrap(), 1);
     }
 }
 

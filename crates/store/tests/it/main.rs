@@ -39,6 +39,7 @@ mod parking;
 mod people;
 mod quotas;
 mod releasing;
+mod reliability;
 mod rescuing;
 mod retention;
 mod schedules;

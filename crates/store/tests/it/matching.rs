@@ -28,6 +28,7 @@ pub(crate) fn wanted() -> NewMatchRequest {
             place: Point::new(48.2, 16.37),
             role: "technician".into(),
             skills: Vec::new(),
+            site: None,
         },
         terms: Terms::VREM,
         preset: None,

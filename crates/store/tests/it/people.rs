@@ -40,6 +40,7 @@ pub(crate) fn terms(home: Option<Point>) -> MembershipTerms {
     MembershipTerms {
         is_active: true,
         roles: vec!["technician".into()],
+        sites: Vec::new(),
         skills: Vec::new(),
         timezone: "Europe/Vienna".into(),
         hours: Hours::default(),
