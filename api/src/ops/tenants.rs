@@ -25,10 +25,11 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
     slugs.dedup();
     let since = now - TimeDelta::minutes(charts::MINUTES as i64);
     let waited = observing::waited(&app.db, visit.user, &slugs, since).await?;
-    let took = |share: &TenantShare| {
-        let of_share = waited.iter().filter(|of| of.slug == share.slug && of.queue == share.queue);
-        charts::said(charts::percentiles(of_share.map(|of| &of.wait_ms)))
-    };
+    let of_share =
+        |share: &TenantShare| waited.iter().find(|of| of.slug == share.slug && of.queue == share.queue);
+    let took =
+        |share: &TenantShare| charts::said(charts::percentiles(of_share(share).iter().map(|of| &of.wait_ms)));
+    let held = |share: &TenantShare| of_share(share).map_or(0, |of| of.slot_ms);
     let waits = |share: &TenantShare| share.oldest_at.map(|at| now - at);
     let (starving, all) =
         shares.first().map(|one| (one.starving_in_all, one.shares_in_all)).unwrap_or_default();
@@ -38,7 +39,7 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
         @if starving == 0 { p.calm { "✓ Nobody has waited for longer than " (words::span(STARVING)) "." } }
         @else { p.alarm { (words::many(starving, "share waits", "shares wait")) " for longer than " (words::span(STARVING)) " in a queue." } }
         table {
-            thead { tr { th { "Tenant" } th { "Queue" } th.number { "Jobs/s" } th.number.wide { "Weight" } th { "First in line since" } th.wide { "Wait in the last hour" } } }
+            thead { tr { th { "Tenant" } th { "Queue" } th.number { "Jobs/s" } th.number.wide { "Weight" } th { "First in line since" } th.wide { "Wait in the last hour" } th.number.wide { abbr title="For how long its jobs held slots of workers, those beside each other counted each" { "Slot time in the last hour" } } } }
             tbody {
                 @for share in &shares {
                     tr.hot[waits(share).is_some_and(|wait| wait > STARVING)] {
@@ -48,6 +49,7 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
                         td.number.wide { (share.weight) }
                         td { @match share.oldest_at { Some(at) => (words::when(at)), None => span.soft { "nothing waits" } } }
                         td.wide { (took(share)) }
+                        td.number.wide { (words::span(TimeDelta::milliseconds(held(share)))) }
                     }
                 }
             }

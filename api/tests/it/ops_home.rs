@@ -89,8 +89,8 @@ async fn each_kind_and_each_queue_says_how_it_stands_and_went() {
     }
     let waits = "{0,0,0,0,0,0,0,0,0,0,0,1234,0,0,0,0}";
     app.execute(&format!(
-        "insert into work_minute (tenant_id, minute, queue, kind, completed, failed, discarded, wait_ms, run_ms)
-         values ('{}', now() - interval '2 min', 'default', 'probe.work', 1234, 5, 0, '{waits}', '{waits}')",
+        "insert into work_minute (tenant_id, minute, queue, kind, completed, failed, discarded, wait_ms, run_ms, slot_ms)
+         values ('{}', now() - interval '2 min', 'default', 'probe.work', 1234, 5, 0, '{waits}', '{waits}', 83000)",
         app.tenant.as_uuid()
     ))
     .await;
@@ -108,6 +108,7 @@ async fn each_kind_and_each_queue_says_how_it_stands_and_went() {
     }
     let (_, page) = ann.page("/ops").await;
     assert!(page.contains("Wait in the last hour") && page.contains("45 s"), "half of them: {page}");
+    assert!(page.contains("Slot time in the last hour") && page.contains("1 min 23 s"), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -197,7 +197,7 @@ pub async fn shares(
         .or_failed("read the shares of tenants")
 }
 
-/// How long jobs of a tenant waited.
+/// How long jobs of a tenant waited, and what they cost.
 #[derive(Debug, Clone, FromRow)]
 pub struct Waited {
     /// The tenant's short name.
@@ -206,9 +206,11 @@ pub struct Waited {
     pub queue: String,
     /// A histogram over [`HISTOGRAM_STEPS_MS`].
     pub wait_ms: Vec<i64>,
+    /// For how many milliseconds they held slots of workers, those beside each other counted each.
+    pub slot_ms: i64,
 }
 
-/// How long the jobs of the tenants called `slugs` waited that ended since a time, by queue; none for those who do not watch the
+/// How long the jobs of the tenants called `slugs` waited and held slots that ended since a time, by queue; none for those who do not watch the
 /// whole installation.
 pub async fn waited(
     db: &Db,

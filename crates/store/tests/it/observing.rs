@@ -39,6 +39,8 @@ async fn a_minute_that_is_over_is_summed_up_once() {
         assert!(world.settle(&job, verdict).await);
     }
     earlier(&world).await;
+    let ran = "update attempt set started_at = finished_at - interval '4.2 s'";
+    world.database.execute(ran).await.unwrap();
     while observing::sum_up(&world.worker, 10).await.unwrap() > 0 {}
     assert_eq!(observing::sum_up(&world.worker, 10).await.unwrap(), 0, "nothing is left");
     let since = Utc::now() - TimeDelta::hours(1);
@@ -51,6 +53,12 @@ async fn a_minute_that_is_over_is_summed_up_once() {
         minutes.iter().flat_map(|m| &m.run_ms).sum::<i32>(),
         3,
         "each is in one place of the histogram"
+    );
+    let held = "select sum(slot_ms)::bigint from work_minute";
+    assert_eq!(
+        world.database.number(held).await.unwrap(),
+        3 * 4_200,
+        "each held its slot for as long as it ran"
     );
     let steps = world.database.json("select to_json(histogram_steps())").await.unwrap();
     assert_eq!(steps, serde_json::json!(HISTOGRAM_STEPS_MS));
@@ -133,9 +141,9 @@ async fn how_long_tenants_waited_is_for_those_who_watch_all_of_it() {
     world
         .database
         .execute(
-            "insert into work_minute (tenant_id, minute, queue, kind, completed, failed, discarded, wait_ms, run_ms)
+            "insert into work_minute (tenant_id, minute, queue, kind, completed, failed, discarded, wait_ms, run_ms, slot_ms)
              select id, now() - n * interval '10 min', 'default', 'kind.' || n, 3, 0, 0,
-                 array[n, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2], '{}' from tenant, generate_series(1, 3) n",
+                 array[n, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2], '{}', 1000 * n from tenant, generate_series(1, 3) n",
         )
         .await
         .unwrap();
@@ -156,6 +164,7 @@ async fn how_long_tenants_waited_is_for_those_who_watch_all_of_it() {
     let found = waited(&["acme", "nobody"]).await;
     assert_eq!((found.len(), found[0].slug.as_str(), found[0].queue.as_str()), (1, "acme", "default"));
     assert_eq!(found[0].wait_ms, [3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4], "of two minutes");
+    assert_eq!(found[0].slot_ms, 3_000);
     assert!(waited(&["nobody"]).await.is_empty());
 }
 
