@@ -80,6 +80,7 @@ const OF_WORK: &[Act] = &[
     act(("DELETE", "/v1/dead-letters/{kind}/care"), OPERATOR, "kind_care.remove", Subject::Care),
     act(("PUT", "/v1/retention"), ADMIN, "retention.set", Subject::Retention),
     act(("POST", "/v1/messages/{id}/resolve"), WRITER, "message.resolve", Subject::Message),
+    act(("POST", "/v1/assets/{id}/release"), ADMIN, "asset.release", Subject::Asset),
 ];
 
 const OF_PLANS: &[Act] = &[

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use store::{
     alerts,
     bulk::{self, OperationState},
-    dead_letters, inbox, limits, messages, outbox, pauses, reads, retention, schedules,
+    dead_letters, inbox, limits, media, messages, outbox, pauses, reads, retention, schedules,
     workflows::{self, WorkflowState},
 };
 
@@ -31,6 +31,8 @@ pub(crate) enum Subject {
     Bulk,
     /// The message that the path names.
     Message,
+    /// The file that the path names.
+    Asset,
     /// The group of errors that the path names.
     ErrorGroup,
     /// Who looks after the dead letters of which kind, or of the one that the path names.
@@ -82,6 +84,7 @@ impl Subject {
             }
             Self::Schedule => schedule(app, tenant, &id).await?,
             Self::Message => message(app, tenant, &id).await?,
+            Self::Asset => asset(app, tenant, &id).await?,
             Self::ErrorGroup => errors::find(app, tenant, &id).await?.as_ref().map(told),
             Self::Bulk => operation(app, tenant, &id).await?,
             Self::Retention => {
@@ -137,6 +140,16 @@ async fn message(app: &AppState, tenant: TenantId, id: &str) -> Seen {
     let Ok(id) = id.parse() else { return Ok(None) };
     let message = messages::message(&app.db, tenant, id).await?;
     Ok(message.map(|message| json!({ "state": message.state, "template": message.template })))
+}
+
+async fn asset(app: &AppState, tenant: TenantId, id: &str) -> Seen {
+    let Ok(id) = id.parse() else { return Ok(None) };
+    Ok(match media::asset(&app.db, tenant, id).await? {
+        Some(asset) => Some(json!({
+            "state": asset.state()?, "finding": asset.finding, "released_because": asset.released_because,
+        })),
+        None => None,
+    })
 }
 
 async fn operation(app: &AppState, tenant: TenantId, id: &str) -> Seen {

@@ -111,6 +111,30 @@ async fn what_steers_work_is_in_the_log_with_before_and_after() {
 }
 
 #[tokio::test]
+async fn who_lets_a_held_file_go_is_in_the_log_with_what_was_found_in_it() {
+    let app = TestApp::start().await;
+    let (asset, tenant) = (jobs::AssetId::new(), app.tenant);
+    app.execute(&format!(
+        "insert into asset (id, tenant_id, sha256, bytes, media_type, object_key, state, finding, scanned_at)
+         values ('{}', '{tenant}', repeat('0', 64), 1, 'image/jpeg', '{tenant}/o/x', 'infected', 'Some.Virus', now())",
+        asset.as_uuid(),
+        tenant = tenant.as_uuid(),
+    ))
+    .await;
+    let release = format!("/v1/assets/{asset}/release");
+    let said = app.posts("asset.release", &release, json!({ "reason": "a false alarm" })).await.ended;
+    assert_eq!(said["target"], json!(asset));
+    assert_eq!(
+        (&said["before"], &said["after"]),
+        (
+            &json!({ "state": "infected", "finding": "Some.Virus", "released_because": null }),
+            &json!({ "state": "clean", "finding": "Some.Virus", "released_because": "a false alarm" })
+        )
+    );
+    app.assert_whole().await;
+}
+
+#[tokio::test]
 async fn bulk_operations_are_in_the_log_from_their_beginning() {
     let app = TestApp::start().await;
     for _ in 0..2 {
