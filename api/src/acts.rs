@@ -94,6 +94,14 @@ const OF_PLANS: &[Act] = &[
     act(("DELETE", "/v1/alert-rules/{name}"), OPERATOR, "alert_rule.remove", Subject::AlertRules),
 ];
 
+const OF_SETTINGS: &[Act] = &[
+    act(("PUT", "/v1/brand"), WRITER, "brand.set", Subject::Brand),
+    act(("DELETE", "/v1/brand"), WRITER, "brand.remove", Subject::Brand),
+    act(("PUT", "/v1/templates/{name}/{locale}"), WRITER, "template.write", Subject::Template),
+    act(("PUT", "/v1/match-presets/{name}"), WRITER, "match_preset.set", Subject::MatchPreset),
+    act(("DELETE", "/v1/match-presets/{name}"), WRITER, "match_preset.remove", Subject::MatchPreset),
+];
+
 const SOURCE: Subject = Subject::WebhookSource;
 const ENDPOINT: Subject = Subject::WebhookEndpoint;
 
@@ -134,7 +142,7 @@ const OF_WEBHOOKS: &[Act] = &[
 
 /// Everything that is steered by keys and written down here.
 pub(crate) fn table() -> impl Iterator<Item = &'static Act> {
-    OF_WORK.iter().chain(OF_PLANS).chain(OF_WEBHOOKS)
+    OF_WORK.iter().chain(OF_PLANS).chain(OF_SETTINGS).chain(OF_WEBHOOKS)
 }
 
 /// Answers `request` and writes down what it steers, or that its key may not.
@@ -289,19 +297,17 @@ mod tests {
         "/v1/absences",
         "/v1/assets",
         "/v1/bookings",
-        "/v1/brand",
         "/v1/calendar-",
         "/v1/contact-points",
         "/v1/deliveries",
         "/v1/inbox",
         "/v1/invitations",
         "/v1/jobs",
-        "/v1/match-",
+        "/v1/match-requests",
         "/v1/notifications",
         "/v1/offers",
         "/v1/parties",
         "/v1/subjects",
-        "/v1/templates",
         "/v1/uploads",
         "/v1/workflows",
     ];

@@ -3,14 +3,15 @@
 use jobs::{JobId, TenantId};
 use serde_json::{Value, json};
 use store::{
-    alerts,
+    alerts, brands,
     bulk::{self, OperationState},
-    dead_letters, inbox, limits, media, messages, outbox, pauses, reads, retention, schedules,
+    dead_letters, inbox, limits, matches, media, messages, notification_templates, outbox, pauses, reads,
+    retention, schedules,
     workflows::{self, WorkflowState},
 };
 
 use super::errors;
-use crate::{AppState, problem::Problem, routes::error_steer::told};
+use crate::{AppState, limits::MATCH_PRESETS_MAX, problem::Problem, routes::error_steer::told};
 
 /// What an action changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +40,12 @@ pub(crate) enum Subject {
     Care,
     /// For how long history is kept.
     Retention,
+    /// The mark of the tenant.
+    Brand,
+    /// The template of messages that the path names.
+    Template,
+    /// The rules for matching that the path names.
+    MatchPreset,
     /// The sender of webhooks that the path names.
     WebhookSource,
     /// What the events of the sender that the path names become.
@@ -91,6 +98,20 @@ impl Subject {
                 let rules = retention::of_tenant(&app.db, tenant).await?;
                 Some(json!({ "days": rules.days, "kinds": rules.kinds }))
             }
+            Self::Brand => brands::brand(&app.db, tenant).await?.as_ref().map(brand),
+            Self::Template => {
+                template(
+                    app,
+                    tenant,
+                    name.as_deref().unwrap_or_default(),
+                    param("locale").unwrap_or_default(),
+                )
+                .await?
+            }
+            Self::MatchPreset => {
+                let presets = matches::presets(&app.db, tenant, MATCH_PRESETS_MAX).await?;
+                Some(presets.iter().filter(|of| is_meant(&of.name)).map(preset).collect())
+            }
             Self::WebhookSource => source(app, tenant, &id).await?,
             Self::WebhookRules => rules_of(app, tenant, &id).await?,
             Self::WebhookEvent => event(app, tenant, &id, &param("event").unwrap_or_default()).await?,
@@ -140,6 +161,25 @@ async fn message(app: &AppState, tenant: TenantId, id: &str) -> Seen {
     let Ok(id) = id.parse() else { return Ok(None) };
     let message = messages::message(&app.db, tenant, id).await?;
     Ok(message.map(|message| json!({ "state": message.state, "template": message.template })))
+}
+
+fn brand(brand: &brands::Brand) -> Value {
+    json!({
+        "asset": brand.asset(), "corner": brand.corner, "width_percent": brand.width_percent,
+        "opacity_percent": brand.opacity_percent,
+    })
+}
+
+async fn template(app: &AppState, tenant: TenantId, name: &str, locale: String) -> Seen {
+    if name.contains('\0') || locale.contains('\0') {
+        return Ok(None);
+    }
+    let latest = notification_templates::latest(&app.db, tenant, name, &[locale]).await?;
+    Ok(latest.map(|latest| json!({ "version": latest.version })))
+}
+
+fn preset(preset: &matches::Preset) -> Value {
+    json!({ "name": preset.name, "version": preset.version, "terms": preset.terms })
 }
 
 async fn asset(app: &AppState, tenant: TenantId, id: &str) -> Seen {

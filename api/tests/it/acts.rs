@@ -135,6 +135,38 @@ async fn who_lets_a_held_file_go_is_in_the_log_with_what_was_found_in_it() {
 }
 
 #[tokio::test]
+async fn what_a_tenant_sets_is_in_the_log_with_what_stood_there_before() {
+    let app = TestApp::start().await;
+    let path = "/v1/templates/welcome/de";
+    let source = json!({ "subject": "Hallo", "lines": ["Schön, dass du da bist."] });
+    let said = app.does("template.write", Method::PUT, path, source.clone()).await.ended;
+    assert_eq!((&said["before"], &said["after"]), (&json!(null), &json!({ "version": 1 })));
+    let said = app.does("template.write", Method::PUT, path, source).await.ended;
+    assert_eq!((&said["before"]["version"], &said["after"]["version"]), (&json!(1), &json!(2)));
+    let odd = app.act(Method::PUT, "/v1/templates/%00/de", &json!({})).await;
+    assert!(odd.status.is_client_error(), "{}", odd.text);
+
+    let path = "/v1/match-presets/house";
+    let said = app.does("match_preset.set", Method::PUT, path, json!({ "terms": {} })).await.ended;
+    assert_eq!((&said["before"], &said["after"][0]["version"]), (&json!([]), &json!(1)));
+    let said = app.deletes("match_preset.remove", path).await.ended;
+    assert_eq!((&said["before"][0]["name"], &said["after"]), (&json!("house"), &json!([])));
+
+    let (asset, tenant) = (jobs::AssetId::new(), app.tenant.as_uuid());
+    app.execute(&format!(
+        "insert into asset (id, tenant_id, sha256, bytes, media_type, object_key, state, scanned_at)
+         values ('{}', '{tenant}', repeat('0', 64), 1, 'image/png', '{tenant}/o/x', 'clean', now())",
+        asset.as_uuid(),
+    ))
+    .await;
+    let said = app.does("brand.set", Method::PUT, "/v1/brand", json!({ "asset": asset })).await.ended;
+    assert_eq!((&said["before"], &said["after"]["asset"]), (&json!(null), &json!(asset)));
+    let said = app.deletes("brand.remove", "/v1/brand").await.ended;
+    assert_eq!((&said["before"]["asset"], &said["after"]), (&json!(asset), &json!(null)));
+    app.assert_whole().await;
+}
+
+#[tokio::test]
 async fn bulk_operations_are_in_the_log_from_their_beginning() {
     let app = TestApp::start().await;
     for _ in 0..2 {
