@@ -6,7 +6,7 @@ use jobs::{
     State,
     kinds::probe_work::{Ending, ProbeWork},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use store::enqueue::NewJob;
 use testkit::{SmtpServer, eventually};
 

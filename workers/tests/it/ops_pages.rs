@@ -16,7 +16,7 @@ use crate::{
     browser::{Browser, Viewer},
     journeys::Client,
     ops::giving_up,
-    ops_desk::{DARK_DESK, LIGHT_PHONE, PHONE, click, comes_true, complaints, open, signed_in, staffed},
+    ops_desk::{DARK_DESK, LIGHT_PHONE, PHONE, complaints, open, signed_in, staffed},
     outbound,
     world::{SOON, World},
 };

@@ -12,9 +12,9 @@ use crate::{
 };
 
 /// Unread lines are counted up to here.
-pub const UNREAD_COUNTED_MAX: i64 = 10_000;
+const UNREAD_COUNTED_MAX: i64 = 10_000;
 
-/// How many lines of the inbox of `party` are unread, at most [`UNREAD_COUNTED_MAX`].
+/// How many lines of the inbox of `party` are unread, at most 10,000.
 ///
 /// # Errors
 /// When the database fails.
