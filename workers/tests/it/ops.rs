@@ -1,7 +1,6 @@
-//! The dashboard in a browser, as operators use it: on a desk and on a phone, by keyboard, in the light and in the dark.
+//! The dashboard in a browser, as operators use it: on a desk and on a phone, in the light and in the dark, and what they steer by keys alone.
 
 use chrono::{TimeDelta, Utc};
-use fantoccini::Locator;
 use jobs::{
     State,
     kinds::probe_work::{Ending, ProbeWork},
@@ -13,7 +12,10 @@ use testkit::{SmtpServer, eventually};
 use crate::{
     browser::Viewer,
     journeys::serve,
-    ops_desk::{DARK_DESK, EMAIL, ENTER, TAB, click, comes_true, open, press, signed_in, staffed, text},
+    ops_desk::{
+        DARK_DESK, EMAIL, ENTER, LIGHT_PHONE, PHONE, TAB, click, comes_true, open, press, signed_in, staffed,
+        tab_to, text,
+    },
     ops_pages::doubted,
     outbound,
     world::SOON,
@@ -28,7 +30,7 @@ async fn a_job_is_watched_while_it_runs() {
     let (world, client, stop) = staffed().await;
     let worker = world.start(&[]);
     worker.ready().await;
-    let browser = signed_in(&client, Viewer::DESK).await;
+    let browser = signed_in(&client, LIGHT_PHONE).await;
     let job = world.probe(crate::world::working(6_000)).await;
     open(&browser, &client, &format!("/ops/t/acme/jobs/{job}")).await;
     browser.value("window.stays = true").await;
@@ -57,7 +59,7 @@ async fn five_hundred_are_retried_by_what_they_have_in_common() {
         world.database.json("select error from attempt where error is not null limit 1").await.unwrap();
     let said = message["message"].as_str().unwrap().split_whitespace().last().unwrap().to_owned();
 
-    let browser = signed_in(&client, Viewer::DESK).await;
+    let browser = signed_in(&client, DARK_DESK).await;
     press(&browser, "/").await;
     for keys in [said.as_str(), ENTER] {
         press(&browser, keys).await;
@@ -66,9 +68,10 @@ async fn five_hundred_are_retried_by_what_they_have_in_common() {
     assert_eq!(browser.value("document.querySelectorAll('#jobs tbody .state.discarded').length").await, 50);
     press(&browser, "ge").await;
     comes_true(&browser, "document.querySelector('h1').textContent == 'Errors'").await;
-    browser.client.find(Locator::LinkText("Retry all 500")).await.unwrap().click().await.unwrap();
-    assert!(text(&browser).await.contains("500 jobs fit"), "{}", text(&browser).await);
-    click(&browser, "input[name=typed]").await;
+    tab_to(&browser, "it.textContent == 'Retry all 500'").await;
+    press(&browser, ENTER).await;
+    comes_true(&browser, "document.querySelector('main').innerText.includes('500 jobs fit')").await;
+    tab_to(&browser, "it.name == 'typed'").await;
     for keys in ["500", ENTER] {
         press(&browser, keys).await;
     }
@@ -84,15 +87,18 @@ async fn a_queue_is_paused_until_a_time_and_a_job_says_why_it_waits() {
     let (world, client, stop) = staffed().await;
     let worker = world.start(&[]);
     worker.ready().await;
-    let browser = signed_in(&client, Viewer::DESK).await;
+    let browser = signed_in(&client, PHONE).await;
     open(&browser, &client, "/ops/t/acme/queues").await;
-    click(&browser, "summary").await;
-    for keys in [TAB, "default", TAB, "the printer is being moved"] {
+    tab_to(&browser, "it.tagName == 'SUMMARY'").await;
+    for keys in [ENTER, TAB, "default", TAB, "the printer is being moved"] {
         press(&browser, keys).await;
     }
-    let until = (Utc::now() + TimeDelta::hours(3)).format("%Y-%m-%dT%H:%M");
-    browser.value(&format!("document.querySelector('input[name=until]').value = '{until}'")).await;
-    press(&browser, ENTER).await;
+    tab_to(&browser, "it.name == 'until'").await;
+    let until = Utc::now() + TimeDelta::hours(3);
+    for keys in [until.format("%m%d%Y").to_string().as_str(), TAB, &until.format("%I%M%p").to_string(), ENTER]
+    {
+        press(&browser, keys).await;
+    }
     comes_true(&browser, "document.querySelector('main').innerText.includes('in 2 h')").await;
     let job = world.probe(ProbeWork::default()).await;
     open(&browser, &client, &format!("/ops/t/acme/jobs/{job}")).await;
@@ -105,7 +111,8 @@ async fn a_queue_is_paused_until_a_time_and_a_job_says_why_it_waits() {
     open(&browser, &client, "/ops/t/acme/queues").await;
     press(&browser, "l").await;
     assert_eq!(browser.value("document.querySelector('#live').textContent").await, "Paused");
-    browser.client.find(Locator::XPath("//button[.='Resume']")).await.unwrap().click().await.unwrap();
+    tab_to(&browser, "it.textContent == 'Resume'").await;
+    press(&browser, ENTER).await;
     world.reaches(job, State::Completed).await;
     browser.close().await;
     stop.cancel();
