@@ -16,6 +16,7 @@ mod course;
 mod dead_letters;
 mod deliveries;
 mod errors;
+mod fallen;
 mod go;
 mod guard;
 mod home;

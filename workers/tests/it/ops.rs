@@ -190,6 +190,15 @@ async fn without_redis_without_s3_and_without_workers_it_answers() {
     world.reaches(job, State::Completed).await;
     open(&browser, &client, &format!("/ops/t/acme/jobs/{job}")).await;
     comes_true(&browser, "!!document.querySelector('.head .state.completed')").await;
+    eventually("Home to say that Redis is gone", SOON, || async {
+        open(&browser, &client, "/ops/t/acme").await;
+        text(&browser).await.contains("Redis does not answer 1 worker").then_some(())
+    })
+    .await;
+    worker.kill();
+    world.database.execute("update worker set seen_at = now() - interval '1 min'").await.unwrap();
+    open(&browser, &client, "/ops/t/acme").await;
+    assert!(text(&browser).await.contains("1 worker says nothing any more"), "{}", text(&browser).await);
 
     let nowhere = blob::Options { endpoint: Some("http://127.0.0.1:1".into()), ..world.s3.clone() };
     world.blobs = blob::Blobs::connect(&nowhere).unwrap();
