@@ -39,7 +39,7 @@ pub async fn run(db: Db, ring: Ring, myself: Myself, stop: CancellationToken) {
             version: &myself.version,
             listens_to: &myself.listens_to,
             memory_bytes: memory_bytes(),
-            reaches_redis: matches!(tokio::time::timeout(REDIS_MAX, ring.check()).await, Ok(Ok(_))),
+            reaches_redis: matches!(tokio::time::timeout(REDIS_MAX, ring.check()).await, Ok(Ok(()))),
         };
         match presence::here(&db, presence).await {
             Ok(false) => {}
