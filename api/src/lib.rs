@@ -30,6 +30,7 @@ mod rate;
 mod request;
 mod resource;
 mod routes;
+mod search;
 mod server;
 mod state;
 mod static_files;

@@ -91,6 +91,29 @@ async fn the_same_key_makes_one_job_and_lists_follow_their_pages() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn jobs_are_found_by_words_by_times_and_by_what_they_were_given() {
+    let world = World::working().await;
+    let submit = ["--json", "submit", "probe.work", "--wait", "--set"];
+    let rose = world.crewline(&[&submit[..], &["echo=rose bud"]].concat()).await.json()[0]["id"].clone();
+    let lost = world.crewline(&[&submit[..], &[r#"endings=["discard"]"#]].concat()).await.json()[0].clone();
+    let found = async |arguments: &[&str]| {
+        let told = world.crewline(&[&["--json", "jobs"], arguments].concat()).await;
+        assert_eq!(told.code, 0, "{}", told.err);
+        told.json().iter().map(|job| job["id"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&["--holds", "echo=rose bud"]).await, [rose.clone()]);
+    assert!(found(&["--holds", "echo=rose"]).await.is_empty());
+    let words = lost["error"]["message"].as_str().unwrap();
+    assert_eq!(found(&["--words", words]).await, [lost["id"].clone()]);
+    assert_eq!(found(&["--words", rose.as_str().unwrap()]).await, [rose]);
+    let (since, until) = (["--since", "2026-01-01T00:00:00Z"], ["--ended-until", "2026-01-01T00:00:00Z"]);
+    assert_eq!(found(&since).await.len(), 2);
+    assert!(found(&until).await.is_empty());
+    assert_eq!(world.crewline(&["jobs", "--holds", "echo"]).await.code, 2);
+    assert_eq!(world.crewline(&["jobs", "--since", "soon"]).await.code, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_file_becomes_the_argument_asset() {
     let world = World::idle().await;
     let photo = world.folder().join("photo.jpg");
