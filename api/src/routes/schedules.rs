@@ -27,6 +27,7 @@ use crate::{
     extract::{self, Id, Json, Params},
     idempotency,
     limits::{PAGE_DEFAULT, PAGE_MAX, SCHEDULES_MAX},
+    merge_patch::merge,
     problem::{Code, FieldError, Problem, ProblemDocument},
     timetable::{self, ScheduleBody, ScheduleResource, SlotResource},
 };
@@ -201,25 +202,6 @@ pub(crate) async fn change_schedule(
     }
 }
 
-/// RFC 7396. As deep as the patch, which the reader of JSON has bounded.
-fn merge(target: &mut Value, patch: Value) {
-    let Value::Object(patch) = patch else {
-        *target = patch;
-        return;
-    };
-    if !target.is_object() {
-        *target = Value::Object(Map::new());
-    }
-    let Some(members) = target.as_object_mut() else { return };
-    for (name, value) in patch {
-        if value.is_null() {
-            members.remove(&name);
-        } else {
-            merge(members.entry(name).or_insert(Value::Null), value);
-        }
-    }
-}
-
 /// Remove a schedule.
 ///
 /// With its history. Jobs that it made go on.
@@ -298,19 +280,4 @@ pub(crate) async fn preview_schedule(
         next_fires: timetable::next_fires(&cron, zone, body.after.unwrap_or_else(Utc::now)),
         zones_release: ZONES_RELEASE,
     }))
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::merge;
-
-    #[test]
-    fn a_patch_changes_what_it_names() {
-        let mut schedule =
-            json!({"name": "a", "args": {"echo": "x", "work_ms": 1}, "queue": "media", "tags": ["a"]});
-        merge(&mut schedule, json!({"args": {"echo": null, "follow_ups": 2}, "queue": null, "tags": ["b"]}));
-        assert_eq!(schedule, json!({"name": "a", "args": {"work_ms": 1, "follow_ups": 2}, "tags": ["b"]}));
-    }
 }

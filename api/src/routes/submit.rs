@@ -18,7 +18,7 @@ use telemetry::trace_context::current_traceparent;
 
 use crate::{
     AppState,
-    auth::Writer,
+    auth::{Caller, Writer},
     extract::Json,
     idempotency::{self, REPLAYED},
     intake, large, prefer,
@@ -55,10 +55,21 @@ pub(crate) async fn submit_job(
     headers: HeaderMap,
     Json(body): Json<NewJobBody>,
 ) -> Result<Response, Problem> {
-    let key = idempotency::read(&headers, ROUTE, &body, app.settings.idempotency_required)?;
+    take(&app, &caller, &headers, ROUTE, body).await
+}
+
+/// Takes in a job that was asked for at `route`.
+pub(crate) async fn take(
+    app: &AppState,
+    caller: &Caller,
+    headers: &HeaderMap,
+    route: &'static str,
+    body: NewJobBody,
+) -> Result<Response, Problem> {
+    let key = idempotency::read(headers, route, &body, app.settings.idempotency_required)?;
     let held = app.in_flight.take(caller.tenant, key.as_ref())?;
     let new = body.check(current_traceparent(), LARGE_ARGS_BYTES_MAX).map_err(Problem::invalid)?;
-    let new = large::stow(&app, caller.tenant, new).await?;
+    let new = large::stow(app, caller.tenant, new).await?;
     let object = large::object(&new.args);
     let kinds = [(new.kind, new.queue)];
     let answer = resource::answer_accepted(&new);
@@ -75,9 +86,9 @@ pub(crate) async fn submit_job(
         Submitted::Replayed(answer) => (answer, true),
         Submitted::Mismatch => return Err(mismatch()),
     };
-    let wait = prefer::wait(&headers);
+    let wait = prefer::wait(headers);
     let mut response = match wait {
-        Some(wait) => waited(&app, caller.tenant, answer, wait).await?,
+        Some(wait) => waited(app, caller.tenant, answer, wait).await?,
         None => respond(answer),
     };
     if let Some(wait) = wait {

@@ -17,6 +17,7 @@ mod bookings;
 mod bulk;
 mod calendar_pings;
 mod calendars;
+mod clones;
 mod commands;
 mod contract;
 mod curls;
