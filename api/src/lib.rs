@@ -33,6 +33,7 @@ mod request;
 mod resource;
 mod routes;
 mod search;
+mod seeing;
 mod server;
 mod state;
 mod static_files;

@@ -56,7 +56,7 @@ pub(crate) struct CloneBody {
         (status = 200, description = "It finished while you waited, or the same work exists already", body = JobResource),
         (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
     ),
-    security(("api_key" = ["jobs:write"])),
+    security(("api_key" = ["jobs:write", "payloads:read"])),
 )]
 pub(crate) async fn clone_job(
     State(app): State<AppState>,
@@ -65,6 +65,8 @@ pub(crate) async fn clone_job(
     headers: HeaderMap,
     MaybeJson(body): MaybeJson<CloneBody>,
 ) -> Result<Response, Problem> {
+    // What it answers with are the arguments of a job that somebody else may have submitted.
+    caller.sight().check()?;
     let record = cloning::original(&app, caller.tenant, id).await?;
     let of = Of { tenant: caller.tenant, job: id, field: Field::Args };
     let mut args = large::value(&app, of, record.args.0.clone()).await?;

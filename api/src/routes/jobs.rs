@@ -27,6 +27,7 @@ use crate::{
     problem::{Code, Problem, ProblemDocument},
     resource::JobResource,
     search::{self, Search},
+    seeing::Shown,
 };
 
 /// Look at a job.
@@ -50,7 +51,7 @@ pub(crate) async fn get_job(
     let mut job = JobResource::of(record)?;
     large::link(&app, &mut job).await?;
     let again = job.look_again_in_s();
-    let mut response = Json(job).into_response();
+    let mut response = Shown(caller.sight(), job).into_response();
     if let Some(seconds) = again {
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
@@ -75,7 +76,7 @@ pub(crate) struct ListParams {
     /// Only jobs that failed with these words in their error, or the one with this id; up to 200 characters.
     words: Option<String>,
     /// Only jobs whose arguments have in this field what `holds` says: the name of a member, or a JSON pointer such as
-    /// `/customer/id`. Arguments over 64 KiB are not looked into.
+    /// `/customer/id`. Arguments over 64 KiB are not looked into. Takes the scope `payloads:read`.
     field: Option<String>,
     /// What the field holds: a text, a number or a word of JSON as it is written, or one of them in a list.
     holds: Option<String>,
@@ -136,6 +137,9 @@ pub(crate) async fn list_jobs(
     Params(params): Params<ListParams>,
 ) -> Result<Response, Problem> {
     let limit = page_size(params.limit, PAGE_DEFAULT, PAGE_MAX)?;
+    if params.field.is_some() || params.holds.is_some() {
+        caller.sight().check()?;
+    }
     let wanted = wanted(&params)?;
     let page = wanted.page(&app.db, caller.tenant, usize::from(limit)).await?;
     let is_short = page.jobs.len() < usize::from(limit);

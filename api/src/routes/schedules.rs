@@ -29,6 +29,7 @@ use crate::{
     limits::{PAGE_DEFAULT, PAGE_MAX, SCHEDULES_MAX},
     merge_patch::merge,
     problem::{Code, FieldError, Problem, ProblemDocument},
+    seeing::Shown,
     timetable::{self, ScheduleBody, ScheduleResource, SlotResource},
 };
 
@@ -121,7 +122,7 @@ pub(crate) async fn list_schedules(
     let next = found.last().filter(|_| has_more).map(|last| write_cursor(last.id()));
     let link = next.as_ref().and_then(|next| link_next("/v1/schedules", limit, next));
     let schedules = found.iter().map(ScheduleResource::line).collect();
-    let mut response = Body(SchedulePage { schedules, next }).into_response();
+    let mut response = Shown(caller.sight(), SchedulePage { schedules, next }).into_response();
     response.headers_mut().extend(link.map(|link| (header::LINK, link)));
     Ok(response)
 }
@@ -140,9 +141,9 @@ pub(crate) async fn get_schedule(
     State(app): State<AppState>,
     Reader(caller): Reader,
     Id(id): Id<ScheduleId>,
-) -> Result<Body<ScheduleResource>, Problem> {
+) -> Result<Shown<ScheduleResource>, Problem> {
     let stands = find(&app, caller.tenant, id).await?;
-    Ok(Body(ScheduleResource::of(&stands)))
+    Ok(Shown(caller.sight(), ScheduleResource::of(&stands)))
 }
 
 async fn find(app: &AppState, tenant: TenantId, id: ScheduleId) -> Result<Schedule, Problem> {
@@ -173,7 +174,7 @@ pub(crate) async fn change_schedule(
     Writer(caller): Writer,
     Id(id): Id<ScheduleId>,
     Json(mut patch): Json<Map<String, Value>>,
-) -> Result<Body<ScheduleResource>, Problem> {
+) -> Result<Shown<ScheduleResource>, Problem> {
     let stands = find(&app, caller.tenant, id).await?;
     let version = match patch.remove("version") {
         None => stands.version,
@@ -192,7 +193,7 @@ pub(crate) async fn change_schedule(
     let wanted = body.check().map_err(Problem::invalid)?;
     let by = caller.key.to_string();
     match schedules::change(&app.db, caller.tenant, id, version, &wanted, &by).await? {
-        Changed::Done(changed) => Ok(Body(ScheduleResource::of(&changed))),
+        Changed::Done(changed) => Ok(Shown(caller.sight(), ScheduleResource::of(&changed))),
         Changed::Meanwhile => Err(Problem::new(
             Code::ChangedMeanwhile,
             "the schedule is not of this version any more; look at it again",

@@ -81,14 +81,14 @@ pub(crate) async fn take(
     let (answer, was_replayed) = match submitted {
         Submitted::Accepted { answer, enqueued } => {
             intake::count(&kinds, &enqueued);
-            (answer, false)
+            (caller.sight().answer(answer), false)
         }
-        Submitted::Replayed(answer) => (answer, true),
+        Submitted::Replayed(answer) => (caller.sight().answer(answer), true),
         Submitted::Mismatch => return Err(mismatch()),
     };
     let wait = prefer::wait(headers);
     let mut response = match wait {
-        Some(wait) => waited(app, caller.tenant, answer, wait).await?,
+        Some(wait) => waited(app, caller, answer, wait).await?,
         None => respond(answer),
     };
     if let Some(wait) = wait {
@@ -130,15 +130,15 @@ struct Named {
 /// The finished job if it ends in time, else `answer`.
 async fn waited(
     app: &AppState,
-    tenant: TenantId,
+    caller: &Caller,
     answer: Answer,
     wait: Duration,
 ) -> Result<Response, Problem> {
     let Ok(Named { id }) = serde_json::from_str(&answer.body) else { return Ok(respond(answer)) };
-    let Some(record) = finished(app, tenant, id, wait).await? else { return Ok(respond(answer)) };
+    let Some(record) = finished(app, caller.tenant, id, wait).await? else { return Ok(respond(answer)) };
     let mut job = JobResource::of(record)?;
     large::link(app, &mut job).await?;
-    Ok(respond(Answer::of(200, Some(resource::location(id)), &job)))
+    Ok(respond(caller.sight().answer(Answer::of(200, Some(resource::location(id)), &job))))
 }
 
 /// The job once it has ended; none if that takes longer than `wait` or the process stops.

@@ -71,8 +71,9 @@ async fn every_route_asks_for_its_scope() {
         (Method::GET, format!("/v1/assets/{}", AssetId::new()), "jobs:read"),
     ];
     let keys = [
-        ("jobs:write", app.key_of(app.tenant, &["jobs:write"]).await),
-        ("jobs:read", app.key_of(app.tenant, &["jobs:read"]).await),
+        ("jobs:write", app.key_of(app.tenant, &["jobs:write", "payloads:read"]).await),
+        ("jobs:read", app.key_of(app.tenant, &["jobs:read", "payloads:read"]).await),
+        ("payloads:read", app.key_of(app.tenant, &["payloads:read"]).await),
         ("queue:operate", app.key_of(app.tenant, &["queue:operate"]).await),
     ];
     for (method, path, needed) in routes {

@@ -51,6 +51,7 @@ mod queues;
 mod reads;
 mod retention;
 mod schedules;
+mod sight;
 mod uploads;
 mod versions;
 mod webhooks_in;
