@@ -65,6 +65,7 @@ const ADMIN: &[Scope] = &[Scope::Admin];
 const OF_WORK: &[Act] = &[
     act(("POST", "/v1/jobs/{id}/cancel"), WRITER, "job.cancel", Subject::Job),
     act(("POST", "/v1/jobs/{id}/retry"), RETRIER, "job.retry", Subject::Job),
+    act(("POST", "/v1/jobs/{id}/clone"), WRITER, "job.clone", Subject::New),
     act(("POST", "/v1/workflows/{id}/cancel"), WRITER, "workflow.cancel", Subject::Workflow),
     act(("POST", "/v1/workflows/{id}/retry"), WRITER, "workflow.retry", Subject::Workflow),
     act(("PUT", "/v1/limits/{name}"), OPERATOR, "limit", Subject::Limits),

@@ -33,7 +33,7 @@ use super::{
 };
 use crate::{
     AppState,
-    auth::Caller,
+    auth::{Caller, Scope},
     extract,
     limits::{FORM_BYTES_MAX, OPS_TARGET_CHARS_MAX},
     problem::{Code, Problem},
@@ -73,7 +73,9 @@ impl Visit {
 
     /// As the API knows them.
     pub(crate) fn caller(&self) -> Result<Caller, Problem> {
-        Ok(Caller::person(self.tenant()?, self.user, &self.email, access::scopes(self.role)))
+        let mut scopes = access::scopes(self.role).to_vec();
+        scopes.extend(self.sees_payloads.then_some(Scope::PayloadsRead));
+        Ok(Caller::person(self.tenant()?, self.user, &self.email, &scopes))
     }
 }
 
