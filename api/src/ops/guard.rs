@@ -25,7 +25,7 @@ use tracing::Instrument;
 
 use super::{
     access::{self, Right},
-    layout, origin,
+    languages, layout, origin,
     routes::Route,
     session,
     subject::Subject,
@@ -181,9 +181,11 @@ async fn pass(
             .await;
         response
     };
-    Ok(tokio::spawn(words::reading(words::zone(), acting).in_current_span())
-        .await
-        .map_err(Problem::internal)?)
+    Ok(tokio::spawn(
+        languages::speaking(languages::language(), words::reading(words::zone(), acting)).in_current_span(),
+    )
+    .await
+    .map_err(Problem::internal)?)
 }
 
 /// Whether whoever has this session may have this page. Who may not is written down.

@@ -24,6 +24,7 @@ mod issuer;
 mod job;
 mod jobs;
 mod kinds;
+mod languages;
 mod layout;
 mod live;
 mod map;

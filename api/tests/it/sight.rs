@@ -57,7 +57,8 @@ impl Planted {
         let workflow = id(&app.post("/v1/workflows", &of).await);
         let party = id(&app.post("/v1/parties", &json!({"name": "Ada"})).await);
         let message = crate::notifications::message(&app, &party, "email", "unknown").await;
-        app.execute(&format!("update message set content = '{{\"email\": {{\"subject\": \"{WORD}\"}}}}'")).await;
+        app.execute(&format!("update message set content = '{{\"email\": {{\"subject\": \"{WORD}\"}}}}'"))
+            .await;
         let sender = source(&app, json!({})).await;
         let sent = send(&app, &sender, "msg_1", &json!({ "type": WORD }).to_string(), SECRET, 0).await;
         let (source, event) = (sender["id"].as_str().unwrap(), sent.body["event"].as_str().unwrap());
@@ -151,11 +152,17 @@ async fn whoever_may_not_see_payloads_sees_none_on_any_route() {
         (Method::POST, format!("/v1/workflows/{workflow}/retry"), None),
         (Method::POST, format!("/v1/messages/{}/resolve", planted.message), Some(json!({"outcome": "sent"}))),
         // The same work as somebody else's.
-        (Method::POST, "/v1/jobs".into(), Some(json!({"kind": "probe.work", "unique": {"key": "once", "seconds": 9}}))),
+        (
+            Method::POST,
+            "/v1/jobs".into(),
+            Some(json!({"kind": "probe.work", "unique": {"key": "once", "seconds": 9}})),
+        ),
         (
             Method::POST,
             "/v1/bulk-operations".into(),
-            Some(json!({"action": "retry", "filter": {"states": ["completed", "cancelled"]}, "dry_run": true})),
+            Some(
+                json!({"action": "retry", "filter": {"states": ["completed", "cancelled"]}, "dry_run": true}),
+            ),
         ),
     ] {
         let answer = planted.ask(&blind, method, &path, body.as_ref()).await;
