@@ -2,30 +2,40 @@
 
 use maud::{Markup, html};
 use store::observing::Workers;
+use tr::tr;
 
-use super::words;
+use super::words::{self, rich};
 use crate::routes::health;
 
 /// A line for each.
 pub(super) fn lines(services: health::Services, workers: &Workers) -> Vec<Markup> {
     let mut lines = Vec::new();
     if workers.silent > 0 {
-        lines.push(html! {
-            strong { "Dead" } " " (words::many(workers.silent, "worker says", "workers say"))
-            " nothing any more. What they had goes to others; " (words::many(workers.here, "is", "are")) " there."
-        });
+        let silent = tr!(
+            "{count} worker says nothing any more."
+                | "{count} workers say nothing any more." % workers.silent,
+            count = words::count(workers.silent)
+        );
+        let here = tr!(
+            "What they had goes to others; {count} is there."
+                | "What they had goes to others; {count} are there." % workers.here,
+            count = words::count(workers.here)
+        );
+        lines.push(format!("{silent} {here}"));
     }
     if workers.without_redis > 0 {
-        lines.push(html! {
-            strong { "Dead" } " Redis does not answer " (words::many(workers.without_redis, "worker", "workers")) ", "
-            @if let Some(at) = workers.redis_lost_at { "since " (words::when(at)) ": " }
-            "jobs are found in Postgres, a little later. Everything else works."
-        });
+        lines.push(tr!(
+            "Redis does not answer {count} worker, since {when}: jobs are found in Postgres, a little later. Everything else works."
+                | "Redis does not answer {count} workers, since {when}: jobs are found in Postgres, a little later. Everything else works."
+                % workers.without_redis,
+            count = words::count(workers.without_redis),
+            when = workers.redis_lost_at.map(words::when).unwrap_or_default().0
+        ));
     }
     if !services.s3 {
-        lines.push(html! {
-            strong { "Dead" } " The object store does not answer: files and large payloads are out of reach. Everything else works."
-        });
+        lines.push(tr!(
+            "The object store does not answer: files and large payloads are out of reach. Everything else works."
+        ));
     }
-    lines
+    lines.into_iter().map(|line| html! { strong { (tr!("Dead")) } " " (rich(line)) }).collect()
 }
