@@ -124,7 +124,7 @@ async fn jobs_are_found_by_words_by_times_and_by_what_they_were_given() {
         assert_eq!(told.code, 0, "{}", told.err);
         told.json().iter().map(|job| job["id"].clone()).collect::<Vec<_>>()
     };
-    assert_eq!(found(&["--holds", "echo=rose bud"]).await, [rose.clone()]);
+    assert_eq!(found(&["--holds", "echo=rose bud"]).await, std::slice::from_ref(&rose));
     assert!(found(&["--holds", "echo=rose"]).await.is_empty());
     let words = lost["error"]["message"].as_str().unwrap();
     assert_eq!(found(&["--words", words]).await, [lost["id"].clone()]);
