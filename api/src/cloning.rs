@@ -7,12 +7,7 @@ use serde_json::{Value, json};
 use store::reads::{self, JobRecord};
 
 use crate::{
-    AppState,
-    auth::Caller,
-    extract::typed,
-    problem::Problem,
-    routes::submit,
-    submission::NewJobBody,
+    AppState, auth::Caller, extract::typed, problem::Problem, routes::submit, submission::NewJobBody,
 };
 
 /// The member of a clone's metadata that names what it was cloned from.

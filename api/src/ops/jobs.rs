@@ -51,8 +51,7 @@ pub(super) async fn show(
         return Ok(Redirect::to(&format!("{base}/{id}")).into_response());
     }
     let rows = OPS_ROWS_MAX as usize;
-    let search =
-        Search { filter: wanted.filter()?, words: wanted.words.clone(), held: wanted.held(&visit)? };
+    let search = Search { filter: wanted.filter()?, words: wanted.words.clone(), held: wanted.held(&visit)? };
     let page = search.page(&app.db, place.id, rows).await?;
     let next = page.next;
     let beside = shown.beside(&app, place.id, &page.jobs).await?;

@@ -71,7 +71,6 @@ pub(crate) async fn clone_job(
     let of = Of { tenant: caller.tenant, job: id, field: Field::Args };
     let mut args = large::value(&app, of, record.args.0.clone()).await?;
     merge(&mut args, Value::Object(body.args));
-    let other =
-        Other { args, queue: body.queue, priority: body.priority, scheduled_at: body.scheduled_at };
+    let other = Other { args, queue: body.queue, priority: body.priority, scheduled_at: body.scheduled_at };
     cloning::submit(&app, &caller, &headers, ROUTE, &record, other).await
 }

@@ -273,11 +273,7 @@ pub(crate) async fn get_message(
     detail(&app, &caller, id).await
 }
 
-async fn detail(
-    app: &AppState,
-    caller: &Caller,
-    id: MessageId,
-) -> Result<Shown<MessageDetail>, Problem> {
+async fn detail(app: &AppState, caller: &Caller, id: MessageId) -> Result<Shown<MessageDetail>, Problem> {
     let tenant = caller.tenant;
     let message = messages::message(&app.db, tenant, id).await?.ok_or_else(no_message)?;
     let tries = messages::effects(&app.db, tenant, id).await?;

@@ -53,7 +53,11 @@ async fn what_cannot_be_is_refused_and_arguments_are_in_no_log() {
     assert_eq!(app.post(&path, &json!({"args": {"echo": "a secret word"}})).await.status, 202);
     let log = app.get("/v1/audit").await;
     let entries: Vec<Value> = log.body["entries"].as_array().unwrap().clone();
-    assert!(entries.iter().any(|entry| entry["action"] == "job.clone" && entry["target"] == first), "{}", log.text);
+    assert!(
+        entries.iter().any(|entry| entry["action"] == "job.clone" && entry["target"] == first),
+        "{}",
+        log.text
+    );
     assert!(!log.text.contains("secret word"));
 }
 

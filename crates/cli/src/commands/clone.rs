@@ -83,9 +83,7 @@ pub(crate) async fn run(client: &Client, clone: CloneArgs, output: Output) -> an
 /// Puts a change of one argument into `patch`.
 fn set(args: &Value, patch: &mut Value, path: &str, value: Value) -> anyhow::Result<()> {
     let names: Vec<String> = match path.strip_prefix('/') {
-        Some(pointer) => {
-            pointer.split('/').map(|name| name.replace("~1", "/").replace("~0", "~")).collect()
-        }
+        Some(pointer) => pointer.split('/').map(|name| name.replace("~1", "/").replace("~0", "~")).collect(),
         None => vec![path.to_owned()],
     };
     let (mut here, mut place) = (Some(args), patch);
@@ -149,12 +147,9 @@ mod tests {
     fn arguments_are_set_by_name_and_by_pointer() {
         let args = json!({"echo": "a", "to": {"zip": "01", "city": "x"}, "rungs": ["s"]});
         let mut patch = json!({});
-        for (path, value) in [
-            ("echo", json!("b")),
-            ("/to/zip", json!("02")),
-            ("/to/city", json!(null)),
-            ("/a~1b/c", json!(1)),
-        ] {
+        for (path, value) in
+            [("echo", json!("b")), ("/to/zip", json!("02")), ("/to/city", json!(null)), ("/a~1b/c", json!(1))]
+        {
             set(&args, &mut patch, path, value).unwrap();
         }
         assert!(set(&args, &mut patch, "/rungs/0", json!("m")).is_err());
@@ -165,12 +160,10 @@ mod tests {
 
     #[test]
     fn what_changes_is_told_line_by_line() {
-        assert_eq!(changes("{\n  \"a\": 1\n}", "{\n  \"a\": 2\n}"), [
-            "  {",
-            "-   \"a\": 1",
-            "+   \"a\": 2",
-            "  }"
-        ]);
+        assert_eq!(
+            changes("{\n  \"a\": 1\n}", "{\n  \"a\": 2\n}"),
+            ["  {", "-   \"a\": 1", "+   \"a\": 2", "  }"]
+        );
         assert_eq!(changes("{}", "{}").len(), 1);
     }
 }
