@@ -63,7 +63,8 @@ impl Planted {
         app.execute(&format!("update message set content = '{{\"email\": {{\"subject\": \"{WORD}\"}}}}'"))
             .await;
         let sender = source(&app, json!({})).await;
-        let sent = send(&app, &sender, "msg_1", &json!({ "type": WORD }).to_string(), SECRET, 0).await;
+        let sent =
+            send(&app, &sender, "msg_1", &json!({"type": "a", "of": WORD}).to_string(), SECRET, 0).await;
         let (source, event) = (sender["id"].as_str().unwrap(), sent.body["event"].as_str().unwrap());
         let (source, event) = (source.to_owned(), event.to_owned());
         let told = endpoint(&app, json!({})).await;
