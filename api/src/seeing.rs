@@ -16,9 +16,20 @@ use crate::{
     problem::{Code, Problem},
 };
 
-/// The members of documents that hold payloads, or lead to them: of jobs, schedules and workflows; of messages; of webhooks that came.
-const PAYLOADS: [&str; 8] =
-    ["args", "args_url", "result", "result_url", "metadata", "content", "headers", "body_base64"];
+/// The members of documents that hold payloads, or lead to them: of jobs, schedules and workflows; of messages; of webhooks that came and
+/// went.
+const PAYLOADS: [&str; 10] = [
+    "args",
+    "args_url",
+    "result",
+    "result_url",
+    "metadata",
+    "content",
+    "headers",
+    "body_base64",
+    "body",
+    "answer",
+];
 
 /// What somebody may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

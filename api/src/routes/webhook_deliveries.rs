@@ -23,6 +23,7 @@ use crate::{
     extract::{Id, Params},
     limits::{PAGE_DEFAULT, PAGE_MAX, WEBHOOK_ATTEMPTS_MAX},
     problem::{Code, Problem, ProblemDocument},
+    seeing::Shown,
 };
 
 /// The states of a delivery.
@@ -138,8 +139,8 @@ pub(crate) async fn list_webhook_deliveries(
 pub(crate) struct WebhookDeliveryDetail {
     #[serde(flatten)]
     delivery: DeliveryResource,
-    /// The body of each request: the same bytes each time.
-    body: String,
+    /// The body of each request: the same bytes each time. Left out for keys without the scope `payloads:read`, as are answers.
+    body: Option<String>,
     /// Latest first, at most 100.
     tried: Vec<WebhookAttempt>,
 }
@@ -196,7 +197,7 @@ pub(crate) async fn get_webhook_delivery(
     State(app): State<AppState>,
     Reader(caller): Reader,
     Path(path): Path<(String, String)>,
-) -> Result<Body<WebhookDeliveryDetail>, Problem> {
+) -> Result<Shown<WebhookDeliveryDetail>, Problem> {
     let (endpoint, id) = ids(&path)?;
     let delivery = outbox::delivery(&app.db, caller.tenant, endpoint, id).await?.ok_or_else(no_delivery)?;
     let tried = outbox::attempts(&app.db, caller.tenant, id, WEBHOOK_ATTEMPTS_MAX).await?;
@@ -211,11 +212,12 @@ pub(crate) async fn get_webhook_delivery(
         time: told.happened_at,
         data: &told.data,
     };
-    Ok(Body(WebhookDeliveryDetail {
+    let detail = WebhookDeliveryDetail {
         delivery: DeliveryResource::of(delivery),
-        body: event.envelope(),
+        body: Some(event.envelope()),
         tried,
-    }))
+    };
+    Ok(Shown(caller.sight(), detail))
 }
 
 fn ids((endpoint, delivery): &(String, String)) -> Result<(WebhookEndpointId, WebhookDeliveryId), Problem> {

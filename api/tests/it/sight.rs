@@ -12,6 +12,7 @@ use store::{
 use crate::{
     app::{Answer, TestApp, fresh},
     webhooks_in::{SECRET, send, source},
+    webhooks_out::endpoint,
 };
 
 /// In everything that is a payload, and nowhere else.
@@ -33,6 +34,8 @@ struct Planted {
     party: String,
     source: String,
     event: String,
+    endpoint: String,
+    delivery: String,
 }
 
 impl Planted {
@@ -60,10 +63,16 @@ impl Planted {
         app.execute(&format!("update message set content = '{{\"email\": {{\"subject\": \"{WORD}\"}}}}'"))
             .await;
         let sender = source(&app, json!({})).await;
-        let sent = send(&app, &sender, "msg_1", &json!({ "type": WORD }).to_string(), SECRET, 0).await;
+        let sent =
+            send(&app, &sender, "msg_1", &json!({"type": "a", "of": WORD}).to_string(), SECRET, 0).await;
         let (source, event) = (sender["id"].as_str().unwrap(), sent.body["event"].as_str().unwrap());
         let (source, event) = (source.to_owned(), event.to_owned());
-        Self { app, job, schedule, workflow, message, party, source, event }
+        let told = endpoint(&app, json!({})).await;
+        let endpoint = told["id"].as_str().unwrap().to_owned();
+        let test = app.post(&format!("/v1/webhook-endpoints/{endpoint}/test"), &json!({})).await;
+        let delivery = test.body["delivery"].as_str().unwrap().to_owned();
+        app.execute(&format!("update webhook_message set data = '{{\"metadata\": \"{WORD}\"}}'")).await;
+        Self { app, job, schedule, workflow, message, party, source, event, endpoint, delivery }
     }
 
     /// `path` with ids of what is there.
@@ -79,6 +88,8 @@ impl Planted {
                 ("{id}", "parties" | "inbox") => &self.party,
                 ("{id}", "webhook-sources") => &self.source,
                 ("{event}", _) => &self.event,
+                ("{id}", "webhook-endpoints") => &self.endpoint,
+                ("{delivery}", _) => &self.delivery,
                 ("{kind}", _) => "probe.work",
                 ("{slug}", _) => "acme",
                 (part, _) if part.starts_with('{') => "none",
@@ -130,6 +141,7 @@ async fn whoever_may_not_see_payloads_sees_none_on_any_route() {
         "get_message",
         "get_result",
         "get_schedule",
+        "get_webhook_delivery",
         "get_webhook_event",
         "get_workflow",
         "list_schedules",
