@@ -42,7 +42,11 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
         div #alerts data-live {
             @if rules.is_empty() { p { (tr!("Nobody wants to be told of anything yet.")) } }
             @else if firing == 0 { p.calm { (tr!("✓ Nothing is wrong.")) } }
-            @else { p.alarm { (tr!("{count} rule says that something is wrong." | "{count} rules say that something is wrong." % firing, count = words::count(firing as i64))) } }
+            @else { p.alarm { (tr!(
+                "{count} rule says that something is wrong."
+                    | "{count} rules say that something is wrong." % firing,
+                count = words::count(firing as i64)
+            )) } }
             @if !rules.is_empty() { (rules_table(&visit, &place.slug, &rules)?) }
             @if !found.is_empty() { h2 { (tr!("What was found")) } (found_table(&found)) }
         }

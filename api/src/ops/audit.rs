@@ -70,7 +70,7 @@ fn line(entry: &Entry, said: &Value) -> Markup {
             td { @if let Some(at) = at { (words::when(at)) } }
             td { (text("by")) @if let Some(role) = said["role"].as_str() { " " span.soft { (role.replace('_', " ")) } } }
             td {
-                @if let Some(of) = said["of"].as_i64() { (rich(tr!("what came of {entry}", entry = html! { a href={ "#e" (of) } { (tr!("no. {of}", of)) } }.0))) }
+                @if let Some(of) = said["of"].as_i64() { (came_of(of)) }
                 @else { code { (text("action")) } " " (text("target")) }
             }
             td { (state(text("outcome"))) }
@@ -81,4 +81,10 @@ fn line(entry: &Entry, said: &Value) -> Markup {
             }
         }
     }
+}
+
+/// Of which entry this is what came of it.
+fn came_of(entry: i64) -> Markup {
+    let entry = html! { a href={ "#e" (entry) } { (tr!("no. {number}", number = entry)) } };
+    rich(tr!("what came of {entry}", entry = entry.0))
 }

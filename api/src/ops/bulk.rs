@@ -113,7 +113,10 @@ pub(super) async fn preview(
                 (confirmation(preview.count))
                 button { (verbs::of_so_many(&asked.action, &many)) }
             }
-            @if let Some(four_eyes) = waits { p.soft { (tr!("More than {count} jobs: it begins once a second person has said yes.", count = words::count(four_eyes.more_than))) } }
+            @if let Some(four_eyes) = waits { p.soft { (tr!(
+                "More than {count} jobs: it begins once a second person has said yes.",
+                count = words::count(four_eyes.more_than)
+            )) } }
             h2 { @if preview.is_exact { (tr!("The newest of them")) } @else { (tr!("Some of them")) } }
             (jobs::table(&format!("{base}/jobs"), &preview.sample)?)
         }
@@ -125,7 +128,10 @@ pub(super) async fn preview(
 fn confirmation(count: i64) -> Markup {
     html! {
         @if count > UNCONFIRMED_MAX {
-            label { (rich(tr!("Write {count} to confirm", count = html! { code { (count) } }.0))) input name="typed" inputmode="numeric" autocomplete="off" required; }
+            label { (rich(tr!(
+                "Write {count} to confirm",
+                count = html! { code { (count) } }.0
+            ))) input name="typed" inputmode="numeric" autocomplete="off" required; }
         }
     }
 }

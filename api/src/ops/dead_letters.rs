@@ -40,7 +40,11 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
         p.soft { (tr!("Jobs that were given up and have not begun again. They lie here until somebody retries them, or history is dropped.")) }
         div #dead data-live {
             @if kinds.iter().all(|of| of.jobs == 0) { p.calm { (tr!("✓ Nothing lies dead.")) } }
-            @if late > 0 { p.alarm { (tr!("Of {count} kind the oldest lies here for longer than was promised." | "Of {count} kinds the oldest lies here for longer than was promised." % late, count = words::count(late as i64))) } }
+            @if late > 0 { p.alarm { (tr!(
+                "Of {count} kind the oldest lies here for longer than was promised."
+                    | "Of {count} kinds the oldest lies here for longer than was promised." % late,
+                count = words::count(late as i64)
+            )) } }
             @if !kinds.is_empty() { (table(&visit, &place.slug, &kinds, now)) }
         }
         @if visit.may(Right::Operate) { (form(&visit, &place.slug)) }
@@ -95,8 +99,12 @@ fn oldest(slug: &str, of: &DeadLetters, now: DateTime<Utc>) -> Markup {
 fn care(of: &DeadLetters) -> Markup {
     html! {
         @match &of.care.owner { Some(owner) => (owner), None => (tr!("nobody is named")) }
-        @if let Some(seconds) = of.care.look_after_s { div.soft { (tr!("within {span}", span = words::span(TimeDelta::seconds(seconds.into())))) } }
-        @if let Some(runbook) = &of.care.runbook { div { a href=(runbook) rel="noreferrer noopener" { (tr!("Runbook")) span.soft { " " (tr!("of {kind}", kind = of.kind)) } } } }
+        @if let Some(seconds) = of.care.look_after_s {
+            div.soft { (tr!("within {span}", span = words::span(TimeDelta::seconds(seconds.into())))) }
+        }
+        @if let Some(runbook) = &of.care.runbook {
+            div { a href=(runbook) rel="noreferrer noopener" { (tr!("Runbook")) span.soft { " " (tr!("of {kind}", kind = of.kind)) } } }
+        }
     }
 }
 

@@ -123,7 +123,11 @@ impl Wanted {
         }
         let is_failed = self.state != "delivered";
         html! {
-            @if let Some(count) = self.recovered { p role="status" { (tr!("{count} message is sent again." | "{count} messages are sent again." % count, count = words::count(count as i64))) } }
+            @if let Some(count) = self.recovered { p role="status" { (tr!(
+                "{count} message is sent again."
+                    | "{count} messages are sent again." % count,
+                count = words::count(count as i64)
+            )) } }
             form.acts method="post" action={ (base) "/recover" } {
                 (token(visit))
                 @for (name, value) in self.pairs() { input type="hidden" name=(name) value=(value); }
@@ -134,7 +138,10 @@ impl Wanted {
                     @else if is_failed { (tr!("Send again what was given up")) }
                     @else { (tr!("Send all of it again")) }
                 }
-                span.soft { (tr!("Up to {count} at once, oldest first, under their ids of before.", count = words::count(WEBHOOK_RECOVER_MAX))) }
+                span.soft { (tr!(
+                    "Up to {count} at once, oldest first, under their ids of before.",
+                    count = words::count(WEBHOOK_RECOVER_MAX)
+                )) }
             }
         }
     }

@@ -50,7 +50,10 @@ pub(super) async fn list(State(app): State<AppState>, visit: Visit) -> Result<Re
     let body = html! {
         div #errors data-live="quiet" {
             @if open.is_empty() { p.calm { (nothing(!settled.is_empty())) } }
-            @if !lately.is_exact() { p.soft { (tr!("Among the latest {count} failures, and what else is known.", count = words::count(lately.looked_at()))) } }
+            @if !lately.is_exact() { p.soft { (tr!(
+                "Among the latest {count} failures, and what else is known.",
+                count = words::count(lately.looked_at())
+            )) } }
             @if !open.is_empty() { (table(&visit, &base, &open)) }
             @if !settled.is_empty() { h2 { (tr!("Ignored and resolved")) } (table(&visit, &base, &settled)) }
         }
@@ -83,7 +86,7 @@ fn table(visit: &Visit, base: &str, groups: &[(&ErrorGroup, &str)]) -> Markup {
                     td.number.wide { (words::count(group.given_up)) }
                     td { (latest(base, group)) }
                     td.wide { (first(group)) }
-                    td { @if visit.may(Right::Operate) && group.given_up > 0 { a href=(retry(base, group)) { (tr!("Retry all {count}", count = words::count(group.given_up))) } } }
+                    td { @if visit.may(Right::Operate) && group.given_up > 0 { (retry_all(base, group)) } }
                 }
             } }
         }
@@ -118,6 +121,11 @@ fn retry(base: &str, group: &ErrorGroup) -> String {
     query.finish()
 }
 
+fn retry_all(base: &str, group: &ErrorGroup) -> Markup {
+    let count = words::count(group.given_up);
+    html! { a href=(retry(base, group)) { (tr!("Retry all {count}", count)) } }
+}
+
 /// One group.
 pub(super) async fn show(
     State(app): State<AppState>,
@@ -149,7 +157,7 @@ pub(super) async fn show(
                 div { dt { (tr!("Last version")) } dd { (last.version) } }
             }
         }
-        @if operates && group.given_up > 0 { p { a href=(retry(&base, &group)) { (tr!("Retry all {count}", count = words::count(group.given_up))) } } }
+        @if operates && group.given_up > 0 { p { (retry_all(&base, &group)) } }
         @if !versions.is_empty() { h2 { (tr!("Under which versions")) } (versions_table(&versions)) }
         @if let Some(first) = affected.first() { h2 { (tr!("Whom it concerns")) } (concerns(&id, &affected, first.in_all)) }
         @if operates { (say_form(&visit, &base, &id, group.said()?)) (assign_form(&visit, &base, &id, &group, &steering)) }
@@ -174,7 +182,11 @@ fn versions_table(versions: &[ErrorVersion]) -> Markup {
 /// The tenants for which the same failed, each with its page of it.
 fn concerns(id: &str, affected: &[Affected], in_all: i64) -> Markup {
     html! {
-        p { (tr!("{count} tenant in {span}, as far as minutes have been summed up." | "{count} tenants in {span}, as far as minutes have been summed up." % in_all, count = words::count(in_all), span = words::span(LOOK_BACK))) }
+        p { (tr!(
+            "{count} tenant in {span}, as far as minutes have been summed up."
+                | "{count} tenants in {span}, as far as minutes have been summed up." % in_all,
+            count = words::count(in_all), span = words::span(LOOK_BACK)
+        )) }
         table {
             thead { tr { th { (tr!("Tenant")) } th.number { (tr!("Failures")) } th { (tr!("Latest")) } th.wide { (tr!("First")) } } }
             tbody { @for of in affected { tr {

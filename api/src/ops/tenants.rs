@@ -38,7 +38,11 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
     let weighed = weights::part(&app, &visit, &places).await?;
     let body = html! {
         @if starving == 0 { p.calm { (tr!("✓ Nobody has waited for longer than {span}.", span = words::span(STARVING))) } }
-        @else { p.alarm { (tr!("{count} share waits for longer than {span} in a queue." | "{count} shares wait for longer than {span} in a queue." % starving, count = words::count(starving), span = words::span(STARVING))) } }
+        @else { p.alarm { (tr!(
+            "{count} share waits for longer than {span} in a queue."
+                | "{count} shares wait for longer than {span} in a queue." % starving,
+            count = words::count(starving), span = words::span(STARVING)
+        )) } }
         table {
             thead { tr { th { (tr!("Tenant")) } th { (tr!("Queue")) } th.number { (tr!("Jobs/s")) } th.number.wide { (tr!("Weight")) } th { (tr!("First in line since")) } th.wide { (tr!("Wait in the last hour")) } th.number.wide { abbr title=(tr!("For how long its jobs held slots of workers, those beside each other counted each")) { (tr!("Slot time in the last hour")) } } } }
             tbody {

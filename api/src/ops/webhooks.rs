@@ -57,7 +57,10 @@ pub(super) async fn list(State(app): State<AppState>, visit: Visit) -> Result<Re
                 td.cut { a href={ (base) "/out/" (endpoint.id()) } { (endpoint.url) } }
                 td { (is_on(endpoint.disabled_at.is_some())) @if let Some(why) = &endpoint.disabled_reason { " " span.soft { (why) } } }
                 td.wide { (endpoint.event_types.join(", ")) }
-                td { @match endpoint.failing_since { Some(at) => { (rich(tr!("{state} since {when}", state = state("failed").0, when = words::when(at).0))) }, None => (tr!("✓ gets through")) } }
+                td { @match endpoint.failing_since {
+                    Some(at) => (rich(tr!("{state} since {when}", state = state("failed").0, when = words::when(at).0))),
+                    None => (tr!("✓ gets through")),
+                } }
             } } }
         }
         @if endpoints.is_empty() { p { (tr!("Nobody is told by webhook.")) } }
@@ -133,7 +136,11 @@ pub(super) struct Range {
 fn range_form(visit: &Visit, base: &str, range: &Range) -> Markup {
     let (goes_on, zone) = (!range.after.is_empty(), words::zone_of(&range.zone));
     html! {
-        @if range.replayed > 0 { p role="status" { (tr!("{count} event is looked at again." | "{count} events are looked at again." % range.replayed, count = words::count(range.replayed as i64))) } }
+        @if range.replayed > 0 { p role="status" { (tr!(
+            "{count} event is looked at again."
+                | "{count} events are looked at again." % range.replayed,
+            count = words::count(range.replayed as i64)
+        )) } }
         details.form open[goes_on] {
             summary { (tr!("Replay a range")) }
             form method="post" action={ (base) "/replay" } {

@@ -94,7 +94,10 @@ fn releases(workers: &[Worker], versions: &[Version], now: DateTime<Utc>) -> Mar
     }
     html! {
         @if now_at.len() > 1 {
-            p.alarm { (tr!("They are of {count} versions:", count = now_at.len())) " " @for (version, (count, ..)) in &now_at { span.tag { (version) " × " (count) } " " } }
+            p.alarm {
+                (tr!("They are of {count} versions:", count = now_at.len())) " "
+                @for (version, (count, ..)) in &now_at { span.tag { (version) " × " (count) } " " }
+            }
         }
         @if !versions.is_empty() {
             h2 { (tr!("Versions")) }
@@ -141,7 +144,10 @@ pub(super) async fn one(
         div.acts { (draining(&visit, worker)) }
         h2 { (tr!("What it runs")) }
         @if runs.is_empty() { p { (tr!("Nothing at this moment.")) } } @else { (runs_table(&runs)) }
-        @if runs.len() as i64 == OPS_ROWS_MAX { p.soft { (tr!("Those that have run longest, of {count} at most.", count = words::count(worker.running))) } }
+        @if runs.len() as i64 == OPS_ROWS_MAX { p.soft { (tr!(
+            "Those that have run longest, of {count} at most.",
+            count = words::count(worker.running)
+        )) } }
     };
     Ok(Page::new(&visit, "/ops/workers", &worker.name, body).into_response())
 }
