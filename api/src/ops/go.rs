@@ -73,7 +73,7 @@ pub(super) async fn show(
         }
         section #keys aria-label=(tr!("Keys")) {
             h2 { (tr!("Keys")) }
-            dl.keys { @for (key, does) in KEYS { div { dt { kbd { (key) } } dd { (tr!((does))) } } } }
+            dl.keys { @for (key, does) in KEYS { div { dt { kbd { (key) } } dd { (tr!(does)) } } } }
         }
     };
     let section = if visit.tenant.is_some() { "/go" } else { "/ops/go" };

@@ -155,7 +155,7 @@ fn range_form(visit: &Visit, base: &str, range: &Range) -> Markup {
                 label { (tr!("Not before")) span.soft { ", " (zone) } input type="datetime-local" name="since" value=(range.since); }
                 label { (tr!("Before")) span.soft { ", " (zone) } input type="datetime-local" name="until" value=(range.until); }
                 p.soft { (tr!("Up to {most} at once, oldest first. The jobs they become are new ones.", most = WEBHOOK_REPLAY_MAX)) }
-                button { @if goes_on { (tr!("Go on with those after")) } @else { (tr!(&tr!("Replay"))) } }
+                button { @if goes_on { (tr!("Go on with those after")) } @else { (tr!("Replay")) } }
             }
         }
     }
