@@ -65,6 +65,7 @@ const ADMIN: &[Scope] = &[Scope::Admin];
 const OF_WORK: &[Act] = &[
     act(("POST", "/v1/jobs/{id}/cancel"), WRITER, "job.cancel", Subject::Job),
     act(("POST", "/v1/jobs/{id}/retry"), RETRIER, "job.retry", Subject::Job),
+    act(("POST", "/v1/jobs/{id}/clone"), WRITER, "job.clone", Subject::New),
     act(("POST", "/v1/workflows/{id}/cancel"), WRITER, "workflow.cancel", Subject::Workflow),
     act(("POST", "/v1/workflows/{id}/retry"), WRITER, "workflow.retry", Subject::Workflow),
     act(("PUT", "/v1/limits/{name}"), OPERATOR, "limit", Subject::Limits),
@@ -80,6 +81,8 @@ const OF_WORK: &[Act] = &[
     act(("DELETE", "/v1/dead-letters/{kind}/care"), OPERATOR, "kind_care.remove", Subject::Care),
     act(("PUT", "/v1/retention"), ADMIN, "retention.set", Subject::Retention),
     act(("POST", "/v1/messages/{id}/resolve"), WRITER, "message.resolve", Subject::Message),
+    act(("PATCH", "/v1/assets/{id}"), WRITER, "asset.change", Subject::Asset),
+    act(("DELETE", "/v1/assets/{id}"), WRITER, "asset.delete", Subject::Asset),
     act(("POST", "/v1/assets/{id}/release"), ADMIN, "asset.release", Subject::Asset),
 ];
 
@@ -295,7 +298,7 @@ mod tests {
     /// What is work: it keeps a history of its own.
     const WORK: &[&str] = &[
         "/v1/absences",
-        "/v1/assets",
+        "/v1/assets/{id}/focal-point",
         "/v1/bookings",
         "/v1/calendar-",
         "/v1/contact-points",

@@ -28,6 +28,7 @@ use crate::{
     AppState, acts,
     limits::{KEY_CACHE, KEY_TOUCH, KEYS_CACHED_MAX},
     problem::{Code, Problem},
+    seeing::Sight,
 };
 
 /// What a key may do. `admin` may do all of it in its tenant.
@@ -41,6 +42,10 @@ pub enum Scope {
     #[value(name = "jobs:read")]
     #[serde(rename = "jobs:read")]
     JobsRead,
+    /// See what jobs are given, leave behind and say, where it sees jobs.
+    #[value(name = "payloads:read")]
+    #[serde(rename = "payloads:read")]
+    PayloadsRead,
     /// Run ended jobs again; set limits and pauses.
     #[value(name = "queue:operate")]
     #[serde(rename = "queue:operate")]
@@ -61,6 +66,7 @@ impl Scope {
         match self {
             Self::JobsWrite => "jobs:write",
             Self::JobsRead => "jobs:read",
+            Self::PayloadsRead => "payloads:read",
             Self::QueueOperate => "queue:operate",
             Self::Admin => "admin",
             Self::Installation => "installation",
@@ -218,6 +224,16 @@ impl Caller {
     /// Whether it may do everything.
     pub(crate) fn is_admin(&self) -> bool {
         self.may(&[Scope::Admin]).is_ok()
+    }
+
+    /// What it may see.
+    pub(crate) fn sight(&self) -> Sight {
+        let payloads = match self.key {
+            Asker::Key(_) => self.may(&[Scope::PayloadsRead]).is_ok(),
+            // Of people that is said apart from their role, however high it is.
+            Asker::Person(_) => self.scopes.iter().any(|held| held == Scope::PayloadsRead.name()),
+        };
+        Sight { payloads }
     }
 
     /// The key that asks; people have none.

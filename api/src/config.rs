@@ -25,7 +25,7 @@ const EXAMPLES: &str = "\
 Examples:
   api migrate                                   bring the schema up to date
   api tenant create acme --name 'Acme Homes'    make a tenant
-  api key create --tenant acme --name laptop --scope jobs:write --scope jobs:read
+  api key create --tenant acme --name laptop --scope jobs:write --scope jobs:read --scope payloads:read
                                                 make a key; it is printed once
   api serve --listen 0.0.0.0:8080               answer requests
   curl -H \"Authorization: Bearer $KEY\" http://127.0.0.1:8080/v1/kinds";
@@ -300,7 +300,7 @@ pub(crate) enum PauseCommand {
 /// `api key`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  api key create --tenant acme --name laptop --scope jobs:write --scope jobs:read"
+    after_help = "Example:\n  api key create --tenant acme --name laptop --scope jobs:write --scope jobs:read --scope payloads:read"
 )]
 pub(crate) struct KeyArgs {
     /// What to do

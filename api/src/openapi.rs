@@ -11,9 +11,9 @@ use crate::{
     request,
     routes::{
         absences, alerts, asset_list, asset_terms, assets, attempts, audit, batch, bookings, brand, bulk,
-        calendar_conflicts, calendar_feeds, calendar_links, calendar_pings, contact_points, dead_letters,
-        deliveries, delivery_list, error_steer, error_versions, errors, events, focal_point, four_eyes,
-        health, hooks, inbox, inbox_events, invitations, job_events, jobs, keys, kinds, limits,
+        calendar_conflicts, calendar_feeds, calendar_links, calendar_pings, clone, contact_points,
+        dead_letters, deliveries, delivery_list, error_steer, error_versions, errors, events, focal_point,
+        four_eyes, health, hooks, inbox, inbox_events, invitations, job_events, jobs, keys, kinds, limits,
         match_presets, matches, memberships, messages, notifications, offers, pages, parties, pauses,
         preferences, promises, quotas, rankings, relations, reliability, retention, schedule_steer,
         schedules, slots, steer, submit, templates, tenants, uploads, webhook_deliveries, webhook_endpoints,
@@ -64,6 +64,7 @@ fn work() -> OpenApiRouter<AppState> {
         .routes(routes!(why::why_job))
         .routes(routes!(steer::cancel_job))
         .routes(routes!(steer::retry_job))
+        .routes(routes!(clone::clone_job))
         .routes(routes!(job_events::follow_job))
         .routes(routes!(events::follow_all))
         .routes(routes!(limits::list_limits))

@@ -56,7 +56,7 @@ pub(crate) struct JobResource {
     /// How far the running attempt is.
     #[serde(skip_serializing_if = "Option::is_none")]
     progress: Option<ProgressResource>,
-    /// Its arguments. Left out in lists.
+    /// Its arguments. Left out in lists, and for keys without the scope `payloads:read`, as are result and metadata.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     args: Option<Value>,

@@ -213,7 +213,7 @@ pub async fn run(
     maintain(&core, &args, &services, &stop)?;
     let listens_to = args.slots().into_iter().collect();
     let myself = Myself { worker: core.worker.clone(), version: args.version(), listens_to };
-    services.spawn(presence::run(core.deps.db.clone(), myself, stop.clone()));
+    services.spawn(presence::run(core.deps.db.clone(), ring.clone(), myself, stop.clone()));
     answer_health(&args, &core, ring, loops, claims, prometheus, &services, &stop).await?;
 
     tracing::info!(worker.name = %core.worker, queues = ?args.slots(), "Working");

@@ -9,7 +9,7 @@ use axum::{
 };
 use maud::{Markup, html};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 use store::reads::{self, JobRecord};
 
@@ -20,14 +20,13 @@ use super::{
 use crate::{
     AppState,
     auth::Writer,
-    extract::{Json, typed},
+    cloning::{self, CLONE_OF, Other},
     limits::CLONE_ARGS_BYTES_MAX,
     problem::{Code, FieldError, Problem},
-    routes::submit,
 };
 
-/// The member of a clone's metadata that names what it was cloned from.
-const CLONE_OF: &str = "clone_of";
+/// What keys of forms are kept for.
+const ROUTE: &str = "POST /ops/t/{tenant}/jobs/{id}/clone";
 
 /// The form.
 pub(super) async fn show(
@@ -75,19 +74,12 @@ pub(super) async fn submit(
     let wrong =
         |error: serde_json::Error| Problem::invalid(vec![FieldError::new("/args", error.to_string())]);
     let args: Value = serde_json::from_str(&form.args).map_err(wrong)?;
-    let mut metadata =
-        record.metadata.as_ref().and_then(|kept| kept.0.as_object().cloned()).unwrap_or_default();
-    metadata.insert(CLONE_OF.to_owned(), record.id().to_string().into());
-    let body = typed(&json!({
-        "kind": record.kind, "version": record.kind_version, "args": args, "queue": record.queue,
-        "priority": record.priority, "max_attempts": record.max_attempts,
-        "tags": record.tags.as_deref().unwrap_or_default(), "metadata": metadata,
-    }))?;
     let key = HeaderValue::try_from(form.key).map_err(|_| Problem::not_found("key"))?;
     let headers: HeaderMap =
         [(header::HeaderName::from_static("idempotency-key"), key)].into_iter().collect();
-    let answer =
-        Box::pin(submit::submit_job(State(app), Writer::of(visit.caller()?)?, headers, Json(body))).await?;
+    let Writer(caller) = Writer::of(visit.caller()?)?;
+    let other = Other { args, queue: None, priority: None, scheduled_at: None };
+    let answer = cloning::submit(&app, &caller, &headers, ROUTE, &record, other).await?;
     let place = answer.headers().get(header::LOCATION).and_then(|place| place.to_str().ok());
     let job = place.and_then(|place| place.rsplit('/').next()).unwrap_or(&id);
     Ok(Redirect::to(&format!("/ops/t/{slug}/jobs/{job}")))
@@ -96,7 +88,7 @@ pub(super) async fn submit(
 /// The job.
 async fn original(app: &AppState, visit: &Visit, id: &str) -> Result<JobRecord, Problem> {
     let id = id.parse().map_err(|_| Problem::not_found("job"))?;
-    reads::get(&app.db, visit.tenant()?, id).await?.ok_or_else(|| Problem::not_found("job"))
+    cloning::original(app, visit.tenant()?, id).await
 }
 
 /// What was changed in the arguments, when `record` is a clone and what it was cloned from is still there.

@@ -43,8 +43,7 @@ pub(super) async fn show(
     Query(sought): Query<Sought>,
 ) -> Result<Response, Problem> {
     let to = sought.to.trim();
-    let mut places: Vec<(String, String)> =
-        layout::sections(&visit).into_iter().map(|(path, name)| (path, name.to_owned())).collect();
+    let mut places: Vec<(String, String)> = layout::sections(&visit);
     if let Some(place) = &visit.tenant {
         let base = format!("/ops/t/{}", place.slug);
         if let Some(folder) = folder_of(to) {

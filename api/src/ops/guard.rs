@@ -25,7 +25,7 @@ use tracing::Instrument;
 
 use super::{
     access::{self, Right},
-    layout, origin,
+    languages, layout, origin,
     routes::Route,
     session,
     subject::Subject,
@@ -33,7 +33,7 @@ use super::{
 };
 use crate::{
     AppState,
-    auth::Caller,
+    auth::{Caller, Scope},
     extract,
     limits::{FORM_BYTES_MAX, OPS_TARGET_CHARS_MAX},
     problem::{Code, Problem},
@@ -73,7 +73,9 @@ impl Visit {
 
     /// As the API knows them.
     pub(crate) fn caller(&self) -> Result<Caller, Problem> {
-        Ok(Caller::person(self.tenant()?, self.user, &self.email, access::scopes(self.role)))
+        let mut scopes = access::scopes(self.role).to_vec();
+        scopes.extend(self.sees_payloads.then_some(Scope::PayloadsRead));
+        Ok(Caller::person(self.tenant()?, self.user, &self.email, &scopes))
     }
 }
 
@@ -179,9 +181,11 @@ async fn pass(
             .await;
         response
     };
-    Ok(tokio::spawn(words::reading(words::zone(), acting).in_current_span())
-        .await
-        .map_err(Problem::internal)?)
+    Ok(tokio::spawn(
+        languages::speaking(languages::language(), words::reading(words::zone(), acting)).in_current_span(),
+    )
+    .await
+    .map_err(Problem::internal)?)
 }
 
 /// Whether whoever has this session may have this page. Who may not is written down.

@@ -13,7 +13,7 @@ use store::{
     pauses, promises,
 };
 
-use super::{charts, dead_letters::is_late, guard::Visit, layout::Page, words};
+use super::{charts, dead_letters::is_late, fallen, guard::Visit, layout::Page, words};
 use crate::{AppState, limits::WEBHOOK_ENDPOINTS_MAX, problem::Problem, routes::health};
 
 /// A queue whose first job waits for longer than this is late.
@@ -63,17 +63,19 @@ impl Hour {
 /// The page.
 pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Response, Problem> {
     let place = visit.here()?;
-    let (hour, endpoints, dead_letters, at_risk, services) = tokio::try_join!(
+    let (hour, endpoints, dead_letters, at_risk, services, workers) = tokio::try_join!(
         Hour::of(&app, &visit),
         async { outbox::list(&app.db, place.id, WEBHOOK_ENDPOINTS_MAX).await.map_err(Problem::from) },
         async { dead_letters::list(&app.db, place.id).await.map_err(Problem::from) },
         async { promises::at_risk(&app.db, place.id, AT_RISK_SHOWN_MAX).await.map_err(Problem::from) },
         async { Ok(health::services(&app).await) },
+        async { observing::workers(&app.db).await.map_err(Problem::from) },
     )?;
     let base = format!("/ops/t/{}", place.slug);
     let mut alarms = late(&hour, &base);
     alarms.extend(failing(&hour, &base));
-    alarms.extend(dead(&hour, services));
+    alarms.extend(unheard(&hour));
+    alarms.extend(fallen::lines(services, &workers));
     alarms.extend(unattended(&hour, &dead_letters, &base));
     alarms.extend(untold(&endpoints, &base));
     alarms.extend(paused(&hour));
@@ -123,17 +125,9 @@ fn failing(hour: &Hour, base: &str) -> Option<Markup> {
     })
 }
 
-fn dead(hour: &Hour, services: health::Services) -> Vec<Markup> {
+fn unheard(hour: &Hour) -> impl Iterator<Item = Markup> {
     let unheard = hour.queues.iter().filter(|queue| queue.waiting > 0 && hour.heard(&queue.queue).0 == 0);
-    let mut dead: Vec<Markup> = unheard
-        .map(|queue| html! { strong { "Dead" } " " (queue.queue) ": jobs wait and no worker listens." })
-        .collect();
-    if !services.s3 {
-        dead.push(html! {
-            strong { "Dead" } " The object store does not answer: files and large payloads are out of reach. Everything else works."
-        });
-    }
-    dead
+    unheard.map(|queue| html! { strong { "Dead" } " " (queue.queue) ": jobs wait and no worker listens." })
 }
 
 /// Jobs that were given up and that nobody looked after in time.

@@ -9,7 +9,6 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use store::{
     listing::{self, Filter},
-    looking_into, observing,
     reads::JobRecord,
 };
 
@@ -25,6 +24,7 @@ use crate::{
     AppState,
     limits::OPS_ROWS_MAX,
     problem::{Code, Problem},
+    search::Search,
 };
 
 /// Every state, in the order of a job's life.
@@ -50,21 +50,10 @@ pub(super) async fn show(
     if let Ok(id) = wanted.words.trim().parse::<JobId>() {
         return Ok(Redirect::to(&format!("{base}/{id}")).into_response());
     }
-    let (mut filter, held) = (wanted.filter()?, wanted.held(&visit)?);
-    let mut next = None;
-    if !wanted.words.trim().is_empty() {
-        let found =
-            observing::failures_with(&app.db, place.id, &wanted.words, wanted.before, OPS_ROWS_MAX as i32)
-                .await?;
-        next = found.last().copied().filter(|_| found.len() as i64 == OPS_ROWS_MAX);
-        filter.among = Some(found);
-    }
     let rows = OPS_ROWS_MAX as usize;
-    let page = match &held {
-        Some(held) => looking_into::list(&app.db, place.id, &filter, held, rows).await?,
-        None => listing::list(&app.db, place.id, &filter, rows).await?,
-    };
-    let next = page.next.or(next);
+    let search = Search { filter: wanted.filter()?, words: wanted.words.clone(), held: wanted.held(&visit)? };
+    let page = search.page(&app.db, place.id, rows).await?;
+    let next = page.next;
     let beside = shown.beside(&app, place.id, &page.jobs).await?;
     let views = views::bar(&app, &visit, &wanted).await?;
     let body = html! {

@@ -5,8 +5,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use maud::{DOCTYPE, Markup, html};
+use serde_json::json;
+use tr::tr;
 
-use super::{access::Right, guard::Visit, words};
+use super::{
+    access::Right,
+    guard::Visit,
+    languages::language,
+    words::{self, mark},
+};
 use crate::problem::Problem;
 
 /// Nothing but what we serve ourselves, no frame around it, and no script but our own files. Pictures stand last: a page that shows
@@ -16,25 +23,25 @@ const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; conn
 
 /// The pages of a tenant: where, what they are called, and what they take.
 const SECTIONS: [(&str, &str, Right); 12] = [
-    ("", "Home", Right::See),
-    ("/queues", "Queues", Right::See),
-    ("/kinds", "Kinds", Right::See),
-    ("/jobs", "Jobs", Right::See),
-    ("/errors", "Errors", Right::See),
-    ("/dead-letters", "Dead letters", Right::See),
-    ("/bulk", "Bulk", Right::See),
-    ("/schedules", "Schedules", Right::See),
-    ("/messages", "Messages", Right::See),
-    ("/webhooks", "Webhooks", Right::See),
-    ("/alerts", "Alerts", Right::See),
-    ("/audit", "Audit", Right::Operate),
+    ("", mark!("Home"), Right::See),
+    ("/queues", mark!("Queues"), Right::See),
+    ("/kinds", mark!("Kinds"), Right::See),
+    ("/jobs", mark!("Jobs"), Right::See),
+    ("/errors", mark!("Errors"), Right::See),
+    ("/dead-letters", mark!("Dead letters"), Right::See),
+    ("/bulk", mark!("Bulk"), Right::See),
+    ("/schedules", mark!("Schedules"), Right::See),
+    ("/messages", mark!("Messages"), Right::See),
+    ("/webhooks", mark!("Webhooks"), Right::See),
+    ("/alerts", mark!("Alerts"), Right::See),
+    ("/audit", mark!("Audit"), Right::Operate),
 ];
 
 /// The pages of the installation.
 const OF_ALL: [(&str, &str, Right); 3] = [
-    ("/ops", "Tenants", Right::SeeAll),
-    ("/ops/workers", "Workers", Right::SeeAll),
-    ("/ops/audit", "Audit", Right::OperateAll),
+    ("/ops", mark!("Tenants"), Right::SeeAll),
+    ("/ops/workers", mark!("Workers"), Right::SeeAll),
+    ("/ops/audit", mark!("Audit"), Right::OperateAll),
 ];
 
 /// A page, with what it says.
@@ -76,22 +83,22 @@ impl IntoResponse for Page<'_> {
         let around = place.map_or("Crewline", |place| &place.name);
         let here: String = form_urlencoded::byte_serialize(whole.as_bytes()).collect();
         let body = html! {
-            a.skip href="#main" { "Skip to content" }
+            a.skip href="#main" { (tr!("Skip to content")) }
             header {
                 a.brand href="/ops" { "Crewline" }
-                @if let Some(place) = place { a.tenant href="/ops/mine" title="Another tenant" { (place.name) } }
-                nav aria-label="Sections" {
+                @if let Some(place) = place { a.tenant href="/ops/mine" title=(tr!("Another tenant")) { (place.name) } }
+                nav aria-label=(tr!("Sections")) {
                     @for (path, name) in &sections {
                         a href=(path) aria-current=[(*path == whole).then_some("page")] { (name) }
                     }
                 }
                 @if let Some(live) = &self.live {
-                    button #live type="button" hidden data-stream=(live) { "Live" }
+                    button #live type="button" hidden data-stream=(live) { (tr!("Live")) }
                 }
-                @if !is_mine { a #go href=(path_to_go(visit)) title="Ctrl K" { "Go to" } }
-                a.zone href={ "/ops/time-zone?next=" (here) } title="Time zone" { (words::zone().name()) }
+                @if !is_mine { a #go href=(path_to_go(visit)) title="Ctrl K" { (tr!("Go to")) } }
+                a.zone href={ "/ops/time-zone?next=" (here) } title=(tr!("Time zone and language")) { (words::zone().name()) }
                 form.who method="post" action="/ops/sign-out" {
-                    (token(visit)) span title=(visit.email) { (visit.name) } button.plain { "Sign out" }
+                    (token(visit)) span title=(visit.email) { (visit.name) } button.plain { (tr!("Sign out")) }
                 }
             }
             main #main { h1 { (self.title) } (self.body) }
@@ -108,13 +115,13 @@ impl IntoResponse for Page<'_> {
 }
 
 /// The pages that somebody may see where they are, each with its path.
-pub(super) fn sections(visit: &Visit) -> Vec<(String, &'static str)> {
+pub(super) fn sections(visit: &Visit) -> Vec<(String, String)> {
     let (all, base): (&[(&str, &'static str, Right)], String) = match &visit.tenant {
         Some(place) => (&SECTIONS, format!("/ops/t/{}", place.slug)),
         None => (&OF_ALL, String::new()),
     };
     let seen = all.iter().filter(|(.., right)| visit.may(*right));
-    seen.map(|(path, name, _)| (format!("{base}{path}"), *name)).collect()
+    seen.map(|&(path, name, _)| (format!("{base}{path}"), tr!(name))).collect()
 }
 
 /// The page from which every other is reached by name.
@@ -143,7 +150,7 @@ pub(super) fn problem(problem: &Problem, path: &str) -> Response {
             @if !problem.errors().is_empty() {
                 ul { @for error in problem.errors() { li { code { (error.pointer) } " " (error.detail) } } }
             }
-            p { a href=(path.rsplit_once('/').map_or("/ops", |(up, _)| if up.len() < 4 { "/ops" } else { up })) { "Back" } " · " a href="/ops" { "Home" } }
+            p { a href=(path.rsplit_once('/').map_or("/ops", |(up, _)| if up.len() < 4 { "/ops" } else { up })) { (tr!("Back")) } " · " a href="/ops" { (tr!("Home")) } }
         }
     };
     let mut response = respond(code.status(), code.title(), &body);
@@ -160,7 +167,7 @@ pub(super) fn alone(status: StatusCode, title: &str, body: &Markup) -> Response 
 
 /// Has the browser ask for a page again, now from a page of ours.
 pub(super) fn once_more(path: &str) -> Response {
-    let body = html! { main.alone { p { a href=(path) { "Go on" } } } };
+    let body = html! { main.alone { p { a href=(path) { (tr!("Go on")) } } } };
     let mut response = respond(StatusCode::OK, "Crewline", &body);
     if let Ok(refresh) = HeaderValue::try_from(format!("0; url={path}")) {
         response.headers_mut().insert("refresh", refresh);
@@ -168,10 +175,20 @@ pub(super) fn once_more(path: &str) -> Response {
     response
 }
 
+/// What scripts say.
+fn of_scripts() -> String {
+    let words = json!({
+        "live": tr!("Live"), "paused": tr!("Paused"), "stale": tr!("Stale for {seconds} s"), "new": tr!("{count} new"),
+        "show": tr!("Show them: N"), "close": tr!("Close"), "copied": tr!("Copied."), "marked": tr!("It is marked: copy it."),
+        "zone": tr!("As this browser: {zone}"),
+    });
+    words.to_string()
+}
+
 fn respond(status: StatusCode, title: &str, body: &Markup) -> Response {
     let document = html! {
         (DOCTYPE)
-        html lang="en" {
+        html lang=(language().tag()) {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
@@ -182,7 +199,7 @@ fn respond(status: StatusCode, title: &str, body: &Markup) -> Response {
                 script src="/ops/live.js" defer {}
                 script src="/ops/steer.js" defer {}
             }
-            body { (body) }
+            body data-words=(of_scripts()) { (body) }
         }
     };
     let kind = (header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));

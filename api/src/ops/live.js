@@ -3,6 +3,7 @@
 "use strict";
 const badge = document.querySelector("#live");
 const said = document.querySelector("#said");
+const words = JSON.parse(document.body.dataset.words);
 const STALE_MS = 12000;
 const AGAIN_MS = 2000;
 // What takes longer is no answer: it is asked for again.
@@ -28,7 +29,7 @@ const show = () => {
   const isCut = Date.now() - heard > STALE_MS && !isOpen();
   const stale = !paused && (failed || isCut);
   badge.className = paused ? "paused" : stale ? "stale" : "";
-  badge.textContent = paused ? "Paused" : stale ? `Stale for ${silent} s` : "Live";
+  badge.textContent = paused ? words.paused : stale ? words.stale.replace("{seconds}", silent) : words.live;
   badge.setAttribute("aria-pressed", String(paused));
 };
 
@@ -42,7 +43,7 @@ const keyOf = (row) => row.querySelector("a")?.pathname;
 const chip = document.createElement("button");
 chip.id = "news";
 chip.type = "button";
-chip.title = "Show them: N";
+chip.title = words.show;
 chip.setAttribute("aria-keyshortcuts", "n");
 chip.addEventListener("click", () => {
   news.part.innerHTML = news.html;
@@ -69,7 +70,7 @@ const quiet = (part, next, whole) => {
   const count = rows.slice(0, last < 0 ? rows.length : last).filter(isNew).length;
   if (!count) { chip.remove(); return; }
   news = { part, html: next.innerHTML };
-  const text = `${count}${last < 0 ? "+" : ""} new`;
+  const text = words.new.replace("{count}", `${count}${last < 0 ? "+" : ""}`);
   if (chip.textContent !== text) chip.textContent = text;
   if (!chip.isConnected) said.replaceChildren(chip);
 };

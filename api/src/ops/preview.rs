@@ -4,6 +4,7 @@ use ::jobs::{
     AssetId, AssetState, Job, MessageId, PartyId, TenantId,
     kinds::{
         match_rank::MatchRank,
+        media_contact_sheet::{ContactSheet, MediaContactSheet},
         media_rendition::{MediaRendition, Renditions},
         notify_plan::{NotifyPlan, Planned},
         notify_send::NotifySend,
@@ -74,6 +75,10 @@ pub(super) async fn of(
             Some(made) => pictures(app, tenant, &made).await,
             None => Ok(None),
         },
+        MediaContactSheet::KIND => match result.and_then(read::<ContactSheet>) {
+            Some(made) => sheets(app, tenant, &made).await,
+            None => Ok(None),
+        },
         VideoTranscode::KIND => film(app, tenant, &base, record).await,
         NotifySend::KIND => match read::<NotifySend>(&record.args.0) {
             Some(args) => message(app, tenant, &base, args.message).await,
@@ -139,6 +144,28 @@ async fn pictures(app: &AppState, tenant: TenantId, made: &Renditions) -> Result
         } }
     };
     Ok(Some(Preview { shown, origin: Some(first) }))
+}
+
+/// The pages of a contact sheet, the first of many.
+async fn sheets(app: &AppState, tenant: TenantId, made: &ContactSheet) -> Result<Option<Preview>, Problem> {
+    let (mut shown, mut from) = (Vec::new(), None);
+    for (number, page) in (1..).zip(made.pages.iter().take(PREVIEW_PICTURES_MAX)) {
+        if is_clean(app, tenant, page.asset).await? {
+            let url = address(app, &page.key).await?;
+            from = Some(origin(&url));
+            shown.push((number, page.bytes, url));
+        }
+    }
+    let shown = html! {
+        ul.pictures { @for (number, bytes, url) in &shown {
+            li {
+                a href=(url) { img src=(url) alt={ "Page " (number) } loading="lazy"; }
+                div.soft { "Page " (number) ", " (words::count(*bytes as i64)) " bytes" }
+            }
+        } }
+        p.soft { (words::many(made.pages.len() as i64, "page", "pages")) "." }
+    };
+    Ok(from.map(|from| Preview { shown, origin: Some(from) }))
 }
 
 /// The film, as the page of a delivery plays it.

@@ -12,7 +12,7 @@ use super::{
     access::Right,
     alerts, audit, bulk, cloning, dead_letters, deliveries, errors, go,
     guard::{self, Gate},
-    home, job, jobs, kinds, live, messages, oidc, preview, queues, schedules, sign_in,
+    home, job, jobs, kinds, languages, live, messages, oidc, preview, queues, schedules, sign_in,
     subject::Subject,
     tenants, views, webhooks, weights, workers, zones,
 };
@@ -74,7 +74,9 @@ pub(crate) fn router(app: &AppState) -> Router<AppState> {
         let gate = Gate { app: app.clone(), route };
         router.route(route.path, handler.route_layer(middleware::from_fn_with_state(gate, guard::guard)))
     });
-    open.merge(guarded).layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+    languages::learn();
+    let whole = open.merge(guarded).layer(DefaultBodyLimit::max(FORM_BYTES_MAX));
+    whole.layer(middleware::from_fn(languages::answer))
 }
 
 fn page(path: &'static str, right: Right, handler: MethodRouter<AppState>) -> Entry {
@@ -111,6 +113,7 @@ fn of_all() -> Vec<Entry> {
         page("/ops/go", SeeAll, get(go::show)),
         page("/ops/time-zone", SignedIn, get(zones::show)),
         act("/ops/time-zone", SignedIn, ("zone.set", Subject::New), post(zones::set)),
+        act("/ops/language", SignedIn, ("language.set", Subject::New), post(languages::set)),
         page("/ops/audit", OperateAll, get(audit::of_installation)),
         act("/ops/sign-out", SignedIn, ("sign_out", Subject::New), post(sign_in::sign_out)),
     ]

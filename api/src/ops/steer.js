@@ -4,6 +4,7 @@
   const link = document.querySelector("#go");
   // What takes longer is no answer: the page itself is gone to then.
   const ANSWER_MS = 10000;
+  const words = JSON.parse(document.body.dataset.words);
   const tell = (text) => { document.querySelector("#said").textContent = text; };
   const isFree = (event) => !event.altKey && !event.ctrlKey && !event.metaKey;
   const dialogs = new Map();
@@ -25,10 +26,10 @@
     const links = [...dialog.querySelectorAll("li a")];
     const shown = () => links.filter((one) => !one.parentElement.hidden);
     input.addEventListener("input", () => {
-      const words = input.value.toLowerCase().split(/\s+/);
+      const typed = input.value.toLowerCase().split(/\s+/);
       for (const one of links) {
         const name = one.textContent.toLowerCase();
-        one.parentElement.hidden = !words.every((word) => name.includes(word));
+        one.parentElement.hidden = !typed.every((word) => name.includes(word));
       }
     });
     dialog.addEventListener("keydown", (event) => {
@@ -52,7 +53,7 @@
     const close = document.createElement("button");
     close.type = "button";
     close.className = "plain";
-    close.textContent = "Close";
+    close.textContent = words.close;
     close.addEventListener("click", () => dialog.close());
     const content = await part(id);
     dialog.setAttribute("aria-label", content.getAttribute("aria-label"));
@@ -118,11 +119,11 @@
       const text = document.getElementById(button.dataset.copy);
       try {
         await navigator.clipboard.writeText(text.textContent);
-        tell("Copied.");
+        tell(words.copied);
       } catch {
         // Browsers let pages copy over https only.
         getSelection().selectAllChildren(text);
-        tell("It is marked: copy it.");
+        tell(words.marked);
       }
     });
   }
@@ -130,7 +131,7 @@
   const zone = document.querySelector("#browser-zone");
   if (zone) {
     zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
-    zone.textContent = `As this browser: ${zone.value}`;
+    zone.textContent = words.zone.replace("{zone}", zone.value);
     zone.hidden = !zone.value;
   }
 }

@@ -187,6 +187,7 @@ async fn asset(app: &AppState, tenant: TenantId, id: &str) -> Seen {
     Ok(match media::asset(&app.db, tenant, id).await? {
         Some(asset) => Some(json!({
             "state": asset.state()?, "finding": asset.finding, "released_because": asset.released_because,
+            "license": asset.terms.license, "retain_until": asset.terms.retain_until, "delete_at": asset.terms.delete_at,
         })),
         None => None,
     })

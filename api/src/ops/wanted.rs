@@ -12,6 +12,7 @@ use super::{guard::Visit, jobs::STATES, words};
 use crate::{
     limits::{FIELD_BYTES_MAX, FIELD_TEXT_BYTES_MAX, WORDS_CHARS_MAX},
     problem::{Code, Problem},
+    search,
 };
 
 /// What the address says.
@@ -47,13 +48,9 @@ fn some(text: &str) -> Option<String> {
 
 impl Wanted {
     pub(super) fn filter(&self) -> Result<Filter, Problem> {
-        let said = [&self.kind, &self.tag, &self.words, &self.field, &self.holds];
-        if said.into_iter().any(|text| text.contains('\0'))
-            || self.kind.len().max(self.tag.len()) > TAG_BYTES_MAX
-            || self.words.chars().count() > WORDS_CHARS_MAX
-            || self.field.len() > FIELD_BYTES_MAX
-            || self.holds.len() > FIELD_TEXT_BYTES_MAX
-        {
+        search::words(&self.words)?;
+        let said = [&self.kind, &self.tag];
+        if said.into_iter().any(|text| text.len() > TAG_BYTES_MAX || text.contains('\0')) {
             return Err(refuse("a filter is too long, or holds a character that no text has"));
         }
         let state = some(&self.state).map(|state| state.parse::<State>()).transpose();
@@ -102,15 +99,12 @@ impl Wanted {
 
     /// What the arguments have to hold. Whoever may not see them could guess them by asking.
     pub(super) fn held(&self, visit: &Visit) -> Result<Option<Held>, Problem> {
-        match (self.field.is_empty(), self.holds.is_empty()) {
-            (true, true) => Ok(None),
-            _ if !visit.sees_payloads => {
-                let detail = "what jobs hold is for those who may see payloads";
-                Err(Problem::new(Code::NotAllowed, detail))
-            }
-            (false, false) => Ok(Some(Held::new(&self.field, &self.holds))),
-            _ => Err(refuse("a field, and what it holds: both, or neither")),
+        let is_asked = !self.field.is_empty() || !self.holds.is_empty();
+        if is_asked && !visit.sees_payloads {
+            let detail = "what jobs hold is for those who may see payloads";
+            return Err(Problem::new(Code::NotAllowed, detail));
         }
+        search::held(&self.field, &self.holds)
     }
 
     /// What was said, by name.

@@ -1,9 +1,11 @@
-//! Numbers and times as people read them.
+//! Words, numbers and times as people read them.
 
 use chrono::{DateTime, Datelike, NaiveDateTime, TimeDelta, Utc};
-use maud::{Markup, html};
+use maud::{Markup, PreEscaped, html};
 use schedule::Zone;
+use tr::tr;
 
+use super::languages::language;
 use crate::problem::{FieldError, Problem};
 
 tokio::task_local! {
@@ -19,6 +21,19 @@ pub(super) async fn reading<F: Future>(zone: Zone, page: F) -> F::Output {
 /// In which zone whoever looks reads times.
 pub(super) fn zone() -> Zone {
     ZONE.try_with(|zone| *zone).unwrap_or(Zone::UTC)
+}
+
+/// Says of a text that stands elsewhere than where it is shown that catalogues have it.
+macro_rules! mark {
+    ($text:literal) => {
+        $text
+    };
+}
+pub(super) use mark;
+
+/// A sentence with marked-up parts. Whatever came from outside has to be escaped by whoever put it in.
+pub(super) fn rich(sentence: String) -> Markup {
+    PreEscaped(sentence)
 }
 
 /// How forms write a time.
@@ -81,9 +96,9 @@ pub(super) fn span(span: TimeDelta) -> String {
 pub(super) fn when(at: DateTime<Utc>) -> Markup {
     let past = Utc::now() - at;
     let text = match past.num_seconds() {
-        0 => "now".to_owned(),
-        seconds if seconds > 0 => format!("{} ago", rough(past)),
-        _ => format!("in {}", rough(-past)),
+        0 => tr!("now"),
+        seconds if seconds > 0 => tr!("{span} ago", span = rough(past)),
+        _ => tr!("in {span}", span = rough(-past)),
     };
     html! { time datetime=(at.to_rfc3339()) title=(exact(at)) { (text) } }
 }
@@ -113,7 +128,7 @@ pub(super) fn count(number: i64) -> String {
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
         if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
+            text.push(language().between_thousands());
         }
         text.push(digit);
     }

@@ -11,13 +11,15 @@ use cookie::{Cookie, time::Duration as CookieAge};
 use maud::{Markup, html};
 use schedule::{UnknownZone, Zone};
 use serde::Deserialize;
+use tr::tr;
 
 use super::{
     guard::Visit,
+    languages::{Language, language},
     layout::{Page, token},
     session,
     sign_in::inside,
-    words,
+    words::{self, rich},
 };
 use crate::{
     AppState,
@@ -46,21 +48,29 @@ pub(super) async fn show(visit: Visit, Query(to): Query<Next>) -> Response {
     let zone = words::zone().name();
     let next: Markup = html! { (token(&visit)) input type="hidden" name="next" value=(inside(&to.next)); };
     let body = html! {
-        p { "Times are shown by the clocks of " strong { (zone) } ". It is " (words::exact(Utc::now())) "." }
+        p { (rich(tr!("Times are shown by the clocks of {zone}. It is {time}.", zone = html! { strong { (zone) } }.0, time = words::exact(Utc::now())))) }
         form.acts method="post" {
             (next)
             button name="zone" value=(Zone::UTC.name()) { "UTC" }
-            button #browser-zone name="zone" hidden { "As this browser" }
+            button #browser-zone name="zone" hidden { (tr!("As this browser")) }
         }
         form.confirm method="post" {
             (next)
-            label { "Another zone, by its name" input name="zone" list="zones" value=(zone) required autocomplete="off"; }
+            label { (tr!("Another zone, by its name")) input name="zone" list="zones" value=(zone) required autocomplete="off"; }
             datalist #zones { @for name in Zone::names() { option value=(name) {} } }
-            button { "Show times so" }
+            button { (tr!("Show times so")) }
         }
-        p.soft { "This browser keeps it. Schedules go on by their own clocks." }
+        p.soft { (tr!("This browser keeps it. Schedules go on by their own clocks.")) }
+        h2 { (tr!("Language")) }
+        form.acts method="post" action="/ops/language" {
+            (next)
+            @for one in Language::ALL {
+                button name="language" value=(one.tag()) lang=(one.tag()) aria-pressed=[(one == language()).then_some("true")] { (one.name()) }
+            }
+        }
+        p.soft { (tr!("What data say stays as it is: names, states, and what jobs answered.")) }
     };
-    Page::new(&visit, super::TENANTS_OF_MINE, "Time zone", body).into_response()
+    Page::new(&visit, super::TENANTS_OF_MINE, &tr!("Time zone and language"), body).into_response()
 }
 
 /// What the form sends.

@@ -134,7 +134,7 @@ pub(crate) struct LogPage {
         (status = 200, description = "A page of lines", body = LogPage),
         (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
     ),
-    security(("api_key" = ["jobs:read"])),
+    security(("api_key" = ["jobs:read", "payloads:read"])),
 )]
 pub(crate) async fn read_logs(
     App(app): App<AppState>,
@@ -142,6 +142,7 @@ pub(crate) async fn read_logs(
     Id(id): Id<JobId>,
     Params(params): Params<LogParams>,
 ) -> Result<Json<LogPage>, Problem> {
+    caller.sight().check()?;
     let limit = page_size(params.limit, LINES_DEFAULT, LINES_MAX)?;
     known(&app, &caller, id).await?;
     let after = params.after.unwrap_or(0);
@@ -162,13 +163,14 @@ pub(crate) async fn read_logs(
         (status = 200, description = "What the job was given; its schema is in GET /v1/kinds/{kind}", body = Object),
         (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
     ),
-    security(("api_key" = ["jobs:read"])),
+    security(("api_key" = ["jobs:read", "payloads:read"])),
 )]
 pub(crate) async fn get_args(
     App(app): App<AppState>,
     Reader(caller): Reader,
     Id(id): Id<JobId>,
 ) -> Result<Json<Value>, Problem> {
+    caller.sight().check()?;
     let job = known(&app, &caller, id).await?;
     let of = Of { tenant: caller.tenant, job: id, field: Field::Args };
     Ok(Json(large::value(&app, of, job.args.0).await?))
@@ -184,13 +186,14 @@ pub(crate) async fn get_args(
         (status = 200, description = "What the job left behind; its schema is in GET /v1/kinds/{kind}", body = Object),
         (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
     ),
-    security(("api_key" = ["jobs:read"])),
+    security(("api_key" = ["jobs:read", "payloads:read"])),
 )]
 pub(crate) async fn get_result(
     App(app): App<AppState>,
     Reader(caller): Reader,
     Id(id): Id<JobId>,
 ) -> Result<Json<Value>, Problem> {
+    caller.sight().check()?;
     let job = known(&app, &caller, id).await?;
     let error = || job_error(job.error.as_ref().map(|error| &error.0));
     match job.state()? {

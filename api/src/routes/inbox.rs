@@ -73,7 +73,7 @@ pub(crate) struct InboxParams {
 /// A page of an inbox, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct InboxPage {
-    /// How many lines are unread, on all pages.
+    /// How many lines are unread, on all pages; 10,000 when there are more.
     unread: i64,
     /// The lines.
     lines: Vec<InboxLine>,

@@ -26,13 +26,14 @@ use crate::{
     limits::{LINES_MAX, STREAM_PAUSE, STREAM_POLL},
     problem::{Problem, ProblemDocument},
     resource::{self, JobResource, ProgressResource},
+    seeing::Sight,
 };
 
 /// Follow a job.
 ///
 /// A stream of server-sent events: `state` (the job, whenever its state or attempt changes), `progress` (percent and message),
 /// `log` (a line) and, last, `end` (the job with its result or error). Come back with `Last-Event-ID` after a break:
-/// lines go on where they stopped, and the current state is told again.
+/// lines go on where they stopped, and the current state is told again. Keys without the scope `payloads:read` get no lines.
 #[utoipa::path(
     get, path = "/v1/jobs/{id}/events", tag = "Jobs", operation_id = "follow_job",
     params(
@@ -60,7 +61,8 @@ pub(crate) async fn follow_job(
     reads::get(&app.db, caller.tenant, id).await?.ok_or_else(|| Problem::not_found("job"))?;
     let place = app.streams.open(caller.tenant)?;
     let seen = Seen { after, ..Seen::default() };
-    let follower = JobFollower { app: app.clone(), tenant: caller.tenant, id, moved, seen };
+    let (tenant, sight) = (caller.tenant, caller.sight());
+    let follower = JobFollower { app: app.clone(), tenant, sight, id, moved, seen };
     Ok(respond(app, place, follower))
 }
 
@@ -75,6 +77,7 @@ struct Seen {
 struct JobFollower {
     app: AppState,
     tenant: TenantId,
+    sight: Sight,
     id: JobId,
     moved: Watch,
     seen: Seen,
@@ -98,6 +101,7 @@ impl Follow for JobFollower {
         let (state, attempt) = (record.state()?, record.attempt);
         let mut job = JobResource::of(record)?;
         large::link(&self.app, &mut job).await?;
+        let job = self.sight.of(&job)?;
         let is_news =
             self.seen.state.replace((state, attempt, is_stopping)) != Some((state, attempt, is_stopping));
         if is_news && !state.is_final() {
@@ -107,7 +111,9 @@ impl Follow for JobFollower {
             ready.extend(self.event("progress", &json!(progress)));
         }
         self.seen.progress = progress;
-        self.lines(ready).await?;
+        if self.sight.payloads {
+            self.lines(ready).await?;
+        }
         if state.is_final() {
             ready.extend(self.event("state", &job));
             ready.extend(self.event("end", &job));

@@ -13,11 +13,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
-use store::{
-    listing::{self, Filter},
-    reads,
-};
+use store::{listing::Filter, reads};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
@@ -28,6 +26,8 @@ use crate::{
     limits::{PAGE_DEFAULT, PAGE_MAX},
     problem::{Code, Problem, ProblemDocument},
     resource::JobResource,
+    search::{self, Search},
+    seeing::Shown,
 };
 
 /// Look at a job.
@@ -51,7 +51,7 @@ pub(crate) async fn get_job(
     let mut job = JobResource::of(record)?;
     large::link(&app, &mut job).await?;
     let again = job.look_again_in_s();
-    let mut response = Json(job).into_response();
+    let mut response = Shown(caller.sight(), job).into_response();
     if let Some(seconds) = again {
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
@@ -73,11 +73,38 @@ pub(crate) struct ListParams {
     queue: Option<Queue>,
     /// Only jobs with this tag.
     tag: Option<String>,
+    /// Only jobs that failed with these words in their error, or the one with this id; up to 200 characters.
+    words: Option<String>,
+    /// Only jobs whose arguments have in this field what `holds` says: the name of a member, or a JSON pointer such as
+    /// `/customer/id`. Arguments over 64 KiB are not looked into. Takes the scope `payloads:read`.
+    field: Option<String>,
+    /// What the field holds: a text, a number or a word of JSON as it is written, or one of them in a list.
+    holds: Option<String>,
+    /// Only jobs that were asked for then or later.
+    created_after: Option<DateTime<Utc>>,
+    /// Only jobs that were asked for earlier.
+    created_before: Option<DateTime<Utc>>,
+    /// Only jobs that ended then or later.
+    finished_after: Option<DateTime<Utc>>,
+    /// Only jobs that ended earlier.
+    finished_before: Option<DateTime<Utc>>,
     /// Where the page before ended: its `next`.
     cursor: Option<String>,
     /// Jobs on the page, 1 to 200; 50 unless given.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u16>,
+}
+
+impl ListParams {
+    /// The times that are asked for, by name.
+    fn times(&self) -> [(&'static str, Option<DateTime<Utc>>); 4] {
+        [
+            ("created_after", self.created_after),
+            ("created_before", self.created_before),
+            ("finished_after", self.finished_after),
+            ("finished_before", self.finished_before),
+        ]
+    }
 }
 
 /// A page of jobs, newest first.
@@ -87,6 +114,9 @@ pub(crate) struct JobPage {
     jobs: Vec<JobResource>,
     /// The cursor of the next page; none on the last one.
     next: Option<String>,
+    /// There when the page holds fewer than `limit` and there is a `next`: everything that was asked for since then was looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    looked_back_to: Option<DateTime<Utc>>,
 }
 
 /// List jobs, newest first.
@@ -107,12 +137,17 @@ pub(crate) async fn list_jobs(
     Params(params): Params<ListParams>,
 ) -> Result<Response, Problem> {
     let limit = page_size(params.limit, PAGE_DEFAULT, PAGE_MAX)?;
-    let filter = filter(&params)?;
-    let page = listing::list(&app.db, caller.tenant, &filter, usize::from(limit)).await?;
+    if params.field.is_some() || params.holds.is_some() {
+        caller.sight().check()?;
+    }
+    let wanted = wanted(&params)?;
+    let page = wanted.page(&app.db, caller.tenant, usize::from(limit)).await?;
+    let is_short = page.jobs.len() < usize::from(limit);
+    let looked_back_to = page.next.filter(|_| is_short).map(|next| next.created_at());
     let next = page.next.map(write_cursor);
     let jobs = page.jobs.into_iter().map(JobResource::line).collect::<Result<Vec<_>, _>>()?;
     let link = next.as_ref().map(|next| link(&params, limit, next));
-    let mut response = Json(JobPage { jobs, next }).into_response();
+    let mut response = Json(JobPage { jobs, next, looked_back_to }).into_response();
     if let Some(link) = link.and_then(|link| HeaderValue::try_from(link).ok()) {
         response.headers_mut().insert(header::LINK, link);
     }
@@ -128,7 +163,7 @@ pub(crate) fn page_size(wanted: Option<u16>, default: u16, most: u16) -> Result<
     Err(Problem::new(Code::InvalidParameter, format!("limit takes 1 to {most}")))
 }
 
-fn filter(params: &ListParams) -> Result<Filter, Problem> {
+fn wanted(params: &ListParams) -> Result<Search, Problem> {
     let refuse = |detail: &str| Err(Problem::new(Code::InvalidParameter, detail));
     if params.kind.as_ref().is_some_and(|kind| ::jobs::spec(kind).is_none()) {
         return refuse("kind takes a name that GET /v1/kinds lists");
@@ -136,9 +171,29 @@ fn filter(params: &ListParams) -> Result<Filter, Problem> {
     if params.tag.as_ref().is_some_and(|tag| tag.len() > TAG_BYTES_MAX || tag.chars().any(char::is_control)) {
         return refuse("tag takes up to 64 bytes without control characters");
     }
+    let times = params.times();
+    if times.iter().filter_map(|(_, at)| *at).any(|at| !(2000..=9999).contains(&at.year())) {
+        return refuse("times are in the years 2000 to 9999");
+    }
+    let said = |text: &Option<String>| text.clone().unwrap_or_default();
+    let words = search::words(&said(&params.words))?.to_owned();
+    let held = search::held(&said(&params.field), &said(&params.holds))?;
     let before = params.cursor.as_deref().map(read_cursor).transpose()?;
     let (kind, tag) = (params.kind.clone(), params.tag.clone());
-    Ok(Filter { state: params.state, kind, queue: params.queue, tag, before, ..Filter::default() })
+    let [created_after, created_before, finished_after, finished_before] = times.map(|(_, at)| at);
+    let filter = Filter {
+        state: params.state,
+        kind,
+        queue: params.queue,
+        tag,
+        created_after,
+        created_before,
+        finished_after,
+        finished_before,
+        among: None,
+        before,
+    };
+    Ok(Search { filter, words, held })
 }
 
 /// Where a page ended.
@@ -161,13 +216,18 @@ pub(crate) fn link_next(path: &str, limit: u16, next: &str) -> Option<HeaderValu
 }
 
 fn link(params: &ListParams, limit: u16, next: &str) -> String {
-    let filters = [
+    let mut filters = vec![
         ("state", params.state.map(|state| state.name().to_owned())),
         ("kind", params.kind.clone()),
         ("queue", params.queue.map(|queue| queue.name().to_owned())),
         ("tag", params.tag.clone()),
-        ("cursor", Some(next.to_owned())),
+        ("words", params.words.clone()),
+        ("field", params.field.clone()),
+        ("holds", params.holds.clone()),
     ];
+    let written = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    filters.extend(params.times().map(|(name, at)| (name, at.map(written))));
+    filters.push(("cursor", Some(next.to_owned())));
     link_filtered("/v1/jobs", limit, &filters)
 }
 

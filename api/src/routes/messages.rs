@@ -16,10 +16,11 @@ use utoipa::{IntoParams, ToSchema};
 use super::jobs::{link_filtered, page_size, read_cursor, write_cursor};
 use crate::{
     AppState,
-    auth::{Reader, Writer},
+    auth::{Caller, Reader, Writer},
     extract::{Id, Json, Params},
     limits::{PAGE_DEFAULT, PAGE_MAX},
     problem::{Code, Problem, ProblemDocument},
+    seeing::Shown,
 };
 
 /// The states a message may be in.
@@ -130,7 +131,7 @@ pub(crate) struct MessageDetail {
     /// What the rules said, in their order: `rule` and `said`.
     #[schema(value_type = Vec<Object>)]
     decisions: Value,
-    /// What the channel is handed; none when nothing is sent.
+    /// What the channel is handed; none when nothing is sent. Left out for keys without the scope `payloads:read`.
     #[schema(value_type = Option<Object>)]
     content: Option<Value>,
     /// What the provider calls it.
@@ -268,24 +269,22 @@ pub(crate) async fn get_message(
     State(app): State<AppState>,
     Reader(caller): Reader,
     Id(id): Id<MessageId>,
-) -> Result<Body<MessageDetail>, Problem> {
-    detail(&app, caller.tenant, id).await
+) -> Result<Shown<MessageDetail>, Problem> {
+    detail(&app, &caller, id).await
 }
 
-async fn detail(
-    app: &AppState,
-    tenant: ::jobs::TenantId,
-    id: MessageId,
-) -> Result<Body<MessageDetail>, Problem> {
+async fn detail(app: &AppState, caller: &Caller, id: MessageId) -> Result<Shown<MessageDetail>, Problem> {
+    let tenant = caller.tenant;
     let message = messages::message(&app.db, tenant, id).await?.ok_or_else(no_message)?;
     let tries = messages::effects(&app.db, tenant, id).await?;
-    Ok(Body(MessageDetail {
+    let detail = MessageDetail {
         decisions: message.decisions.0.clone(),
         content: message.content.as_ref().map(|content| content.0.clone()),
         provider_id: message.provider_id.clone(),
         tries: tries.into_iter().map(TryResource::of).collect(),
         message: MessageResource::of(&message)?,
-    }))
+    };
+    Ok(Shown(caller.sight(), detail))
 }
 
 /// What a person found out about a message of which nobody knew whether it arrived.
@@ -328,14 +327,14 @@ pub(crate) async fn resolve_message(
     Writer(caller): Writer,
     Id(id): Id<MessageId>,
     Json(body): Json<ResolveBody>,
-) -> Result<Body<MessageDetail>, Problem> {
+) -> Result<Shown<MessageDetail>, Problem> {
     let resolution = match body.outcome {
         Finding::Sent => Resolution::Sent,
         Finding::SendAgain => Resolution::SendAgain,
         Finding::GiveUp => Resolution::GiveUp,
     };
     match messages::resolve(&app.db, caller.tenant, id, resolution, &caller.key.to_string()).await? {
-        Resolved::Done => detail(&app, caller.tenant, id).await,
+        Resolved::Done => detail(&app, &caller, id).await,
         Resolved::NoMessage => Err(no_message()),
         Resolved::NotUnknown => {
             let detail = "what became of the message is known, or being found out; GET it to see";

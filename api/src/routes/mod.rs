@@ -18,6 +18,7 @@ pub(crate) mod calendar_feeds;
 mod calendar_link_body;
 pub(crate) mod calendar_links;
 pub(crate) mod calendar_pings;
+pub(crate) mod clone;
 pub(crate) mod contact_points;
 mod curls;
 pub(crate) mod dead_letters;

@@ -120,10 +120,12 @@ fn endpoint(
         marked(text("description")),
     );
     let scopes = operation["security"].as_array().into_iter().flatten();
-    let scopes: Vec<&str> = scopes
-        .flat_map(|one| one["api_key"].as_array().into_iter().flatten())
-        .filter_map(Value::as_str)
-        .collect();
+    let all_of = |one: &Value| {
+        let names: Vec<&str> =
+            one["api_key"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        (!names.is_empty()).then(|| names.join("</code> and <code>"))
+    };
+    let scopes: Vec<String> = scopes.filter_map(all_of).collect();
     if !scopes.is_empty() {
         let _ =
             write!(body, "<p class=\"scope\">Scope: <code>{}</code></p>", scopes.join("</code> or <code>"));

@@ -31,6 +31,7 @@ use crate::{
     limits::{PAGE_DEFAULT, PAGE_MAX, PAUSE_REASON_CHARS_MAX},
     problem::{FieldError, Problem, ProblemDocument},
     resource,
+    seeing::Shown,
     timetable::ScheduleResource,
 };
 
@@ -64,7 +65,7 @@ pub(crate) async fn pause_schedule(
     Retrier(caller): Retrier,
     Id(id): Id<ScheduleId>,
     Json(body): Json<PauseBody>,
-) -> Result<Body<ScheduleResource>, Problem> {
+) -> Result<Shown<ScheduleResource>, Problem> {
     if !(1..=PAUSE_REASON_CHARS_MAX).contains(&body.reason.chars().count()) || body.reason.contains('\0') {
         let detail = format!("1 to {PAUSE_REASON_CHARS_MAX} characters without U+0000");
         return Err(Problem::invalid(vec![FieldError::new("/reason", detail)]));
@@ -73,7 +74,7 @@ pub(crate) async fn pause_schedule(
     let paused = schedules::pause(&app.db, caller.tenant, id, &body.reason, &by).await?;
     let paused = paused.ok_or_else(no_schedule)?;
     tracing::info!(schedule.id = %id, "{id} was paused");
-    Ok(Body(ScheduleResource::of(&paused)))
+    Ok(Shown(caller.sight(), ScheduleResource::of(&paused)))
 }
 
 /// Resume a schedule.
@@ -92,11 +93,11 @@ pub(crate) async fn resume_schedule(
     State(app): State<AppState>,
     Retrier(caller): Retrier,
     Id(id): Id<ScheduleId>,
-) -> Result<Body<ScheduleResource>, Problem> {
+) -> Result<Shown<ScheduleResource>, Problem> {
     let resumed = schedules::resume(&app.db, caller.tenant, id, &caller.key.to_string()).await?;
     let resumed = resumed.ok_or_else(no_schedule)?;
     tracing::info!(schedule.id = %id, "{id} was resumed");
-    Ok(Body(ScheduleResource::of(&resumed)))
+    Ok(Shown(caller.sight(), ScheduleResource::of(&resumed)))
 }
 
 /// A run that was asked for.

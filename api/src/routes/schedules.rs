@@ -27,7 +27,9 @@ use crate::{
     extract::{self, Id, Json, Params},
     idempotency,
     limits::{PAGE_DEFAULT, PAGE_MAX, SCHEDULES_MAX},
+    merge_patch::merge,
     problem::{Code, FieldError, Problem, ProblemDocument},
+    seeing::Shown,
     timetable::{self, ScheduleBody, ScheduleResource, SlotResource},
 };
 
@@ -120,7 +122,7 @@ pub(crate) async fn list_schedules(
     let next = found.last().filter(|_| has_more).map(|last| write_cursor(last.id()));
     let link = next.as_ref().and_then(|next| link_next("/v1/schedules", limit, next));
     let schedules = found.iter().map(ScheduleResource::line).collect();
-    let mut response = Body(SchedulePage { schedules, next }).into_response();
+    let mut response = Shown(caller.sight(), SchedulePage { schedules, next }).into_response();
     response.headers_mut().extend(link.map(|link| (header::LINK, link)));
     Ok(response)
 }
@@ -139,9 +141,9 @@ pub(crate) async fn get_schedule(
     State(app): State<AppState>,
     Reader(caller): Reader,
     Id(id): Id<ScheduleId>,
-) -> Result<Body<ScheduleResource>, Problem> {
+) -> Result<Shown<ScheduleResource>, Problem> {
     let stands = find(&app, caller.tenant, id).await?;
-    Ok(Body(ScheduleResource::of(&stands)))
+    Ok(Shown(caller.sight(), ScheduleResource::of(&stands)))
 }
 
 async fn find(app: &AppState, tenant: TenantId, id: ScheduleId) -> Result<Schedule, Problem> {
@@ -172,7 +174,7 @@ pub(crate) async fn change_schedule(
     Writer(caller): Writer,
     Id(id): Id<ScheduleId>,
     Json(mut patch): Json<Map<String, Value>>,
-) -> Result<Body<ScheduleResource>, Problem> {
+) -> Result<Shown<ScheduleResource>, Problem> {
     let stands = find(&app, caller.tenant, id).await?;
     let version = match patch.remove("version") {
         None => stands.version,
@@ -191,32 +193,13 @@ pub(crate) async fn change_schedule(
     let wanted = body.check().map_err(Problem::invalid)?;
     let by = caller.key.to_string();
     match schedules::change(&app.db, caller.tenant, id, version, &wanted, &by).await? {
-        Changed::Done(changed) => Ok(Body(ScheduleResource::of(&changed))),
+        Changed::Done(changed) => Ok(Shown(caller.sight(), ScheduleResource::of(&changed))),
         Changed::Meanwhile => Err(Problem::new(
             Code::ChangedMeanwhile,
             "the schedule is not of this version any more; look at it again",
         )),
         Changed::NameTaken => Err(name_taken(&wanted.name)),
         Changed::NotFound => Err(no_schedule()),
-    }
-}
-
-/// RFC 7396. As deep as the patch, which the reader of JSON has bounded.
-fn merge(target: &mut Value, patch: Value) {
-    let Value::Object(patch) = patch else {
-        *target = patch;
-        return;
-    };
-    if !target.is_object() {
-        *target = Value::Object(Map::new());
-    }
-    let Some(members) = target.as_object_mut() else { return };
-    for (name, value) in patch {
-        if value.is_null() {
-            members.remove(&name);
-        } else {
-            merge(members.entry(name).or_insert(Value::Null), value);
-        }
     }
 }
 
@@ -298,19 +281,4 @@ pub(crate) async fn preview_schedule(
         next_fires: timetable::next_fires(&cron, zone, body.after.unwrap_or_else(Utc::now)),
         zones_release: ZONES_RELEASE,
     }))
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::merge;
-
-    #[test]
-    fn a_patch_changes_what_it_names() {
-        let mut schedule =
-            json!({"name": "a", "args": {"echo": "x", "work_ms": 1}, "queue": "media", "tags": ["a"]});
-        merge(&mut schedule, json!({"args": {"echo": null, "follow_ups": 2}, "queue": null, "tags": ["b"]}));
-        assert_eq!(schedule, json!({"name": "a", "args": {"work_ms": 1, "follow_ups": 2}, "tags": ["b"]}));
-    }
 }

@@ -2,7 +2,6 @@
 
 use ::jobs::{JobId, failure::Problem as JobProblem};
 use axum::{
-    Json,
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -16,6 +15,7 @@ use crate::{
     large,
     problem::{Code, Problem, ProblemDocument},
     resource::JobResource,
+    seeing::Shown,
 };
 
 /// Cancel a job.
@@ -86,5 +86,5 @@ async fn show(app: &AppState, caller: &Caller, id: JobId, status: StatusCode) ->
     let record = reads::get(&app.db, caller.tenant, id).await?.ok_or_else(|| Problem::not_found("job"))?;
     let mut job = JobResource::of(record)?;
     large::link(app, &mut job).await?;
-    Ok((status, Json(job)).into_response())
+    Ok((status, Shown(caller.sight(), job)).into_response())
 }

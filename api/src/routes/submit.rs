@@ -18,7 +18,7 @@ use telemetry::trace_context::current_traceparent;
 
 use crate::{
     AppState,
-    auth::Writer,
+    auth::{Caller, Writer},
     extract::Json,
     idempotency::{self, REPLAYED},
     intake, large, prefer,
@@ -55,10 +55,21 @@ pub(crate) async fn submit_job(
     headers: HeaderMap,
     Json(body): Json<NewJobBody>,
 ) -> Result<Response, Problem> {
-    let key = idempotency::read(&headers, ROUTE, &body, app.settings.idempotency_required)?;
+    take(&app, &caller, &headers, ROUTE, body).await
+}
+
+/// Takes in a job that was asked for at `route`.
+pub(crate) async fn take(
+    app: &AppState,
+    caller: &Caller,
+    headers: &HeaderMap,
+    route: &'static str,
+    body: NewJobBody,
+) -> Result<Response, Problem> {
+    let key = idempotency::read(headers, route, &body, app.settings.idempotency_required)?;
     let held = app.in_flight.take(caller.tenant, key.as_ref())?;
     let new = body.check(current_traceparent(), LARGE_ARGS_BYTES_MAX).map_err(Problem::invalid)?;
-    let new = large::stow(&app, caller.tenant, new).await?;
+    let new = large::stow(app, caller.tenant, new).await?;
     let object = large::object(&new.args);
     let kinds = [(new.kind, new.queue)];
     let answer = resource::answer_accepted(&new);
@@ -70,14 +81,14 @@ pub(crate) async fn submit_job(
     let (answer, was_replayed) = match submitted {
         Submitted::Accepted { answer, enqueued } => {
             intake::count(&kinds, &enqueued);
-            (answer, false)
+            (caller.sight().answer(answer), false)
         }
-        Submitted::Replayed(answer) => (answer, true),
+        Submitted::Replayed(answer) => (caller.sight().answer(answer), true),
         Submitted::Mismatch => return Err(mismatch()),
     };
-    let wait = prefer::wait(&headers);
+    let wait = prefer::wait(headers);
     let mut response = match wait {
-        Some(wait) => waited(&app, caller.tenant, answer, wait).await?,
+        Some(wait) => waited(app, caller, answer, wait).await?,
         None => respond(answer),
     };
     if let Some(wait) = wait {
@@ -119,15 +130,15 @@ struct Named {
 /// The finished job if it ends in time, else `answer`.
 async fn waited(
     app: &AppState,
-    tenant: TenantId,
+    caller: &Caller,
     answer: Answer,
     wait: Duration,
 ) -> Result<Response, Problem> {
     let Ok(Named { id }) = serde_json::from_str(&answer.body) else { return Ok(respond(answer)) };
-    let Some(record) = finished(app, tenant, id, wait).await? else { return Ok(respond(answer)) };
+    let Some(record) = finished(app, caller.tenant, id, wait).await? else { return Ok(respond(answer)) };
     let mut job = JobResource::of(record)?;
     large::link(app, &mut job).await?;
-    Ok(respond(Answer::of(200, Some(resource::location(id)), &job)))
+    Ok(respond(caller.sight().answer(Answer::of(200, Some(resource::location(id)), &job))))
 }
 
 /// The job once it has ended; none if that takes longer than `wait` or the process stops.

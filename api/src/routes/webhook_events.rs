@@ -24,6 +24,7 @@ use crate::{
     extract::{Id, MaybeJson, Params},
     limits::{PAGE_DEFAULT, PAGE_MAX, WEBHOOK_JOBS_MAX, WEBHOOK_REPLAY_MAX},
     problem::{Code, FieldError, Problem, ProblemDocument},
+    seeing::Shown,
 };
 
 /// The states of an event.
@@ -146,11 +147,11 @@ pub(crate) async fn list_webhook_events(
 pub(crate) struct WebhookEventDetail {
     #[serde(flatten)]
     event: EventResource,
-    /// Its headers, without those that prove who sent it.
-    #[schema(value_type = Object)]
-    headers: Value,
-    /// Its body byte for byte, as base64.
-    body_base64: String,
+    /// Its headers, without those that prove who sent it. Left out for keys without the scope `payloads:read`.
+    #[schema(value_type = Option<Object>)]
+    headers: Option<Value>,
+    /// Its body byte for byte, as base64. Left out for keys without the scope `payloads:read`.
+    body_base64: Option<String>,
     /// The jobs it became.
     jobs: Vec<WebhookEventJob>,
 }
@@ -182,17 +183,18 @@ pub(crate) async fn get_webhook_event(
     State(app): State<AppState>,
     Reader(caller): Reader,
     Path(path): Path<(String, String)>,
-) -> Result<Body<WebhookEventDetail>, Problem> {
+) -> Result<Shown<WebhookEventDetail>, Problem> {
     let (source, id) = ids(&path)?;
     let (event, body) = inbox::event(&app.db, caller.tenant, source, id).await?.ok_or_else(no_event)?;
     let jobs = inbox::jobs_of(&app.db, caller.tenant, id, WEBHOOK_JOBS_MAX).await?;
     let job = |of: inbox::EventJob| WebhookEventJob { job: of.job(), rule: of.rule(), replay: of.replay };
-    Ok(Body(WebhookEventDetail {
+    let detail = WebhookEventDetail {
         event: EventResource::of(&event),
-        headers: event.headers.0,
-        body_base64: STANDARD.encode(body),
+        headers: Some(event.headers.0),
+        body_base64: Some(STANDARD.encode(body)),
         jobs: jobs.into_iter().map(job).collect(),
-    }))
+    };
+    Ok(Shown(caller.sight(), detail))
 }
 
 fn ids((source, event): &(String, String)) -> Result<(WebhookSourceId, WebhookEventId), Problem> {

@@ -2,7 +2,6 @@
 
 use ::jobs::WorkflowId;
 use axum::{
-    Json as Answer,
     extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
@@ -29,6 +28,7 @@ use crate::{
     limits::{PAGE_DEFAULT, PAGE_MAX},
     plan::WorkflowBody,
     problem::{Code, Problem, ProblemDocument},
+    seeing::Shown,
 };
 
 const ROUTE: &str = "POST /v1/workflows";
@@ -240,7 +240,7 @@ pub(crate) async fn list_workflows(
     let link = next.as_ref().and_then(|next| link_next("/v1/workflows", limit, &format!("{next}{filter}")));
     let workflows: Result<Vec<_>, _> =
         found.into_iter().map(|found| WorkflowResource::of(found, None)).collect();
-    let mut response = Answer(Workflows { workflows: workflows?, next }).into_response();
+    let mut response = Shown(caller.sight(), Workflows { workflows: workflows?, next }).into_response();
     if let Some(link) = link {
         response.headers_mut().insert(header::LINK, link);
     }
@@ -261,8 +261,8 @@ pub(crate) async fn get_workflow(
     State(app): State<AppState>,
     Reader(caller): Reader,
     Id(id): Id<WorkflowId>,
-) -> Result<Answer<WorkflowResource>, Problem> {
-    show(&app, caller.tenant, id).await.map(Answer)
+) -> Result<Shown<WorkflowResource>, Problem> {
+    Ok(Shown(caller.sight(), show(&app, caller.tenant, id).await?))
 }
 
 /// Cancel a workflow.
@@ -289,7 +289,7 @@ pub(crate) async fn cancel_workflow(
         let problem = Problem::new(Code::TooLate, format!("{id} is {} already", shown.state));
         return Err(problem.member("state", shown.state.into()));
     }
-    Ok((StatusCode::ACCEPTED, Answer(shown)).into_response())
+    Ok((StatusCode::ACCEPTED, Shown(caller.sight(), shown)).into_response())
 }
 
 /// Take a workflow up again.
@@ -314,7 +314,7 @@ pub(crate) async fn retry_workflow(
     match workflow_retry::retry(&app.db, caller.tenant, id).await? {
         WorkflowRetried::Running => {
             let shown = show(&app, caller.tenant, id).await?;
-            Ok((StatusCode::ACCEPTED, Answer(shown)).into_response())
+            Ok((StatusCode::ACCEPTED, Shown(caller.sight(), shown)).into_response())
         }
         WorkflowRetried::Completed => {
             let state = WorkflowState::Completed.name();

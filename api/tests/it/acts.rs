@@ -124,13 +124,21 @@ async fn who_lets_a_held_file_go_is_in_the_log_with_what_was_found_in_it() {
     let release = format!("/v1/assets/{asset}/release");
     let said = app.posts("asset.release", &release, json!({ "reason": "a false alarm" })).await.ended;
     assert_eq!(said["target"], json!(asset));
+    let seen = |of: &Value| json!([of["state"], of["finding"], of["released_because"]]);
     assert_eq!(
-        (&said["before"], &said["after"]),
-        (
-            &json!({ "state": "infected", "finding": "Some.Virus", "released_because": null }),
-            &json!({ "state": "clean", "finding": "Some.Virus", "released_because": "a false alarm" })
-        )
+        (seen(&said["before"]), seen(&said["after"])),
+        (json!(["infected", "Some.Virus", null]), json!(["clean", "Some.Virus", "a false alarm"]))
     );
+
+    let path = format!("/v1/assets/{asset}");
+    let said =
+        app.does("asset.change", Method::PATCH, &path, json!({ "license": "one listing" })).await.ended;
+    assert_eq!(
+        (&said["before"]["license"], &said["after"]["license"]),
+        (&json!(null), &json!("one listing"))
+    );
+    let said = app.deletes("asset.delete", &path).await.ended;
+    assert_eq!((&said["before"]["license"], &said["after"]), (&json!("one listing"), &json!(null)));
     app.assert_whole().await;
 }
 

@@ -23,6 +23,7 @@ impl TestApp {
             version: "1.2.3+abc",
             listens_to,
             memory_bytes: Some(64 << 20),
+            reaches_redis: true,
         };
         presence::here(&self.worker, presence).await.unwrap()
     }

@@ -64,14 +64,16 @@ async fn every_route_asks_for_its_scope() {
         (Method::GET, "/v1/events".to_owned(), "jobs:read"),
         (Method::POST, format!("/v1/jobs/{id}/cancel"), "jobs:write"),
         (Method::POST, format!("/v1/jobs/{id}/retry"), "queue:operate"),
+        (Method::POST, format!("/v1/jobs/{id}/clone"), "jobs:write"),
         (Method::POST, "/v1/uploads".to_owned(), "jobs:write"),
         (Method::GET, format!("/v1/uploads/{}", jobs::UploadId::new()), "jobs:read"),
         (Method::POST, format!("/v1/uploads/{}/complete", jobs::UploadId::new()), "jobs:write"),
         (Method::GET, format!("/v1/assets/{}", AssetId::new()), "jobs:read"),
     ];
     let keys = [
-        ("jobs:write", app.key_of(app.tenant, &["jobs:write"]).await),
-        ("jobs:read", app.key_of(app.tenant, &["jobs:read"]).await),
+        ("jobs:write", app.key_of(app.tenant, &["jobs:write", "payloads:read"]).await),
+        ("jobs:read", app.key_of(app.tenant, &["jobs:read", "payloads:read"]).await),
+        ("payloads:read", app.key_of(app.tenant, &["payloads:read"]).await),
         ("queue:operate", app.key_of(app.tenant, &["queue:operate"]).await),
     ];
     for (method, path, needed) in routes {
@@ -108,6 +110,7 @@ async fn another_tenants_things_do_not_exist() {
         (Method::GET, format!("/v1/jobs/{id}/events")),
         (Method::POST, format!("/v1/jobs/{id}/cancel")),
         (Method::POST, format!("/v1/jobs/{id}/retry")),
+        (Method::POST, format!("/v1/jobs/{id}/clone")),
         (Method::GET, format!("/v1/uploads/{upload}")),
         (Method::POST, format!("/v1/uploads/{upload}/complete")),
         (Method::GET, format!("/v1/assets/{}", AssetId::new())),

@@ -41,7 +41,8 @@ async fn workers_of_several_versions_are_told() {
     let ann = Person::signed_in(&app, "ann", &[(None, UserRole::Viewer, false)]).await;
     let here = async |worker, version| {
         let listens_to = &[(jobs::Queue::Default, 4)];
-        let presence = Presence { worker, host: "den-7", version, listens_to, memory_bytes: None };
+        let presence =
+            Presence { worker, host: "den-7", version, listens_to, memory_bytes: None, reaches_redis: true };
         assert!(!presence::here(&app.worker, presence).await.unwrap());
     };
     here("one", "1.0").await;
@@ -68,7 +69,14 @@ async fn a_worker_shows_the_jobs_that_it_runs() {
     let lease = Duration::from_mins(1);
     let claimed = claim(&app.worker, jobs::Queue::Default, Pick::Regular, 1, "w1", lease).await.unwrap();
     assert_eq!(claimed.len(), 1);
-    let presence = Presence { worker: "w1", host: "den-7", version: "1.0", listens_to, memory_bytes: None };
+    let presence = Presence {
+        worker: "w1",
+        host: "den-7",
+        version: "1.0",
+        listens_to,
+        memory_bytes: None,
+        reaches_redis: true,
+    };
     presence::here(&app.worker, presence).await.unwrap();
     let (status, page) = ann.page("/ops/workers/w1").await;
     assert!(status.is_success() && page.contains(&format!("/ops/t/acme/jobs/{job}")), "{page}");
@@ -133,8 +141,14 @@ async fn what_is_left_of_limits_and_rates_is_told() {
 
 async fn listens(app: &TestApp) {
     let listens_to = &[(jobs::Queue::Default, 4)];
-    let presence =
-        Presence { worker: "wrk_test", host: "den-7", version: "1.0", listens_to, memory_bytes: None };
+    let presence = Presence {
+        worker: "wrk_test",
+        host: "den-7",
+        version: "1.0",
+        listens_to,
+        memory_bytes: None,
+        reaches_redis: true,
+    };
     presence::here(&app.worker, presence).await.unwrap();
 }
 

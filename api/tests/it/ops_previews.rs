@@ -5,8 +5,9 @@ use blob::Key;
 use jobs::{
     AssetId, Job, MatchRequestId, MessageId, PartyId, Queue, WebhookDeliveryId, WebhookEndpointId,
     kinds::{
-        match_rank::MatchRank, media_rendition::MediaRendition, notify_send::NotifySend,
-        probe_work::ProbeWork, video_transcode::VideoTranscode, webhook_deliver::WebhookDeliver,
+        match_rank::MatchRank, media_contact_sheet::MediaContactSheet, media_rendition::MediaRendition,
+        notify_send::NotifySend, probe_work::ProbeWork, video_transcode::VideoTranscode,
+        webhook_deliver::WebhookDeliver,
     },
 };
 use matching::{Factors, Hours, Past, Point, Preferred, Ranked, Ranking, Span, Terms, Visit};
@@ -82,6 +83,26 @@ async fn pictures_are_shown_once_they_are_clean_to_those_who_may_see_payloads() 
     assert!(!bob.page(&path).await.1.contains("What came of it"));
     let other = ann.request(Method::GET, "/ops/t/acme").send().await.unwrap();
     assert!(!other.headers()["content-security-policy"].to_str().unwrap().contains("media-src"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_pages_of_a_contact_sheet_are_shown_as_long_as_they_are_there() {
+    let app = TestApp::start().await;
+    let ann = Person::signed_in(&app, "ann", &[(Some(app.tenant), UserRole::Viewer, true)]).await;
+    let (kept, gone, tenant) = (AssetId::new(), AssetId::new(), app.tenant.as_uuid());
+    let key = Key::original(&app.tenant.to_string(), &"0".repeat(64)).unwrap();
+    app.execute(&format!(
+        "insert into asset (id, tenant_id, sha256, bytes, media_type, object_key, state, scanned_at)
+         values ('{}', '{tenant}', repeat('0', 64), 1, 'image/jpeg', '{key}', 'clean', now())",
+        kept.as_uuid()
+    ))
+    .await;
+    let args = MediaContactSheet { assets: vec![AssetId::new()], ..MediaContactSheet::example() };
+    let page = |asset: AssetId| json!({ "asset": asset, "bytes": 5_678, "key": key.to_string() });
+    let path = done(&app, &args, json!({ "pages": [page(kept), page(gone)] })).await;
+    let shown = ann.page(&path).await.1;
+    assert!(shown.contains("Page 1, 5,678 bytes") && shown.contains("2 pages."), "{shown}");
+    assert!(!shown.contains("Page 2"), "it was deleted: {shown}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -284,6 +284,13 @@ async fn promises_are_seen_at_risk_kept_and_broken() {
 
 async fn worker_is_there(app: &TestApp) {
     let listens_to = &[(jobs::Queue::Default, 4)];
-    let presence = Presence { worker: "w1", host: "here", version: "0", listens_to, memory_bytes: None };
+    let presence = Presence {
+        worker: "w1",
+        host: "here",
+        version: "0",
+        listens_to,
+        memory_bytes: None,
+        reaches_redis: true,
+    };
     presence::here(&app.worker, presence).await.unwrap();
 }

@@ -51,6 +51,50 @@ async fn following_the_cursor_shows_every_job_once() {
 }
 
 #[tokio::test]
+async fn jobs_are_found_by_words_by_times_and_by_what_they_were_given() {
+    let app = TestApp::start().await;
+    let lost = app.submit(json!({"args": {"echo": "rose bud"}})).await;
+    let problem = jobs::failure::Problem::new("lost", "the courier forgot the parcel");
+    app.work(Verdict::Discarded { problem }).await;
+    let kept = app.submit(json!({"args": {"echo": "rose"}})).await;
+    let found = async |query: &str| {
+        let page = app.get(&format!("/v1/jobs?{query}")).await;
+        assert_eq!(page.status, 200, "{query}: {}", page.text);
+        assert!(page.body["next"].is_null() && page.body.get("looked_back_to").is_none(), "{}", page.text);
+        let jobs = page.body["jobs"].as_array().unwrap().iter();
+        jobs.map(|job| job["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(found("words=forgotten").await, [""; 0]);
+    assert_eq!(found("words=courier%20parcel").await, [lost.clone()]);
+    assert_eq!(found(&format!("words={kept}")).await, [kept.clone()]);
+    assert_eq!(found("field=echo&holds=rose").await, [kept.clone()]);
+    assert_eq!(found("field=%2Fecho&holds=rose%20bud&words=parcel").await, [lost.clone()]);
+    let (past, ahead) = ("2026-01-01T00:00:00Z", "2099-01-01T00:00:00%2B01:00");
+    assert_eq!(found(&format!("created_after={past}&created_before={ahead}")).await.len(), 2);
+    assert_eq!(found(&format!("finished_after={past}&finished_before={ahead}")).await, [lost]);
+    assert!(found(&format!("created_before={past}")).await.is_empty());
+    for wrong in [
+        "field=echo",
+        "holds=rose",
+        "words=%00",
+        "created_after=soon",
+        "created_after=1999-12-31T23:59:59Z",
+        &format!("words={}", "x".repeat(201)),
+        &format!("field={}&holds=x", "x".repeat(65)),
+    ] {
+        app.get(&format!("/v1/jobs?{wrong}")).await.problem(400, "invalid_parameter");
+    }
+
+    // The page after has what the page before was asked for.
+    app.submit(json!({"args": {"echo": "rose"}})).await;
+    let query = format!("/v1/jobs?limit=1&field=echo&holds=rose&created_after={past}");
+    let page = app.get(&query).await;
+    let link = page.header("link").unwrap();
+    let path = link.strip_prefix('<').unwrap().split('>').next().unwrap();
+    assert_eq!(app.get(path).await.body["jobs"][0]["id"], kept, "{path}");
+}
+
+#[tokio::test]
 async fn log_lines_come_in_pages_and_attempts_in_order() {
     let app = TestApp::start().await;
     let id = app.submit(json!({})).await;

@@ -11,6 +11,7 @@ use crate::commands::{
     bench::BenchArgs,
     bulk::BulkArgs,
     call::CallArgs,
+    clone::CloneArgs,
     dead_letters::DeadLetterCommand,
     errors::ErrorCommand,
     four_eyes::FourEyesCommand,
@@ -100,6 +101,8 @@ pub(crate) enum Command {
         #[arg(required = true)]
         jobs: Vec<String>,
     },
+    /// Submit a job once more, with other arguments
+    Clone(CloneArgs),
     /// Cancel jobs
     Cancel {
         /// The jobs

@@ -140,6 +140,30 @@ pub async fn listeners(db: &Db) -> Result<Vec<Listeners>, StoreError> {
         .or_failed("read who listens")
 }
 
+/// How the workers of the installation stand.
+#[derive(Debug, Clone, PartialEq, Eq, FromRow)]
+pub struct Workers {
+    /// How many are there.
+    pub here: i64,
+    /// How many have said nothing for half a minute, and spoke in the last ten.
+    pub silent: i64,
+    /// How many of those that are there Redis does not answer.
+    pub without_redis: i64,
+    /// Since when, for the first of them.
+    pub redis_lost_at: Option<DateTime<Utc>>,
+}
+
+/// How the workers stand, for anybody.
+///
+/// # Errors
+/// When the database fails.
+pub async fn workers(db: &Db) -> Result<Workers, StoreError> {
+    sqlx::query_as("select here, silent, without_redis, redis_lost_at from workers_here()")
+        .fetch_one(db.pool())
+        .await
+        .or_failed("read how workers stand")
+}
+
 /// Up to `limit` jobs of `tenant` that failed with these words, newest first.
 pub async fn failures_with(
     db: &Db,

@@ -20,6 +20,8 @@ pub struct Presence<'a> {
     pub listens_to: &'a [(Queue, usize)],
     /// What of the machine's memory it uses.
     pub memory_bytes: Option<i64>,
+    /// Whether Redis answers it.
+    pub reaches_redis: bool,
 }
 
 /// Says that a worker is there; whether somebody wants it to end.
@@ -34,8 +36,10 @@ pub async fn here(db: &Db, presence: Presence<'_>) -> Result<bool, StoreError> {
          ), called as (
              insert into worker_seen (name, version) values ($1, $3) on conflict do nothing
          )
-         insert into worker (name, host, version, queues, slots, memory_bytes) values ($1, $2, $3, $4, $5, $6)
-         on conflict (name) do update set seen_at = clock_timestamp(), memory_bytes = excluded.memory_bytes
+         insert into worker (name, host, version, queues, slots, memory_bytes, redis_lost_at)
+         values ($1, $2, $3, $4, $5, $6, case when not $7 then clock_timestamp() end)
+         on conflict (name) do update set seen_at = clock_timestamp(), memory_bytes = excluded.memory_bytes,
+             redis_lost_at = case when not $7 then coalesce(worker.redis_lost_at, clock_timestamp()) end
          returning drain_requested_at is not null",
     )
     .bind(presence.worker)
@@ -44,6 +48,7 @@ pub async fn here(db: &Db, presence: Presence<'_>) -> Result<bool, StoreError> {
     .bind(queues)
     .bind(slots)
     .bind(presence.memory_bytes)
+    .bind(presence.reaches_redis)
     .fetch_one(db.pool())
     .await
     .or_failed("say that a worker is there")

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jobs::Queue;
+use queue::Ring;
 use store::{
     Db,
     presence::{self, Presence},
@@ -13,6 +14,8 @@ use super::chain;
 
 /// How often. Whoever was silent for 30 s does not count.
 const EVERY: Duration = Duration::from_secs(5);
+/// How long Redis may take to answer.
+const REDIS_MAX: Duration = Duration::from_secs(1);
 
 /// What a process says of itself for as long as it lives.
 #[derive(Debug, Clone)]
@@ -25,8 +28,9 @@ pub struct Myself {
     pub listens_to: Vec<(Queue, usize)>,
 }
 
-/// Says so every five seconds until `stop`, and then that it is gone. When somebody wants this worker to end, it tells `stop`.
-pub async fn run(db: Db, myself: Myself, stop: CancellationToken) {
+/// Says so every five seconds until `stop`, and whether Redis answers, and then that it is gone. When somebody wants this worker to
+/// end, it tells `stop`.
+pub async fn run(db: Db, ring: Ring, myself: Myself, stop: CancellationToken) {
     let (worker, host) = (&*myself.worker, host());
     while !stop.is_cancelled() {
         let presence = Presence {
@@ -35,6 +39,7 @@ pub async fn run(db: Db, myself: Myself, stop: CancellationToken) {
             version: &myself.version,
             listens_to: &myself.listens_to,
             memory_bytes: memory_bytes(),
+            reaches_redis: matches!(tokio::time::timeout(REDIS_MAX, ring.check()).await, Ok(Ok(()))),
         };
         match presence::here(&db, presence).await {
             Ok(false) => {}

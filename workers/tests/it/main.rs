@@ -39,6 +39,7 @@ mod ops;
 mod ops_desk;
 mod ops_hands;
 mod ops_live;
+mod ops_pages;
 mod outages;
 mod outbound;
 mod pages;

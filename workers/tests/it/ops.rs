@@ -1,29 +1,27 @@
-//! The dashboard in a browser, as operators use it: on a desk and on a phone, by keyboard, in the light and in the dark.
-
-use std::path::Path;
+//! The dashboard in a browser, as operators use it: on a desk and on a phone, in the light and in the dark, and what they steer by keys alone.
 
 use chrono::{TimeDelta, Utc};
-use fantoccini::Locator;
 use jobs::{
-    Channel, JobId, MessageId, State,
+    State,
     kinds::probe_work::{Ending, ProbeWork},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use store::enqueue::NewJob;
 use testkit::{SmtpServer, eventually};
 
 use crate::{
-    browser::{Browser, Viewer},
-    journeys::{Client, serve},
+    browser::Viewer,
+    journeys::serve,
     ops_desk::{
-        DARK_DESK, EMAIL, ENTER, LIGHT_PHONE, PHONE, TAB, click, comes_true, complaints, open, press,
-        signed_in, staffed, text,
+        DARK_DESK, EMAIL, ENTER, LIGHT_PHONE, PHONE, TAB, click, comes_true, open, press, signed_in, staffed,
+        tab_to, text,
     },
+    ops_pages::doubted,
     outbound,
-    world::{SOON, World},
+    world::SOON,
 };
 
-fn giving_up() -> ProbeWork {
+pub(crate) fn giving_up() -> ProbeWork {
     ProbeWork { endings: vec![Ending::Discard], ..ProbeWork::default() }
 }
 
@@ -32,7 +30,7 @@ async fn a_job_is_watched_while_it_runs() {
     let (world, client, stop) = staffed().await;
     let worker = world.start(&[]);
     worker.ready().await;
-    let browser = signed_in(&client, Viewer::DESK).await;
+    let browser = signed_in(&client, LIGHT_PHONE).await;
     let job = world.probe(crate::world::working(6_000)).await;
     open(&browser, &client, &format!("/ops/t/acme/jobs/{job}")).await;
     browser.value("window.stays = true").await;
@@ -61,7 +59,7 @@ async fn five_hundred_are_retried_by_what_they_have_in_common() {
         world.database.json("select error from attempt where error is not null limit 1").await.unwrap();
     let said = message["message"].as_str().unwrap().split_whitespace().last().unwrap().to_owned();
 
-    let browser = signed_in(&client, Viewer::DESK).await;
+    let browser = signed_in(&client, DARK_DESK).await;
     press(&browser, "/").await;
     for keys in [said.as_str(), ENTER] {
         press(&browser, keys).await;
@@ -70,9 +68,10 @@ async fn five_hundred_are_retried_by_what_they_have_in_common() {
     assert_eq!(browser.value("document.querySelectorAll('#jobs tbody .state.discarded').length").await, 50);
     press(&browser, "ge").await;
     comes_true(&browser, "document.querySelector('h1').textContent == 'Errors'").await;
-    browser.client.find(Locator::LinkText("Retry all 500")).await.unwrap().click().await.unwrap();
-    assert!(text(&browser).await.contains("500 jobs fit"), "{}", text(&browser).await);
-    click(&browser, "input[name=typed]").await;
+    tab_to(&browser, "it.textContent == 'Retry all 500'").await;
+    press(&browser, ENTER).await;
+    comes_true(&browser, "document.querySelector('main').innerText.includes('500 jobs fit')").await;
+    tab_to(&browser, "it.name == 'typed'").await;
     for keys in ["500", ENTER] {
         press(&browser, keys).await;
     }
@@ -88,15 +87,18 @@ async fn a_queue_is_paused_until_a_time_and_a_job_says_why_it_waits() {
     let (world, client, stop) = staffed().await;
     let worker = world.start(&[]);
     worker.ready().await;
-    let browser = signed_in(&client, Viewer::DESK).await;
+    let browser = signed_in(&client, PHONE).await;
     open(&browser, &client, "/ops/t/acme/queues").await;
-    click(&browser, "summary").await;
-    for keys in [TAB, "default", TAB, "the printer is being moved"] {
+    tab_to(&browser, "it.tagName == 'SUMMARY'").await;
+    for keys in [ENTER, TAB, "default", TAB, "the printer is being moved"] {
         press(&browser, keys).await;
     }
-    let until = (Utc::now() + TimeDelta::hours(3)).format("%Y-%m-%dT%H:%M");
-    browser.value(&format!("document.querySelector('input[name=until]').value = '{until}'")).await;
-    press(&browser, ENTER).await;
+    tab_to(&browser, "it.name == 'until'").await;
+    let until = Utc::now() + TimeDelta::hours(3);
+    for keys in [until.format("%m%d%Y").to_string().as_str(), TAB, &until.format("%I%M%p").to_string(), ENTER]
+    {
+        press(&browser, keys).await;
+    }
     comes_true(&browser, "document.querySelector('main').innerText.includes('in 2 h')").await;
     let job = world.probe(ProbeWork::default()).await;
     open(&browser, &client, &format!("/ops/t/acme/jobs/{job}")).await;
@@ -109,19 +111,11 @@ async fn a_queue_is_paused_until_a_time_and_a_job_says_why_it_waits() {
     open(&browser, &client, "/ops/t/acme/queues").await;
     press(&browser, "l").await;
     assert_eq!(browser.value("document.querySelector('#live').textContent").await, "Paused");
-    browser.client.find(Locator::XPath("//button[.='Resume']")).await.unwrap().click().await.unwrap();
+    tab_to(&browser, "it.textContent == 'Resume'").await;
+    press(&browser, ENTER).await;
     world.reaches(job, State::Completed).await;
     browser.close().await;
     stop.cancel();
-}
-
-/// A message whose sending broke off, so that nobody knows whether it arrived.
-async fn doubted(world: &World) -> MessageId {
-    // The mail server hangs up after it has taken the mail, before it says so.
-    let party = outbound::somebody(world, "dropped@example.test").await;
-    let id = outbound::planned(world, &outbound::reminder(party, Channel::Email)).await[0];
-    outbound::becomes(world, id, &["unknown"]).await;
-    id
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,119 +135,6 @@ async fn a_message_says_why_and_a_person_says_what_became_of_it() {
     open(&browser, &client, "/ops/t/acme/audit").await;
     assert!(text(&browser).await.contains("message.resolve"), "{}", text(&browser).await);
     browser.close().await;
-    stop.cancel();
-}
-
-/// Pages with something on them, and the file that a picture of each goes to.
-async fn furnished(world: &World, client: &Client) -> Vec<(&'static str, String)> {
-    let message = doubted(world).await;
-    let failing: Vec<NewJob> = (0..12).map(|_| NewJob::of(&giving_up()).unwrap()).collect();
-    world.enqueue(&failing).await;
-    world.reaches(failing[11].id, State::Discarded).await;
-    let done = world.probe(crate::world::working(100)).await;
-    world.reaches(done, State::Completed).await;
-    let later =
-        world.probe(ProbeWork { endings: vec![Ending::RetryAfter(3_600)], ..ProbeWork::default() }).await;
-    world.reaches(later, State::Retryable).await;
-    let pause = json!({"queue": "default", "reason": "the printer is being moved"});
-    assert_eq!(client.post("/v1/pauses", pause).await.0, 201);
-    let waits = world.probe(ProbeWork::default()).await;
-    let limit = client.http.put(format!("{}/v1/limits/printers", client.url)).bearer_auth(&client.key);
-    limit.json(&json!({"kind": "probe.work", "concurrency": 4})).send().await.unwrap();
-    let nightly = json!({"name": "nightly-report", "cron": "30 2 * * MON-FRI", "timezone": "Europe/Berlin", "kind": "probe.work"});
-    let schedule = client.post("/v1/schedules", nightly).await.1["id"].as_str().unwrap().to_owned();
-    let retry = json!({"action": "retry", "filter": {"states": ["discarded"], "kind": "probe.work"}});
-    let bulk = client.post("/v1/bulk-operations", retry).await.1["id"].as_str().unwrap().to_owned();
-    let endpoint = json!({"url": "http://127.0.0.1:9/hook", "event_types": ["job.*"]});
-    let endpoint = client.post("/v1/webhook-endpoints", endpoint).await.1["id"].as_str().unwrap().to_owned();
-    world.database.execute(LAST_HOUR).await.unwrap();
-    world.database.execute(DEAD).await.unwrap();
-    let worker: Value = world.database.json("select to_json(name) from worker limit 1").await.unwrap();
-    let name = worker.as_str().unwrap();
-    let of = |job: JobId| format!("/ops/t/acme/jobs/{job}");
-    vec![
-        ("tenants", "/ops".to_owned()),
-        ("workers", "/ops/workers".to_owned()),
-        ("worker", format!("/ops/workers/{name}")),
-        ("installation-audit", "/ops/audit".to_owned()),
-        ("home", "/ops/t/acme".to_owned()),
-        ("queues", "/ops/t/acme/queues".to_owned()),
-        ("kinds", "/ops/t/acme/kinds".to_owned()),
-        ("jobs", "/ops/t/acme/jobs".to_owned()),
-        ("jobs-by-time", "/ops/t/acme/jobs?created_after=2026-01-01T00:00&field=echo&holds=x".to_owned()),
-        ("go", "/ops/t/acme/go".to_owned()),
-        ("time-zone", "/ops/time-zone".to_owned()),
-        ("job", of(done)),
-        ("job-clone", format!("{}/clone", of(done))),
-        ("job-waits", of(waits)),
-        ("job-failed", of(failing[0].id)),
-        ("errors", "/ops/t/acme/errors".to_owned()),
-        ("error", "/ops/t/acme/errors".to_owned()),
-        ("dead-letters", "/ops/t/acme/dead-letters".to_owned()),
-        ("bulk-preview", "/ops/t/acme/bulk/new?action=retry&states=retryable".to_owned()),
-        ("bulk-operation", format!("/ops/t/acme/bulk/{bulk}")),
-        ("bulk", "/ops/t/acme/bulk".to_owned()),
-        ("schedules", "/ops/t/acme/schedules".to_owned()),
-        ("schedule", format!("/ops/t/acme/schedules/{schedule}")),
-        ("webhooks", "/ops/t/acme/webhooks".to_owned()),
-        ("webhooks-out", "/ops/t/acme/webhooks/out?state=failed".to_owned()),
-        ("webhook-endpoint", format!("/ops/t/acme/webhooks/out/{endpoint}")),
-        ("messages", "/ops/t/acme/messages".to_owned()),
-        ("message", format!("/ops/t/acme/messages/{message}")),
-        ("alerts", "/ops/t/acme/alerts".to_owned()),
-        ("audit", "/ops/t/acme/audit".to_owned()),
-        ("not-found", "/ops/t/acme/jobs/x".to_owned()),
-    ]
-}
-
-/// An hour in which something happened.
-const LAST_HOUR: &str = "insert into work_minute (tenant_id, minute, queue, kind, completed, failed, discarded, wait_ms, run_ms)
-    select t.id, date_trunc('minute', now()) - n * interval '1 min', 'default', 'probe.work',
-        (40 + 25 * sin(n / 6.0) + n % 5)::int, (n % 11 = 0)::int * 3, 0,
-        array[30, 8, 4, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], array[2, 6, 20, 9, 4, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]
-    from tenant t, generate_series(1, 58) n on conflict do nothing";
-
-/// One that nobody looked after in time.
-const DEAD: &str = "with care as (insert into kind_care (tenant_id, kind, owner, runbook, look_after_s, updated_by)
-        select id, 'probe.work', 'probe team', 'https://wiki.example.com/probes', 3600, 'ann@acme.test' from tenant)
-    insert into dead_letter (tenant_id, job_id, kind, died_at) select tenant_id, job_id, kind, finished_at - interval '2 hours'
-    from attempt where final_state = 'discarded' limit 1 on conflict do nothing";
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_page_is_for_everybody_at_every_size() {
-    let ((world, client, stop), smtp) = (staffed().await, SmtpServer::start().unwrap());
-    let worker = outbound::start(&world, &smtp, &[]);
-    worker.ready().await;
-    let pages = furnished(&world, &client).await;
-    let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ops");
-    std::fs::create_dir_all(&pictures).unwrap();
-    let viewers =
-        [("desk", Viewer::DESK), ("desk-dark", DARK_DESK), ("phone", LIGHT_PHONE), ("phone-dark", PHONE)];
-    let mut broken = Vec::new();
-    for (name, viewer) in viewers {
-        let browser = Browser::open(viewer).await;
-        open(&browser, &client, "/ops/sign-in").await;
-        broken.extend(complaints(&browser).await.into_iter().map(|what| format!("{name} sign-in: {what}")));
-        picture(&browser, &pictures.join(format!("sign-in-{name}.png"))).await;
-        browser.close().await;
-        let browser = signed_in(&client, viewer).await;
-        for (page, path) in &pages {
-            open(&browser, &client, path).await;
-            if *page == "error" {
-                click(&browser, "tbody a").await;
-                comes_true(&browser, "!!document.querySelector('form[action$=\"/assign\"]')").await;
-            }
-            broken
-                .extend(complaints(&browser).await.into_iter().map(|what| format!("{name} {page}: {what}")));
-            let wide = browser.value("document.documentElement.scrollWidth - innerWidth").await;
-            if wide.as_i64().unwrap() > 0 {
-                broken.push(format!("{name} {page}: {wide} pixels too wide"));
-            }
-            picture(&browser, &pictures.join(format!("{page}-{name}.png"))).await;
-        }
-        browser.close().await;
-    }
-    assert!(broken.is_empty(), "{}", broken.join("\n"));
     stop.cancel();
 }
 
@@ -294,10 +175,6 @@ async fn a_worker_is_told_to_go_and_hands_back_what_it_has() {
     stop.cancel();
 }
 
-async fn picture(browser: &Browser, to: &Path) {
-    std::fs::write(to, browser.client.screenshot().await.unwrap()).unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn without_redis_without_s3_and_without_workers_it_answers() {
     let (mut world, client, stop) = staffed().await;
@@ -313,6 +190,15 @@ async fn without_redis_without_s3_and_without_workers_it_answers() {
     world.reaches(job, State::Completed).await;
     open(&browser, &client, &format!("/ops/t/acme/jobs/{job}")).await;
     comes_true(&browser, "!!document.querySelector('.head .state.completed')").await;
+    eventually("Home to say that Redis is gone", SOON, || async {
+        open(&browser, &client, "/ops/t/acme").await;
+        text(&browser).await.contains("Redis does not answer 1 worker").then_some(())
+    })
+    .await;
+    worker.kill();
+    world.database.execute("update worker set seen_at = now() - interval '1 min'").await.unwrap();
+    open(&browser, &client, "/ops/t/acme").await;
+    assert!(text(&browser).await.contains("1 worker says nothing any more"), "{}", text(&browser).await);
 
     let nowhere = blob::Options { endpoint: Some("http://127.0.0.1:1".into()), ..world.s3.clone() };
     world.blobs = blob::Blobs::connect(&nowhere).unwrap();

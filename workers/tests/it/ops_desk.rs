@@ -58,6 +58,19 @@ pub(crate) async fn press(browser: &Browser, keys: &str) {
     .await;
 }
 
+/// Presses Tab until what has the focus is one that `wanted` says: an expression about `it`.
+pub(crate) async fn tab_to(browser: &Browser, wanted: &str) {
+    const STEPS_MAX: usize = 300;
+    comes_true(browser, "document.readyState == 'complete'").await;
+    for _ in 0..STEPS_MAX {
+        press(browser, TAB).await;
+        if browser.value(&format!("((it) => !!({wanted}))(document.activeElement)")).await == true {
+            return;
+        }
+    }
+    unreachable!("{wanted} cannot be reached by Tab");
+}
+
 pub(crate) async fn comes_true(browser: &Browser, expression: &str) {
     eventually(expression, SOON, || async { (browser.value(expression).await == true).then_some(()) }).await;
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use clap::Args;
 use client::{Client, ListJobsQuery, ReadLogsQuery, types};
 use futures::{StreamExt, TryStreamExt};
@@ -42,6 +43,24 @@ pub(crate) struct ListArgs {
     /// Only jobs with this tag
     #[arg(long)]
     tag: Option<String>,
+    /// Only jobs that failed with these words in their error, or the one with this id
+    #[arg(long)]
+    words: Option<String>,
+    /// Only jobs whose arguments hold this, such as asset=ast_… or /customer/id=17
+    #[arg(long, value_name = "FIELD=VALUE", value_parser = held)]
+    holds: Option<(String, String)>,
+    /// Only jobs that were asked for then or later, such as 2026-11-30T08:00:00Z
+    #[arg(long, value_name = "TIME")]
+    since: Option<DateTime<Utc>>,
+    /// Only jobs that were asked for earlier
+    #[arg(long, value_name = "TIME")]
+    until: Option<DateTime<Utc>>,
+    /// Only jobs that ended then or later
+    #[arg(long, value_name = "TIME")]
+    ended_since: Option<DateTime<Utc>>,
+    /// Only jobs that ended earlier
+    #[arg(long, value_name = "TIME")]
+    ended_until: Option<DateTime<Utc>>,
     /// The most to list
     #[arg(long, default_value_t = 50)]
     limit: usize,
@@ -78,16 +97,30 @@ pub(crate) enum Steer {
 }
 
 pub(crate) async fn list(client: &Client, args: ListArgs, output: Output) -> anyhow::Result<()> {
+    let (field, holds) = args.holds.unzip();
     let query = ListJobsQuery {
         state: args.state,
         kind: args.kind,
         queue: args.queue,
         tag: args.tag,
+        words: args.words,
+        field,
+        holds,
+        created_after: args.since,
+        created_before: args.until,
+        finished_after: args.ended_since,
+        finished_before: args.ended_until,
         limit: Some(PAGE.min(args.limit.max(1) as i64)),
         ..ListJobsQuery::default()
     };
     let jobs: Vec<types::Job> = client.all_jobs(query).take(args.limit).try_collect().await?;
     output.many(&COLUMNS, &jobs)
+}
+
+/// `FIELD=VALUE`.
+fn held(text: &str) -> Result<(String, String), String> {
+    let (field, value) = text.split_once('=').ok_or("FIELD=VALUE, such as echo=hello")?;
+    Ok((field.to_owned(), value.to_owned()))
 }
 
 pub(crate) async fn why(client: &Client, job: &str, output: Output) -> anyhow::Result<()> {

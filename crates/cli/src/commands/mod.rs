@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod bulk;
 pub(crate) mod call;
+pub(crate) mod clone;
 pub(crate) mod dead_letters;
 pub(crate) mod errors;
 pub(crate) mod files;
@@ -104,6 +105,7 @@ fn client(place: &PlaceArgs) -> anyhow::Result<Client> {
 async fn asked(client: &Client, command: Command, output: Output) -> anyhow::Result<Ending> {
     match command {
         Command::Submit(args) => return submit::run(client, *args, output).await,
+        Command::Clone(args) => return clone::run(client, args, output).await,
         Command::Watch(args) => return jobs::watch(client, &args, output).await,
         Command::Bulk(args) => return bulk::run(client, args, output).await,
         Command::Errors(command) => return errors::run(client, command, output).await,

@@ -62,6 +62,13 @@ pub(crate) struct SubmitArgs {
     /// The Idempotency-Key, so that the same call never makes two jobs; a fresh one unless given
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
+    #[command(flatten)]
+    wait: WaitArgs,
+}
+
+/// Whether, and how long to wait for a job that was submitted.
+#[derive(Debug, Args)]
+pub(crate) struct WaitArgs {
     /// Follow it until it ends, and print it then
     #[arg(long)]
     wait: bool,
@@ -96,17 +103,30 @@ pub(crate) async fn run(client: &Client, submit: SubmitArgs, output: Output) -> 
     };
     let asking = submit.key.map_or_else(|| client.clone(), |key| client.keyed(key));
     let job = asking.submit_job(&new).await?;
-    if !submit.wait {
-        output.said(&job.id, &job)?;
-        return Ok(Ending::Done);
+    submit.wait.told(client, &job, output).await
+}
+
+impl WaitArgs {
+    /// Prints the name of `job`, or what became of it.
+    pub(crate) async fn told(
+        &self,
+        client: &Client,
+        job: &types::Job,
+        output: Output,
+    ) -> anyhow::Result<Ending> {
+        if !self.wait {
+            output.said(&job.id, job)?;
+            return Ok(Ending::Done);
+        }
+        let longest = Duration::from_secs(self.timeout);
+        let job = follow::until_ended(client, &job.id, longest, |_| Ok(())).await?;
+        output.one(&job)?;
+        Ok(follow::ending(&job))
     }
-    let job = follow::until_ended(client, &job.id, Duration::from_secs(submit.timeout), |_| Ok(())).await?;
-    output.one(&job)?;
-    Ok(follow::ending(&job))
 }
 
 /// `NAME=VALUE`.
-fn pair(text: &str) -> Result<(String, Value), String> {
+pub(crate) fn pair(text: &str) -> Result<(String, Value), String> {
     let (name, value) = text.split_once('=').ok_or("NAME=VALUE, such as preset=web")?;
     Ok((name.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| value.into())))
 }

@@ -91,6 +91,52 @@ async fn the_same_key_makes_one_job_and_lists_follow_their_pages() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_job_is_cloned_and_what_changes_is_shown() {
+    let world = World::working().await;
+    let given = r#"{"echo": "one", "work_ms": 5}"#;
+    let first = world.done(&["submit", "probe.work", "--args", given, "--tag", "nightly"]).await;
+    let told = world.crewline(&["clone", &first, "--set", "echo=two", "--dry-run"]).await;
+    assert!(told.out.contains("-   \"echo\": \"one\"") && told.out.contains("+   \"echo\": \"two\""));
+    let clone = ["clone", &first, "--set", "echo=two", "--args", r#"{"work_ms": null}"#, "--key", "one-call"];
+    let told = world.crewline(&clone).await;
+    assert!(told.code == 0 && told.err.contains("+   \"echo\": \"two\""), "{}", told.err);
+    let second = told.out.trim_end().to_owned();
+    assert_eq!(world.done(&clone).await, second, "the same call is one job");
+    let waited = world.crewline(&["--json", "clone", &second, "--set", "echo=three", "--wait"]).await;
+    assert_eq!((waited.code, waited.err.as_str()), (0, ""), "scripts are told nothing on the way");
+    let third = &waited.json()[0];
+    assert_eq!((&third["state"], &third["args"]["echo"]), (&json!("completed"), &json!("three")));
+    assert_eq!((&third["metadata"]["clone_of"], &third["tags"]), (&json!(second), &json!(["nightly"])));
+    let shown = world.crewline(&["--json", "clone", &first, "--set", "work_ms=9", "--dry-run"]).await.json();
+    assert_eq!((&shown[0]["before"]["work_ms"], &shown[0]["after"]["work_ms"]), (&json!(5), &json!(9)));
+    assert_eq!(world.crewline(&["clone", &first, "--set", "/echo/x=1"]).await.code, 5, "the kind refuses it");
+    assert_eq!(world.crewline(&["clone", "job_0192f3c47a1b7c3d8e4f5a6b7c8d9e0f"]).await.code, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_are_found_by_words_by_times_and_by_what_they_were_given() {
+    let world = World::working().await;
+    let submit = ["--json", "submit", "probe.work", "--wait", "--set"];
+    let rose = world.crewline(&[&submit[..], &["echo=rose bud"]].concat()).await.json()[0]["id"].clone();
+    let lost = world.crewline(&[&submit[..], &[r#"endings=["discard"]"#]].concat()).await.json()[0].clone();
+    let found = async |arguments: &[&str]| {
+        let told = world.crewline(&[&["--json", "jobs"], arguments].concat()).await;
+        assert_eq!(told.code, 0, "{}", told.err);
+        told.json().iter().map(|job| job["id"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&["--holds", "echo=rose bud"]).await, [rose.clone()]);
+    assert!(found(&["--holds", "echo=rose"]).await.is_empty());
+    let words = lost["error"]["message"].as_str().unwrap();
+    assert_eq!(found(&["--words", words]).await, [lost["id"].clone()]);
+    assert_eq!(found(&["--words", rose.as_str().unwrap()]).await, [rose]);
+    let (since, until) = (["--since", "2026-01-01T00:00:00Z"], ["--ended-until", "2026-01-01T00:00:00Z"]);
+    assert_eq!(found(&since).await.len(), 2);
+    assert!(found(&until).await.is_empty());
+    assert_eq!(world.crewline(&["jobs", "--holds", "echo"]).await.code, 2);
+    assert_eq!(world.crewline(&["jobs", "--since", "soon"]).await.code, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_file_becomes_the_argument_asset() {
     let world = World::idle().await;
     let photo = world.folder().join("photo.jpg");

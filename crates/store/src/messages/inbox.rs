@@ -11,18 +11,23 @@ use crate::{
     error::{OrFailed, StoreError},
 };
 
-/// How many lines of the inbox of `party` are unread.
+/// Unread lines are counted up to here.
+const UNREAD_COUNTED_MAX: i64 = 10_000;
+
+/// How many lines of the inbox of `party` are unread, at most 10,000.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn unread(db: &Db, tenant: TenantId, party: PartyId) -> Result<i64, StoreError> {
     let mut tx = db.tenant(tenant).await?;
     sqlx::query_scalar(
-        "select count(*) from message
-         where tenant_id = $1 and party_id = $2 and channel = 'in_app' and state = 'sent'",
+        "select count(*) from (
+             select from message where tenant_id = $1 and party_id = $2 and channel = 'in_app' and state = 'sent' limit $3
+         ) unread",
     )
     .bind(tenant.as_uuid())
     .bind(party.as_uuid())
+    .bind(UNREAD_COUNTED_MAX)
     .fetch_one(&mut *tx)
     .await
     .or_failed("count what is unread")

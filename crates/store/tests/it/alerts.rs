@@ -168,7 +168,14 @@ async fn what_is_given_up_and_who_falls_silent_is_counted() {
 
     world.watch(&rule("gone", Measure::SilentWorkers, 1)).await;
     let listens_to = &[(Queue::Default, 8)];
-    let myself = Presence { worker: "w1", host: "here", version: "1", listens_to, memory_bytes: None };
+    let myself = Presence {
+        worker: "w1",
+        host: "here",
+        version: "1",
+        listens_to,
+        memory_bytes: None,
+        reaches_redis: true,
+    };
     presence::here(&world.worker, myself).await.unwrap();
     assert_eq!(world.looked().await, (Some(0), RuleState::Quiet));
     world.database.execute("update worker set seen_at = now() - interval '1 min'").await.unwrap();

@@ -98,7 +98,8 @@ async fn a_group_keeps_under_which_versions_it_was_seen() {
     let world = World::new().await;
     let fails_under = async |worker: &str, version: &str| {
         let listens_to = &[(Queue::Default, 8)];
-        let presence = Presence { worker, host: "den", version, listens_to, memory_bytes: None };
+        let presence =
+            Presence { worker, host: "den", version, listens_to, memory_bytes: None, reaches_redis: true };
         presence::here(&world.worker, presence).await.unwrap();
         world.enqueue(probe()).await;
         let lease = Duration::from_mins(1);

@@ -26,7 +26,8 @@ async fn somebody(world: &World, role: UserRole) -> UserId {
 
 async fn here(world: &World, worker: &str, version: &str) -> bool {
     let listens_to = &[(Queue::Default, 8)];
-    let presence = Presence { worker, host: "den", version, listens_to, memory_bytes: Some(4096) };
+    let presence =
+        Presence { worker, host: "den", version, listens_to, memory_bytes: Some(4096), reaches_redis: true };
     presence::here(&world.worker, presence).await.unwrap()
 }
 

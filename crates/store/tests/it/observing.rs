@@ -70,6 +70,36 @@ async fn a_minute_that_is_over_is_summed_up_once() {
 }
 
 #[tokio::test]
+async fn workers_tell_whether_redis_answers_and_are_missed_when_they_fall_silent() {
+    let world = World::new().await;
+    let says = async |worker, reaches_redis| {
+        let listens_to = &[(Queue::Default, 8)];
+        let myself =
+            Presence { worker, host: "den", version: "1", listens_to, memory_bytes: None, reaches_redis };
+        presence::here(&world.worker, myself).await.unwrap();
+        observing::workers(&world.api).await.unwrap()
+    };
+    let seen = says("w1", true).await;
+    assert_eq!((seen.here, seen.silent, seen.without_redis, seen.redis_lost_at), (1, 0, 0, None));
+    let lost = says("w1", false).await;
+    assert_eq!((lost.here, lost.without_redis, lost.redis_lost_at.is_some()), (1, 1, true));
+    let still = says("w1", false).await;
+    assert_eq!(still.redis_lost_at, lost.redis_lost_at, "the time is that of the first beat without it");
+    assert_eq!(says("w1", true).await, seen);
+
+    says("w2", false).await;
+    world
+        .database
+        .execute("update worker set seen_at = now() - interval '1 min' where name = 'w2'")
+        .await
+        .unwrap();
+    let silent = observing::workers(&world.api).await.unwrap();
+    assert_eq!((silent.here, silent.silent, silent.without_redis), (1, 1, 0));
+    world.database.execute("update worker set seen_at = now() - interval '1 hour'").await.unwrap();
+    assert_eq!(observing::workers(&world.api).await.unwrap().silent, 0, "that is long ago");
+}
+
+#[tokio::test]
 async fn queues_tell_what_waits_and_who_listens() {
     let world = World::new().await;
     for _ in 0..3 {
@@ -77,8 +107,14 @@ async fn queues_tell_what_waits_and_who_listens() {
     }
     world.claim_one().await;
     let listens_to = &[(Queue::Default, 8)];
-    let myself =
-        Presence { worker: "w1", host: "den", version: "1.0+abc", listens_to, memory_bytes: Some(4096) };
+    let myself = Presence {
+        worker: "w1",
+        host: "den",
+        version: "1.0+abc",
+        listens_to,
+        memory_bytes: Some(4096),
+        reaches_redis: true,
+    };
     assert!(!presence::here(&world.worker, myself).await.unwrap());
     let queues = observing::queues(&world.api, world.tenant).await.unwrap();
     assert_eq!(queues.len(), 1);

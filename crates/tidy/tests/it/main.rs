@@ -11,7 +11,9 @@
 
 mod catalogue;
 mod compose;
+mod counts;
 mod deploy;
+mod descriptions;
 mod documents;
 mod environment;
 mod example;

@@ -1,0 +1,195 @@
+//! In which language somebody reads the pages: the one that their browser keeps, else the first that it asks for and that is known,
+//! else English.
+//!
+//! Pages are written in English; `tr!` asks the catalogue of the language for each of their texts. One more language is one
+//! more catalogue in `api/locales` and one more line of [`Language`].
+
+use std::{borrow::Cow, sync::Once};
+
+use axum::{
+    Form,
+    extract::{Request, State},
+    http::{HeaderMap, header},
+    middleware::Next,
+    response::{IntoResponse, Redirect, Response},
+};
+use cookie::{Cookie, time::Duration as CookieAge};
+use serde::Deserialize;
+use tr::{PoTranslator, Translator};
+
+use super::{guard::Visit, session, sign_in::inside};
+use crate::{
+    AppState,
+    limits::BROWSER_KNOWN_DAYS_MAX,
+    problem::{FieldError, Problem},
+};
+
+const NAME: &str = "crewline_language";
+const GERMAN: &str = include_str!("../../locales/de.po");
+
+tokio::task_local! {
+    static LANGUAGE: Language;
+}
+
+/// A language that pages can be read in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Language {
+    English,
+    German,
+}
+
+impl Language {
+    pub(super) const ALL: [Self; 2] = [Self::English, Self::German];
+
+    /// Its tag (BCP 47).
+    pub(super) const fn tag(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::German => "de",
+        }
+    }
+
+    /// What those call it who speak it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::English => "English",
+            Self::German => "Deutsch",
+        }
+    }
+
+    /// What stands between thousands.
+    pub(super) const fn between_thousands(self) -> char {
+        match self {
+            Self::English => ',',
+            Self::German => '.',
+        }
+    }
+
+    /// The one that `tag` names, whatever country it names too.
+    fn of(tag: &str) -> Option<Self> {
+        let primary = tag.split(['-', '_']).next().unwrap_or_default();
+        Self::ALL.into_iter().find(|one| primary.eq_ignore_ascii_case(one.tag()))
+    }
+}
+
+/// What whoever looks reads.
+pub(super) fn language() -> Language {
+    LANGUAGE.try_with(|language| *language).unwrap_or(Language::English)
+}
+
+/// Makes a page for somebody who reads `language`.
+pub(super) async fn speaking<F: Future>(language: Language, page: F) -> F::Output {
+    LANGUAGE.scope(language, page).await
+}
+
+/// Answers in the language that the request is in.
+pub(super) async fn answer(request: Request, next: Next) -> Response {
+    speaking(wanted(request.headers()), next.run(request)).await
+}
+
+fn wanted(headers: &HeaderMap) -> Language {
+    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let kept = all.flat_map(Cookie::split_parse).flatten().find(|cookie| cookie.name() == NAME);
+    let asked = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    kept.and_then(|cookie| Language::of(cookie.value()))
+        .or_else(|| accept_language::parse(asked?).iter().find_map(|tag| Language::of(tag)))
+        .unwrap_or(Language::English)
+}
+
+/// What the form sends.
+#[derive(Debug, Deserialize)]
+pub(super) struct LanguageForm {
+    language: String,
+    #[serde(default)]
+    next: String,
+}
+
+/// Keeps one.
+pub(super) async fn set(
+    State(app): State<AppState>,
+    _: Visit,
+    Form(form): Form<LanguageForm>,
+) -> Result<Response, Problem> {
+    let known = Language::of(&form.language);
+    let language =
+        known.ok_or_else(|| Problem::invalid(vec![FieldError::new("/language", "one of the list")]))?;
+    let age = CookieAge::days(BROWSER_KNOWN_DAYS_MAX);
+    let cookie = session::cookie((NAME, language.tag()), super::ROOT, &app.settings.public_url, age);
+    Ok(([(header::SET_COOKIE, cookie)], Redirect::to(inside(&form.next))).into_response())
+}
+
+/// Asks the catalogue of whoever looks.
+struct Catalogues {
+    german: PoTranslator,
+}
+
+impl Translator for Catalogues {
+    fn translate<'a>(&'a self, text: &'a str, context: Option<&'a str>) -> Cow<'a, str> {
+        match language() {
+            Language::English => Cow::Borrowed(text),
+            Language::German => self.german.translate(text, context),
+        }
+    }
+
+    fn ntranslate<'a>(
+        &'a self,
+        n: u64,
+        one: &'a str,
+        more: &'a str,
+        context: Option<&'a str>,
+    ) -> Cow<'a, str> {
+        match language() {
+            Language::English => Cow::Borrowed(if n == 1 { one } else { more }),
+            Language::German => self.german.ntranslate(n, one, more, context),
+        }
+    }
+}
+
+/// Has `tr!` ask the catalogues.
+pub(super) fn learn() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| match PoTranslator::from_vec_u8(GERMAN.into()) {
+        Ok(german) => tr::set_translator!(Catalogues { german }),
+        Err(error) => tracing::error!(%error, "A catalogue cannot be read; pages are in English"),
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+
+    use super::{Language, language, speaking, wanted};
+
+    fn asked(headers: &[(HeaderName, &'static str)]) -> Language {
+        wanted(
+            &headers
+                .iter()
+                .map(|(name, value)| (name.clone(), HeaderValue::from_static(value)))
+                .collect::<HeaderMap>(),
+        )
+    }
+
+    #[test]
+    fn a_browser_says_what_is_read() {
+        let tests = [
+            ("de-AT, en;q=0.8", Language::German),
+            ("en-US, de;q=0.8", Language::English),
+            ("fr, de;q=0.3", Language::German),
+            ("fr", Language::English),
+            (";;q=x,,", Language::English),
+        ];
+        for (header, language) in tests {
+            assert_eq!(asked(&[(header::ACCEPT_LANGUAGE, header)]), language, "{header}");
+        }
+        let kept = [(header::COOKIE, "a=b; crewline_language=en"), (header::ACCEPT_LANGUAGE, "de")];
+        assert_eq!(asked(&kept), Language::English);
+        let unknown = [(header::COOKIE, "crewline_language=xx"), (header::ACCEPT_LANGUAGE, "de")];
+        assert_eq!(asked(&unknown), Language::German);
+    }
+
+    #[tokio::test]
+    async fn a_page_is_made_in_one_language() {
+        assert_eq!(language(), Language::English);
+        assert_eq!(speaking(Language::German, async { language() }).await, Language::German);
+    }
+}
