@@ -204,7 +204,8 @@ async fn the_whole_installation() {
     app.execute("update job set scheduled_at = now() - interval '1 hour'").await;
     for (worker, version) in [("wrk_test", "1.0"), ("w2", "1.1"), ("w3", "1.2")] {
         let listens_to = &[(jobs::Queue::Default, 4)];
-        let presence = Presence { worker, host: "den-7", version, listens_to, memory_bytes: None };
+        let presence =
+            Presence { worker, host: "den-7", version, listens_to, memory_bytes: None, reaches_redis: true };
         presence::here(&app.worker, presence).await.unwrap();
     }
     app.execute("update worker set seen_at = now() - interval '1 hour' where name = 'w3'").await;
