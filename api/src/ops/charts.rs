@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
 use store::observing::{HISTOGRAM_STEPS_MS, Minute};
+use tr::tr;
 
 use super::words::span;
 
@@ -33,7 +34,12 @@ pub(super) fn sparkline(counts: &[i64], what: &str) -> Markup {
     };
     let points: Vec<String> = counts.iter().enumerate().map(place).collect();
     let latest = counts.last().copied().unwrap_or(0);
-    let said = format!("{what} per minute over the last hour: {latest} in the latest, {most} at most");
+    let said = tr!(
+        "{what} per minute over the last hour: {latest} in the latest, {most} at most",
+        what,
+        latest,
+        most
+    );
     html! {
         svg.spark role="img" aria-label=(said) viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" {
             polyline points=(points.join(" ")) {}

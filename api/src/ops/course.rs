@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
 use store::observing::{Minute, WAITING_COUNTED_MAX};
+use tr::tr;
 
 use super::{charts, words};
 
@@ -32,17 +33,31 @@ impl Course<'_> {
         let (workers, slots) = self.heard;
         html! {
             dl.facts {
-                div { dt { "Waiting" } dd { (words::up_to(self.waiting, WAITING_COUNTED_MAX.into())) } }
-                div { dt { "Oldest" } dd { @match self.oldest_at { Some(at) => (words::span(self.now - at)), None => "–" } } }
-                @if let Some(left) = self.left() { div { dt { "Worked off in" } dd { (left) } } }
-                div { dt { "Running" } dd { (words::count(self.running)) " of " (words::many(slots, "slot", "slots")) @if slots > 0 { ", " (self.running * 100 / slots) " %" } } }
-                div { dt { "Workers" } dd { (words::count(workers)) } }
-                div { dt { "Lately" } dd { (format!("{:.1}", self.lately() as f64 / PACE_MINUTES as f64)) " a minute" } }
-                div { dt { "Wait" } dd { (charts::said(waits)) } }
-                div { dt { "Run" } dd { (charts::said(runs)) } }
-                div { dt { "Completed" } dd { (charts::sparkline(&per_minute(|minute| minute.completed), "completed")) } }
-                div.bad { dt { "Failed" } dd { (charts::sparkline(&per_minute(|minute| minute.failed), "failed")) } }
+                div { dt { (tr!("Waiting")) } dd { (words::up_to(self.waiting, WAITING_COUNTED_MAX.into())) } }
+                div { dt { (tr!("Oldest")) } dd { @match self.oldest_at { Some(at) => (words::span(self.now - at)), None => "–" } } }
+                @if let Some(left) = self.left() { div { dt { (tr!("Worked off in")) } dd { (left) } } }
+                div { dt { (tr!("Running")) } dd { (self.busy(slots)) } }
+                div { dt { (tr!("Workers")) } dd { (words::count(workers)) } }
+                div { dt { (tr!("Lately")) } dd { (tr!("{pace} a minute", pace = format!("{:.1}", self.lately() as f64 / PACE_MINUTES as f64))) } }
+                div { dt { (tr!("Wait")) } dd { (charts::said(waits)) } }
+                div { dt { (tr!("Run")) } dd { (charts::said(runs)) } }
+                div { dt { (tr!("Completed")) } dd { (charts::sparkline(&per_minute(|minute| minute.completed), &tr!("completed"))) } }
+                div.bad { dt { (tr!("Failed")) } dd { (charts::sparkline(&per_minute(|minute| minute.failed), &tr!("failed"))) } }
             }
+        }
+    }
+
+    /// How many of the slots are in use.
+    fn busy(&self, slots: i64) -> String {
+        let running = words::count(self.running);
+        let busy = tr!(
+            "{running} of {count} slot" | "{running} of {count} slots" % slots,
+            running,
+            count = words::count(slots)
+        );
+        match (self.running * 100).checked_div(slots) {
+            Some(percent) => tr!("{busy}, {percent} %", busy, percent),
+            None => busy,
         }
     }
 
@@ -57,8 +72,8 @@ impl Course<'_> {
     fn left(&self) -> Option<String> {
         let (ended, counted) = (self.lately(), self.waiting.min(WAITING_COUNTED_MAX.into()));
         let seconds = (counted * PACE_MINUTES * 60).checked_div(ended).filter(|_| counted > 0)?;
-        let about = if self.waiting > counted { "more than" } else { "about" };
-        Some(format!("{about} {}", words::span(TimeDelta::seconds(seconds.max(1)))))
+        let span = words::span(TimeDelta::seconds(seconds.max(1)));
+        Some(if self.waiting > counted { tr!("more than {span}", span) } else { tr!("about {span}", span) })
     }
 }
 

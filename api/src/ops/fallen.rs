@@ -11,50 +11,31 @@ use crate::routes::health;
 pub(super) fn lines(services: health::Services, workers: &Workers) -> Vec<Markup> {
     let mut lines = Vec::new();
     if workers.silent > 0 {
-        lines.push(html! { (dead()) " " (silence(workers)) });
+        let silent = tr!(
+            "{count} worker says nothing any more."
+                | "{count} workers say nothing any more." % workers.silent,
+            count = words::count(workers.silent)
+        );
+        let here = tr!(
+            "What they had goes to others; {count} is there."
+                | "What they had goes to others; {count} are there." % workers.here,
+            count = words::count(workers.here)
+        );
+        lines.push(format!("{silent} {here}"));
     }
     if workers.without_redis > 0 {
-        lines.push(html! { (dead()) " " (without_redis(workers)) });
-    }
-    if !services.s3 {
-        let says = tr!(
-            "The object store does not answer: files and large payloads are out of reach. Everything else works."
-        );
-        lines.push(html! { (dead()) " " (says) });
-    }
-    lines
-}
-
-fn dead() -> Markup {
-    html! { strong { (tr!("fallen" => "Dead")) } }
-}
-
-fn silence(workers: &Workers) -> String {
-    let (silent, here) = (workers.silent, workers.here);
-    let here = tr!("{count} is there" | "{count} are there" % here, count = words::count(here));
-    tr!(
-        "{count} worker says nothing any more. What they had goes to others; {here}."
-            | "{count} workers say nothing any more. What they had goes to others; {here}." % silent,
-        count = words::count(silent),
-        here
-    )
-}
-
-fn without_redis(workers: &Workers) -> Markup {
-    let (number, count) = (workers.without_redis, words::count(workers.without_redis));
-    match workers.redis_lost_at {
-        Some(at) => rich(tr!(
+        lines.push(tr!(
             "Redis does not answer {count} worker, since {when}: jobs are found in Postgres, a little later. Everything else works."
                 | "Redis does not answer {count} workers, since {when}: jobs are found in Postgres, a little later. Everything else works."
-                    % number,
-            count,
-            when = words::when(at).0
-        )),
-        None => rich(tr!(
-            "Redis does not answer {count} worker, jobs are found in Postgres, a little later. Everything else works."
-                | "Redis does not answer {count} workers, jobs are found in Postgres, a little later. Everything else works."
-                    % number,
-            count
-        )),
+                % workers.without_redis,
+            count = words::count(workers.without_redis),
+            when = workers.redis_lost_at.map(words::when).unwrap_or_default().0
+        ));
     }
+    if !services.s3 {
+        lines.push(tr!(
+            "The object store does not answer: files and large payloads are out of reach. Everything else works."
+        ));
+    }
+    lines.into_iter().map(|line| html! { strong { (tr!("Dead")) } " " (rich(line)) }).collect()
 }

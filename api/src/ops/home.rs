@@ -12,8 +12,17 @@ use store::{
     outbox::{self, Endpoint},
     pauses, promises,
 };
+use tr::tr;
 
-use super::{charts, dead_letters::is_late, fallen, guard::Visit, layout::Page, words};
+use super::{
+    charts,
+    dead_letters::is_late,
+    fallen,
+    guard::Visit,
+    layout::Page,
+    queues::queue_of,
+    words::{self, rich},
+};
 use crate::{AppState, limits::WEBHOOK_ENDPOINTS_MAX, problem::Problem, routes::health};
 
 /// A queue whose first job waits for longer than this is late.
@@ -82,21 +91,21 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
     let body = html! {
         div #state data-live {
             @if alarms.is_empty() && at_risk.is_empty() {
-                p.calm { "✓ All is well: nothing is late, nothing fails, everybody is there." }
+                p.calm { (tr!("✓ All is well: nothing is late, nothing fails, everybody is there.")) }
             }
             @if !alarms.is_empty() { ul.alarms { @for alarm in &alarms { li { (alarm) } } } }
             @if !at_risk.is_empty() { (promised(&at_risk, &base)) }
         }
-        section.cards #queues data-live aria-label="Queues" {
+        section.cards #queues data-live aria-label=(tr!("Queues")) {
             @for queue in &hour.queues { (card(&hour, queue, &base)) }
-            @if hour.queues.is_empty() { p { "No job has been submitted yet." } }
+            @if hour.queues.is_empty() { p { (tr!("No job has been submitted yet.")) } }
         }
         form.search action={ (base) "/jobs" } role="search" {
-            label { "Find a job by its id, or failures by their words" input type="search" name="words"; }
-            button { "Find" }
+            label { (tr!("Find a job by its id, or failures by their words")) input type="search" name="words"; }
+            button { (tr!("Find")) }
         }
     };
-    Ok(Page::live(&visit, "", "Home", body).into_response())
+    Ok(Page::live(&visit, "", &tr!("Home"), body).into_response())
 }
 
 fn late(hour: &Hour, base: &str) -> Vec<Markup> {
@@ -106,8 +115,12 @@ fn late(hour: &Hour, base: &str) -> Vec<Markup> {
     let say = |queue: &Standing| {
         let waited = queue.oldest_at.map(|at| hour.now - at).unwrap_or_default();
         html! {
-            strong { "Late" } " " a href={ (base) "/queues#" (queue.queue) } { (queue.queue) } ": the first in line waits for "
-            (words::span(waited)) "."
+            strong { (tr!("Late")) } " "
+            (rich(tr!(
+                "{queue}: the first in line waits for {span}.",
+                queue = html! { a href={ (base) "/queues#" (queue.queue) } { (queue.queue) } }.0,
+                span = words::span(waited)
+            )))
         }
     };
     hour.queues.iter().filter(is_late).map(say).collect()
@@ -120,24 +133,33 @@ fn failing(hour: &Hour, base: &str) -> Option<Markup> {
         (failed + i64::from(minute.failed), all + i64::from(minute.failed + minute.completed))
     });
     (failed * 100 > all * FAILING_PERCENT).then(|| html! {
-        strong { "Failing" } " " a href={ (base) "/errors" } { (words::many(failed, "attempt", "attempts")) " of " (words::count(all)) }
-        " went wrong in the last " (LATELY_MINUTES) " minutes."
+        strong { (tr!("Failing")) } " "
+        (rich(tr!(
+            "{attempts} went wrong in the last {minutes} minutes.",
+            attempts = html! { a href={ (base) "/errors" } {
+                (tr!("{count} attempt of {all}" | "{count} attempts of {all}" % failed, count = words::count(failed), all = words::count(all)))
+            } }.0,
+            minutes = LATELY_MINUTES
+        )))
     })
 }
 
 fn unheard(hour: &Hour) -> impl Iterator<Item = Markup> {
     let unheard = hour.queues.iter().filter(|queue| queue.waiting > 0 && hour.heard(&queue.queue).0 == 0);
-    unheard.map(|queue| html! { strong { "Dead" } " " (queue.queue) ": jobs wait and no worker listens." })
+    unheard.map(|queue| html! { strong { (tr!("Dead")) } " " (tr!("{queue}: jobs wait and no worker listens.", queue = queue.queue)) })
 }
 
 /// Jobs that were given up and that nobody looked after in time.
 fn unattended(hour: &Hour, kinds: &[DeadLetters], base: &str) -> impl Iterator<Item = Markup> {
     kinds.iter().filter(|of| is_late(of, hour.now)).map(move |of| {
         html! {
-            strong { "Unattended" } " " a href={ (base) "/dead-letters" } { (of.kind) } ": "
-            (words::up_to(of.jobs, DEAD_COUNTED_MAX)) " given up, the first "
-            @if let Some(at) = of.oldest_at { (words::when(at)) }
-            @if let Some(owner) = &of.care.owner { ", with " (owner) }
+            strong { (tr!("Unattended")) } " " a href={ (base) "/dead-letters" } { (of.kind) } ": "
+            (rich(tr!(
+                "{count} given up, the first {when}",
+                count = words::up_to(of.jobs, DEAD_COUNTED_MAX),
+                when = of.oldest_at.map(words::when).unwrap_or_default().0
+            )))
+            @if let Some(owner) = &of.care.owner { (tr!(", with {owner}", owner)) }
         }
     })
 }
@@ -147,25 +169,38 @@ fn untold(endpoints: &[Endpoint], base: &str) -> impl Iterator<Item = Markup> {
     endpoints.iter().filter_map(move |endpoint| {
         let since = endpoint.disabled_at?;
         Some(html! {
-            strong { "Switched off" } " " a href={ (base) "/webhooks/out/" (endpoint.id()) } { (endpoint.url) } " since "
-            (words::when(since)) ": " (endpoint.disabled_reason.as_deref().unwrap_or_default())
+            strong { (tr!("Switched off")) } " "
+            (rich(tr!(
+                "{endpoint} since {when}: {why}",
+                endpoint = html! { a href={ (base) "/webhooks/out/" (endpoint.id()) } { (endpoint.url) } }.0,
+                when = words::when(since).0,
+                why = html! { (endpoint.disabled_reason.as_deref().unwrap_or_default()) }.0
+            )))
         })
     })
 }
 
 /// What somebody holds back on purpose: nothing is wrong, and nobody should forget it.
 fn paused(hour: &Hour) -> impl Iterator<Item = Markup> {
-    hour.pauses.iter().map(|pause| html! {
-        strong { "Paused" } " " (pause.queue.as_deref().unwrap_or("every queue")) " " (pause.kind.as_deref().unwrap_or_default())
-        " by " (pause.paused_by) ": " (pause.reason)
+    hour.pauses.iter().map(|pause| {
+        html! {
+            strong { (tr!("Paused")) } " "
+            (tr!(
+                "{queue} {kind} by {who}: {why}",
+                queue = queue_of(pause),
+                kind = pause.kind.as_deref().unwrap_or_default(),
+                who = pause.paused_by,
+                why = pause.reason
+            ))
+        }
     })
 }
 
 fn promised(at_risk: &[promises::Promised], base: &str) -> Markup {
     html! {
-        h2 { "Promises at risk" }
+        h2 { (tr!("Promises at risk")) }
         table {
-            thead { tr { th { "Job" } th { "Kind" } th { "Promised for" } } }
+            thead { tr { th { (tr!("Job")) } th { (tr!("Kind")) } th { (tr!("Promised for")) } } }
             tbody {
                 @for job in at_risk {
                     tr { td { a href={ (base) "/jobs/" (job.id()) } { (job.id()) } } td { (job.kind) } td { (words::when(job.due_at)) } }
@@ -181,11 +216,11 @@ fn card(hour: &Hour, queue: &Standing, base: &str) -> Markup {
         article.card {
             h2 { a href={ (base) "/queues#" (queue.queue) } { (queue.queue) } }
             dl {
-                dt { "waiting" } dd { (words::up_to(queue.waiting, WAITING_COUNTED_MAX.into())) }
-                dt { "running" } dd { (words::count(queue.running)) }
+                dt { (tr!("waiting")) } dd { (words::up_to(queue.waiting, WAITING_COUNTED_MAX.into())) }
+                dt { (tr!("running")) } dd { (words::count(queue.running)) }
             }
-            (charts::sparkline(&charts::per_minute(&of_queue, hour.now, |minute| minute.completed), "completed"))
-            @if hour.pause(&queue.queue).is_some() { p.soft { "■ paused" } }
+            (charts::sparkline(&charts::per_minute(&of_queue, hour.now, |minute| minute.completed), &tr!("completed")))
+            @if hour.pause(&queue.queue).is_some() { p.soft { (tr!("■ paused")) } }
         }
     }
 }

@@ -7,6 +7,7 @@ use axum::{
 };
 use maud::{Markup, html};
 use store::observing::{self, KindStanding};
+use tr::tr;
 
 use super::{course::Course, guard::Visit, home::Hour, layout::Page};
 use crate::{AppState, problem::Problem};
@@ -20,10 +21,10 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
     let body = html! {
         div #kinds data-live {
             @for kind in &kinds { (section(&hour, kind, &place.slug)) }
-            @if kinds.is_empty() { p { "No job has been submitted yet." } }
+            @if kinds.is_empty() { p { (tr!("No job has been submitted yet.")) } }
         }
     };
-    Ok(Page::live(&visit, "/kinds", "Kinds", body).into_response())
+    Ok(Page::live(&visit, "/kinds", &tr!("Kinds"), body).into_response())
 }
 
 fn section(hour: &Hour, kind: &KindStanding, slug: &str) -> Markup {
@@ -40,7 +41,7 @@ fn section(hour: &Hour, kind: &KindStanding, slug: &str) -> Markup {
     html! {
         section.queue id=(name) {
             h2 { a href={ "/ops/t/" (slug) "/jobs?kind=" (name) } { (name) } }
-            p.soft { @match spec { Some(spec) => { (spec.summary) "; queue " (spec.queue) }, None => "This version does not know it." } }
+            p.soft { @match spec { Some(spec) => (tr!("{summary}; queue {queue}", summary = spec.summary, queue = spec.queue)), None => (tr!("This version does not know it.")) } }
             (course.facts())
         }
     }

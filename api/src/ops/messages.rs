@@ -71,7 +71,7 @@ fn table(base: &str, found: &[Message]) -> Result<Markup, Problem> {
     let lines = lines.collect::<Result<Vec<(&Message, Channel)>, Problem>>()?;
     Ok(html! {
         table {
-            thead { tr { th { (tr!("Message")) } th { (tr!("State")) } th.wide { (tr!("channel" => "By")) } th { (tr!("Decided")) } } }
+            thead { tr { th { (tr!("Message")) } th { (tr!("State")) } th.wide { (tr!("By")) } th { (tr!("Decided")) } } }
             tbody { @for (message, channel) in &lines { tr {
                 td { a href={ (base) "/" (message.id()) } { (message.template) } div.soft { (message.subject_reference.as_deref().unwrap_or_default()) } }
                 td { (state(&message.state)) @if let Some(why) = &message.detail { div.soft { (why) } } }
@@ -99,7 +99,7 @@ pub(super) async fn show(
         @if let Some(why) = &message.detail { p.alarm { (why) } }
         @if message.state == "unknown" && visit.may(Right::Operate) { (resolve_form(&visit, &format!("{base}/messages/{id}"))) }
         dl.facts {
-            div { dt { (tr!("channel" => "By")) } dd { (tr!("{channel} in {locale}", channel = channel.name(), locale = message.locale)) } }
+            div { dt { (tr!("By")) } dd { (tr!("{channel} in {locale}", channel = channel.name(), locale = message.locale)) } }
             div { dt { (tr!("Asked for by")) } dd { a href={ (base) "/jobs/" (message.request()) } { code { (message.request()) } } } }
             div { dt { (tr!("Not before")) } dd { (words::when(message.scheduled_at)) } }
             @if let Some(at) = message.sent_at { div { dt { (tr!("Sent")) } dd { (words::when(at)) } } }

@@ -10,6 +10,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::json;
 use store::{observing::Standing, pauses::Pause};
+use tr::tr;
 
 use super::{
     access::Right,
@@ -17,7 +18,8 @@ use super::{
     guard::Visit,
     home::Hour,
     layout::{self, Page, token},
-    quotas, words,
+    quotas,
+    words::{self, rich},
 };
 use crate::{
     AppState,
@@ -40,18 +42,18 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
     let body = html! {
         div #queues data-live {
             @for queue in &hour.queues { (section(&hour, queue)) }
-            @if hour.queues.is_empty() { p { "No job has been submitted yet." } }
+            @if hour.queues.is_empty() { p { (tr!("No job has been submitted yet.")) } }
             @if !hour.pauses.is_empty() {
-                h2 { "Pauses" }
+                h2 { (tr!("Pauses")) }
                 (pauses_table(&visit, &place.slug, &hour.pauses))
             }
-            h2 { "Limits" }
-            @if quotas.is_empty() { p { "Nothing limits how much runs at once, or begins in a time." } } @else { (quotas::table(&quotas)) }
+            h2 { (tr!("Limits")) }
+            @if quotas.is_empty() { p { (tr!("Nothing limits how much runs at once, or begins in a time.")) } } @else { (quotas::table(&quotas)) }
             (quotas::requests(&app, place.id))
         }
         @if visit.may(Right::Operate) { (pause_form(&visit, &place.slug)) (limit_form(&visit, &place.slug)) }
     };
-    Ok(Page::live(&visit, "/queues", "Queues", body).into_response())
+    Ok(Page::live(&visit, "/queues", &tr!("Queues"), body).into_response())
 }
 
 fn section(hour: &Hour, queue: &Standing) -> Markup {
@@ -66,27 +68,32 @@ fn section(hour: &Hour, queue: &Standing) -> Markup {
     html! {
         section.queue id=(queue.queue) {
             h2 { (queue.queue) }
-            @if let Some(pause) = hour.pause(&queue.queue) { p.alarm { "■ Paused by " (pause.paused_by) ": " (pause.reason) } }
+            @if let Some(pause) = hour.pause(&queue.queue) { p.alarm { (tr!("■ Paused by {who}: {why}", who = pause.paused_by, why = pause.reason)) } }
             (course.facts())
         }
     }
 }
 
+/// What a pause holds.
+pub(super) fn queue_of(pause: &Pause) -> String {
+    pause.queue.clone().unwrap_or_else(|| tr!("every queue"))
+}
+
 fn pauses_table(visit: &Visit, slug: &str, pauses: &[Pause]) -> Markup {
     html! {
         table {
-            thead { tr { th { "What" } th { "Why" } th { "By" } th { "Until" } th { "" } } }
+            thead { tr { th { (tr!("What")) } th { (tr!("Why")) } th { (tr!("By")) } th { (tr!("Until")) } th { "" } } }
             tbody {
                 @for pause in pauses {
                     tr {
-                        td { (pause.queue.as_deref().unwrap_or("every queue")) " " (pause.kind.as_deref().unwrap_or_default()) }
+                        td { (queue_of(pause)) " " (pause.kind.as_deref().unwrap_or_default()) }
                         td { (pause.reason) }
                         td { (pause.paused_by) }
-                        td { @match pause.expires_at { Some(at) => (words::when(at)), None => "it is resumed" } }
+                        td { @match pause.expires_at { Some(at) => (words::when(at)), None => (tr!("it is resumed")) } }
                         td {
-                            @if pause.whole_installation { span.soft { "holds for every tenant" } }
+                            @if pause.whole_installation { span.soft { (tr!("holds for every tenant")) } }
                             @else if visit.may(Right::Operate) {
-                                (layout::action(visit, &format!("/ops/t/{slug}/pauses/{}/resume", pause.id()), "Resume"))
+                                (layout::action(visit, &format!("/ops/t/{slug}/pauses/{}/resume", pause.id()), &tr!("Resume")))
                             }
                         }
                     }
@@ -101,18 +108,18 @@ fn pause_form(visit: &Visit, slug: &str) -> Markup {
     let local = |at| zone.wall(at).format(words::LOCAL);
     html! {
         details.form {
-            summary { "Pause a queue" }
+            summary { (tr!("Pause a queue")) }
             form method="post" action={ "/ops/t/" (slug) "/pauses" } {
                 (token(visit))
-                label { "Queue" select name="queue" {
-                    option value="" { "every queue" }
+                label { (tr!("Queue")) select name="queue" {
+                    option value="" { (tr!("every queue")) }
                     @for queue in ::jobs::Queue::ALL { option { (queue.name()) } }
                 } }
-                label { "Why" input name="reason" required maxlength=(PAUSE_REASON_CHARS_MAX); }
+                label { (tr!("Why")) input name="reason" required maxlength=(PAUSE_REASON_CHARS_MAX); }
                 (words::zone_field(zone))
-                label { "Until" span.soft { ", " (zone.name()) } "; empty for until somebody resumes it"
+                label { (rich(tr!("Until{zone}; empty for until somebody resumes it", zone = html! { span.soft { ", " (zone.name()) } }.0)))
                     input type="datetime-local" name="until" min=(local(now)) value=(local(now + OFFERED)); }
-                button { "Pause" }
+                button { (tr!("Pause")) }
             }
         }
     }
@@ -121,13 +128,13 @@ fn pause_form(visit: &Visit, slug: &str) -> Markup {
 fn limit_form(visit: &Visit, slug: &str) -> Markup {
     html! {
         details.form {
-            summary { "Limit a queue" }
+            summary { (tr!("Limit a queue")) }
             form method="post" action={ "/ops/t/" (slug) "/limits" } {
                 (token(visit))
-                label { "Queue" select name="queue" { @for queue in ::jobs::Queue::ALL { option { (queue.name()) } } } }
-                label { "Jobs at once; empty for as many as there are slots"
+                label { (tr!("Queue")) select name="queue" { @for queue in ::jobs::Queue::ALL { option { (queue.name()) } } } }
+                label { (tr!("Jobs at once; empty for as many as there are slots"))
                     input type="number" name="at_once" min="1" max=(LIMIT_CONCURRENCY_MAX); }
-                button { "Set" }
+                button { (tr!("Set")) }
             }
         }
     }

@@ -5,23 +5,24 @@ use std::time::Instant;
 use jobs::TenantId;
 use maud::{Markup, html};
 use store::quotas::Quota;
+use tr::tr;
 
-use super::words;
+use super::words::{self, rich};
 use crate::AppState;
 
 /// The limits with what is left of each.
 pub(super) fn table(quotas: &[Quota]) -> Markup {
     html! {
         table {
-            thead { tr { th { "Limit" } th { "Counts" } th { "At once" } th { "In a time" } } }
+            thead { tr { th { (tr!("Limit")) } th { (tr!("Counts")) } th { (tr!("At once")) } th { (tr!("In a time")) } } }
             tbody { @for quota in quotas { tr {
                 td {
                     code { (quota.name) }
-                    @if quota.is_used_up() { " " span.state.refused { "✕ used up" } }
-                    @if quota.whole_installation { div.soft { "of every tenant together" } }
+                    @if quota.is_used_up() { " " span.state.refused { (tr!("✕ used up")) } }
+                    @if quota.whole_installation { div.soft { (tr!("of every tenant together")) } }
                 }
                 td {
-                    (quota.queue.as_deref().unwrap_or("every queue")) " " (quota.kind.as_deref().unwrap_or_default())
+                    @match &quota.queue { Some(queue) => (queue), None => (tr!("every queue")) } " " (quota.kind.as_deref().unwrap_or_default())
                     @if let Some(pattern) = &quota.pattern { " " code { (quota.key.as_deref().unwrap_or(pattern)) } }
                 }
                 td { (at_once(quota)) }
@@ -36,10 +37,26 @@ fn at_once(quota: &Quota) -> Markup {
         @match quota.concurrency {
             Some(most) => {
                 (words::count(most.into()))
-                @if let Some((running, left)) = quota.running.zip(quota.places_left()) { div.soft { (running) " in use, " (left) " left" } }
+                @if let Some((running, left)) = quota.running.zip(quota.places_left()) { div.soft { (tr!("{running} in use, {left} left", running, left)) } }
             },
             None => "–",
         }
+    }
+}
+
+fn pace(quota: &Quota, count: &str, period_s: f32) -> String {
+    if quota.is_window() {
+        tr!("{count} in {period_s} s of the clock", count, period_s)
+    } else {
+        tr!("{count} in {period_s} s", count, period_s)
+    }
+}
+
+fn left_of(quota: &Quota, left: i64) -> String {
+    let count = words::count(left);
+    match quota.next_at.filter(|_| left == 0) {
+        Some(at) => tr!("{count} left, one more {when}", count, when = words::when(at).0),
+        None => tr!("{count} left", count),
     }
 }
 
@@ -47,9 +64,9 @@ fn in_a_time(quota: &Quota) -> Markup {
     html! {
         @match quota.rate_count.zip(quota.rate_period_s) {
             Some((count, period_s)) => {
-                (words::count(count.into())) " in " (period_s) " s" @if quota.is_window() { " of the clock" }
+                (pace(quota, &words::count(count.into()), period_s))
                 @if let Some(left) = quota.tokens_left() {
-                    div.soft { (words::count(left)) " left" @if let Some(at) = quota.next_at.filter(|_| left == 0) { ", one more " (words::when(at)) } }
+                    div.soft { (rich(left_of(quota, left))) }
                 }
             },
             None => "–",
@@ -60,10 +77,12 @@ fn in_a_time(quota: &Quota) -> Markup {
 /// How many requests the tenant may make.
 pub(super) fn requests(app: &AppState, tenant: TenantId) -> Markup {
     let rate = app.rates.look(&tenant, Instant::now());
+    let (left, all) = (words::count(rate.left as i64), words::count(app.rates.requests_max() as i64));
     html! {
-        p.soft {
-            "Requests to this api process: " (words::count(rate.left as i64)) " left of " (words::count(app.rates.requests_max() as i64))
-            @if rate.full_in_s > 0 { ", all of them again in " (rate.full_in_s) " s" } "."
-        }
+        p.soft { @if rate.full_in_s > 0 {
+            (tr!("Requests to this api process: {left} left of {all}, all of them again in {seconds} s.", left, all, seconds = rate.full_in_s))
+        } @else {
+            (tr!("Requests to this api process: {left} left of {all}.", left, all))
+        } }
     }
 }

@@ -19,6 +19,7 @@ use store::{
     audit,
     sessions::{self, Claimant, NewSession},
 };
+use tr::tr;
 
 use super::{
     guard::{Visit, digest},
@@ -229,10 +230,10 @@ fn page(app: &AppState, status: StatusCode, email: &str, next: &str, wrong: Opti
         form.sign-in method="post" action=(super::SIGN_IN) {
             @if let Some(wrong) = wrong { p.wrong role="alert" { (wrong) } }
             input type="hidden" name="next" value=(next);
-            label { "E-mail" input type="email" name="email" value=(email) required autocomplete="username" autofocus[email.is_empty()]; }
-            label { "Password" input type="password" name="password" required autocomplete="current-password" maxlength=(PASSWORD_BYTES_MAX); }
-            label { "Code" span.soft { " if you use a generator" } (code_field()) }
-            button { "Sign in" }
+            label { (tr!("E-mail")) input type="email" name="email" value=(email) required autocomplete="username" autofocus[email.is_empty()]; }
+            label { (tr!("Password")) input type="password" name="password" required autocomplete="current-password" maxlength=(PASSWORD_BYTES_MAX); }
+            label { (tr!("Code")) span.soft { " " (tr!("if you use a generator")) } (code_field()) }
+            button { (tr!("Sign in")) }
         }
         @if let Some(issuer) = &app.issuer {
             form.sign-in.elsewhere method="post" action=(super::OIDC) {
@@ -241,7 +242,7 @@ fn page(app: &AppState, status: StatusCode, email: &str, next: &str, wrong: Opti
             }
         }
     };
-    layout::alone(status, "Sign in", &body)
+    layout::alone(status, &tr!("Sign in"), &body)
 }
 
 #[cfg(test)]

@@ -23,4 +23,5 @@ mod links;
 mod migrations;
 mod packaging;
 mod sources;
+mod translations;
 mod workspace;
