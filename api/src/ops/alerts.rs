@@ -10,6 +10,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::json;
 use store::alerts::{self, Alert, Rule};
+use tr::tr;
 
 use super::{
     access::Right,
@@ -39,31 +40,35 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
     let firing = rules.iter().filter(|rule| rule.alert().is_some()).count();
     let body = html! {
         div #alerts data-live {
-            @if rules.is_empty() { p { "Nobody wants to be told of anything yet." } }
-            @else if firing == 0 { p.calm { "✓ Nothing is wrong." } }
-            @else { p.alarm { (words::many(firing as i64, "rule says", "rules say")) " that something is wrong." } }
+            @if rules.is_empty() { p { (tr!("Nobody wants to be told of anything yet.")) } }
+            @else if firing == 0 { p.calm { (tr!("✓ Nothing is wrong.")) } }
+            @else { p.alarm { (tr!(
+                "{count} rule says that something is wrong."
+                    | "{count} rules say that something is wrong." % firing,
+                count = words::count(firing as i64)
+            )) } }
             @if !rules.is_empty() { (rules_table(&visit, &place.slug, &rules)?) }
-            @if !found.is_empty() { h2 { "What was found" } (found_table(&found)) }
+            @if !found.is_empty() { h2 { (tr!("What was found")) } (found_table(&found)) }
         }
         @if visit.may(Right::Operate) { (rule_form(&visit, &place.slug)) }
     };
-    Ok(Page::live(&visit, "/alerts", "Alerts", body).into_response())
+    Ok(Page::live(&visit, "/alerts", &tr!("Alerts"), body).into_response())
 }
 
 fn rules_table(visit: &Visit, slug: &str, rules: &[Rule]) -> Result<Markup, Problem> {
     let rows = rules.iter().map(|rule| Ok((rule, rule.measure()?))).collect::<Result<Vec<_>, Problem>>()?;
     Ok(html! {
         table {
-            thead { tr { th { "Rule" } th { "State" } th.number { "Now" } th.number { "Wrong from" } th.wide { "Of" } th.wide { "Told" } th { "" } } }
+            thead { tr { th { (tr!("Rule")) } th { (tr!("State")) } th.number { (tr!("Now")) } th.number { (tr!("Wrong from")) } th.wide { (tr!("Of")) } th.wide { (tr!("Told")) } th { "" } } }
             tbody { @for (rule, measure) in &rows { tr {
                 td { (rule.name) div.soft { (measure.name()) } }
                 td { (state(rule.state().name())) }
                 td.number { @match rule.value { Some(value) => (words::count(value)), None => "–" } }
                 td.number { (words::count(rule.threshold.into())) " " (measure.unit()) }
                 td.wide { (of(rule.queue.as_deref(), rule.kind.as_deref())) }
-                td.wide { (words::many(rule.recipients().len() as i64, "party", "parties")) " and every endpoint" }
+                td.wide { (told(rule.recipients().len())) }
                 td { @if visit.may(Right::Operate) {
-                    (layout::action(visit, &format!("/ops/t/{slug}/alerts/{}/remove", rule.name), "Remove"))
+                    (layout::action(visit, &format!("/ops/t/{slug}/alerts/{}/remove", rule.name), &tr!("Remove")))
                 } }
             } } }
         }
@@ -73,7 +78,7 @@ fn rules_table(visit: &Visit, slug: &str, rules: &[Rule]) -> Result<Markup, Prob
 fn found_table(found: &[Alert]) -> Markup {
     html! {
         table {
-            thead { tr { th { "Rule" } th { "State" } th.number { "First" } th.number { "Worst" } th { "Since" } th { "Over" } th.wide { "Of" } } }
+            thead { tr { th { (tr!("Rule")) } th { (tr!("State")) } th.number { (tr!("First")) } th.number { (tr!("Worst")) } th { (tr!("Since")) } th { (tr!("Over")) } th.wide { (tr!("Of")) } } }
             tbody { @for alert in found { tr {
                 td { (alert.rule) div.soft { (alert.measure) } }
                 td { (state(if alert.resolved_at.is_some() { "resolved" } else { "firing" })) }
@@ -88,33 +93,39 @@ fn found_table(found: &[Alert]) -> Markup {
 }
 
 fn of(queue: Option<&str>, kind: Option<&str>) -> Markup {
-    html! { (queue.unwrap_or("every queue")) " " (kind.unwrap_or_default()) }
+    html! { @match queue { Some(queue) => (queue), None => (tr!("every queue")) } " " (kind.unwrap_or_default()) }
+}
+
+/// Who is told when a rule fires, by how many of them it names.
+fn told(parties: usize) -> String {
+    let count = words::count(parties as i64);
+    tr!("{count} party and every endpoint" | "{count} parties and every endpoint" % parties, count)
 }
 
 fn rule_form(visit: &Visit, slug: &str) -> Markup {
     html! {
         details.form {
-            summary { "Set a rule" }
+            summary { (tr!("Set a rule")) }
             form method="post" action={ "/ops/t/" (slug) "/alerts" } {
                 (token(visit))
-                label { "Name; one that is there is replaced" input name="name" required maxlength=(ALERT_NAME_CHARS_MAX) pattern="[a-z0-9][a-z0-9_.\\-]*"; }
-                label { "What is looked at" select name="measure" {
+                label { (tr!("Name; one that is there is replaced")) input name="name" required maxlength=(ALERT_NAME_CHARS_MAX) pattern="[a-z0-9][a-z0-9_.\\-]*"; }
+                label { (tr!("What is looked at")) select name="measure" {
                     @for measure in Measure::ALL { option value=(measure.name()) { (measure.name()) ", " (measure.unit()) } }
                 } }
-                label { "Wrong from" input type="number" name="threshold" required min="1" max=(ALERT_THRESHOLD_MAX); }
-                label { "Queue" select name="queue" {
-                    option value="" { "every queue" }
+                label { (tr!("Wrong from")) input type="number" name="threshold" required min="1" max=(ALERT_THRESHOLD_MAX); }
+                label { (tr!("Queue")) select name="queue" {
+                    option value="" { (tr!("every queue")) }
                     @for queue in ::jobs::Queue::ALL { option { (queue.name()) } }
                 } }
-                label { "Kind" select name="kind" {
-                    option value="" { "every kind" }
+                label { (tr!("Kind")) select name="kind" {
+                    option value="" { (tr!("every kind")) }
                     @for spec in ::jobs::specs() { option { (spec.kind) } }
                 } }
-                label { "Seconds to look back" input type="number" name="window_s" min=(ALERT_WINDOW_S_MIN) max=(ALERT_WINDOW_S_MAX) value=(ALERT_WINDOW_S); }
-                label { "Told once it is wrong for, in seconds" input type="number" name="fire_after_s" min="0" max=(ALERT_AFTER_S_MAX) value=(ALERT_FIRE_AFTER_S); }
-                label { "Over once it is well for, in seconds" input type="number" name="resolve_after_s" min="0" max=(ALERT_AFTER_S_MAX) value=(ALERT_RESOLVE_AFTER_S); }
-                label { "Parties who are told: their ids, with spaces between" input name="recipients"; }
-                button { "Set" }
+                label { (tr!("Seconds to look back")) input type="number" name="window_s" min=(ALERT_WINDOW_S_MIN) max=(ALERT_WINDOW_S_MAX) value=(ALERT_WINDOW_S); }
+                label { (tr!("Told once it is wrong for, in seconds")) input type="number" name="fire_after_s" min="0" max=(ALERT_AFTER_S_MAX) value=(ALERT_FIRE_AFTER_S); }
+                label { (tr!("Over once it is well for, in seconds")) input type="number" name="resolve_after_s" min="0" max=(ALERT_AFTER_S_MAX) value=(ALERT_RESOLVE_AFTER_S); }
+                label { (tr!("Parties who are told: their ids, with spaces between")) input name="recipients"; }
+                button { (tr!("Set")) }
             }
         }
     }

@@ -8,11 +8,12 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 use store::audit::{self, Entry};
+use tr::tr;
 
 use super::{
     guard::Visit,
     layout::{Page, state},
-    words,
+    words::{self, rich},
 };
 use crate::{AppState, limits::OPS_ROWS_MAX, problem::Problem};
 
@@ -29,8 +30,8 @@ pub(super) async fn of_tenant(
     Query(Before { before }): Query<Before>,
 ) -> Result<Response, Problem> {
     let entries = audit::list(&app.db, visit.tenant()?, before, OPS_ROWS_MAX).await?;
-    let intro = "Nobody can change or remove a line unnoticed: api audit verify follows the chain.";
-    Ok(Page::new(&visit, "/audit", "Audit log", table(&entries, intro)).into_response())
+    let intro = tr!("Nobody can change or remove a line unnoticed: api audit verify follows the chain.");
+    Ok(Page::new(&visit, "/audit", &tr!("Audit log"), table(&entries, &intro)).into_response())
 }
 
 /// What was done to the installation: who signed in, who was let in.
@@ -40,8 +41,8 @@ pub(super) async fn of_installation(
     Query(Before { before }): Query<Before>,
 ) -> Result<Response, Problem> {
     let entries = audit::list_of_installation(&app.db, visit.user, before, OPS_ROWS_MAX as i32).await?;
-    let intro = "Who signed in, who was added and what they may. api audit verify follows the chain.";
-    Ok(Page::new(&visit, "/ops/audit", "Audit log", table(&entries, intro)).into_response())
+    let intro = tr!("Who signed in, who was added and what they may. api audit verify follows the chain.");
+    Ok(Page::new(&visit, "/ops/audit", &tr!("Audit log"), table(&entries, &intro)).into_response())
 }
 
 fn table(entries: &[Entry], intro: &str) -> Markup {
@@ -50,12 +51,12 @@ fn table(entries: &[Entry], intro: &str) -> Markup {
     html! {
         p.soft { (intro) }
         table {
-            thead { tr { th.number { "No." } th { "When" } th { "Who" } th { "What" } th { "Outcome" } th.wide { "Before and after" } } }
+            thead { tr { th.number { (tr!("No.")) } th { (tr!("When")) } th { (tr!("Who")) } th { (tr!("What")) } th { (tr!("Outcome")) } th.wide { (tr!("Before and after")) } } }
             tbody { @for (entry, said) in &said { (line(entry, said)) } }
         }
-        @if entries.is_empty() { p { "Nothing has been done here yet." } }
+        @if entries.is_empty() { p { (tr!("Nothing has been done here yet.")) } }
         @if let Some(last) = entries.last().filter(|last| last.seq > 1 && entries.len() as i64 == OPS_ROWS_MAX) {
-            p { a href={ "?before=" (last.seq) } rel="next" { "Older" } }
+            p { a href={ "?before=" (last.seq) } rel="next" { (tr!("Older")) } }
         }
     }
 }
@@ -69,7 +70,7 @@ fn line(entry: &Entry, said: &Value) -> Markup {
             td { @if let Some(at) = at { (words::when(at)) } }
             td { (text("by")) @if let Some(role) = said["role"].as_str() { " " span.soft { (role.replace('_', " ")) } } }
             td {
-                @if let Some(of) = said["of"].as_i64() { "what came of " a href={ "#e" (of) } { "no. " (of) } }
+                @if let Some(of) = said["of"].as_i64() { (came_of(of)) }
                 @else { code { (text("action")) } " " (text("target")) }
             }
             td { (state(text("outcome"))) }
@@ -80,4 +81,10 @@ fn line(entry: &Entry, said: &Value) -> Markup {
             }
         }
     }
+}
+
+/// Of which entry this is what came of it.
+fn came_of(entry: i64) -> Markup {
+    let entry = html! { a href={ "#e" (entry) } { (tr!("no. {number}", number = entry)) } };
+    rich(tr!("what came of {entry}", entry = entry.0))
 }

@@ -7,18 +7,20 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, header},
     response::{IntoResponse, Redirect, Response},
 };
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::bulk::{self, Action, Operation, OperationState};
+use store::bulk::{self, Operation, OperationState};
+use tr::tr;
 
 use super::{
     access::Right,
     guard::Visit,
     jobs,
     layout::{self, Page, state, token},
-    words,
+    verbs,
+    words::{self, rich},
 };
 use crate::{
     AppState,
@@ -98,9 +100,9 @@ pub(super) async fn preview(
     let four_eyes = if wanted.action.throws_away() { bulk::wanted(&app.db, place.id).await? } else { None };
     let waits = four_eyes.filter(|four_eyes| preview.count > four_eyes.more_than || !preview.is_exact);
     let base = format!("/ops/t/{}", place.slug);
-    let many = format!("{}{}", words::count(preview.count), if preview.is_exact { "" } else { " or more" });
+    let many = verbs::at_least(preview.count, preview.is_exact);
     let body = html! {
-        p.head { strong { (many) } " " @if preview.count == 1 { "job fits" } @else { "jobs fit" } "." }
+        p.head { (rich(tr!("{count} job fits." | "{count} jobs fit." % preview.count, count = html! { strong { (many) } }.0))) }
         ul.plain { @for of in &preview.by { li { (words::count(of.jobs)) " " (state(of.state.name())) " " (of.kind) } } }
         @if preview.count > 0 {
             form.confirm method="post" action={ (base) "/bulk" } {
@@ -109,36 +111,33 @@ pub(super) async fn preview(
                 @for (name, value) in asked.narrow() { (hidden(name, value)) }
                 (hidden("count", &preview.count.to_string())) (hidden("key", &JobId::new().to_string()))
                 (confirmation(preview.count))
-                button { (verb(&asked.action)) " " (many) }
+                button { (verbs::of_so_many(&asked.action, &many)) }
             }
-            @if let Some(four_eyes) = waits { p.soft { "More than " (words::count(four_eyes.more_than)) " jobs: it begins once a second person has said yes." } }
-            h2 { @if preview.is_exact { "The newest of them" } @else { "Some of them" } }
+            @if let Some(four_eyes) = waits { p.soft { (tr!(
+                "More than {count} jobs: it begins once a second person has said yes.",
+                count = words::count(four_eyes.more_than)
+            )) } }
+            h2 { @if preview.is_exact { (tr!("The newest of them")) } @else { (tr!("Some of them")) } }
             (jobs::table(&format!("{base}/jobs"), &preview.sample)?)
         }
     };
-    Ok(Page::new(&visit, "/bulk", &format!("{} in bulk", verb(&asked.action)), body).into_response())
+    Ok(Page::new(&visit, "/bulk", &verbs::in_bulk(&asked.action), body).into_response())
 }
 
 /// Asks for the number, where it is large.
 fn confirmation(count: i64) -> Markup {
     html! {
         @if count > UNCONFIRMED_MAX {
-            label { "Write " code { (count) } " to confirm" input name="typed" inputmode="numeric" autocomplete="off" required; }
+            label { (rich(tr!(
+                "Write {count} to confirm",
+                count = html! { code { (count) } }.0
+            ))) input name="typed" inputmode="numeric" autocomplete="off" required; }
         }
     }
 }
 
 fn hidden(name: &str, value: &str) -> Markup {
     html! { input type="hidden" name=(name) value=(value); }
-}
-
-fn verb(action: &str) -> &'static str {
-    match action {
-        "retry" => "Retry",
-        "cancel" => "Cancel",
-        "discard" => "Discard",
-        _ => "Change",
-    }
 }
 
 /// What the form sends.
@@ -274,79 +273,78 @@ pub(super) async fn show(
             @if waits { (second_person(&visit, &format!("/ops/t/{slug}/bulk/{id}"), &operation)) }
             (progress(&operation)?)
             dl.facts {
-                div { dt { "Fitted" } dd { (words::count(operation.matched)) @if !operation.matched_exactly { " or more" } } }
-                div { dt { "Changed" } dd #changed { (words::count(operation.changed)) } }
-                div { dt { "Left alone" } dd { (words::count(operation.skipped)) } }
-                div { dt { "Unreadable" } dd { (words::count(operation.failed)) } }
-                div { dt { "Asked for" } dd { (words::when(operation.created_at)) " by " (operation.requested_by) } }
-                @if let Some(by) = &operation.taken_on_by { div { dt { "Taken on by" } dd { (by) } } }
-                @if let Some((by, at)) = operation.confirmed_by.as_ref().zip(operation.confirmed_at) { div { dt { "Confirmed" } dd { (words::when(at)) " by " (by) } } }
-                @if let Some(by) = &operation.cancelled_by { div { dt { "Stopped by" } dd { (by) } } }
-                @if let Some(at) = operation.paused_at { div { dt { "Paused" } dd { (words::when(at)) " by " (operation.paused_by.as_deref().unwrap_or_default()) } } }
-                @if let Some(of) = takes_back { div { dt { "Takes back" } dd { a href={ "/ops/t/" (slug) "/bulk/" (of) } { code { (of) } } } } }
+                div { dt { (tr!("Fitted")) } dd { (verbs::at_least(operation.matched, operation.matched_exactly)) } }
+                div { dt { (tr!("Changed")) } dd #changed { (words::count(operation.changed)) } }
+                div { dt { (tr!("Left alone")) } dd { (words::count(operation.skipped)) } }
+                div { dt { (tr!("Unreadable")) } dd { (words::count(operation.failed)) } }
+                div { dt { (tr!("Asked for")) } dd { (when_by(operation.created_at, &operation.requested_by)) } }
+                @if let Some(by) = &operation.taken_on_by { div { dt { (tr!("Taken on by")) } dd { (by) } } }
+                @if let Some((by, at)) = operation.confirmed_by.as_ref().zip(operation.confirmed_at) { div { dt { (tr!("Confirmed")) } dd { (when_by(at, by)) } } }
+                @if let Some(by) = &operation.cancelled_by { div { dt { (tr!("Stopped by")) } dd { (by) } } }
+                @if let Some(at) = operation.paused_at { div { dt { (tr!("Paused")) } dd { (when_by(at, operation.paused_by.as_deref().unwrap_or_default())) } } }
+                @if let Some(of) = takes_back { div { dt { (tr!("Takes back")) } dd { a href={ "/ops/t/" (slug) "/bulk/" (of) } { code { (of) } } } } }
             }
             @if visit.may(Right::Operate) { (steering(&visit, &format!("/ops/t/{slug}/bulk/{id}"), &operation)?) }
         }
-        h2 { "Which jobs" }
+        h2 { (tr!("Which jobs")) }
         pre tabindex="0" { (format!("{:#}", operation.filter.0)) }
     };
-    let title = format!("{} in bulk", verb(operation.action()?.name()));
+    let title = verbs::in_bulk(operation.action()?.name());
     let page = Page::live(&visit, "/bulk", &title, body);
     Ok(Page { live: page.live.filter(|_| goes_on), ..Page::new(&visit, "/bulk", &title, page.body) }
         .into_response())
+}
+
+/// When something was done, and who did it.
+fn when_by(at: DateTime<Utc>, who: &str) -> Markup {
+    rich(tr!("{when} by {who}", when = words::when(at).0, who = html! { (who) }.0))
 }
 
 /// What is left to be done before it begins, and by whom.
 fn second_person(visit: &Visit, path: &str, operation: &Operation) -> Markup {
     let (asked, says_yes) = (operation.person(), visit.may(Right::Operate));
     html! {
-        section.why aria-label="A second person" {
-            p { strong { "It has not begun." } " So many jobs are thrown away only once a second person has said yes." }
-            @if asked.is_none() { p { "A key that was made for nobody asked for it: one person takes it on, and another lets it begin." } }
-            @if asked == Some(visit.user) { p { "You asked for it, or took it on, so somebody else has to." } }
-            @else if says_yes { (layout::action(visit, &format!("{path}/confirm"), if asked.is_some() { "Let it begin" } else { "Take it on" })) }
+        section.why aria-label=(tr!("A second person")) {
+            p { strong { (tr!("It has not begun.")) } " " (tr!("So many jobs are thrown away only once a second person has said yes.")) }
+            @if asked.is_none() { p { (tr!("A key that was made for nobody asked for it: one person takes it on, and another lets it begin.")) } }
+            @if asked == Some(visit.user) { p { (tr!("You asked for it, or took it on, so somebody else has to.")) } }
+            @else if says_yes { (layout::action(visit, &format!("{path}/confirm"), &if asked.is_some() { tr!("Let it begin") } else { tr!("Take it on") })) }
         }
     }
 }
 
 /// What can be done to an operation as it stands, or why nothing can.
 fn steering(visit: &Visit, base: &str, operation: &Operation) -> Result<Markup, Problem> {
-    let act = |what: &str, word: &str| layout::action(visit, &format!("{base}/{what}"), word);
+    let act = |what: &str, word: String| layout::action(visit, &format!("{base}/{what}"), &word);
     let undo = || endpoint::undo_of(operation, Utc::now());
     Ok(match operation.state()? {
-        OperationState::Waiting => html! { (act("cancel", "Stop")) },
-        OperationState::Running => html! { p.acts { (act("pause", "Pause")) (act("cancel", "Stop")) } },
-        OperationState::Paused => html! { p.acts { (act("resume", "Resume")) (act("cancel", "Stop")) } },
+        OperationState::Waiting => html! { (act("cancel", tr!("Stop"))) },
+        OperationState::Running => {
+            html! { p.acts { (act("pause", tr!("Pause"))) (act("cancel", tr!("Stop"))) } }
+        }
+        OperationState::Paused => {
+            html! { p.acts { (act("resume", tr!("Resume"))) (act("cancel", tr!("Stop"))) } }
+        }
         _ if operation.changed == 0 => html! {},
         _ => match undo()? {
             Ok(_) => html! {
                 form.confirm method="post" action={ (base) "/undo" } {
                     (token(visit)) (hidden("key", &JobId::new().to_string())) (confirmation(operation.changed))
-                    p.soft { (taken_back(operation.action()?)) }
-                    button { "Undo" }
+                    p.soft { (verbs::taken_back(operation.action()?)) }
+                    button { (tr!("Undo")) }
                 }
             },
-            Err(why) => html! { p.soft { "It cannot be undone: " (why) "." } },
+            Err(why) => html! { p.soft { (tr!("It cannot be undone: {why}.", why)) } },
         },
     })
-}
-
-/// What undoing does, before it is done.
-fn taken_back(action: Action) -> &'static str {
-    match action {
-        Action::Reprioritise => "Moves them back to the priority they had, if nobody moved them since.",
-        _ => {
-            "Begins them again, to wait for the time that they waited for. Those that were running when they were told to stop stay stopped."
-        }
-    }
 }
 
 fn progress(operation: &Operation) -> Result<Markup, Problem> {
     let all = operation.matched.max(operation.processed).max(1);
     let done = if operation.state()? == OperationState::Completed { all } else { operation.processed };
-    Ok(
-        html! { p.progress { progress max=(all) value=(done) aria-label="Progress" {} " " (words::count(operation.processed)) " of " (words::count(operation.matched)) } },
-    )
+    let (so_far, in_all) = (words::count(operation.processed), words::count(operation.matched));
+    let says = tr!("{so_far} of {in_all}", so_far, in_all);
+    Ok(html! { p.progress { progress max=(all) value=(done) aria-label=(tr!("Progress")) {} " " (says) } })
 }
 
 /// Every operation.
@@ -358,13 +356,13 @@ pub(super) async fn list(State(app): State<AppState>, visit: Visit) -> Result<Re
         .map(|operation| Ok((operation, operation.action()?.name(), operation.state()?.name())));
     let lines = lines.collect::<Result<Vec<_>, Problem>>()?;
     let body = html! {
-        p.soft { "One action on every job that fits a filter. It begins from the list of jobs, or from a group of errors." }
+        p.soft { (tr!("One action on every job that fits a filter. It begins from the list of jobs, or from a group of errors.")) }
         div #operations data-live="quiet" {
             table {
-                thead { tr { th { "Operation" } th { "State" } th.number { "Changed" } th.number.wide { "Fitted" } th { "Asked for" } th.wide { "By" } th.wide { "Which jobs" } } }
+                thead { tr { th { (tr!("Operation")) } th { (tr!("State")) } th.number { (tr!("Changed")) } th.number.wide { (tr!("Fitted")) } th { (tr!("Asked for")) } th.wide { (tr!("By")) } th.wide { (tr!("Which jobs")) } } }
                 tbody { @for (operation, action, is) in &lines {
                     tr {
-                        td { a href={ "/ops/t/" (place.slug) "/bulk/" (operation.id()) } { (verb(action)) } }
+                        td { a href={ "/ops/t/" (place.slug) "/bulk/" (operation.id()) } { (verbs::of(action)) } }
                         td { (state(is)) }
                         td.number { (words::count(operation.changed)) }
                         td.number.wide { (words::count(operation.matched)) }
@@ -374,10 +372,10 @@ pub(super) async fn list(State(app): State<AppState>, visit: Visit) -> Result<Re
                     }
                 } }
             }
-            @if lines.is_empty() { p { "There has been none." } }
+            @if lines.is_empty() { p { (tr!("There has been none.")) } }
         }
     };
-    Ok(Page::live(&visit, "/bulk", "Bulk operations", body).into_response())
+    Ok(Page::live(&visit, "/bulk", &tr!("Bulk operations"), body).into_response())
 }
 
 fn brief(filter: &Value) -> String {

@@ -11,6 +11,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::json;
 use store::dead_letters::{self, DEAD_COUNTED_MAX, DeadLetters};
+use tr::tr;
 
 use super::{
     access::Right,
@@ -36,15 +37,19 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
     let now = Utc::now();
     let late = kinds.iter().filter(|of| is_late(of, now)).count();
     let body = html! {
-        p.soft { "Jobs that were given up and have not begun again. They lie here until somebody retries them, or history is dropped." }
+        p.soft { (tr!("Jobs that were given up and have not begun again. They lie here until somebody retries them, or history is dropped.")) }
         div #dead data-live {
-            @if kinds.iter().all(|of| of.jobs == 0) { p.calm { "✓ Nothing lies dead." } }
-            @if late > 0 { p.alarm { "Of " (words::many(late as i64, "kind", "kinds")) " the oldest lies here for longer than was promised." } }
+            @if kinds.iter().all(|of| of.jobs == 0) { p.calm { (tr!("✓ Nothing lies dead.")) } }
+            @if late > 0 { p.alarm { (tr!(
+                "Of {count} kind the oldest lies here for longer than was promised."
+                    | "Of {count} kinds the oldest lies here for longer than was promised." % late,
+                count = words::count(late as i64)
+            )) } }
             @if !kinds.is_empty() { (table(&visit, &place.slug, &kinds, now)) }
         }
         @if visit.may(Right::Operate) { (form(&visit, &place.slug)) }
     };
-    Ok(Page::live(&visit, "/dead-letters", "Dead letters", body).into_response())
+    Ok(Page::live(&visit, "/dead-letters", &tr!("Dead letters"), body).into_response())
 }
 
 /// Whether the oldest of a kind lies there for longer than was promised.
@@ -55,7 +60,7 @@ pub(super) fn is_late(of: &DeadLetters, now: DateTime<Utc>) -> bool {
 fn table(visit: &Visit, slug: &str, kinds: &[DeadLetters], now: DateTime<Utc>) -> Markup {
     html! {
         table {
-            thead { tr { th { "Kind" } th.number { "Dead" } th { "Oldest" } th { "Looked after by" } th.wide { "Said by" } th { "" } } }
+            thead { tr { th { (tr!("Kind")) } th.number { (tr!("Dead")) } th { (tr!("Oldest")) } th { (tr!("Looked after by")) } th.wide { (tr!("Said by")) } th { "" } } }
             tbody { @for of in kinds { tr.hot[is_late(of, now)] {
                 td { a href=(listed(slug, &of.kind)) { (of.kind) } }
                 td.number { (words::up_to(of.jobs, DEAD_COUNTED_MAX)) }
@@ -65,8 +70,8 @@ fn table(visit: &Visit, slug: &str, kinds: &[DeadLetters], now: DateTime<Utc>) -
                 td {
                     @if visit.may(Right::Operate) {
                         div.inline {
-                            @if of.jobs > 0 { a href={ "/ops/t/" (slug) "/bulk/new?action=retry&states=discarded&kind=" (of.kind) } { "Retry all" } }
-                            @if of.said().is_some() { (layout::action(visit, &format!("/ops/t/{slug}/dead-letters/{}/remove", of.kind), "Forget")) }
+                            @if of.jobs > 0 { a href={ "/ops/t/" (slug) "/bulk/new?action=retry&states=discarded&kind=" (of.kind) } { (tr!("Retry all")) } }
+                            @if of.said().is_some() { (layout::action(visit, &format!("/ops/t/{slug}/dead-letters/{}/remove", of.kind), &tr!("Forget"))) }
                         }
                     }
                 }
@@ -86,30 +91,34 @@ fn oldest(slug: &str, of: &DeadLetters, now: DateTime<Utc>) -> Markup {
             Some((at, job)) => a href={ "/ops/t/" (slug) "/jobs/" (job) } { (words::when(at)) },
             None => "–",
         }
-        @if is_late(of, now) { " " span.state.failed { "✕ late" } }
-        @else if of.due_at().is_some() { " " span.state.completed { "✓ in time" } }
+        @if is_late(of, now) { " " span.state.failed { (tr!("✕ late")) } }
+        @else if of.due_at().is_some() { " " span.state.completed { (tr!("✓ in time")) } }
     }
 }
 
 fn care(of: &DeadLetters) -> Markup {
     html! {
-        (of.care.owner.as_deref().unwrap_or("nobody is named"))
-        @if let Some(seconds) = of.care.look_after_s { div.soft { "within " (words::span(TimeDelta::seconds(seconds.into()))) } }
-        @if let Some(runbook) = &of.care.runbook { div { a href=(runbook) rel="noreferrer noopener" { "Runbook" span.soft { " of " (of.kind) } } } }
+        @match &of.care.owner { Some(owner) => (owner), None => (tr!("nobody is named")) }
+        @if let Some(seconds) = of.care.look_after_s {
+            div.soft { (tr!("within {span}", span = words::span(TimeDelta::seconds(seconds.into())))) }
+        }
+        @if let Some(runbook) = &of.care.runbook {
+            div { a href=(runbook) rel="noreferrer noopener" { (tr!("Runbook")) span.soft { " " (tr!("of {kind}", kind = of.kind)) } } }
+        }
     }
 }
 
 fn form(visit: &Visit, slug: &str) -> Markup {
     html! {
         details.form {
-            summary { "Say who looks after a kind" }
+            summary { (tr!("Say who looks after a kind")) }
             form method="post" action={ "/ops/t/" (slug) "/dead-letters" } {
                 (token(visit))
-                label { "Kind; what was said of it is replaced" select name="kind" { @for spec in specs() { option { (spec.kind) } } } }
-                label { "Whom to ask" input name="owner" maxlength=(CARE_OWNER_CHARS_MAX); }
-                label { "Runbook, an https address" input type="url" name="runbook" maxlength=(CARE_RUNBOOK_BYTES_MAX); }
-                label { "Looked after within, in hours" input type="number" name="hours" min="1" max=(LOOK_AFTER_S_MAX / HOUR_S); }
-                button { "Say" }
+                label { (tr!("Kind; what was said of it is replaced")) select name="kind" { @for spec in specs() { option { (spec.kind) } } } }
+                label { (tr!("Whom to ask")) input name="owner" maxlength=(CARE_OWNER_CHARS_MAX); }
+                label { (tr!("Runbook, an https address")) input type="url" name="runbook" maxlength=(CARE_RUNBOOK_BYTES_MAX); }
+                label { (tr!("Looked after within, in hours")) input type="number" name="hours" min="1" max=(LOOK_AFTER_S_MAX / HOUR_S); }
+                button { (tr!("Say")) }
             }
         }
     }

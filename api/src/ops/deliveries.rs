@@ -11,6 +11,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::json;
 use store::outbox::{self, Delivery, Endpoint, Filter};
+use tr::tr;
 
 use super::{
     access::Right,
@@ -97,20 +98,20 @@ impl Wanted {
         html! {
             form.filters role="search" {
                 @if let Some(endpoints) = endpoints {
-                    label { "Endpoint" select name="endpoint" {
-                        option value="" { "any" }
+                    label { (tr!("Endpoint")) select name="endpoint" {
+                        option value="" { (tr!("any")) }
                         @for one in endpoints { option value=(one.id()) selected[self.endpoint == one.id().to_string()] { (one.url) } }
                     } }
                 }
-                label { "State" select name="state" {
-                    option value="" { "any" }
+                label { (tr!("State")) select name="state" {
+                    option value="" { (tr!("any")) }
                     @for state in webhook_deliveries::STATES { option selected[self.state == state] { (state) } }
                 } }
-                label { "Type" input name="event_type" value=(self.event_type); }
+                label { (tr!("Type")) input name="event_type" value=(self.event_type); }
                 (words::zone_field(zone))
-                label { "Happened at or after" span.soft { ", " (zone) } input type="datetime-local" name="since" value=(self.since); }
-                label { "Happened before" span.soft { ", " (zone) } input type="datetime-local" name="until" value=(self.until); }
-                button { "Show" }
+                label { (tr!("Happened at or after")) span.soft { ", " (zone) } input type="datetime-local" name="since" value=(self.since); }
+                label { (tr!("Happened before")) span.soft { ", " (zone) } input type="datetime-local" name="until" value=(self.until); }
+                button { (tr!("Show")) }
             }
         }
     }
@@ -122,18 +123,25 @@ impl Wanted {
         }
         let is_failed = self.state != "delivered";
         html! {
-            @if let Some(count) = self.recovered { p role="status" { (words::many(count as i64, "message is", "messages are")) " sent again." } }
+            @if let Some(count) = self.recovered { p role="status" { (tr!(
+                "{count} message is sent again."
+                    | "{count} messages are sent again." % count,
+                count = words::count(count as i64)
+            )) } }
             form.acts method="post" action={ (base) "/recover" } {
                 (token(visit))
                 @for (name, value) in self.pairs() { input type="hidden" name=(name) value=(value); }
                 input type="hidden" name="after" value=(self.after);
-                "Everything that fits: "
+                (tr!("Everything that fits:")) " "
                 button {
-                    @if !self.after.is_empty() { "Go on with those after" }
-                    @else if is_failed { "Send again what was given up" }
-                    @else { "Send all of it again" }
+                    @if !self.after.is_empty() { (tr!("Go on with those after")) }
+                    @else if is_failed { (tr!("Send again what was given up")) }
+                    @else { (tr!("Send all of it again")) }
                 }
-                span.soft { "Up to " (words::count(WEBHOOK_RECOVER_MAX)) " at once, oldest first, under their ids of before." }
+                span.soft { (tr!(
+                    "Up to {count} at once, oldest first, under their ids of before.",
+                    count = words::count(WEBHOOK_RECOVER_MAX)
+                )) }
             }
         }
     }
@@ -153,7 +161,7 @@ pub(super) async fn all(
         (table(&visit, &place.slug, &told, Some(&endpoints)))
         (older(&wanted, &told))
     };
-    Ok(Page::new(&visit, "/webhooks", "Webhooks that went out", body).into_response())
+    Ok(Page::new(&visit, "/webhooks", &tr!("Webhooks that went out"), body).into_response())
 }
 
 /// What one of those who are told was told.
@@ -191,11 +199,11 @@ fn table(visit: &Visit, slug: &str, told: &[Delivery], endpoints: Option<&[Endpo
     let base = format!("/ops/t/{slug}/webhooks/out");
     let url = |of: &Delivery| {
         let mut known = endpoints.into_iter().flatten();
-        known.find(|one| one.id() == of.endpoint()).map_or("an endpoint", |one| one.url.as_str())
+        known.find(|one| one.id() == of.endpoint()).map_or_else(|| tr!("an endpoint"), |one| one.url.clone())
     };
     html! {
         table {
-            thead { tr { th { "What" } @if endpoints.is_some() { th { "Endpoint" } } th { "State" } th.number { "Tries" } th { "Happened" } th { "" } } }
+            thead { tr { th { (tr!("What")) } @if endpoints.is_some() { th { (tr!("Endpoint")) } } th { (tr!("State")) } th.number { (tr!("Tries")) } th { (tr!("Happened")) } th { "" } } }
             tbody { @for delivery in told { tr {
                 td { (delivery.event_type) div.soft { (delivery.subject) } }
                 @if endpoints.is_some() { td.cut { a href={ (base) "/" (delivery.endpoint()) } { (url(delivery)) } } }
@@ -203,17 +211,17 @@ fn table(visit: &Visit, slug: &str, told: &[Delivery], endpoints: Option<&[Endpo
                 td.number { (delivery.attempts) }
                 td { (words::when(delivery.happened_at)) }
                 td { @if visit.may(Right::Operate) {
-                    (layout::action(visit, &format!("{base}/{}/resend/{}", delivery.endpoint(), delivery.id()), "Send again"))
+                    (layout::action(visit, &format!("{base}/{}/resend/{}", delivery.endpoint(), delivery.id()), &tr!("Send again")))
                 } }
             } } }
         }
-        @if told.is_empty() { p { "Nothing that fits was told." } }
+        @if told.is_empty() { p { (tr!("Nothing that fits was told.")) } }
     }
 }
 
 fn older(wanted: &Wanted, told: &[Delivery]) -> Markup {
     let last = told.last().filter(|_| told.len() as i64 == OPS_ROWS_MAX).map(|last| last.id().to_string());
-    html! { @if let Some(last) = last { p { a href=(wanted.link(&[("before", &last)])) rel="next" { "Older" } } } }
+    html! { @if let Some(last) = last { p { a href=(wanted.link(&[("before", &last)])) rel="next" { (tr!("Older")) } } } }
 }
 
 /// Tells it once more.

@@ -6,16 +6,17 @@ use axum::{
     extract::{Path, State},
     response::{IntoResponse, Redirect, Response},
 };
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use serde::Deserialize;
 use store::error_groups::{self, Affected, ErrorGroup, ErrorVersion, Said, Steering};
+use tr::tr;
 
 use super::{
     access::Right,
     guard::Visit,
     layout::{Page, state, token},
-    words,
+    words::{self, rich},
 };
 use crate::{
     AppState,
@@ -48,32 +49,44 @@ pub(super) async fn list(State(app): State<AppState>, visit: Visit) -> Result<Re
         groups.into_iter().partition(|(_, is)| ["open", "regressed"].contains(is));
     let body = html! {
         div #errors data-live="quiet" {
-            @if open.is_empty() { p.calm { "✓ Nothing has failed in " (words::span(LOOK_BACK)) @if !settled.is_empty() { " that is to be looked at" } "." } }
-            @if !lately.is_exact() { p.soft { "Among the latest " (words::count(lately.looked_at())) " failures, and what else is known." } }
+            @if open.is_empty() { p.calm { (nothing(!settled.is_empty())) } }
+            @if !lately.is_exact() { p.soft { (tr!(
+                "Among the latest {count} failures, and what else is known.",
+                count = words::count(lately.looked_at())
+            )) } }
             @if !open.is_empty() { (table(&visit, &base, &open)) }
-            @if !settled.is_empty() { h2 { "Ignored and resolved" } (table(&visit, &base, &settled)) }
+            @if !settled.is_empty() { h2 { (tr!("Ignored and resolved")) } (table(&visit, &base, &settled)) }
         }
     };
-    Ok(Page::live(&visit, "/errors", "Errors", body).into_response())
+    Ok(Page::live(&visit, "/errors", &tr!("Errors"), body).into_response())
+}
+
+/// That there is nothing to be looked at, though something that is settled may have failed.
+fn nothing(is_any_settled: bool) -> String {
+    let span = words::span(LOOK_BACK);
+    if is_any_settled {
+        return tr!("✓ Nothing has failed in {span} that is to be looked at.", span);
+    }
+    tr!("✓ Nothing has failed in {span}.", span)
 }
 
 fn table(visit: &Visit, base: &str, groups: &[(&ErrorGroup, &str)]) -> Markup {
     html! {
         table {
-            thead { tr { th { "What" } th.number { "Failures" } th.number.wide { "Given up" } th { "Latest" } th.wide { "First" } th { "" } } }
+            thead { tr { th { (tr!("What")) } th.number { (tr!("Failures")) } th.number.wide { (tr!("Given up")) } th { (tr!("Latest")) } th.wide { (tr!("First")) } th { "" } } }
             tbody { @for (group, is) in groups {
                 tr {
                     td.cut {
                         a href={ (base) "/errors/" (fingerprint(group)) } { strong { (group.kind) } " " code { (group.code) } }
                         @if *is != "open" { " " (state(is)) }
                         div.soft { (group.message.as_deref().unwrap_or_default()) }
-                        @if let Some(who) = &group.assignee { div.soft { "with " (who) } }
+                        @if let Some(who) = &group.assignee { div.soft { (tr!("with {who}", who)) } }
                     }
                     td.number { (words::count(group.failures)) }
                     td.number.wide { (words::count(group.given_up)) }
                     td { (latest(base, group)) }
                     td.wide { (first(group)) }
-                    td { @if visit.may(Right::Operate) && group.given_up > 0 { a href=(retry(base, group)) { "Retry all " (words::count(group.given_up)) } } }
+                    td { @if visit.may(Right::Operate) && group.given_up > 0 { (retry_all(base, group)) } }
                 }
             } }
         }
@@ -91,7 +104,13 @@ fn latest(base: &str, group: &ErrorGroup) -> Markup {
 
 /// Since when, and with what it came.
 fn first(group: &ErrorGroup) -> Markup {
-    html! { (words::when(group.first_at)) @if let Some(version) = &group.came_with { div.soft { "under " (version) } } }
+    html! { (words::when(group.first_at)) @if let Some(version) = &group.came_with { div.soft { (tr!("under {version}", version)) } } }
+}
+
+/// What somebody said of a group, and when.
+fn said_by(said: Said, who: &str, at: DateTime<Utc>) -> Markup {
+    let (who, when) = (html! { (who) }.0, words::when(at).0);
+    rich(tr!("{said} by {who} {when}", said = said.name(), who, when))
 }
 
 /// To where everything is retried that was given up with this error.
@@ -100,6 +119,11 @@ fn retry(base: &str, group: &ErrorGroup) -> String {
     query.append_pair("action", "retry").append_pair("states", "discarded");
     query.append_pair("kind", &group.kind).append_pair("error_code", &group.code);
     query.finish()
+}
+
+fn retry_all(base: &str, group: &ErrorGroup) -> Markup {
+    let count = words::count(group.given_up);
+    html! { a href=(retry(base, group)) { (tr!("Retry all {count}", count)) } }
 }
 
 /// One group.
@@ -120,22 +144,22 @@ pub(super) async fn show(
     let body = html! {
         p.head { (state(is)) " " (group.message.as_deref().unwrap_or_default()) }
         @if let Some((by, at)) = group.said_by.as_ref().zip(group.said_at) {
-            p.soft { (group.said()?.name()) " by " (by) " " (words::when(at)) @if let Some(note) = &group.note { ": " (note) } }
+            p.soft { (said_by(group.said()?, by, at)) @if let Some(note) = &group.note { ": " (note) } }
         }
         dl.facts {
-            div { dt { "Failures" } dd { (words::count(group.failures)) } }
-            div { dt { "Given up lately" } dd { (words::count(group.given_up)) } }
-            div { dt { "First" } dd { (first(&group)) } }
-            div { dt { "Latest" } dd { (latest(&base, &group)) } }
-            div { dt { "With" } dd { (group.assignee.as_deref().unwrap_or("nobody")) } }
+            div { dt { (tr!("Failures")) } dd { (words::count(group.failures)) } }
+            div { dt { (tr!("Given up lately")) } dd { (words::count(group.given_up)) } }
+            div { dt { (tr!("First")) } dd { (first(&group)) } }
+            div { dt { (tr!("Latest")) } dd { (latest(&base, &group)) } }
+            div { dt { (tr!("With")) } dd { @match &group.assignee { Some(who) => (who), None => (tr!("nobody")) } } }
             @if let Some((first, last)) = ends(&versions) {
-                div { dt { "First version" } dd { (first.version) } }
-                div { dt { "Last version" } dd { (last.version) } }
+                div { dt { (tr!("First version")) } dd { (first.version) } }
+                div { dt { (tr!("Last version")) } dd { (last.version) } }
             }
         }
-        @if operates && group.given_up > 0 { p { a href=(retry(&base, &group)) { "Retry all " (words::count(group.given_up)) } } }
-        @if !versions.is_empty() { h2 { "Under which versions" } (versions_table(&versions)) }
-        @if let Some(first) = affected.first() { h2 { "Whom it concerns" } (concerns(&id, &affected, first.in_all)) }
+        @if operates && group.given_up > 0 { p { (retry_all(&base, &group)) } }
+        @if !versions.is_empty() { h2 { (tr!("Under which versions")) } (versions_table(&versions)) }
+        @if let Some(first) = affected.first() { h2 { (tr!("Whom it concerns")) } (concerns(&id, &affected, first.in_all)) }
         @if operates { (say_form(&visit, &base, &id, group.said()?)) (assign_form(&visit, &base, &id, &group, &steering)) }
     };
     Ok(Page::new(&visit, "/errors", &title, body).into_response())
@@ -144,7 +168,7 @@ pub(super) async fn show(
 fn versions_table(versions: &[ErrorVersion]) -> Markup {
     html! {
         table {
-            thead { tr { th { "Version" } th.number { "Failures" } th { "First" } th { "Latest" } } }
+            thead { tr { th { (tr!("Version")) } th.number { (tr!("Failures")) } th { (tr!("First")) } th { (tr!("Latest")) } } }
             tbody { @for of in versions { tr {
                 td { (of.version) }
                 td.number { (words::count(of.failures)) }
@@ -158,9 +182,13 @@ fn versions_table(versions: &[ErrorVersion]) -> Markup {
 /// The tenants for which the same failed, each with its page of it.
 fn concerns(id: &str, affected: &[Affected], in_all: i64) -> Markup {
     html! {
-        p { (words::many(in_all, "tenant", "tenants")) " in " (words::span(LOOK_BACK)) ", as far as minutes have been summed up." }
+        p { (tr!(
+            "{count} tenant in {span}, as far as minutes have been summed up."
+                | "{count} tenants in {span}, as far as minutes have been summed up." % in_all,
+            count = words::count(in_all), span = words::span(LOOK_BACK)
+        )) }
         table {
-            thead { tr { th { "Tenant" } th.number { "Failures" } th { "Latest" } th.wide { "First" } } }
+            thead { tr { th { (tr!("Tenant")) } th.number { (tr!("Failures")) } th { (tr!("Latest")) } th.wide { (tr!("First")) } } }
             tbody { @for of in affected { tr {
                 td { a href={ "/ops/t/" (of.slug) "/errors/" (id) } { (of.name) } }
                 td.number { (words::count(of.failures)) }
@@ -168,41 +196,41 @@ fn concerns(id: &str, affected: &[Affected], in_all: i64) -> Markup {
                 td.wide { (words::when(of.first_at)) }
             } } }
         }
-        @if in_all > affected.len() as i64 { p.soft { "Those it fails for most." } }
+        @if in_all > affected.len() as i64 { p.soft { (tr!("Those it fails for most.")) } }
     }
 }
 
 fn say_form(visit: &Visit, base: &str, id: &str, said: Said) -> Markup {
     let words = [
-        (Said::Resolved, "It is mended"),
-        (Said::Ignored, "Ignore it"),
-        (Said::Open, "It is to be looked at"),
+        (Said::Resolved, tr!("It is mended")),
+        (Said::Ignored, tr!("Ignore it")),
+        (Said::Open, tr!("It is to be looked at")),
     ];
     html! {
-        h2 { "What you say of it" }
+        h2 { (tr!("What you say of it")) }
         form.confirm method="post" action={ (base) "/errors/" (id) "/state" } {
             (token(visit))
-            label { "Why; may stay empty" input name="note" maxlength=(ERROR_NOTE_CHARS_MAX); }
+            label { (tr!("Why; may stay empty")) input name="note" maxlength=(ERROR_NOTE_CHARS_MAX); }
             div.acts { @for (word, says) in words { @if word != said { button name="state" value=(word.name()) { (says) } } } }
         }
-        p.soft { "What was mended and fails again comes back by itself. What is ignored is counted on and stays below." }
+        p.soft { (tr!("What was mended and fails again comes back by itself. What is ignored is counted on and stays below.")) }
     }
 }
 
 fn assign_form(visit: &Visit, base: &str, id: &str, group: &ErrorGroup, steering: &[Steering]) -> Markup {
     let now = group.assignee_id();
     html! {
-        h2 { "Who looks after it" }
+        h2 { (tr!("Who looks after it")) }
         form.confirm method="post" action={ (base) "/errors/" (id) "/assign" } {
             (token(visit))
-            label { "Somebody who steers this tenant's work" select name="to" {
-                option value="" selected[now.is_none()] { "nobody" }
-                option value=(visit.user) selected[now == Some(visit.user)] { "you, " (visit.email) }
+            label { (tr!("Somebody who steers this tenant's work")) select name="to" {
+                option value="" selected[now.is_none()] { (tr!("nobody")) }
+                option value=(visit.user) selected[now == Some(visit.user)] { (tr!("you, {email}", email = visit.email)) }
                 @for one in steering.iter().filter(|one| one.id() != visit.user) {
                     option value=(one.id()) selected[now == Some(one.id())] { (one.email) }
                 }
             } }
-            button { "Assign" }
+            button { (tr!("Assign")) }
         }
     }
 }

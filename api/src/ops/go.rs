@@ -9,22 +9,24 @@ use axum::{
 use maud::html;
 use serde::Deserialize;
 use store::sessions;
+use tr::tr;
 
 use super::{
     guard::Visit,
     layout::{self, Page},
+    words,
 };
 use crate::{AppState, problem::Problem};
 
 /// The keys, and what they do.
 const KEYS: [(&str, &str); 7] = [
-    ("Ctrl K", "asks where to go; ↓ and ↑ choose, Enter leads there, Esc closes"),
-    ("/", "goes to the search of the page, or asks where to go"),
-    ("g", "and the first letter of a section leads there; again, to the next one that has it"),
-    ("l", "pauses what is live, and lets it go on"),
-    ("n", "shows what is new in a list that kept still while it was read"),
-    ("?", "shows these keys"),
-    ("Tab", "goes through everything, in the order in which it is read"),
+    ("Ctrl K", words::mark!("asks where to go; ↓ and ↑ choose, Enter leads there, Esc closes")),
+    ("/", words::mark!("goes to the search of the page, or asks where to go")),
+    ("g", words::mark!("and the first letter of a section leads there; again, to the next one that has it")),
+    ("l", words::mark!("pauses what is live, and lets it go on")),
+    ("n", words::mark!("shows what is new in a list that kept still while it was read")),
+    ("?", words::mark!("shows these keys")),
+    ("Tab", words::mark!("goes through everything, in the order in which it is read")),
 ];
 
 /// What is looked for.
@@ -47,10 +49,11 @@ pub(super) async fn show(
         if let Some(folder) = folder_of(to) {
             return Ok(Redirect::to(&format!("{base}/{folder}/{to}")).into_response());
         }
-        places.extend(Queue::ALL.map(|queue| (format!("{base}/queues#{queue}"), format!("Queue {queue}"))));
+        places
+            .extend(Queue::ALL.map(|queue| (format!("{base}/queues#{queue}"), tr!("Queue {queue}", queue))));
         for kind in ::jobs::specs().iter().map(|spec| spec.kind) {
-            places.push((format!("{base}/jobs?kind={kind}"), format!("Jobs of {kind}")));
-            places.push((format!("/docs#{kind}"), format!("What {kind} takes and gives")));
+            places.push((format!("{base}/jobs?kind={kind}"), tr!("Jobs of {kind}", kind)));
+            places.push((format!("/docs#{kind}"), tr!("What {kind} takes and gives", kind)));
         }
     } else {
         let tenants = sessions::tenants_of(&app.db, visit.user).await?;
@@ -59,21 +62,21 @@ pub(super) async fn show(
     let wanted = to.to_lowercase();
     places.retain(|(_, name)| wanted.split_whitespace().all(|word| name.to_lowercase().contains(word)));
     let body = html! {
-        section #places aria-label="Places" {
+        section #places aria-label=(tr!("Places")) {
             form.search action=(layout::path_to_go(&visit)) role="search" {
-                label { "A page, a queue, a kind, or an id" input type="search" name="to" value=(to) autocomplete="off"; }
-                button { "Go" }
+                label { (tr!("A page, a queue, a kind, or an id")) input type="search" name="to" value=(to) autocomplete="off"; }
+                button { (tr!("Go")) }
             }
             ul.plain.places { @for (path, name) in &places { li { a href=(path) { (name) } } } }
-            @if places.is_empty() { p { "Nothing is called so." } }
+            @if places.is_empty() { p { (tr!("Nothing is called so.")) } }
         }
-        section #keys aria-label="Keys" {
-            h2 { "Keys" }
-            dl.keys { @for (key, does) in KEYS { div { dt { kbd { (key) } } dd { (does) } } } }
+        section #keys aria-label=(tr!("Keys")) {
+            h2 { (tr!("Keys")) }
+            dl.keys { @for (key, does) in KEYS { div { dt { kbd { (key) } } dd { (tr!(does)) } } } }
         }
     };
     let section = if visit.tenant.is_some() { "/go" } else { "/ops/go" };
-    Ok(Page::new(&visit, section, "Go to", body).into_response())
+    Ok(Page::new(&visit, section, &tr!("Go to"), body).into_response())
 }
 
 /// The folder of the page that an id names.

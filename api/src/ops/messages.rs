@@ -11,6 +11,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use store::messages::{self, Effect, Filter, Message};
+use tr::tr;
 
 use super::{
     access::Right,
@@ -53,16 +54,16 @@ pub(super) async fn list(
     let next = found.last().filter(|_| found.len() as i64 == OPS_ROWS_MAX).map(Message::id);
     let body = html! {
         form.filter method="get" {
-            label { "State " select name="state" {
-                option value="" { "any" }
+            label { (tr!("State")) " " select name="state" {
+                option value="" { (tr!("any")) }
                 @for one in api::STATES { option value=(one) selected[wanted.state == one] { (one) } }
             } }
-            button { "Show" }
+            button { (tr!("Show")) }
         }
         (table(&base, &found)?)
-        @if let Some(next) = next { p { a href={ "?state=" (wanted.state) "&before=" (next) } { "Older" } } }
+        @if let Some(next) = next { p { a href={ "?state=" (wanted.state) "&before=" (next) } { (tr!("Older")) } } }
     };
-    Ok(Page::new(&visit, "/messages", "Messages", body).into_response())
+    Ok(Page::new(&visit, "/messages", &tr!("Messages"), body).into_response())
 }
 
 fn table(base: &str, found: &[Message]) -> Result<Markup, Problem> {
@@ -70,7 +71,7 @@ fn table(base: &str, found: &[Message]) -> Result<Markup, Problem> {
     let lines = lines.collect::<Result<Vec<(&Message, Channel)>, Problem>>()?;
     Ok(html! {
         table {
-            thead { tr { th { "Message" } th { "State" } th.wide { "By" } th { "Decided" } } }
+            thead { tr { th { (tr!("Message")) } th { (tr!("State")) } th.wide { (tr!("By")) } th { (tr!("Decided")) } } }
             tbody { @for (message, channel) in &lines { tr {
                 td { a href={ (base) "/" (message.id()) } { (message.template) } div.soft { (message.subject_reference.as_deref().unwrap_or_default()) } }
                 td { (state(&message.state)) @if let Some(why) = &message.detail { div.soft { (why) } } }
@@ -78,7 +79,7 @@ fn table(base: &str, found: &[Message]) -> Result<Markup, Problem> {
                 td { (words::when(message.created_at)) }
             } } }
         }
-        @if lines.is_empty() { p { "There is no such message." } }
+        @if lines.is_empty() { p { (tr!("There is no such message.")) } }
     })
 }
 
@@ -98,18 +99,18 @@ pub(super) async fn show(
         @if let Some(why) = &message.detail { p.alarm { (why) } }
         @if message.state == "unknown" && visit.may(Right::Operate) { (resolve_form(&visit, &format!("{base}/messages/{id}"))) }
         dl.facts {
-            div { dt { "By" } dd { (channel.name()) " in " (message.locale) } }
-            div { dt { "Asked for by" } dd { a href={ (base) "/jobs/" (message.request()) } { code { (message.request()) } } } }
-            div { dt { "Not before" } dd { (words::when(message.scheduled_at)) } }
-            @if let Some(at) = message.sent_at { div { dt { "Sent" } dd { (words::when(at)) } } }
-            @if let Some(at) = message.read_at { div { dt { "Read" } dd { (words::when(at)) } } }
-            @if let Some((amount, currency)) = message.cost() { div { dt { "Cost" } dd { (amount) " " (currency) } } }
-            @if let Some(id) = &message.provider_id { div { dt { "The provider calls it" } dd { code { (id) } } } }
+            div { dt { (tr!("By")) } dd { (tr!("{channel} in {locale}", channel = channel.name(), locale = message.locale)) } }
+            div { dt { (tr!("Asked for by")) } dd { a href={ (base) "/jobs/" (message.request()) } { code { (message.request()) } } } }
+            div { dt { (tr!("Not before")) } dd { (words::when(message.scheduled_at)) } }
+            @if let Some(at) = message.sent_at { div { dt { (tr!("Sent")) } dd { (words::when(at)) } } }
+            @if let Some(at) = message.read_at { div { dt { (tr!("Read")) } dd { (words::when(at)) } } }
+            @if let Some((amount, currency)) = message.cost() { div { dt { (tr!("Cost")) } dd { (amount) " " (currency) } } }
+            @if let Some(id) = &message.provider_id { div { dt { (tr!("The provider calls it")) } dd { code { (id) } } } }
         }
-        h2 { "Why" }
+        h2 { (tr!("Why")) }
         (decisions(&message.decisions.0))
-        @if !tries.is_empty() { h2 { "Tries" } (tries_table(&tries)) }
-        @if let Some(content) = message.content.as_ref().filter(|_| visit.sees_payloads) { h2 { "What it says" } (said(&content.0)) }
+        @if !tries.is_empty() { h2 { (tr!("Tries")) } (tries_table(&tries)) }
+        @if let Some(content) = message.content.as_ref().filter(|_| visit.sees_payloads) { h2 { (tr!("What it says")) } (said(&content.0)) }
     };
     Ok(Page::new(&visit, "/messages", &message.template, body).into_response())
 }
@@ -126,7 +127,7 @@ fn decisions(said: &Value) -> Markup {
 pub(super) fn tries_table(tries: &[Effect]) -> Markup {
     html! {
         table {
-            thead { tr { th.number { "Try" } th { "State" } th { "Asked" } th { "Began" } th.wide { "Said by" } } }
+            thead { tr { th.number { (tr!("Try")) } th { (tr!("State")) } th { (tr!("Asked")) } th { (tr!("Began")) } th.wide { (tr!("Said by")) } } }
             tbody { @for one in tries { tr {
                 td.number { (one.number) }
                 td { (state(&one.state)) @if let Some(why) = &one.detail { div.soft { (why) } } }
@@ -153,13 +154,13 @@ pub(super) fn said(content: &Value) -> Markup {
 
 fn resolve_form(visit: &Visit, path: &str) -> Markup {
     html! {
-        section.why aria-label="What became of it" {
-            p { strong { "Nobody knows whether it arrived." } " Ask whom it went to, or look into the provider's log, and say what you found." }
+        section.why aria-label=(tr!("What became of it")) {
+            p { strong { (tr!("Nobody knows whether it arrived.")) } " " (tr!("Ask whom it went to, or look into the provider's log, and say what you found.")) }
             form method="post" action={ (path) "/resolve" } {
                 (token(visit))
-                button name="outcome" value="sent" { "It arrived" } " "
-                button name="outcome" value="send_again" { "It did not: send it again" } " "
-                button name="outcome" value="give_up" { "It did not, and is not needed" }
+                button name="outcome" value="sent" { (tr!("It arrived")) } " "
+                button name="outcome" value="send_again" { (tr!("It did not: send it again")) } " "
+                button name="outcome" value="give_up" { (tr!("It did not, and is not needed")) }
             }
         }
     }

@@ -45,6 +45,7 @@ mod subject;
 mod tenants;
 mod timeline;
 mod traces;
+mod verbs;
 mod views;
 mod wanted;
 mod webhooks;

@@ -17,6 +17,7 @@ use store::{
     identities::{self, Identity, NewSession},
     sessions::{self, Claimant},
 };
+use tr::tr;
 
 use super::{
     guard::digest,
@@ -107,7 +108,7 @@ pub(super) async fn code(
 ) -> Response {
     match with_code(&app, &headers, &network(&app, &headers, peer), &given.code).await {
         Ok(Some(one)) => enter(&app, &one),
-        Ok(None) => ask_for_code(StatusCode::UNAUTHORIZED, Some("the code is not right")),
+        Ok(None) => ask_for_code(StatusCode::UNAUTHORIZED, Some(&tr!("the code is not right"))),
         Err(problem) => sign_in::turned_away(&app, "", "", &problem),
     }
 }
@@ -299,9 +300,9 @@ fn ask_for_code(status: StatusCode, wrong: Option<&str>) -> Response {
     let body = html! {
         form.sign-in method="post" action=(super::OIDC_CODE) {
             @if let Some(wrong) = wrong { p.wrong role="alert" { (wrong) } }
-            label { "Code" span.soft { " of your generator" } (sign_in::code_field()) }
-            button { "Sign in" }
+            label { (tr!("Code")) span.soft { " " (tr!("of your generator")) } (sign_in::code_field()) }
+            button { (tr!("Sign in")) }
         }
     };
-    layout::alone(status, "Sign in", &body)
+    layout::alone(status, &tr!("Sign in"), &body)
 }

@@ -7,16 +7,18 @@ use axum::{
     http::{HeaderMap, HeaderValue},
     response::{IntoResponse, Redirect, Response},
 };
+use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::json;
 use store::schedules::{self, Fire, Schedule};
+use tr::tr;
 
 use super::{
     access::Right,
     guard::Visit,
     layout::{self, Page, state, token},
-    words,
+    words::{self, rich},
 };
 use crate::{
     AppState,
@@ -36,7 +38,7 @@ pub(super) async fn list(State(app): State<AppState>, visit: Visit) -> Result<Re
     let lines = lines.collect::<Result<Vec<_>, Problem>>()?;
     let body = html! {
         table {
-            thead { tr { th { "Schedule" } th { "When" } th.wide { "Kind" } th { "Next" } th.wide { "Latest" } th { "State" } } }
+            thead { tr { th { (tr!("Schedule")) } th { (tr!("When")) } th.wide { (tr!("Kind")) } th { (tr!("Next")) } th.wide { (tr!("Latest")) } th { (tr!("State")) } } }
             tbody { @for (schedule, says) in &lines {
                 tr {
                     td { a href={ "/ops/t/" (place.slug) "/schedules/" (schedule.id()) } { (schedule.name) } }
@@ -48,9 +50,9 @@ pub(super) async fn list(State(app): State<AppState>, visit: Visit) -> Result<Re
                 }
             } }
         }
-        @if lines.is_empty() { p { "Nothing repeats yet. POST /v1/schedules makes a schedule." } }
+        @if lines.is_empty() { p { (tr!("Nothing repeats yet. POST /v1/schedules makes a schedule.")) } }
     };
-    Ok(Page::new(&visit, "/schedules", "Schedules", body).into_response())
+    Ok(Page::new(&visit, "/schedules", &tr!("Schedules"), body).into_response())
 }
 
 /// One of them.
@@ -66,33 +68,40 @@ pub(super) async fn show(
     let (cron, zone) = (schedule.cron()?, schedule.zone()?);
     let base = format!("/ops/t/{slug}/schedules/{id}");
     let body = html! {
-        p.head { (cron.describe()) ", by the clock of " (zone.name()) " " code { (schedule.cron) } }
+        p.head { (tr!("{when}, by the clock of {zone}", when = cron.describe(), zone = zone.name())) " " code { (schedule.cron) } }
         @if let Some(at) = schedule.paused_at {
-            p.alarm { "■ Paused " (words::when(at)) " by " (schedule.paused_by.as_deref().unwrap_or_default()) ": " (schedule.pause_reason.as_deref().unwrap_or_default()) }
+            p.alarm { (paused(&schedule, at)) }
         }
         @if visit.may(Right::Operate) { (steering(&visit, &base, &schedule)) }
         dl.facts {
-            div { dt { "While a job of it runs" } dd { (schedule.overlap.replace('_', " ")) } }
-            div { dt { "Slots that were missed" } dd { (schedule.catch_up) } }
+            div { dt { (tr!("While a job of it runs")) } dd { (schedule.overlap.replace('_', " ")) } }
+            div { dt { (tr!("Slots that were missed")) } dd { (schedule.catch_up) } }
         }
-        h2 { "Next" }
+        h2 { (tr!("Next")) }
         ol.plain { @for slot in timetable::next_fires(&cron, zone, schedule.read_at) { li { (slot.local) " " span.soft { (words::when(slot.at)) } } } }
-        h2 { "What came of it" }
+        h2 { (tr!("What came of it")) }
         (fires_table(&slug, &fires))
     };
     Ok(Page::new(&visit, "/schedules", &schedule.name, body).into_response())
+}
+
+/// Since when it rests, who wants that, and why.
+fn paused(schedule: &Schedule, at: DateTime<Utc>) -> Markup {
+    let who = html! { (schedule.paused_by.as_deref().unwrap_or_default()) }.0;
+    let why = html! { (schedule.pause_reason.as_deref().unwrap_or_default()) }.0;
+    rich(tr!("■ Paused {when} by {who}: {why}", when = words::when(at).0, who, why))
 }
 
 fn steering(visit: &Visit, base: &str, schedule: &Schedule) -> Markup {
     html! {
         div.acts {
             form.inline method="post" action={ (base) "/run" } {
-                (token(visit)) input type="hidden" name="key" value=(JobId::new()); button { "Run now" }
+                (token(visit)) input type="hidden" name="key" value=(JobId::new()); button { (tr!("Run now")) }
             }
-            @if schedule.paused_at.is_some() { (layout::action(visit, &format!("{base}/resume"), "Resume")) }
+            @if schedule.paused_at.is_some() { (layout::action(visit, &format!("{base}/resume"), &tr!("Resume"))) }
             @else {
                 form.inline method="post" action={ (base) "/pause" } {
-                    (token(visit)) label { "Why" input name="reason" required maxlength=(PAUSE_REASON_CHARS_MAX); } button { "Pause" }
+                    (token(visit)) label { (tr!("Why")) input name="reason" required maxlength=(PAUSE_REASON_CHARS_MAX); } button { (tr!("Pause")) }
                 }
             }
         }
@@ -102,17 +111,26 @@ fn steering(visit: &Visit, base: &str, schedule: &Schedule) -> Markup {
 fn fires_table(slug: &str, fires: &[Fire]) -> Markup {
     html! {
         table {
-            thead { tr { th { "Slot" } th { "Outcome" } th { "Job" } th.wide { "Why" } } }
+            thead { tr { th { (tr!("Slot")) } th { (tr!("Outcome")) } th { (tr!("Job")) } th.wide { (tr!("Why")) } } }
             tbody { @for fire in fires {
                 tr {
-                    td { (words::when(fire.slot)) @if let Some(through) = fire.through { " to " (words::when(through)) } }
+                    td { (slot(fire)) }
                     td { (state(&fire.outcome)) @if let Some(by) = &fire.fired_by { " " span.soft { (by) } } }
-                    td { @if let Some(job) = fire.job() { a href={ "/ops/t/" (slug) "/jobs/" (job) } { "job" } } }
+                    td { @if let Some(job) = fire.job() { a href={ "/ops/t/" (slug) "/jobs/" (job) } { (tr!("job")) } } }
                     td.wide { (fire.reason.as_deref().unwrap_or_default()) }
                 }
             } }
         }
-        @if fires.is_empty() { p { "It has not fired yet." } }
+        @if fires.is_empty() { p { (tr!("It has not fired yet.")) } }
+    }
+}
+
+/// The slot that fired, or the first and the last of those that fired as one.
+fn slot(fire: &Fire) -> Markup {
+    let from = words::when(fire.slot);
+    match fire.through {
+        Some(through) => rich(tr!("{from} to {through}", from = from.0, through = words::when(through).0)),
+        None => from,
     }
 }
 

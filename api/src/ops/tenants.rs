@@ -10,6 +10,7 @@ use store::{
     observing::{self, TenantShare},
     sessions,
 };
+use tr::tr;
 
 use super::{charts, guard::Visit, layout::Page, weights, words};
 use crate::{AppState, limits::OPS_SHARES_MAX, problem::Problem};
@@ -36,10 +37,14 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
     let places = sessions::tenants_of(&app.db, visit.user).await?;
     let weighed = weights::part(&app, &visit, &places).await?;
     let body = html! {
-        @if starving == 0 { p.calm { "✓ Nobody has waited for longer than " (words::span(STARVING)) "." } }
-        @else { p.alarm { (words::many(starving, "share waits", "shares wait")) " for longer than " (words::span(STARVING)) " in a queue." } }
+        @if starving == 0 { p.calm { (tr!("✓ Nobody has waited for longer than {span}.", span = words::span(STARVING))) } }
+        @else { p.alarm { (tr!(
+            "{count} share waits for longer than {span} in a queue."
+                | "{count} shares wait for longer than {span} in a queue." % starving,
+            count = words::count(starving), span = words::span(STARVING)
+        )) } }
         table {
-            thead { tr { th { "Tenant" } th { "Queue" } th.number { "Jobs/s" } th.number.wide { "Weight" } th { "First in line since" } th.wide { "Wait in the last hour" } th.number.wide { abbr title="For how long its jobs held slots of workers, those beside each other counted each" { "Slot time in the last hour" } } } }
+            thead { tr { th { (tr!("Tenant")) } th { (tr!("Queue")) } th.number { (tr!("Jobs/s")) } th.number.wide { (tr!("Weight")) } th { (tr!("First in line since")) } th.wide { (tr!("Wait in the last hour")) } th.number.wide { abbr title=(tr!("For how long its jobs held slots of workers, those beside each other counted each")) { (tr!("Slot time in the last hour")) } } } }
             tbody {
                 @for share in &shares {
                     tr.hot[waits(share).is_some_and(|wait| wait > STARVING)] {
@@ -47,19 +52,19 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
                         td { (share.queue) }
                         td.number { (format!("{:.1}", share.per_s)) }
                         td.number.wide { (share.weight) }
-                        td { @match share.oldest_at { Some(at) => (words::when(at)), None => span.soft { "nothing waits" } } }
+                        td { @match share.oldest_at { Some(at) => (words::when(at)), None => span.soft { (tr!("nothing waits")) } } }
                         td.wide { (took(share)) }
                         td.number.wide { (words::span(TimeDelta::milliseconds(held(share)))) }
                     }
                 }
             }
         }
-        @if all > shares.len() as i64 { p.soft { "Those who wait longest, of " (all) " in all." } }
+        @if all > shares.len() as i64 { p.soft { (tr!("Those who wait longest, of {all} in all.", all)) } }
         (weighed)
-        h2 { "Every tenant" }
+        h2 { (tr!("Every tenant")) }
         ul.plain { @for place in &places { li { a href={ "/ops/t/" (place.slug) } { (place.name) } " " code { (place.slug) } } } }
     };
-    Ok(Page::new(&visit, super::ROOT, "Tenants", body).into_response())
+    Ok(Page::new(&visit, super::ROOT, &tr!("Tenants"), body).into_response())
 }
 
 /// The tenants that somebody may look at; the only one at once.
@@ -69,8 +74,8 @@ pub(super) async fn mine(State(app): State<AppState>, visit: Visit) -> Result<Re
         return Ok(Redirect::to(&format!("/ops/t/{}", only.slug)).into_response());
     }
     let body = html! {
-        @if places.is_empty() { p { "You have no role anywhere yet. Whoever runs this installation gives you one." } }
+        @if places.is_empty() { p { (tr!("You have no role anywhere yet. Whoever runs this installation gives you one.")) } }
         ul.plain { @for place in &places { li { a href={ "/ops/t/" (place.slug) } { (place.name) } " " code { (place.slug) } } } }
     };
-    Ok(Page::new(&visit, super::TENANTS_OF_MINE, "Your tenants", body).into_response())
+    Ok(Page::new(&visit, super::TENANTS_OF_MINE, &tr!("Your tenants"), body).into_response())
 }

@@ -13,12 +13,13 @@ use store::{
     inbox::{self, Event, Refused},
     outbox,
 };
+use tr::tr;
 
 use super::{
     access::Right,
     guard::Visit,
     layout::{self, Page, state, token},
-    words,
+    words::{self, rich},
 };
 use crate::{
     AppState,
@@ -37,9 +38,9 @@ pub(super) async fn list(State(app): State<AppState>, visit: Visit) -> Result<Re
     let base = format!("/ops/t/{}/webhooks", place.slug);
     let is_on = |is_disabled: bool| state(if is_disabled { "disabled" } else { "active" });
     let body = html! {
-        h2 { "In" }
+        h2 { (tr!("In")) }
         table {
-            thead { tr { th { "Source" } th { "State" } th.number { "Refused" } th { "Since" } } }
+            thead { tr { th { (tr!("Source")) } th { (tr!("State")) } th.number { (tr!("Refused")) } th { (tr!("Since")) } } }
             tbody { @for source in &sources { tr {
                 td { a href={ (base) "/in/" (source.id()) } { (source.name) } }
                 td { (is_on(source.disabled_at.is_some())) }
@@ -47,21 +48,24 @@ pub(super) async fn list(State(app): State<AppState>, visit: Visit) -> Result<Re
                 td { (words::when(source.created_at)) }
             } } }
         }
-        @if sources.is_empty() { p { "Nobody sends webhooks here." } }
-        h2 { "Out" }
-        @if !endpoints.is_empty() { p { a href={ (base) "/out" } { "What all of them were told" } } }
+        @if sources.is_empty() { p { (tr!("Nobody sends webhooks here.")) } }
+        h2 { (tr!("Out")) }
+        @if !endpoints.is_empty() { p { a href={ (base) "/out" } { (tr!("What all of them were told")) } } }
         table {
-            thead { tr { th { "Endpoint" } th { "State" } th.wide { "Told of" } th { "Health" } } }
+            thead { tr { th { (tr!("Endpoint")) } th { (tr!("State")) } th.wide { (tr!("Told of")) } th { (tr!("Health")) } } }
             tbody { @for endpoint in &endpoints { tr {
                 td.cut { a href={ (base) "/out/" (endpoint.id()) } { (endpoint.url) } }
                 td { (is_on(endpoint.disabled_at.is_some())) @if let Some(why) = &endpoint.disabled_reason { " " span.soft { (why) } } }
                 td.wide { (endpoint.event_types.join(", ")) }
-                td { @match endpoint.failing_since { Some(at) => { (state("failed")) " since " (words::when(at)) }, None => "✓ gets through" } }
+                td { @match endpoint.failing_since {
+                    Some(at) => (rich(tr!("{state} since {when}", state = state("failed").0, when = words::when(at).0))),
+                    None => (tr!("✓ gets through")),
+                } }
             } } }
         }
-        @if endpoints.is_empty() { p { "Nobody is told by webhook." } }
+        @if endpoints.is_empty() { p { (tr!("Nobody is told by webhook.")) } }
     };
-    Ok(Page::new(&visit, "/webhooks", "Webhooks", body).into_response())
+    Ok(Page::new(&visit, "/webhooks", &tr!("Webhooks"), body).into_response())
 }
 
 /// What one of those who send sent.
@@ -83,7 +87,7 @@ pub(super) async fn source(
     let body = html! {
         (events_table(&visit, &base, &events))
         @if visit.may(Right::Operate) { (range_form(&visit, &base, &range)) }
-        @if !refused.is_empty() { h2 { "Not believed" } (refusals_table(&refused)) }
+        @if !refused.is_empty() { h2 { (tr!("Not believed")) } (refusals_table(&refused)) }
     };
     Ok(Page::new(&visit, "/webhooks", &source.name, body).into_response())
 }
@@ -91,23 +95,23 @@ pub(super) async fn source(
 fn events_table(visit: &Visit, base: &str, events: &[Event]) -> Markup {
     html! {
         table {
-            thead { tr { th { "Event" } th { "State" } th { "Came" } th.number.wide { "Looked at again" } th { "" } } }
+            thead { tr { th { (tr!("Event")) } th { (tr!("State")) } th { (tr!("Came")) } th.number.wide { (tr!("Looked at again")) } th { "" } } }
             tbody { @for event in events { tr {
                 td { (event.event_type) div.soft { code { (event.event_id) } } }
                 td { (state(&event.state)) @if let Some(why) = &event.reason { div.soft { (why) } } }
                 td { (words::when(event.received_at)) }
                 td.number.wide { (event.replays) }
-                td { @if visit.may(Right::Operate) { (layout::action(visit, &format!("{base}/replay/{}", event.id()), "Replay")) } }
+                td { @if visit.may(Right::Operate) { (layout::action(visit, &format!("{base}/replay/{}", event.id()), &tr!("Replay"))) } }
             } } }
         }
-        @if events.is_empty() { p { "Nothing has come yet." } }
+        @if events.is_empty() { p { (tr!("Nothing has come yet.")) } }
     }
 }
 
 fn refusals_table(refused: &[Refused]) -> Markup {
     html! {
         table {
-            thead { tr { th { "When" } th { "Code" } th { "Why" } } }
+            thead { tr { th { (tr!("When")) } th { (tr!("Code")) } th { (tr!("Why")) } } }
             tbody { @for one in refused { tr { td { (words::when(one.refused_at)) } td { code { (one.word) } } td { (one.reason) } } } }
         }
     }
@@ -132,22 +136,26 @@ pub(super) struct Range {
 fn range_form(visit: &Visit, base: &str, range: &Range) -> Markup {
     let (goes_on, zone) = (!range.after.is_empty(), words::zone_of(&range.zone));
     html! {
-        @if range.replayed > 0 { p role="status" { (words::many(range.replayed as i64, "event is", "events are")) " looked at again." } }
+        @if range.replayed > 0 { p role="status" { (tr!(
+            "{count} event is looked at again."
+                | "{count} events are looked at again." % range.replayed,
+            count = words::count(range.replayed as i64)
+        )) } }
         details.form open[goes_on] {
-            summary { "Replay a range" }
+            summary { (tr!("Replay a range")) }
             form method="post" action={ (base) "/replay" } {
                 (token(visit))
                 input type="hidden" name="after" value=(range.after);
-                label { "State" select name="state" {
-                    option value="" { "any" }
+                label { (tr!("State")) select name="state" {
+                    option value="" { (tr!("any")) }
                     @for state in webhook_events::STATES { option selected[range.state == *state] { (state) } }
                 } }
-                label { "Type" input name="event_type" value=(range.event_type); }
+                label { (tr!("Type")) input name="event_type" value=(range.event_type); }
                 (words::zone_field(zone))
-                label { "Not before" span.soft { ", " (zone) } input type="datetime-local" name="since" value=(range.since); }
-                label { "Before" span.soft { ", " (zone) } input type="datetime-local" name="until" value=(range.until); }
-                p.soft { "Up to " (WEBHOOK_REPLAY_MAX) " at once, oldest first. The jobs they become are new ones." }
-                button { @if goes_on { "Go on with those after" } @else { "Replay" } }
+                label { (tr!("Not before")) span.soft { ", " (zone) } input type="datetime-local" name="since" value=(range.since); }
+                label { (tr!("Before")) span.soft { ", " (zone) } input type="datetime-local" name="until" value=(range.until); }
+                p.soft { (tr!("Up to {most} at once, oldest first. The jobs they become are new ones.", most = WEBHOOK_REPLAY_MAX)) }
+                button { @if goes_on { (tr!("Go on with those after")) } @else { (tr!("Replay")) } }
             }
         }
     }

@@ -8,6 +8,7 @@ use store::{
     sessions::Place,
     weights::{self, Weighed},
 };
+use tr::tr;
 
 use super::{access::Right, guard::Visit, layout::token, words};
 use crate::{
@@ -23,7 +24,7 @@ const OFFERED_MINUTES: i32 = 60;
 pub(super) async fn part(app: &AppState, visit: &Visit, places: &[Place]) -> Result<Markup, Problem> {
     let weighed = weights::list(&app.db, visit.user).await?;
     Ok(html! {
-        @if !weighed.is_empty() { h2 { "Weighed otherwise for a while" } (table(visit, &weighed)) }
+        @if !weighed.is_empty() { h2 { (tr!("Weighed otherwise for a while")) } (table(visit, &weighed)) }
         @if visit.may(Right::OperateAll) { (form(visit, places)) }
     })
 }
@@ -31,7 +32,7 @@ pub(super) async fn part(app: &AppState, visit: &Visit, places: &[Place]) -> Res
 fn table(visit: &Visit, weighed: &[Weighed]) -> Markup {
     html! {
         table {
-            thead { tr { th { "Tenant" } th { "Queue" } th.number { "Weight" } th.number { "As usual" } th { "Until" } th { "" } } }
+            thead { tr { th { (tr!("Tenant")) } th { (tr!("Queue")) } th.number { (tr!("Weight")) } th.number { (tr!("As usual")) } th { (tr!("Until")) } th { "" } } }
             tbody { @for one in weighed { tr {
                 td { a href={ "/ops/t/" (one.slug) } { (one.name) } }
                 td { (one.queue) }
@@ -43,7 +44,7 @@ fn table(visit: &Visit, weighed: &[Weighed]) -> Markup {
                         (token(visit))
                         input type="hidden" name="tenant" value=(one.slug);
                         input type="hidden" name="queue" value=(one.queue);
-                        button { "End" }
+                        button { (tr!("End")) }
                     }
                 } }
             } } }
@@ -55,14 +56,14 @@ fn form(visit: &Visit, places: &[Place]) -> Markup {
     let (least, most) = WEIGHTS;
     html! {
         details.form {
-            summary { "Give a tenant more or less for a while" }
+            summary { (tr!("Give a tenant more or less for a while")) }
             form method="post" action="/ops/weights" {
                 (token(visit))
-                label { "Tenant" select name="tenant" { @for place in places { option value=(place.slug) { (place.name) } } } }
-                label { "Queue" select name="queue" { @for queue in Queue::ALL { option { (queue.name()) } } } }
-                label { "Weight; twice the weight is twice the jobs" input type="number" name="weight" required step="any" min=(least) max=(most); }
-                label { "For how many minutes" input type="number" name="minutes" required min="1" max=(WEIGHT_MINUTES_MAX) value=(OFFERED_MINUTES); }
-                button { "Weigh" }
+                label { (tr!("Tenant")) select name="tenant" { @for place in places { option value=(place.slug) { (place.name) } } } }
+                label { (tr!("Queue")) select name="queue" { @for queue in Queue::ALL { option { (queue.name()) } } } }
+                label { (tr!("Weight; twice the weight is twice the jobs")) input type="number" name="weight" required step="any" min=(least) max=(most); }
+                label { (tr!("For how many minutes")) input type="number" name="minutes" required min="1" max=(WEIGHT_MINUTES_MAX) value=(OFFERED_MINUTES); }
+                button { (tr!("Weigh")) }
             }
         }
     }

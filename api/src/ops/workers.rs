@@ -9,12 +9,13 @@ use axum::{
 use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
 use store::fleet::{self, Running, Version, Worker};
+use tr::tr;
 
 use super::{
     access::Right,
     guard::Visit,
     layout::{self, Page},
-    words,
+    words::{self, rich},
 };
 use crate::{
     AppState,
@@ -40,13 +41,12 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
     let here = workers.len() - silent;
     let body = html! {
         p.calm[here > 0].alarm[here == 0] {
-            (words::many(here as i64, "worker is there", "workers are there"))
-            @if silent > 0 { ", " (words::many(silent as i64, "has", "have")) " said nothing for half a minute" } "."
+            (there(here, silent))
         }
         (releases(&workers, &versions, now))
-        h2 { "Workers" }
+        h2 { (tr!("Workers")) }
         table {
-            thead { tr { th { "Worker" } th.wide { "Host" } th.wide { "Version" } th.wide { "Queues and slots" } th.number { "Running" } th.number.wide { "Memory" } th { "Last beat" } th.wide { "Since" } th { "" } } }
+            thead { tr { th { (tr!("Worker")) } th.wide { (tr!("Host")) } th.wide { (tr!("Version")) } th.wide { (tr!("Queues and slots")) } th.number { (tr!("Running")) } th.number.wide { (tr!("Memory")) } th { (tr!("Last beat")) } th.wide { (tr!("Since")) } th { "" } } }
             tbody {
                 @for worker in &workers {
                     tr.hot[is_silent(worker, now)] {
@@ -63,9 +63,24 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
                 }
             }
         }
-        p.soft { "A worker that drains, or gets SIGTERM, claims nothing more, hands back what does not end in time, and goes. Whatever starts processes there starts the next." }
+        p.soft { (tr!("A worker that drains, or gets SIGTERM, claims nothing more, hands back what does not end in time, and goes. Whatever starts processes there starts the next.")) }
     };
-    Ok(Page::new(&visit, "/ops/workers", "Workers", body).into_response())
+    Ok(Page::new(&visit, "/ops/workers", &tr!("Workers"), body).into_response())
+}
+
+/// How many are there, and how many were.
+fn there(here: usize, silent: usize) -> String {
+    let count = words::count(here as i64);
+    let there = tr!("{count} worker is there" | "{count} workers are there" % here, count);
+    if silent == 0 {
+        return tr!("{there}.", there);
+    }
+    let count = words::count(silent as i64);
+    let silence = tr!(
+        "{count} has said nothing for half a minute" | "{count} have said nothing for half a minute" % silent,
+        count
+    );
+    tr!("{there}, {silence}.", there, silence)
 }
 
 /// What of the work each version does, and those that were there before.
@@ -79,21 +94,24 @@ fn releases(workers: &[Worker], versions: &[Version], now: DateTime<Utc>) -> Mar
     }
     html! {
         @if now_at.len() > 1 {
-            p.alarm { "They are of " (now_at.len()) " versions: " @for (version, (count, ..)) in &now_at { span.tag { (version) " × " (count) } " " } }
+            p.alarm {
+                (tr!("They are of {count} versions:", count = now_at.len())) " "
+                @for (version, (count, ..)) in &now_at { span.tag { (version) " × " (count) } " " }
+            }
         }
         @if !versions.is_empty() {
-            h2 { "Versions" }
+            h2 { (tr!("Versions")) }
             table {
-                thead { tr { th { "Version" } th.number { "Workers" } th.number { "Slots" } th.number { "Running" } th { "First seen" } th.wide { "Last seen" } } }
+                thead { tr { th { (tr!("Version")) } th.number { (tr!("Workers")) } th.number { (tr!("Slots")) } th.number { (tr!("Running")) } th { (tr!("First seen")) } th.wide { (tr!("Last seen")) } } }
                 tbody { @for seen in versions {
                     @let (count, slots, running) = now_at.get(seen.version.as_str()).copied().unwrap_or_default();
                     tr {
-                        td { (seen.version) @if count == 0 { " " span.soft { "gone" } } }
+                        td { (seen.version) @if count == 0 { " " span.soft { (tr!("gone")) } } }
                         td.number { (words::count(count)) }
                         td.number { (words::count(slots)) }
                         td.number { (words::count(running)) }
                         td { (words::when(seen.first_at)) }
-                        td.wide { @if count > 0 { "now" } @else { (words::when(seen.last_at)) } }
+                        td.wide { @if count > 0 { (tr!("now")) } @else { (words::when(seen.last_at)) } }
                     }
                 } }
             }
@@ -116,17 +134,20 @@ pub(super) async fn one(
     let now = Utc::now();
     let body = html! {
         dl.facts {
-            div { dt { "Host" } dd { (worker.host.as_deref().unwrap_or("–")) } }
-            div { dt { "Version" } dd { (worker.version) } }
-            div { dt { "Queues and slots" } dd { (slots(worker)) } }
-            div { dt { "Memory" } dd { (memory(worker)) } }
-            div { dt { "Last beat" } dd { (beat(worker, now)) } }
-            div { dt { "Since" } dd { (words::when(worker.started_at)) } }
+            div { dt { (tr!("Host")) } dd { (worker.host.as_deref().unwrap_or("–")) } }
+            div { dt { (tr!("Version")) } dd { (worker.version) } }
+            div { dt { (tr!("Queues and slots")) } dd { (slots(worker)) } }
+            div { dt { (tr!("Memory")) } dd { (memory(worker)) } }
+            div { dt { (tr!("Last beat")) } dd { (beat(worker, now)) } }
+            div { dt { (tr!("Since")) } dd { (words::when(worker.started_at)) } }
         }
         div.acts { (draining(&visit, worker)) }
-        h2 { "What it runs" }
-        @if runs.is_empty() { p { "Nothing at this moment." } } @else { (runs_table(&runs)) }
-        @if runs.len() as i64 == OPS_ROWS_MAX { p.soft { "Those that have run longest, of " (words::count(worker.running)) " at most." } }
+        h2 { (tr!("What it runs")) }
+        @if runs.is_empty() { p { (tr!("Nothing at this moment.")) } } @else { (runs_table(&runs)) }
+        @if runs.len() as i64 == OPS_ROWS_MAX { p.soft { (tr!(
+            "Those that have run longest, of {count} at most.",
+            count = words::count(worker.running)
+        )) } }
     };
     Ok(Page::new(&visit, "/ops/workers", &worker.name, body).into_response())
 }
@@ -134,7 +155,7 @@ pub(super) async fn one(
 fn runs_table(runs: &[Running]) -> Markup {
     html! {
         table {
-            thead { tr { th { "Job" } th { "Tenant" } th.wide { "Queue" } th.number.wide { "Attempt" } th { "Since" } } }
+            thead { tr { th { (tr!("Job")) } th { (tr!("Tenant")) } th.wide { (tr!("Queue")) } th.number.wide { (tr!("Attempt")) } th { (tr!("Since")) } } }
             tbody { @for run in runs { tr {
                 td { a href={ "/ops/t/" (run.slug) "/jobs/" (run.job()) } { (run.kind) } div.soft { code { (run.job()) } } }
                 td { a href={ "/ops/t/" (run.slug) } { (run.name) } }
@@ -155,13 +176,13 @@ fn memory(worker: &Worker) -> Markup {
 }
 
 fn beat(worker: &Worker, now: DateTime<Utc>) -> Markup {
-    html! { (words::when(worker.seen_at)) @if is_silent(worker, now) { " " span.state.failed { "✕ silent" } } }
+    html! { (words::when(worker.seen_at)) @if is_silent(worker, now) { " " span.state.failed { (tr!("✕ silent")) } } }
 }
 
 fn draining(visit: &Visit, worker: &Worker) -> Markup {
     html! {
-        @if let Some(at) = worker.drain_requested_at { span.soft { "asked to end " (words::when(at)) } }
-        @else if visit.may(Right::OperateAll) { (layout::action(visit, &format!("{}/drain", path_of(worker)), "Drain")) }
+        @if let Some(at) = worker.drain_requested_at { span.soft { (rich(tr!("asked to end {when}", when = words::when(at).0))) } }
+        @else if visit.may(Right::OperateAll) { (layout::action(visit, &format!("{}/drain", path_of(worker)), &tr!("Drain"))) }
     }
 }
 

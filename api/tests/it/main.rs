@@ -36,6 +36,7 @@ mod oidc;
 mod ops;
 mod ops_bounds;
 mod ops_errors;
+mod ops_german;
 mod ops_home;
 mod ops_job;
 mod ops_jobs;
