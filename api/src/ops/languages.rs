@@ -158,7 +158,9 @@ pub(super) fn learn() {
 mod tests {
     use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
-    use super::{Language, language, speaking, wanted};
+    use tr::{PoTranslator, tr};
+
+    use super::{GERMAN, Language, language, learn, speaking, wanted};
 
     fn asked(headers: &[(HeaderName, &'static str)]) -> Language {
         wanted(
@@ -189,7 +191,21 @@ mod tests {
 
     #[tokio::test]
     async fn a_page_is_made_in_one_language() {
-        assert_eq!(language(), Language::English);
-        assert_eq!(speaking(Language::German, async { language() }).await, Language::German);
+        let error = PoTranslator::from_vec_u8(GERMAN.into()).err();
+        assert!(error.is_none(), "{error:?}");
+        learn();
+        let says = async {
+            (
+                language(),
+                tr!("Queues"),
+                tr!("{count} attempt of {all}" | "{count} attempts of {all}" % 2, count = 2, all = 9),
+            )
+        };
+        let (known, queues, attempts) = speaking(Language::German, says).await;
+        assert_eq!(
+            (known, queues.as_str(), attempts.as_str()),
+            (Language::German, "Warteschlangen", "2 Versuche von 9")
+        );
+        assert_eq!((language(), tr!("Queues").as_str()), (Language::English, "Queues"));
     }
 }

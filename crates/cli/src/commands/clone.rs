@@ -81,12 +81,12 @@ pub(crate) async fn run(client: &Client, clone: CloneArgs, output: Output) -> an
 }
 
 /// Puts a change of one argument into `patch`.
-fn set(args: &Value, patch: &mut Value, path: &str, value: Value) -> anyhow::Result<()> {
+fn set(args: &Value, whole: &mut Value, path: &str, value: Value) -> anyhow::Result<()> {
     let names: Vec<String> = match path.strip_prefix('/') {
         Some(pointer) => pointer.split('/').map(|name| name.replace("~1", "/").replace("~0", "~")).collect(),
         None => vec![path.to_owned()],
     };
-    let (mut here, mut place) = (Some(args), patch);
+    let (mut here, mut place) = (Some(args), whole);
     for name in names {
         if here.is_some_and(Value::is_array) {
             return Err(usage(format!("{path} is within a list, which is set as a whole")));
