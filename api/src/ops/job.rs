@@ -167,7 +167,9 @@ fn waits(why: &WhyResource, base: &str) -> Markup {
             p { strong { (why.summary) } }
             ul {
                 @for reason in why.reasons.iter().skip(1) { li { (reason.detail) } }
-                @for job in why.reasons.iter().flat_map(|reason| &reason.held_by) { li { (rich(tr!("held by {job}", job = html! { a href={ (base) "/" (job) } { code { (job) } } }.0))) } }
+                @for job in why.reasons.iter().flat_map(|reason| &reason.held_by) {
+                    li { (rich(tr!("held by {job}", job = html! { a href={ (base) "/" (job) } { code { (job) } } }.0))) }
+                }
             }
             @if let Some(at) = why.likely_at { p.soft { (rich(tr!("Likely to begin {when}.", when = words::when(at).0))) } }
         }
@@ -238,7 +240,9 @@ fn facts_of(app: &AppState, record: &JobRecord, slug: &str) -> Markup {
             @if let Some(member) = record.member_of() { div { dt { (tr!("Workflow")) } dd {
                 (rich(tr!("{workflow} step {step}", workflow = html! { code { (member.workflow) } }.0, step = member.step)))
             } } }
-            @if let Some(tags) = &record.tags { div { dt { (tr!("Tags")) } dd { @for tag in tags { a.tag href={ "/ops/t/" (slug) "/jobs?tag=" (tag) } { (tag) } " " } } } }
+            @if let Some(tags) = &record.tags { div { dt { (tr!("Tags")) } dd {
+                @for tag in tags { a.tag href={ "/ops/t/" (slug) "/jobs?tag=" (tag) } { (tag) } " " }
+            } } }
         }
     }
 }

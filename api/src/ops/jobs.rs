@@ -63,7 +63,9 @@ pub(super) async fn show(
         @if visit.may(Right::Operate) { (wanted.bulk_links(&place.slug)?) }
         div #jobs data-live="quiet" data-shown {
             (table(&base, &page.jobs)?)
-            @if page.jobs.is_empty() { p { @if next.is_some() { (tr!("None of those looked at so far fits.")) } @else { (tr!("No job fits.")) } } }
+            @if page.jobs.is_empty() {
+                p { @if next.is_some() { (tr!("None of those looked at so far fits.")) } @else { (tr!("No job fits.")) } }
+            }
             @if let Some(next) = next.filter(|_| page.jobs.len() < rows) {
                 @let time = words::exact(next.created_at());
                 p.soft { (tr!("Looked at what was asked for since {time}. Older leads further back.", time)) }

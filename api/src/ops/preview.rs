@@ -286,7 +286,10 @@ async fn ranked(app: &AppState, tenant: TenantId, args: &MatchRank) -> Result<Op
     Ok(Some(Preview::of(html! {
         @if let Some(visit) = visit { (map::of(visit, &starts)) }
         table {
-            thead { tr { th.number { (tr!("place in a ranking" => "Place")) } th { (tr!("Who")) } th.number { (tr!("Score")) } th.number.wide { (tr!("Metres")) } th.number.wide { (tr!("Minutes of the way")) } } }
+            thead { tr {
+                th.number { (tr!("place in a ranking" => "Place")) } th { (tr!("Who")) } th.number { (tr!("Score")) }
+                th.number.wide { (tr!("Metres")) } th.number.wide { (tr!("Minutes of the way")) }
+            } }
             tbody { @for (place, one) in (1..).zip(first) { tr {
                 td.number { (place) }
                 td { @if let Some(name) = names.get(&one.party) { (name) " " } code.soft { (one.party) } }

@@ -160,7 +160,9 @@ impl Wanted {
                 (tr!("Everything that fits:")) " "
                 a href=(link("retry", "discarded")) { (tr!("Retry")) }
                 // What has ended is not cancelled.
-                @if self.finished_after.is_empty() && self.finished_before.is_empty() { " " a href=(link("cancel", "available")) { (tr!("Cancel")) } }
+                @if self.finished_after.is_empty() && self.finished_before.is_empty() {
+                    " " a href=(link("cancel", "available")) { (tr!("Cancel")) }
+                }
             }
         })
     }
@@ -189,10 +191,13 @@ impl Wanted {
                     summary { @if visit.sees_payloads { (tr!("By time, or by what the arguments hold")) } @else { (tr!("By time")) } }
                     div.filters {
                         input type="hidden" name="zone" value=(zone);
-                        @for (name, label, text) in self.spans() { label { (tr!((label))) span.soft { ", " (zone) } input type="datetime-local" name=(name) value=(text); } }
+                        @for (name, label, text) in self.spans() {
+                            label { (tr!((label))) span.soft { ", " (zone) } input type="datetime-local" name=(name) value=(text); }
+                        }
                         @if visit.sees_payloads {
                             label { (tr!("Field of the arguments"))
-                                input name="field" value=(self.field) list="fields" maxlength=(FIELD_BYTES_MAX) placeholder=(tr!("asset or /to/zip")); }
+                                input name="field" value=(self.field) list="fields" maxlength=(FIELD_BYTES_MAX)
+                                    placeholder=(tr!("asset or /to/zip")); }
                             datalist #fields { @for field in self.fields() { option value=(field) {} } }
                             label { (tr!("holds")) input name="holds" value=(self.holds) maxlength=(FIELD_TEXT_BYTES_MAX); }
                         }
