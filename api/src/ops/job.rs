@@ -146,7 +146,12 @@ fn lease(held: &Held) -> Markup {
     let (since, until) = (words::when(held.claimed_at).0, words::when(held.until).0);
     let worker = html! { code { (held.worker) } }.0;
     let said = if held.until < Utc::now() {
-        tr!("Held by {worker} since {since}, and the lease ran out {until}: somebody else gets it", worker, since, until)
+        tr!(
+            "Held by {worker} since {since}, and the lease ran out {until}: somebody else gets it",
+            worker,
+            since,
+            until
+        )
     } else {
         tr!("Held by {worker} since {since}, the lease runs out {until}", worker, since, until)
     };
@@ -276,7 +281,8 @@ fn request(record: &JobRecord, public_url: &str) -> Markup {
 }
 
 fn payload(payload: &Payload) -> Markup {
-    let large = || html! { p.soft { (tr!("It is large and lies in the object store; the API leads to it.")) } };
+    let large =
+        || html! { p.soft { (tr!("It is large and lies in the object store; the API leads to it.")) } };
     payload.inline().map_or_else(large, pretty)
 }
 

@@ -74,7 +74,7 @@ pub(super) async fn show(
         }
         @if !beside.is_empty() { div #jobs-shown hidden { (table(&base, &beside)?) } }
     };
-    Ok(Page::live(&visit, "/jobs", "Jobs", body).into_response())
+    Ok(Page::live(&visit, "/jobs", &tr!("Jobs"), body).into_response())
 }
 
 /// What a page that is kept up to date shows already.

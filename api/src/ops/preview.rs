@@ -315,7 +315,8 @@ async fn delivered(
     if tried.is_empty() {
         return Ok(None);
     }
-    let endpoint = html! { a href={ (base) "/webhooks/out/" (args.endpoint) } { code { (args.endpoint) } } }.0;
+    let endpoint =
+        html! { a href={ (base) "/webhooks/out/" (args.endpoint) } { code { (args.endpoint) } } }.0;
     Ok(Some(Preview::of(html! {
         p { (rich(tr!("Told to {endpoint}.", endpoint))) }
         (attempts(&tried))

@@ -52,7 +52,11 @@ fn accepted(record: &JobRecord) -> Markup {
 
 fn waits(until: DateTime<Utc>) -> Markup {
     let when = words::when(until).0;
-    rich(if until > Utc::now() { tr!("{when} may begin", when) } else { tr!("{when} queued, and waits", when) })
+    rich(if until > Utc::now() {
+        tr!("{when} may begin", when)
+    } else {
+        tr!("{when} queued, and waits", when)
+    })
 }
 
 fn ended(at: DateTime<Utc>, accepted: DateTime<Utc>) -> Markup {
@@ -85,7 +89,13 @@ fn released(attempt: &Attempt, at: DateTime<Utc>) -> Markup {
     rich(match &attempt.worker {
         Some(worker) => {
             let worker = html! { (worker) }.0;
-            tr!("{when} attempt {number} released to {worker}, after {span} in line", when, number, worker, span)
+            tr!(
+                "{when} attempt {number} released to {worker}, after {span} in line",
+                when,
+                number,
+                worker,
+                span
+            )
         }
         None => tr!("{when} attempt {number} released, after {span} in line", when, number, span),
     })
