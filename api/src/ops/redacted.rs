@@ -16,7 +16,7 @@ pub(super) fn of(record: &JobRecord) -> Markup {
             Some(fields) if fields.is_empty() => p.soft { (tr!("None.")) },
             Some(fields) => dl.facts { @for (name, is) in fields { div {
                 dt { @match name { Some(name) => (name), None => (tr!("another field")) } }
-                dd { (tr!((is))) }
+                dd { (tr!(is)) }
             } } },
             None => p.soft { (tr!("They are large and lie in the object store.")) },
         }

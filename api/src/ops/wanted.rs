@@ -192,7 +192,7 @@ impl Wanted {
                     div.filters {
                         input type="hidden" name="zone" value=(zone);
                         @for (name, label, text) in self.spans() {
-                            label { (tr!((label))) span.soft { ", " (zone) } input type="datetime-local" name=(name) value=(text); }
+                            label { (tr!(label)) span.soft { ", " (zone) } input type="datetime-local" name=(name) value=(text); }
                         }
                         @if visit.sees_payloads {
                             label { (tr!("Field of the arguments"))
