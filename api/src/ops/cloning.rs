@@ -12,10 +12,12 @@ use serde::Deserialize;
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 use store::reads::{self, JobRecord};
+use tr::tr;
 
 use super::{
     guard::Visit,
     layout::{Page, token},
+    words::rich,
 };
 use crate::{
     AppState,
@@ -42,18 +44,27 @@ pub(super) async fn show(
         Problem::new(Code::PayloadTooLarge, detail)
     };
     let args = args.ok_or_else(too_large)?;
+    let job = link(&slug, &id);
     let body = html! {
-        p { "A new job like " a href={ "/ops/t/" (slug) "/jobs/" (id) } { code { (id) } } ", with these arguments. The log of what people do does not keep them." }
+        p { (rich(tr!(
+            "A new job like {job}, with these arguments. The log of what people do does not keep them.",
+            job
+        ))) }
         form.wide method="post" {
             (token(&visit))
             // Twice the same form is one job.
             input type="hidden" name="key" value=(JobId::new());
-            label { "Arguments"
+            label { (tr!("Arguments"))
                 textarea name="args" rows="16" spellcheck="false" required maxlength=(CLONE_ARGS_BYTES_MAX) { (args) } }
-            button { "Submit" }
+            button { (tr!("Submit")) }
         }
     };
-    Ok(Page::new(&visit, "/jobs", &format!("Clone of {}", record.kind), body).into_response())
+    Ok(Page::new(&visit, "/jobs", &tr!("Clone of {kind}", kind = record.kind), body).into_response())
+}
+
+/// A link to a job, for a sentence.
+fn link(slug: &str, id: &str) -> String {
+    html! { a href={ "/ops/t/" (slug) "/jobs/" (id) } { code { (id) } } }.0
 }
 
 /// What the form sends.
@@ -103,8 +114,8 @@ pub(super) async fn difference(
     let (Some(old), Some(new)) = (before.args.0.inline(), record.args.0.inline()) else { return Ok(None) };
     let slug = &visit.here()?.slug;
     Ok(Some(html! {
-        h2 { "Changed arguments" }
-        p.soft { "A clone of " a href={ "/ops/t/" (slug) "/jobs/" (from) } { code { (from) } } "." }
+        h2 { (tr!("Changed arguments")) }
+        p.soft { (rich(tr!("A clone of {job}.", job = link(slug, &from.to_string())))) }
         (lines(&format!("{old:#}"), &format!("{new:#}")))
     }))
 }
@@ -112,7 +123,7 @@ pub(super) async fn difference(
 /// Two texts, line by line.
 fn lines(old: &str, new: &str) -> Markup {
     if old == new {
-        return html! { p { "Nothing was changed." } };
+        return html! { p { (tr!("Nothing was changed.")) } };
     }
     let diff = TextDiff::from_lines(old, new);
     html! {

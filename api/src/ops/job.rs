@@ -18,13 +18,15 @@ use store::{
     why,
 };
 use telemetry::trace_context;
+use tr::tr;
 
 use super::{
     access::Right,
     cloning,
     guard::Visit,
     layout::{self, Page, state},
-    preview, redacted, relatives, timeline, words,
+    preview, redacted, relatives, timeline,
+    words::{self, rich},
 };
 use crate::{
     AppState,
@@ -69,16 +71,16 @@ pub(super) async fn show(
             @if let Some(held) = &held { (lease(held)) }
             @if let Some(why) = &why { (waits(why, &base)) }
             @if let Some(error) = record.error.as_ref() { (failure(&error.0)) }
-            h2 { "What happened" }
+            h2 { (tr!("What happened")) }
             (timeline::of(&app, &visit, &record, &tried).await?)
             (timeline::errors(&tried))
         }
         @if visit.sees_payloads {
-            h2 { "Log" }
+            h2 { (tr!("Log")) }
             @if !lines.is_empty() || !words.is_empty() { (look.form()) }
             div #log data-live { (log(&lines, !words.is_empty())) }
         }
-        @if let Some(preview) = &preview { h2 { "What came of it" } (preview.shown) }
+        @if let Some(preview) = &preview { h2 { (tr!("What came of it")) } (preview.shown) }
         (relatives)
         (facts_of(&app, &record, &slug))
         @if let Some(changed) = changed { (changed) }
@@ -115,11 +117,12 @@ fn read(id: &str) -> Result<JobId, Problem> {
 }
 
 fn actions(visit: &Visit, path: &str, is: ::jobs::State) -> Markup {
+    let again = if is.is_final() { tr!("Run again") } else { tr!("Run now") };
     html! {
         p.acts {
-            @if is != ::jobs::State::Running { (layout::action(visit, &format!("{path}/retry"), if is.is_final() { "Run again" } else { "Run now" })) }
-            @if !is.is_final() { (layout::action(visit, &format!("{path}/cancel"), "Cancel")) }
-            @if visit.may(Right::OperatePayloads) { a href={ (path) "/clone" } { "Clone" } }
+            @if is != ::jobs::State::Running { (layout::action(visit, &format!("{path}/retry"), &again)) }
+            @if !is.is_final() { (layout::action(visit, &format!("{path}/cancel"), &tr!("Cancel"))) }
+            @if visit.may(Right::OperatePayloads) { a href={ (path) "/clone" } { (tr!("Clone")) } }
         }
     }
 }
@@ -131,35 +134,49 @@ fn progress(record: &JobRecord, percent: i16) -> Markup {
         .map(|ran| ran * i32::from(100 - percent) / i32::from(percent));
     html! {
         p.progress {
-            progress max="100" value=(percent) aria-label="Progress" {}
+            progress max="100" value=(percent) aria-label=(tr!("Progress")) {}
             " " (percent) " % " (record.progress_message.as_deref().unwrap_or_default())
-            @if let Some(left) = left { span.soft { " about " (words::span(left)) " left" } }
+            @if let Some(left) = left { span.soft { " " (tr!("about {span} left", span = words::span(left))) } }
         }
     }
 }
 
 /// Who has it, and whether they are still at it.
 fn lease(held: &Held) -> Markup {
-    let beats = words::many(held.beats.into(), "beat", "beats");
+    let (since, until) = (words::when(held.claimed_at).0, words::when(held.until).0);
+    let worker = html! { code { (held.worker) } }.0;
+    let said = if held.until < Utc::now() {
+        tr!(
+            "Held by {worker} since {since}, and the lease ran out {until}: somebody else gets it",
+            worker,
+            since,
+            until
+        )
+    } else {
+        tr!("Held by {worker} since {since}, the lease runs out {until}", worker, since, until)
+    };
     html! {
         p.lease {
-            "Held by " code { (held.worker) } " since " (words::when(held.claimed_at)) ", "
-            @if held.until < Utc::now() { "and the lease ran out " (words::when(held.until)) ": somebody else gets it" }
-            @else { "the lease runs out " (words::when(held.until)) }
-            span.soft { ", after " (beats) ", fencing number " (held.fence) }
+            (rich(said))
+            span.soft { (tr!(
+                ", after {count} beat, fencing number {fence}" | ", after {count} beats, fencing number {fence}" % held.beats,
+                count = words::count(held.beats.into()), fence = held.fence
+            )) }
         }
     }
 }
 
 fn waits(why: &WhyResource, base: &str) -> Markup {
     html! {
-        section.why aria-label="Why it waits" {
+        section.why aria-label=(tr!("Why it waits")) {
             p { strong { (why.summary) } }
             ul {
                 @for reason in why.reasons.iter().skip(1) { li { (reason.detail) } }
-                @for job in why.reasons.iter().flat_map(|reason| &reason.held_by) { li { "held by " a href={ (base) "/" (job) } { code { (job) } } } }
+                @for job in why.reasons.iter().flat_map(|reason| &reason.held_by) {
+                    li { (rich(tr!("held by {job}", job = html! { a href={ (base) "/" (job) } { code { (job) } } }.0))) }
+                }
             }
-            @if let Some(at) = why.likely_at { p.soft { "Likely to begin " (words::when(at)) "." } }
+            @if let Some(at) = why.likely_at { p.soft { (rich(tr!("Likely to begin {when}.", when = words::when(at).0))) } }
         }
     }
 }
@@ -186,9 +203,10 @@ impl Look {
 
     fn form(&self) -> Markup {
         html! {
-            form.search role="search" aria-label="Log" {
-                label { "Lines with these words, or of a level such as warn" input type="search" name="lines" value=(self.lines) maxlength=(WORDS_CHARS_MAX); }
-                button { "Show" }
+            form.search role="search" aria-label=(tr!("Log")) {
+                label { (tr!("Lines with these words, or of a level such as warn"))
+                    input type="search" name="lines" value=(self.lines) maxlength=(WORDS_CHARS_MAX); }
+                button { (tr!("Show")) }
             }
         }
     }
@@ -196,9 +214,9 @@ impl Look {
 
 fn log(lines: &[Line], is_part: bool) -> Markup {
     html! {
-        @if lines.is_empty() { p.soft { @if is_part { "No line fits." } @else { "It has said nothing." } } }
+        @if lines.is_empty() { p.soft { @if is_part { (tr!("No line fits.")) } @else { (tr!("It has said nothing.")) } } }
         @else {
-            ol.log tabindex="0" aria-label="Log lines" {
+            ol.log tabindex="0" aria-label=(tr!("Log lines")) {
                 @for line in lines {
                     li class=(line.level) { time { (line.logged_at.format("%H:%M:%S%.3f")) } " " span.soft { (line.level) " " } (line.message) }
                 }
@@ -210,22 +228,26 @@ fn log(lines: &[Line], is_part: bool) -> Markup {
 fn facts_of(app: &AppState, record: &JobRecord, slug: &str) -> Markup {
     let trace = record.traceparent.as_deref().and_then(trace_context::trace_id);
     html! {
-        h2 { "Facts" }
+        h2 { (tr!("Facts")) }
         dl.facts {
-            div { dt { "Kind" } dd { (record.kind) " " a href={ "/docs#" (record.kind) } { "documentation" } } }
-            div { dt { "Queue" } dd { a href={ "/ops/t/" (slug) "/queues#" (record.queue) } { (record.queue) } } }
-            div { dt { "Priority" } dd { (record.priority) } }
-            div { dt { "Attempts" } dd { (record.attempt) " of " (record.max_attempts) } }
-            div { dt { "Version" } dd { (record.kind_version) } }
-            @if let Some(worker) = &record.worker { div { dt { "Worker" } dd { code { (worker) } } } }
-            @if let Some(trace) = trace { div { dt { "Trace" } dd {
+            div { dt { (tr!("Kind")) } dd { (record.kind) " " a href={ "/docs#" (record.kind) } { (tr!("documentation")) } } }
+            div { dt { (tr!("Queue")) } dd { a href={ "/ops/t/" (slug) "/queues#" (record.queue) } { (record.queue) } } }
+            div { dt { (tr!("Priority")) } dd { (record.priority) } }
+            div { dt { (tr!("Attempts")) } dd { (tr!("{so_far} of {in_all}", so_far = record.attempt, in_all = record.max_attempts)) } }
+            div { dt { (tr!("Version")) } dd { (record.kind_version) } }
+            @if let Some(worker) = &record.worker { div { dt { (tr!("Worker")) } dd { code { (worker) } } } }
+            @if let Some(trace) = trace { div { dt { (tr!("Trace")) } dd {
                 @match &app.settings.trace_url {
                     Some(viewer) => a href=(viewer.of(&trace)) rel="noreferrer noopener" { code { (trace) } },
                     None => code { (trace) },
                 }
             } } }
-            @if let Some(member) = record.member_of() { div { dt { "Workflow" } dd { code { (member.workflow) } " step " (member.step) } } }
-            @if let Some(tags) = &record.tags { div { dt { "Tags" } dd { @for tag in tags { a.tag href={ "/ops/t/" (slug) "/jobs?tag=" (tag) } { (tag) } " " } } } }
+            @if let Some(member) = record.member_of() { div { dt { (tr!("Workflow")) } dd {
+                (rich(tr!("{workflow} step {step}", workflow = html! { code { (member.workflow) } }.0, step = member.step)))
+            } } }
+            @if let Some(tags) = &record.tags { div { dt { (tr!("Tags")) } dd {
+                @for tag in tags { a.tag href={ "/ops/t/" (slug) "/jobs?tag=" (tag) } { (tag) } " " }
+            } } }
         }
     }
 }
@@ -236,9 +258,9 @@ fn payloads(record: &JobRecord, sees_payloads: bool) -> Markup {
     }
     let result = record.result.as_ref().map(|result| &result.0);
     html! {
-        h2 { "Arguments" } (payload(&record.args.0))
-        @if let Some(result) = result { h2 { "Result" } (payload(result)) }
-        @if let Some(metadata) = &record.metadata { h2 { "Metadata" } (pretty(&metadata.0)) }
+        h2 { (tr!("Arguments")) } (payload(&record.args.0))
+        @if let Some(result) = result { h2 { (tr!("Result")) } (payload(result)) }
+        @if let Some(metadata) = &record.metadata { h2 { (tr!("Metadata")) } (pretty(&metadata.0)) }
     }
 }
 
@@ -248,8 +270,8 @@ fn request(record: &JobRecord, public_url: &str) -> Markup {
     let body = json!({ "kind": record.kind, "args": args }).to_string().replace('\'', r"'\''");
     html! {
         details.form {
-            summary { "As a request" }
-            button.plain type="button" hidden data-copy="request" { "Copy as curl" }
+            summary { (tr!("As a request")) }
+            button.plain type="button" hidden data-copy="request" { (tr!("Copy as curl")) }
             pre #request tabindex="0" {
                 "curl -H \"Authorization: Bearer $CREWLINE_KEY\" -H \"Idempotency-Key: $(uuidgen)\" \\\n  --json '" (body) "' "
                 (public_url) "/v1/jobs"
@@ -259,7 +281,8 @@ fn request(record: &JobRecord, public_url: &str) -> Markup {
 }
 
 fn payload(payload: &Payload) -> Markup {
-    let large = || html! { p.soft { "It is large and lies in the object store; the API leads to it." } };
+    let large =
+        || html! { p.soft { (tr!("It is large and lies in the object store; the API leads to it.")) } };
     payload.inline().map_or_else(large, pretty)
 }
 

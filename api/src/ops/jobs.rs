@@ -11,6 +11,7 @@ use store::{
     listing::{self, Filter},
     reads::JobRecord,
 };
+use tr::tr;
 
 use super::{
     access::Right,
@@ -62,15 +63,18 @@ pub(super) async fn show(
         @if visit.may(Right::Operate) { (wanted.bulk_links(&place.slug)?) }
         div #jobs data-live="quiet" data-shown {
             (table(&base, &page.jobs)?)
-            @if page.jobs.is_empty() { p { @if next.is_some() { "None of those looked at so far fits." } @else { "No job fits." } } }
-            @if let Some(next) = next.filter(|_| page.jobs.len() < rows) {
-                p.soft { "Looked at what was asked for since " (words::exact(next.created_at())) ". Older leads further back." }
+            @if page.jobs.is_empty() {
+                p { @if next.is_some() { (tr!("None of those looked at so far fits.")) } @else { (tr!("No job fits.")) } }
             }
-            @if let Some(next) = next { p { a href=(wanted.link(next)) rel="next" { "Older" } } }
+            @if let Some(next) = next.filter(|_| page.jobs.len() < rows) {
+                @let time = words::exact(next.created_at());
+                p.soft { (tr!("Looked at what was asked for since {time}. Older leads further back.", time)) }
+            }
+            @if let Some(next) = next { p { a href=(wanted.link(next)) rel="next" { (tr!("Older")) } } }
         }
         @if !beside.is_empty() { div #jobs-shown hidden { (table(&base, &beside)?) } }
     };
-    Ok(Page::live(&visit, "/jobs", "Jobs", body).into_response())
+    Ok(Page::live(&visit, "/jobs", &tr!("Jobs"), body).into_response())
 }
 
 /// What a page that is kept up to date shows already.
@@ -109,7 +113,10 @@ pub(super) fn table(base: &str, records: &[JobRecord]) -> Result<Markup, Problem
         records.iter().map(|record| Ok(record.state()?.name())).collect::<Result<Vec<_>, Problem>>()?;
     Ok(html! {
         table {
-            thead { tr { th { "Job" } th { "Kind" } th { "State" } th.wide { "Queue" } th.number.wide { "Attempt" } th { "Asked for" } th.wide { "Error" } } }
+            thead { tr {
+                th { (tr!("Job")) } th { (tr!("Kind")) } th { (tr!("State")) } th.wide { (tr!("Queue")) }
+                th.number.wide { (tr!("Attempt")) } th { (tr!("Asked for")) } th.wide { (tr!("Error")) }
+            } }
             tbody {
                 @for (record, is) in records.iter().zip(&states) {
                     tr {

@@ -3,6 +3,7 @@
 
 use matching::Point;
 use maud::{Markup, html};
+use tr::tr;
 
 /// The side of the picture, and what stays free around it.
 const SIDE: f64 = 240.0;
@@ -20,10 +21,11 @@ pub(super) fn of(visit: Point, starts: &[(usize, Point)]) -> Markup {
         apart.iter().flat_map(|(_, east, north)| [east.abs(), north.abs()]).fold(NEIGHBOURS_M, f64::max);
     let scale = (SIDE / 2.0 - MARGIN) / farthest;
     let spot = |metres: f64| format!("{:.1}", SIDE / 2.0 + metres * scale);
-    let said = format!(
-        "The visit in the middle, north above, and {} of those who were ranked around it; the edge is {:.1} km away",
-        starts.len(),
-        farthest / 1_000.0
+    let distance = format!("{:.1}", farthest / 1_000.0);
+    let said = tr!(
+        "The visit in the middle, north above, and {count} of those who were ranked around it; the edge is {distance} km away",
+        count = starts.len(),
+        distance
     );
     html! {
         figure.map {
@@ -37,7 +39,10 @@ pub(super) fn of(visit: Point, starts: &[(usize, Point)]) -> Markup {
                     }
                 }
             }
-            figcaption.soft { "◆ the visit; numbers are places in the ranking, where they start from now. The outer ring is " (format!("{:.1}", farthest / 1_000.0)) " km away, north is above." }
+            figcaption.soft { (tr!(
+                "◆ the visit; numbers are places in the ranking, where they start from now. The outer ring is {distance} km away, north is above.",
+                distance
+            )) }
         }
     }
 }

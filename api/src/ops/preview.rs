@@ -31,13 +31,14 @@ use store::{
     people,
     reads::{self, JobRecord},
 };
+use tr::tr;
 
 use super::{
     guard::Visit,
     layout::state,
     map,
     messages::{said, tries_table},
-    words,
+    words::{self, rich},
 };
 use crate::{
     AppState,
@@ -139,7 +140,11 @@ async fn pictures(app: &AppState, tenant: TenantId, made: &Renditions) -> Result
         ul.pictures { @for (picture, url) in &shown {
             li {
                 a href=(url) { img src=(url) alt={ (picture.rung) ", " (picture.format) } loading="lazy" width=(picture.width) height=(picture.height); }
-                div.soft { (picture.rung) " " (picture.format) ", " (picture.width) " × " (picture.height) ", " (words::count(picture.bytes)) " bytes" }
+                div.soft { (tr!(
+                    "{rung} {format}, {width} × {height}, {count} bytes",
+                    rung = picture.rung, format = picture.format, width = picture.width, height = picture.height,
+                    count = words::count(picture.bytes)
+                )) }
             }
         } }
     };
@@ -159,11 +164,11 @@ async fn sheets(app: &AppState, tenant: TenantId, made: &ContactSheet) -> Result
     let shown = html! {
         ul.pictures { @for (number, bytes, url) in &shown {
             li {
-                a href=(url) { img src=(url) alt={ "Page " (number) } loading="lazy"; }
-                div.soft { "Page " (number) ", " (words::count(*bytes as i64)) " bytes" }
+                a href=(url) { img src=(url) alt=(tr!("Page {number}", number)) loading="lazy"; }
+                div.soft { (tr!("Page {number}, {count} bytes", number, count = words::count(*bytes as i64))) }
             }
         } }
-        p.soft { (words::many(made.pages.len() as i64, "page", "pages")) "." }
+        p.soft { (tr!("{count} page." | "{count} pages." % made.pages.len(), count = words::count(made.pages.len() as i64))) }
     };
     Ok(from.map(|from| Preview { shown, origin: Some(from) }))
 }
@@ -181,7 +186,7 @@ async fn film(
     let at = format!("{base}/jobs/{}/film", record.id());
     let parts: Vec<Part<'_>> = files.iter().map(Part::from).collect();
     let shown = html! {
-        div.film { (film::player(&at, &parts, "The film")) (film::qualities(&at, &parts)) }
+        div.film { (film::player(&at, &parts, &tr!("The film"))) (film::qualities(&at, &parts)) }
         script src="/d/film.js" defer {}
         (rungs(app, &files).await?)
     };
@@ -227,7 +232,7 @@ async fn rungs(app: &AppState, files: &[FilmFile]) -> Result<Markup, Problem> {
     }
     Ok(html! {
         table {
-            thead { tr { th { "Quality" } th.wide { "For" } th.number { "Pixels" } th.number { "Bytes" } } }
+            thead { tr { th { (tr!("Quality")) } th.wide { (tr!("For")) } th.number { (tr!("Pixels")) } th.number { (tr!("Bytes")) } } }
             tbody { @for (file, url) in &rungs { tr {
                 td { a href=(url) { (file.rung.as_deref().unwrap_or(&file.name)) } }
                 td.wide { (file.kind.replace('_', " ")) }
@@ -248,7 +253,7 @@ async fn message(
     let tries = messages::effects(&app.db, tenant, id).await?;
     Ok(Some(Preview::of(html! {
         p { (state(&message.state)) " " a href={ (base) "/messages/" (id) } { (message.template) } }
-        @if !tries.is_empty() { h3 { "Tries" } (tries_table(&tries)) }
+        @if !tries.is_empty() { h3 { (tr!("Tries")) } (tries_table(&tries)) }
         @if let Some(content) = &message.content { (said(&content.0)) }
     })))
 }
@@ -256,11 +261,14 @@ async fn message(
 fn told(base: &str, planned: &Planned) -> Markup {
     let rest = planned.messages.len().saturating_sub(PREVIEW_ROWS_MAX);
     html! {
-        p { (planned.sending) " are sent, " (planned.gathered) " wait for a digest, " (planned.skipped) " are not sent." }
+        p { (tr!(
+            "{sending} are sent, {gathered} wait for a digest, {skipped} are not sent.",
+            sending = planned.sending, gathered = planned.gathered, skipped = planned.skipped
+        )) }
         ul.plain { @for id in planned.messages.iter().take(PREVIEW_ROWS_MAX) {
             li { a href={ (base) "/messages/" (id) } { code { (id) } } }
         } }
-        @if rest > 0 { p.soft { "and " (rest) " more" } }
+        @if rest > 0 { p.soft { (tr!("and {count} more", count = rest)) } }
     }
 }
 
@@ -278,7 +286,10 @@ async fn ranked(app: &AppState, tenant: TenantId, args: &MatchRank) -> Result<Op
     Ok(Some(Preview::of(html! {
         @if let Some(visit) = visit { (map::of(visit, &starts)) }
         table {
-            thead { tr { th.number { "Place" } th { "Who" } th.number { "Score" } th.number.wide { "Metres" } th.number.wide { "Minutes of the way" } } }
+            thead { tr {
+                th.number { (tr!("place in a ranking" => "Place")) } th { (tr!("Who")) } th.number { (tr!("Score")) }
+                th.number.wide { (tr!("Metres")) } th.number.wide { (tr!("Minutes of the way")) }
+            } }
             tbody { @for (place, one) in (1..).zip(first) { tr {
                 td.number { (place) }
                 td { @if let Some(name) = names.get(&one.party) { (name) " " } code.soft { (one.party) } }
@@ -287,7 +298,10 @@ async fn ranked(app: &AppState, tenant: TenantId, args: &MatchRank) -> Result<Op
                 td.number.wide { (one.travel_minutes) }
             } } }
         }
-        p.soft { (words::count(ranking.ranked.len() as i64)) " could do it, " (words::count(ranking.excluded.len() as i64)) " could not." }
+        p.soft { (tr!(
+            "{fit} could do it, {unfit} could not.",
+            fit = words::count(ranking.ranked.len() as i64), unfit = words::count(ranking.excluded.len() as i64)
+        )) }
     })))
 }
 
@@ -301,8 +315,10 @@ async fn delivered(
     if tried.is_empty() {
         return Ok(None);
     }
+    let endpoint =
+        html! { a href={ (base) "/webhooks/out/" (args.endpoint) } { code { (args.endpoint) } } }.0;
     Ok(Some(Preview::of(html! {
-        p { "Told to " a href={ (base) "/webhooks/out/" (args.endpoint) } { code { (args.endpoint) } } "." }
+        p { (rich(tr!("Told to {endpoint}.", endpoint))) }
         (attempts(&tried))
     })))
 }
@@ -310,7 +326,7 @@ async fn delivered(
 fn attempts(tried: &[Attempt]) -> Markup {
     html! {
         table {
-            thead { tr { th.number { "Try" } th { "When" } th { "Answer" } th.number { "Took, in ms" } } }
+            thead { tr { th.number { (tr!("Try")) } th { (tr!("When")) } th { (tr!("Answer")) } th.number { (tr!("Took, in ms")) } } }
             tbody { @for one in tried { tr {
                 td.number { (one.number) }
                 td { (words::when(one.attempted_at)) }

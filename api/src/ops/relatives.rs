@@ -7,8 +7,13 @@ use store::{
     relatives::{self, Relative},
     workflows::{self, Step},
 };
+use tr::tr;
 
-use super::{guard::Visit, layout::state, words};
+use super::{
+    guard::Visit,
+    layout::state,
+    words::{self, rich},
+};
 use crate::{AppState, limits::PREVIEW_ROWS_MAX, problem::Problem};
 
 /// All of it; nothing for a job that stands alone.
@@ -36,15 +41,15 @@ async fn family(app: &AppState, visit: &Visit, record: &JobRecord) -> Result<Opt
     };
     let is_more = [&parents, &children].iter().any(|all| all.len() > PREVIEW_ROWS_MAX);
     Ok(Some(html! {
-        h2 { "What led to it, and what followed" }
+        h2 { (tr!("What led to it, and what followed")) }
         table {
-            thead { tr { th { "How" } th { "Job" } th { "State" } } }
+            thead { tr { th { (tr!("How")) } th { (tr!("Job")) } th { (tr!("State")) } } }
             tbody {
-                @for one in parents.iter().take(PREVIEW_ROWS_MAX) { (line("led to it", one)) }
-                @for one in children.iter().take(PREVIEW_ROWS_MAX) { (line("followed", one)) }
+                @for one in parents.iter().take(PREVIEW_ROWS_MAX) { (line(&tr!("led to it"), one)) }
+                @for one in children.iter().take(PREVIEW_ROWS_MAX) { (line(&tr!("followed"), one)) }
             }
         }
-        @if is_more { p.soft { "There are more." } }
+        @if is_more { p.soft { (tr!("There are more.")) } }
     }))
 }
 
@@ -62,17 +67,19 @@ async fn steps(app: &AppState, visit: &Visit, record: &JobRecord) -> Result<Opti
     let jobs =
         relatives::of_steps(&app.db, place.id, member.workflow, &beside, PREVIEW_ROWS_MAX as i64).await?;
     let base = format!("/ops/t/{}/jobs", place.slug);
+    let (step, name) = (html! { strong { (own.name) } }.0, html! { (workflow.name) }.0);
+    let is = state(workflow.state()?.name()).0;
     Ok(Some(html! {
-        h2 { "Before and after it" }
-        p { "Step " strong { (own.name) } " of " (workflow.name) ", " (state(workflow.state()?.name())) }
+        h2 { (tr!("Before and after it")) }
+        p { (rich(tr!("Step {step} of {workflow}, {state}", step, workflow = name, state = is))) }
         table {
-            thead { tr { th { "Step" } th { "State" } th.number { "Jobs" } th { "Which" } } }
+            thead { tr { th { (tr!("Step")) } th { (tr!("State")) } th.number { (tr!("Jobs")) } th { (tr!("Which")) } } }
             tbody {
-                @for step in before { (line("before", step, &jobs, &base)) }
-                @for step in after { (line("after", step, &jobs, &base)) }
+                @for step in before { (line(&tr!("before"), step, &jobs, &base)) }
+                @for step in after { (line(&tr!("after"), step, &jobs, &base)) }
             }
         }
-        @if beside.is_empty() { p.soft { "It waits for nothing, and nothing waits for it." } }
+        @if beside.is_empty() { p.soft { (tr!("It waits for nothing, and nothing waits for it.")) } }
     }))
 }
 
@@ -87,8 +94,8 @@ fn line(place: &str, step: &Step, jobs: &[(i16, JobId)], base: &str) -> Markup {
             td.number { (words::count(step.jobs_total.into())) }
             td {
                 @for job in its() { a href={ (base) "/" (job) } { code { (job) } } " " }
-                @if shown == 0 { span.soft { "not made yet" } }
-                @else if rest > 0 { span.soft { "and " (words::count(rest)) " more" } }
+                @if shown == 0 { span.soft { (tr!("not made yet")) } }
+                @else if rest > 0 { span.soft { (tr!("and {count} more", count = words::count(rest))) } }
             }
         }
     }

@@ -4,6 +4,7 @@ use axum::{Form, extract::State, response::Redirect};
 use maud::{Markup, html};
 use serde::Deserialize;
 use store::views::{self, View};
+use tr::tr;
 
 use super::{guard::Visit, layout::token, wanted::Wanted};
 use crate::{
@@ -20,13 +21,13 @@ pub(super) async fn bar(app: &AppState, visit: &Visit, wanted: &Wanted) -> Resul
     Ok(html! {
         @if !views.is_empty() {
             p.acts {
-                "Yours: "
+                (tr!("Yours:")) " "
                 @for view in &views {
                     a href={ (base) "/jobs?" (view.query) } aria-current=[(view.query == shown).then_some("true")] { (view.name) }
                     " "
                     form.inline method="post" action={ (base) "/views/remove" } {
                         (token(visit))
-                        button name="name" value=(view.name) aria-label={ "Forget " (view.name) } { "×" }
+                        button name="name" value=(view.name) aria-label=(tr!("Forget {view}", view = view.name)) { "×" }
                     }
                     " "
                 }
@@ -34,12 +35,12 @@ pub(super) async fn bar(app: &AppState, visit: &Visit, wanted: &Wanted) -> Resul
         }
         @if !shown.is_empty() {
             details.form {
-                summary { "Keep this view" }
+                summary { (tr!("Keep this view")) }
                 form method="post" action={ (base) "/views" } {
                     (token(visit))
                     @for (name, value) in wanted.pairs() { input type="hidden" name=(name) value=(value); }
-                    label { "Its name; one of this name is replaced" input name="name" required maxlength=(VIEW_NAME_CHARS_MAX); }
-                    button { "Keep" }
+                    label { (tr!("Its name; one of this name is replaced")) input name="name" required maxlength=(VIEW_NAME_CHARS_MAX); }
+                    button { (tr!("Keep")) }
                 }
             }
         }

@@ -7,6 +7,7 @@ use schedule::Zone;
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 use store::{listing::Filter, looking_into::Held};
+use tr::tr;
 
 use super::{guard::Visit, jobs::STATES, words};
 use crate::{
@@ -86,10 +87,10 @@ impl Wanted {
     /// The fields that hold times: name, label and value.
     fn spans(&self) -> [(&'static str, &'static str, &str); 4] {
         [
-            ("created_after", "Asked for at or after", &self.created_after),
-            ("created_before", "Asked for before", &self.created_before),
-            ("finished_after", "Ended at or after", &self.finished_after),
-            ("finished_before", "Ended before", &self.finished_before),
+            ("created_after", words::mark!("Asked for at or after"), &self.created_after),
+            ("created_before", words::mark!("Asked for before"), &self.created_before),
+            ("finished_after", words::mark!("Ended at or after"), &self.finished_after),
+            ("finished_before", words::mark!("Ended before"), &self.finished_before),
         ]
     }
 
@@ -156,10 +157,12 @@ impl Wanted {
         };
         Ok(html! {
             p.acts {
-                "Everything that fits: "
-                a href=(link("retry", "discarded")) { "Retry" }
+                (tr!("Everything that fits:")) " "
+                a href=(link("retry", "discarded")) { (tr!("Retry")) }
                 // What has ended is not cancelled.
-                @if self.finished_after.is_empty() && self.finished_before.is_empty() { " " a href=(link("cancel", "available")) { "Cancel" } }
+                @if self.finished_after.is_empty() && self.finished_before.is_empty() {
+                    " " a href=(link("cancel", "available")) { (tr!("Cancel")) }
+                }
             }
         })
     }
@@ -171,28 +174,32 @@ impl Wanted {
         let zone = if zone.is_empty() { Zone::UTC.name() } else { zone };
         html! {
             form.filters role="search" {
-                label { "Words of an error, or an id" input type="search" name="words" value=(self.words) maxlength=(WORDS_CHARS_MAX); }
-                label { "State" select name="state" {
-                    option value="" { "any" }
+                label { (tr!("Words of an error, or an id")) input type="search" name="words" value=(self.words) maxlength=(WORDS_CHARS_MAX); }
+                label { (tr!("State")) select name="state" {
+                    option value="" { (tr!("any")) }
                     @for state in STATES { option selected[self.state == state.name()] { (state.name()) } }
                 } }
-                label { "Queue" select name="queue" {
-                    option value="" { "any" }
+                label { (tr!("Queue")) select name="queue" {
+                    option value="" { (tr!("any")) }
                     @for queue in Queue::ALL { option selected[self.queue == queue.name()] { (queue.name()) } }
                 } }
-                label { "Kind" input name="kind" value=(self.kind) list="kinds"; }
+                label { (tr!("Kind")) input name="kind" value=(self.kind) list="kinds"; }
                 datalist #kinds { @for spec in ::jobs::specs() { option value=(spec.kind) {} } }
-                label { "Tag" input name="tag" value=(self.tag); }
-                button { "Show" }
+                label { (tr!("Tag")) input name="tag" value=(self.tag); }
+                button { (tr!("Show")) }
                 details.more open[self.has_time() || !self.field.is_empty()] {
-                    summary { "By time" @if visit.sees_payloads { ", or by what the arguments hold" } }
+                    summary { @if visit.sees_payloads { (tr!("By time, or by what the arguments hold")) } @else { (tr!("By time")) } }
                     div.filters {
                         input type="hidden" name="zone" value=(zone);
-                        @for (name, label, text) in self.spans() { label { (label) span.soft { ", " (zone) } input type="datetime-local" name=(name) value=(text); } }
+                        @for (name, label, text) in self.spans() {
+                            label { (tr!(label)) span.soft { ", " (zone) } input type="datetime-local" name=(name) value=(text); }
+                        }
                         @if visit.sees_payloads {
-                            label { "Field of the arguments" input name="field" value=(self.field) list="fields" maxlength=(FIELD_BYTES_MAX) placeholder="asset or /to/zip"; }
+                            label { (tr!("Field of the arguments"))
+                                input name="field" value=(self.field) list="fields" maxlength=(FIELD_BYTES_MAX)
+                                    placeholder=(tr!("asset or /to/zip")); }
                             datalist #fields { @for field in self.fields() { option value=(field) {} } }
-                            label { "holds" input name="holds" value=(self.holds) maxlength=(FIELD_TEXT_BYTES_MAX); }
+                            label { (tr!("holds")) input name="holds" value=(self.holds) maxlength=(FIELD_TEXT_BYTES_MAX); }
                         }
                     }
                 }
