@@ -4,7 +4,7 @@
 //! Pages are written in English; `tr!` asks the catalogue of the language for each of their texts. One more language is one
 //! more catalogue in `api/locales` and one more line of [`Language`].
 
-use std::{borrow::Cow, sync::Once};
+use std::{borrow::Cow, collections::HashMap, sync::Once};
 
 use axum::{
     Form,
@@ -14,8 +14,9 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use cookie::{Cookie, time::Duration as CookieAge};
+use rspolib::{POEntry, errors::SyntaxError};
 use serde::Deserialize;
-use tr::{PoTranslator, Translator};
+use tr::Translator;
 
 use super::{guard::Visit, session, sign_in::inside};
 use crate::{
@@ -62,6 +63,13 @@ impl Language {
         match self {
             Self::English => ',',
             Self::German => '.',
+        }
+    }
+
+    /// Which form of a text goes with a number.
+    fn form(self, n: u64) -> usize {
+        match self {
+            Self::English | Self::German => usize::from(n != 1),
         }
     }
 
@@ -118,17 +126,41 @@ pub(super) async fn set(
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to(inside(&form.next))).into_response())
 }
 
+/// What the texts of pages are in one language: of each its forms, by its context and by what it is in English.
+#[derive(Debug)]
+struct Catalogue(HashMap<(Option<String>, String), Vec<String>>);
+
+impl Catalogue {
+    fn read(catalogue: &str) -> Result<Self, SyntaxError> {
+        let forms = |entry: POEntry| {
+            let forms = if entry.msgid_plural.is_some() {
+                entry.msgstr_plural
+            } else {
+                entry.msgstr.into_iter().collect()
+            };
+            ((entry.msgctxt, entry.msgid), forms)
+        };
+        Ok(Self(rspolib::pofile(catalogue)?.entries.into_iter().map(forms).collect()))
+    }
+
+    fn look(&self, context: Option<&str>, text: &str, form: usize) -> Option<&str> {
+        let forms = self.0.get(&(context.map(str::to_owned), text.to_owned()))?;
+        forms.get(form).map(String::as_str)
+    }
+}
+
 /// Asks the catalogue of whoever looks.
 struct Catalogues {
-    german: PoTranslator,
+    german: Catalogue,
 }
 
 impl Translator for Catalogues {
     fn translate<'a>(&'a self, text: &'a str, context: Option<&'a str>) -> Cow<'a, str> {
-        match language() {
-            Language::English => Cow::Borrowed(text),
-            Language::German => self.german.translate(text, context),
-        }
+        let known = match language() {
+            Language::English => None,
+            Language::German => self.german.look(context, text, 0),
+        };
+        Cow::Borrowed(known.unwrap_or(text))
     }
 
     fn ntranslate<'a>(
@@ -138,17 +170,19 @@ impl Translator for Catalogues {
         more: &'a str,
         context: Option<&'a str>,
     ) -> Cow<'a, str> {
-        match language() {
-            Language::English => Cow::Borrowed(if n == 1 { one } else { more }),
-            Language::German => self.german.ntranslate(n, one, more, context),
-        }
+        let form = language().form(n);
+        let known = match language() {
+            Language::English => None,
+            Language::German => self.german.look(context, one, form),
+        };
+        Cow::Borrowed(known.unwrap_or(if form == 0 { one } else { more }))
     }
 }
 
 /// Has `tr!` ask the catalogues.
 pub(super) fn learn() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| match PoTranslator::from_vec_u8(GERMAN.into()) {
+    ONCE.call_once(|| match Catalogue::read(GERMAN) {
         Ok(german) => tr::set_translator!(Catalogues { german }),
         Err(error) => tracing::error!(%error, "A catalogue cannot be read; pages are in English"),
     });
@@ -158,9 +192,9 @@ pub(super) fn learn() {
 mod tests {
     use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
-    use tr::{PoTranslator, tr};
+    use tr::tr;
 
-    use super::{GERMAN, Language, language, learn, speaking, wanted};
+    use super::{Catalogue, GERMAN, Language, language, learn, speaking, wanted};
 
     fn asked(headers: &[(HeaderName, &'static str)]) -> Language {
         wanted(
@@ -191,8 +225,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_page_is_made_in_one_language() {
-        let error = PoTranslator::from_vec_u8(GERMAN.into()).err();
-        assert!(error.is_none(), "{error:?}");
+        assert!(Catalogue::read(GERMAN).unwrap().0.len() > 300);
         learn();
         let says = async {
             (

@@ -140,17 +140,12 @@ pub(super) fn up_to(number: i64, most: i64) -> String {
     if number > most { format!("{}+", count(most)) } else { count(number) }
 }
 
-/// `1 job`, `2 jobs`.
-pub(super) fn many(number: i64, one: &str, more: &str) -> String {
-    format!("{} {}", count(number), if number == 1 { one } else { more })
-}
-
 #[cfg(test)]
 mod tests {
     use chrono::{DateTime, TimeDelta};
     use schedule::Zone;
 
-    use super::{LOCAL, NoTime, count, exact_in, many, moment_in, reading, span, up_to, zone};
+    use super::{LOCAL, NoTime, count, exact_in, moment_in, reading, span, up_to, zone};
 
     #[tokio::test]
     async fn times_are_said_by_the_clocks_of_whoever_looks() {
@@ -181,6 +176,5 @@ mod tests {
     fn numbers_are_grouped() {
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(up_to(10_001, 10_000), "10,000+");
-        assert_eq!(many(1, "job", "jobs"), "1 job");
     }
 }
