@@ -70,11 +70,11 @@ impl Sight {
 
     /// A job, for somebody who may see payloads.
     pub(crate) fn record(self, mut record: JobRecord) -> JobRecord {
-        if let Payload::Inline(args) = record.args.0 {
-            record.args.0 = self.value(&record.kind, Field::Args, args).into();
+        if let Payload::Inline(args) = &mut record.args.0 {
+            *args = self.value(&record.kind, Field::Args, args.take());
         }
-        if let Some(Json(Payload::Inline(result))) = record.result {
-            record.result = Some(Json(self.value(&record.kind, Field::Result, result).into()));
+        if let Some(Payload::Inline(result)) = record.result.as_mut().map(|result| &mut result.0) {
+            *result = self.value(&record.kind, Field::Result, result.take());
         }
         record
     }
