@@ -194,7 +194,7 @@ load_person() {
     DEMO_PASSWORD=$(cat "$RUN/person")
     rm -f "$RUN/person"
     printf 'DEMO_PASSWORD=%s\n' "$DEMO_PASSWORD" >>"$DEV/secrets"
-    "$BIN/api" user grant "$DEMO_EMAIL" --everywhere --role admin --payloads >>"$LOGS/migrate.log" 2>&1 ||
+    "$BIN/api" user grant "$DEMO_EMAIL" --everywhere --role admin --payloads --private >>"$LOGS/migrate.log" 2>&1 ||
         fail $FAILED "nobody could be let in to the dashboard" "$(tail -n 8 "$LOGS/migrate.log")"
     note "made a user for the dashboard"
 }

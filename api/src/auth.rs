@@ -46,6 +46,10 @@ pub enum Scope {
     #[value(name = "payloads:read")]
     #[serde(rename = "payloads:read")]
     PayloadsRead,
+    /// See what of that is private, where it sees payloads.
+    #[value(name = "private:read")]
+    #[serde(rename = "private:read")]
+    PrivateRead,
     /// Run ended jobs again; set limits and pauses.
     #[value(name = "queue:operate")]
     #[serde(rename = "queue:operate")]
@@ -67,6 +71,7 @@ impl Scope {
             Self::JobsWrite => "jobs:write",
             Self::JobsRead => "jobs:read",
             Self::PayloadsRead => "payloads:read",
+            Self::PrivateRead => "private:read",
             Self::QueueOperate => "queue:operate",
             Self::Admin => "admin",
             Self::Installation => "installation",
@@ -228,12 +233,12 @@ impl Caller {
 
     /// What it may see.
     pub(crate) fn sight(&self) -> Sight {
-        let payloads = match self.key {
-            Asker::Key(_) => self.may(&[Scope::PayloadsRead]).is_ok(),
+        let sees = |scope: Scope| match self.key {
+            Asker::Key(_) => self.may(&[scope]).is_ok(),
             // Of people that is said apart from their role, however high it is.
-            Asker::Person(_) => self.scopes.iter().any(|held| held == Scope::PayloadsRead.name()),
+            Asker::Person(_) => self.scopes.iter().any(|held| held == scope.name()),
         };
-        Sight { payloads }
+        Sight { payloads: sees(Scope::PayloadsRead), private: sees(Scope::PrivateRead) }
     }
 
     /// The key that asks; people have none.

@@ -7,7 +7,12 @@ use serde_json::{Value, json};
 use store::reads::{self, JobRecord};
 
 use crate::{
-    AppState, auth::Caller, extract::typed, problem::Problem, routes::submit, submission::NewJobBody,
+    AppState,
+    auth::Caller,
+    extract::typed,
+    problem::Problem,
+    routes::submit::{self, Asked},
+    submission::NewJobBody,
 };
 
 /// The member of a clone's metadata that names what it was cloned from.
@@ -39,8 +44,13 @@ pub(crate) async fn submit(
     let mut metadata =
         record.metadata.as_ref().and_then(|kept| kept.0.as_object().cloned()).unwrap_or_default();
     metadata.insert(CLONE_OF.to_owned(), record.id().to_string().into());
+    let mut args = other.args;
+    // Whoever may not see what is private leaves it as it stands, unless they put something else there.
+    if let (Some(spec), Some(before)) = (jobs::spec(&record.kind), record.args.0.inline()) {
+        jobs::private::uncover(&spec.args_schema, &mut args, before);
+    }
     let body: NewJobBody = typed(&json!({
-        "kind": record.kind, "version": record.kind_version, "args": other.args, "queue": record.queue,
+        "kind": record.kind, "version": record.kind_version, "args": args, "queue": record.queue,
         "priority": record.priority, "max_attempts": record.max_attempts,
         "tags": record.tags.as_deref().unwrap_or_default(), "metadata": metadata,
     }))?;
@@ -50,5 +60,5 @@ pub(crate) async fn submit(
         scheduled_at: other.scheduled_at,
         ..body
     };
-    Box::pin(submit::take(app, caller, headers, route, body)).await
+    Box::pin(submit::take(app, caller, headers, Asked { route, is_own: false }, body)).await
 }

@@ -11,6 +11,7 @@ use store::{
 use crate::{
     limits::{FIELD_BYTES_MAX, FIELD_TEXT_BYTES_MAX, WORDS_CHARS_MAX},
     problem::{Code, Problem},
+    seeing::Sight,
 };
 
 /// Which jobs are looked for.
@@ -53,14 +54,15 @@ pub(crate) fn words(words: &str) -> Result<&str, Problem> {
 }
 
 /// What a field of the arguments has to hold; none when neither was said.
-pub(crate) fn held(field: &str, holds: &str) -> Result<Option<Held>, Problem> {
+pub(crate) fn held(field: &str, holds: &str, sight: Sight) -> Result<Option<Held>, Problem> {
     if field.len() > FIELD_BYTES_MAX || holds.len() > FIELD_TEXT_BYTES_MAX {
         return Err(unusable());
     }
     match (field.is_empty(), holds.is_empty()) {
         (true, true) => Ok(None),
         _ if field.contains('\0') || holds.contains('\0') => Err(unusable()),
-        (false, false) => Ok(Some(Held::new(field, holds))),
+        (false, false) if sight.private => Ok(Some(Held::new(field, holds))),
+        (false, false) => Ok(Some(Held::new(field, holds).but_private())),
         _ => Err(Problem::new(Code::InvalidParameter, "a field, and what it holds: both, or neither")),
     }
 }
@@ -71,7 +73,11 @@ fn unusable() -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use super::{held, words};
+    use super::{Sight, words};
+
+    fn held(field: &str, holds: &str) -> Result<Option<super::Held>, super::Problem> {
+        super::held(field, holds, Sight { payloads: true, private: true })
+    }
 
     #[test]
     fn a_field_and_what_it_holds_belong_together() {

@@ -19,6 +19,7 @@ pub mod limits;
 pub mod measure;
 pub mod policy;
 pub mod preset;
+pub mod private;
 pub mod queue;
 pub mod shape;
 pub mod state;

@@ -26,8 +26,8 @@ pub(crate) async fn run(args: &UserArgs) -> anyhow::Result<()> {
                 say(&format!("{}\t{state}\t{factor}\t{}\t{}", user.email, user.roles.join(","), user.name))?;
             }
         }
-        UserCommand::Grant { email, place, role, payloads } => {
-            grant(&db, email, place, *role, *payloads).await?;
+        UserCommand::Grant { email, place, role, payloads, private } => {
+            grant(&db, email, place, *role, (*payloads, *private)).await?;
         }
         UserCommand::Withdraw { email, place } => {
             let (user, tenant) = (users::by_email(&db, email).await?, find(&db, place).await?);
@@ -88,7 +88,7 @@ async fn grant(
     email: &str,
     place: &PlaceArgs,
     role: UserRole,
-    payloads: bool,
+    (payloads, private): (bool, bool),
 ) -> anyhow::Result<()> {
     anyhow::ensure!(
         role != UserRole::TenantOperator || place.tenant.is_some(),
@@ -100,8 +100,19 @@ async fn grant(
         role.name()
     );
     let (user, tenant) = (users::by_email(db, email).await?, find(db, place).await?);
-    let said = note("user.grant", email, &json!({ "role": role.name(), "sees_payloads": payloads }));
-    change(db, tenant, &said, async |tx| Ok(users::grant(tx, user, tenant, role, payloads).await?)).await?;
+    let said = note(
+        "user.grant",
+        email,
+        &json!({ "role": role.name(), "sees_payloads": payloads, "sees_private": private }),
+    );
+    change(db, tenant, &said, async |tx| {
+        users::grant(tx, user, tenant, role, payloads).await?;
+        if private {
+            users::show_private(tx, user, tenant).await?;
+        }
+        Ok(())
+    })
+    .await?;
     say("Granted.")
 }
 

@@ -47,6 +47,9 @@ pub(crate) enum UserCommand {
         /// Let them see arguments, results and log lines
         #[arg(long)]
         payloads: bool,
+        /// Let them see what of those is private: addresses, what is said to people
+        #[arg(long, requires = "payloads")]
+        private: bool,
     },
     /// Take away the role that somebody has in a tenant, or in all of them
     Withdraw {

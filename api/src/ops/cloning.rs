@@ -1,6 +1,6 @@
 //! The same job once more, with other arguments, and what was changed in them.
 
-use ::jobs::JobId;
+use ::jobs::{JobId, private::COVER};
 use axum::{
     Form,
     extract::{Path, State},
@@ -36,7 +36,7 @@ pub(super) async fn show(
     visit: Visit,
     Path((slug, id)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    let record = original(&app, &visit, &id).await?;
+    let record = visit.sight().record(original(&app, &visit, &id).await?);
     let args = record.args.0.inline().map(|args| format!("{args:#}"));
     let args = args.filter(|args| args.len() <= CLONE_ARGS_BYTES_MAX);
     let too_large = || {
@@ -46,10 +46,10 @@ pub(super) async fn show(
     let args = args.ok_or_else(too_large)?;
     let job = link(&slug, &id);
     let body = html! {
-        p { (rich(tr!(
-            "A new job like {job}, with these arguments. The log of what people do does not keep them.",
-            job
-        ))) }
+        p {
+            (rich(tr!("A new job like {job}, with these arguments. The log of what people do does not keep them.", job)))
+            @if !visit.sees_private { " " (tr!("What is covered by {cover} stays as it is.", cover = COVER)) }
+        }
         form.wide method="post" {
             (token(&visit))
             // Twice the same form is one job.
@@ -110,7 +110,8 @@ pub(super) async fn difference(
 ) -> Result<Option<Markup>, Problem> {
     let named = record.metadata.as_ref().and_then(|kept| kept.0[CLONE_OF].as_str()?.parse::<JobId>().ok());
     let Some(from) = named.filter(|_| visit.sees_payloads) else { return Ok(None) };
-    let Some(before) = reads::get(&app.db, visit.tenant()?, from).await? else { return Ok(None) };
+    let before = reads::get(&app.db, visit.tenant()?, from).await?;
+    let Some(before) = before.map(|before| visit.sight().record(before)) else { return Ok(None) };
     let (Some(old), Some(new)) = (before.args.0.inline(), record.args.0.inline()) else { return Ok(None) };
     let slug = &visit.here()?.slug;
     Ok(Some(html! {

@@ -38,6 +38,7 @@ use crate::{
     limits::{FORM_BYTES_MAX, OPS_TARGET_CHARS_MAX},
     problem::{Code, Problem},
     request,
+    seeing::Sight,
 };
 
 /// Somebody who was let in, and where they are.
@@ -51,6 +52,8 @@ pub(crate) struct Visit {
     pub(crate) role: UserRole,
     /// May see arguments, results and log lines.
     pub(crate) sees_payloads: bool,
+    /// And what of them is private.
+    pub(crate) sees_private: bool,
     /// What every form has to carry.
     pub(crate) csrf: String,
 }
@@ -71,10 +74,16 @@ impl Visit {
         access::may(self.role, self.sees_payloads, right)
     }
 
+    /// What they may see.
+    pub(crate) fn sight(&self) -> Sight {
+        Sight { payloads: self.sees_payloads, private: self.sees_private }
+    }
+
     /// As the API knows them.
     pub(crate) fn caller(&self) -> Result<Caller, Problem> {
         let mut scopes = access::scopes(self.role).to_vec();
         scopes.extend(self.sees_payloads.then_some(Scope::PayloadsRead));
+        scopes.extend(self.sees_private.then_some(Scope::PrivateRead));
         Ok(Caller::person(self.tenant()?, self.user, &self.email, &scopes))
     }
 }
@@ -207,6 +216,7 @@ async fn admit(
             tenant: found.tenant.clone(),
             role,
             sees_payloads: found.sees_payloads,
+            sees_private: found.sees_private,
             csrf: session::csrf(token),
         });
     }

@@ -47,6 +47,7 @@ pub(super) async fn show(
 ) -> Result<Response, Problem> {
     let (id, tenant, words) = (read(&id)?, visit.tenant()?, look.check()?);
     let record = reads::get(&app.db, tenant, id).await?.ok_or_else(|| Problem::not_found("job"))?;
+    let record = visit.sight().record(record);
     let (tried, facts, held) = tokio::try_join!(
         attempts::of_job(&app.db, tenant, id),
         why::facts(&app.db, tenant, id),

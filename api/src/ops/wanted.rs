@@ -105,7 +105,7 @@ impl Wanted {
             let detail = "what jobs hold is for those who may see payloads";
             return Err(Problem::new(Code::NotAllowed, detail));
         }
-        search::held(&self.field, &self.holds)
+        search::held(&self.field, &self.holds, visit.sight())
     }
 
     /// What was said, by name.

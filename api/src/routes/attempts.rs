@@ -173,7 +173,8 @@ pub(crate) async fn get_args(
     caller.sight().check()?;
     let job = known(&app, &caller, id).await?;
     let of = Of { tenant: caller.tenant, job: id, field: Field::Args };
-    Ok(Json(large::value(&app, of, job.args.0).await?))
+    let args = large::value(&app, of, job.args.0).await?;
+    Ok(Json(caller.sight().value(&job.kind, Field::Args, args)))
 }
 
 /// Read the result of a job.
@@ -200,7 +201,8 @@ pub(crate) async fn get_result(
         State::Completed => match job.result {
             Some(result) => {
                 let of = Of { tenant: caller.tenant, job: id, field: Field::Result };
-                Ok(Json(large::value(&app, of, result.0).await?))
+                let result = large::value(&app, of, result.0).await?;
+                Ok(Json(caller.sight().value(&job.kind, Field::Result, result)))
             }
             None => Ok(Json(Value::Null)),
         },

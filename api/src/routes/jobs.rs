@@ -27,7 +27,7 @@ use crate::{
     problem::{Code, Problem, ProblemDocument},
     resource::JobResource,
     search::{self, Search},
-    seeing::Shown,
+    seeing::{Shown, Sight},
 };
 
 /// Look at a job.
@@ -140,7 +140,7 @@ pub(crate) async fn list_jobs(
     if params.field.is_some() || params.holds.is_some() {
         caller.sight().check()?;
     }
-    let wanted = wanted(&params)?;
+    let wanted = wanted(&params, caller.sight())?;
     let page = wanted.page(&app.db, caller.tenant, usize::from(limit)).await?;
     let is_short = page.jobs.len() < usize::from(limit);
     let looked_back_to = page.next.filter(|_| is_short).map(|next| next.created_at());
@@ -163,7 +163,7 @@ pub(crate) fn page_size(wanted: Option<u16>, default: u16, most: u16) -> Result<
     Err(Problem::new(Code::InvalidParameter, format!("limit takes 1 to {most}")))
 }
 
-fn wanted(params: &ListParams) -> Result<Search, Problem> {
+fn wanted(params: &ListParams, sight: Sight) -> Result<Search, Problem> {
     let refuse = |detail: &str| Err(Problem::new(Code::InvalidParameter, detail));
     if params.kind.as_ref().is_some_and(|kind| ::jobs::spec(kind).is_none()) {
         return refuse("kind takes a name that GET /v1/kinds lists");
@@ -177,7 +177,7 @@ fn wanted(params: &ListParams) -> Result<Search, Problem> {
     }
     let said = |text: &Option<String>| text.clone().unwrap_or_default();
     let words = search::words(&said(&params.words))?.to_owned();
-    let held = search::held(&said(&params.field), &said(&params.holds))?;
+    let held = search::held(&said(&params.field), &said(&params.holds), sight)?;
     let before = params.cursor.as_deref().map(read_cursor).transpose()?;
     let (kind, tag) = (params.kind.clone(), params.tag.clone());
     let [created_after, created_before, finished_after, finished_before] = times.map(|(_, at)| at);

@@ -43,7 +43,7 @@ pub(crate) struct KeyBody {
     /// What it is for, for people: 1 to 200 characters.
     #[schema(example = "laptop", max_length = 200)]
     name: String,
-    /// What it may do: `jobs:write`, `jobs:read`, `payloads:read`, `queue:operate`, or `admin`, which has all of them. `installation` is for keys that
+    /// What it may do: `jobs:write`, `jobs:read`, `payloads:read`, `private:read`, `queue:operate`, or `admin`, which has all of them. `installation` is for keys that
     /// have it to give.
     #[schema(value_type = Vec<String>, min_items = 1, example = json!(["jobs:write", "jobs:read"]))]
     scopes: Vec<Scope>,

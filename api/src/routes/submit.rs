@@ -55,18 +55,27 @@ pub(crate) async fn submit_job(
     headers: HeaderMap,
     Json(body): Json<NewJobBody>,
 ) -> Result<Response, Problem> {
-    take(&app, &caller, &headers, ROUTE, body).await
+    take(&app, &caller, &headers, Asked { route: ROUTE, is_own: true }, body).await
 }
 
-/// Takes in a job that was asked for at `route`.
+/// How a job is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked {
+    pub(crate) route: &'static str,
+    /// Whether whoever asks has sent everything that the job is given.
+    pub(crate) is_own: bool,
+}
+
+/// Takes in a job.
 pub(crate) async fn take(
     app: &AppState,
     caller: &Caller,
     headers: &HeaderMap,
-    route: &'static str,
+    asked: Asked,
     body: NewJobBody,
 ) -> Result<Response, Problem> {
-    let key = idempotency::read(headers, route, &body, app.settings.idempotency_required)?;
+    let seen = |answer: Answer| caller.sight().answer(answer, asked.is_own);
+    let key = idempotency::read(headers, asked.route, &body, app.settings.idempotency_required)?;
     let held = app.in_flight.take(caller.tenant, key.as_ref())?;
     let new = body.check(current_traceparent(), LARGE_ARGS_BYTES_MAX).map_err(Problem::invalid)?;
     let new = large::stow(app, caller.tenant, new).await?;
@@ -81,9 +90,9 @@ pub(crate) async fn take(
     let (answer, was_replayed) = match submitted {
         Submitted::Accepted { answer, enqueued } => {
             intake::count(&kinds, &enqueued);
-            (caller.sight().answer(answer), false)
+            (seen(answer), false)
         }
-        Submitted::Replayed(answer) => (caller.sight().answer(answer), true),
+        Submitted::Replayed(answer) => (seen(answer), true),
         Submitted::Mismatch => return Err(mismatch()),
     };
     let wait = prefer::wait(headers);
@@ -138,7 +147,7 @@ async fn waited(
     let Some(record) = finished(app, caller.tenant, id, wait).await? else { return Ok(respond(answer)) };
     let mut job = JobResource::of(record)?;
     large::link(app, &mut job).await?;
-    Ok(respond(caller.sight().answer(Answer::of(200, Some(resource::location(id)), &job))))
+    Ok(respond(caller.sight().answer(Answer::of(200, Some(resource::location(id)), &job), false)))
 }
 
 /// The job once it has ended; none if that takes longer than `wait` or the process stops.

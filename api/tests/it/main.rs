@@ -47,6 +47,7 @@ mod ops_steering;
 mod ops_webhooks;
 mod pages;
 mod payloads;
+mod private_fields;
 mod problems;
 mod queues;
 mod reads;

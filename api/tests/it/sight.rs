@@ -22,7 +22,8 @@ const ENCODED: [&str; 3] = ["YWJyYWNhZGFicm", "FicmFjYWRhYnJh", "hYnJhY2FkYWJyY"
 /// Streams of everything, which do not end.
 const ENDLESS: [&str; 2] = ["follow_all", "follow_inbox"];
 /// What a key without the scope for it may do as well.
-const EVERYTHING_ELSE: [&str; 4] = ["jobs:write", "jobs:read", "queue:operate", "installation"];
+const EVERYTHING_ELSE: [&str; 5] =
+    ["jobs:write", "jobs:read", "private:read", "queue:operate", "installation"];
 
 /// A tenant that has something of everything.
 struct Planted {
@@ -132,7 +133,7 @@ fn tells(answer: &Answer) -> bool {
 async fn whoever_may_not_see_payloads_sees_none_on_any_route() {
     let planted = Planted::new().await;
     let app = &planted.app;
-    let seeing = app.key_of(app.tenant, &["jobs:read", "payloads:read"]).await;
+    let seeing = app.key_of(app.tenant, &["jobs:read", "payloads:read", "private:read"]).await;
     let shown: Vec<String> = planted.shown(&seeing).await.into_iter().collect();
     let payloads = [
         "follow_job",

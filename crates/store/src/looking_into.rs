@@ -31,6 +31,8 @@ const LONGEST: Duration = Duration::from_millis(400);
 pub struct Held {
     pointer: String,
     text: String,
+    /// Whether it is looked for in private fields too.
+    in_private: bool,
 }
 
 impl Held {
@@ -38,7 +40,24 @@ impl Held {
     /// word of JSON as it is written, or one of them in a list.
     pub fn new(field: &str, text: &str) -> Self {
         let pointer = if field.starts_with('/') { field.to_owned() } else { format!("/{field}") };
-        Self { pointer, text: text.to_owned() }
+        Self { pointer, text: text.to_owned(), in_private: true }
+    }
+
+    /// The same, but not in fields that kinds call private: whoever may not see them could guess them by asking.
+    #[must_use]
+    pub fn but_private(self) -> Self {
+        Self { in_private: false, ..self }
+    }
+
+    fn is_in_job(&self, job: &JobRecord) -> bool {
+        let Some(args) = job.args.0.inline() else { return false };
+        if self.in_private {
+            return self.is_in(args);
+        }
+        let Some(spec) = jobs::spec(&job.kind) else { return false };
+        let mut args = args.clone();
+        jobs::private::cover(&spec.args_schema, &mut args);
+        self.is_in(&args)
     }
 
     fn is_in(&self, args: &Value) -> bool {
@@ -73,7 +92,7 @@ pub async fn list(
         opened += step.jobs.len();
         for job in step.jobs {
             let job = open(db, tenant, job).await?;
-            if !job.args.0.inline().is_some_and(|args| held.is_in(args)) {
+            if !held.is_in_job(&job) {
                 continue;
             }
             found.next = Some(job.id());

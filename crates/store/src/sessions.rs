@@ -139,6 +139,8 @@ pub struct Session {
     pub role: Option<UserRole>,
     /// Whether they may see payloads there.
     pub sees_payloads: bool,
+    /// Whether they may see what of them is private.
+    pub sees_private: bool,
 }
 
 #[derive(FromRow)]
@@ -151,6 +153,7 @@ struct SessionRow {
     tenant_name: Option<String>,
     roles: Vec<String>,
     sees_payloads: bool,
+    sees_private: bool,
 }
 
 /// Whose session this is, and what they may do with the tenant called `slug`.
@@ -178,6 +181,7 @@ pub async fn find(
         tenant,
         role: roles.into_iter().max(),
         sees_payloads: row.sees_payloads,
+        sees_private: row.sees_private,
     }))
 }
 

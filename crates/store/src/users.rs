@@ -110,6 +110,7 @@ pub async fn list(db: &Db) -> Result<Vec<User>, StoreError> {
     sqlx::query_as(
         "select u.id, u.email, u.name, u.totp_secret is not null as has_totp, u.disabled_at,
                 array(select coalesce(t.slug, '*') || ':' || r.role || case when r.sees_payloads then '+payloads' else '' end
+                      || case when r.sees_private then '+private' else '' end
                       from user_role r left join tenant t on t.id = r.tenant_id where r.user_id = u.id
                       order by t.slug nulls first) as roles
          from user_account u order by u.email",
@@ -140,12 +141,26 @@ pub async fn grant(
     sqlx::query(
         "insert into user_role (user_id, tenant_id, role, sees_payloads) values ($1, $2, $3, $4)
          on conflict (user_id, coalesce(tenant_id, '00000000-0000-0000-0000-000000000000'))
-         do update set role = excluded.role, sees_payloads = excluded.sees_payloads, granted_at = now()",
+         do update set role = excluded.role, sees_payloads = excluded.sees_payloads,
+                       sees_private = false, granted_at = now()",
     )
     .bind(user.as_uuid())
     .bind(tenant.map(|tenant| tenant.as_uuid()))
     .bind(role.name())
     .bind(sees_payloads)
+    .execute(&mut **tx)
+    .await
+    .or_failed("grant a role")?;
+    Ok(())
+}
+
+/// Lets somebody who has a role there see what is private in payloads, until they are given another.
+pub async fn show_private(tx: &mut Tx, user: UserId, tenant: Option<TenantId>) -> Result<(), StoreError> {
+    sqlx::query(
+        "update user_role set sees_private = true where user_id = $1 and tenant_id is not distinct from $2",
+    )
+    .bind(user.as_uuid())
+    .bind(tenant.map(|tenant| tenant.as_uuid()))
     .execute(&mut **tx)
     .await
     .or_failed("grant a role")?;

@@ -19,7 +19,7 @@ pub const COUNTRIES_MAX: usize = 20;
 pub struct GeoGeocode {
     /// The address on one line, from the house number to the country: at most 256 characters and 20 words, without semicolons.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256))]
+    #[schemars(length(max = 256), extend("x-private" = true))]
     pub address: Option<String>,
     /// Only look in these countries: ISO 3166-1, two small letters, such as `at`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -27,6 +27,7 @@ pub struct GeoGeocode {
     pub countries: Vec<String>,
     /// Where it is, where that is known already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-private" = true))]
     pub position: Option<Coordinates>,
 }
 
@@ -60,6 +61,7 @@ pub enum Precision {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Geocoded {
     /// Where.
+    #[schemars(extend("x-private" = true))]
     pub position: Coordinates,
     /// The zone that it is in, such as `Europe/Vienna`; none where nobody's clock hangs.
     pub timezone: Option<String>,
@@ -68,6 +70,7 @@ pub struct Geocoded {
     /// Whether it is surely what was asked for; if not, a person should look.
     pub sure: bool,
     /// What it is called where it was found.
+    #[schemars(extend("x-private" = true))]
     pub address: Option<String>,
 }
 

@@ -16,11 +16,11 @@ pub const REPLY_FROM_BYTES_MAX: usize = 320;
 #[serde(deny_unknown_fields)]
 pub struct InviteReply {
     /// The part of the mail that is `text/calendar` with the method REPLY, at most 32 KiB.
-    #[schemars(length(max = 32_768))]
+    #[schemars(length(max = 32_768), extend("x-private" = true))]
     pub calendar: String,
     /// Who the mail is from, if it came by mail: only the guest, or whom the answer names as writing for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 320))]
+    #[schemars(length(max = 320), extend("x-private" = true))]
     pub from: Option<String>,
 }
 

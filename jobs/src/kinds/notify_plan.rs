@@ -31,6 +31,7 @@ pub struct NotifyPlan {
     pub category: Category,
     /// What the template needs.
     #[serde(default)]
+    #[schemars(extend("x-private" = true))]
     pub variables: Map<String, Value>,
     /// Channels to use; what the recipient prefers unless given.
     #[serde(default)]

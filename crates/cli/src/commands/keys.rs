@@ -18,7 +18,7 @@ pub(crate) enum KeyCommand {
     Add {
         /// What it is for, for people
         name: String,
-        /// What it may do: jobs:write, jobs:read, payloads:read, queue:operate or admin; may be given several times
+        /// What it may do: jobs:write, jobs:read, payloads:read, private:read, queue:operate or admin; may be given several times
         #[arg(long = "scope", required = true)]
         scopes: Vec<String>,
         #[command(flatten)]

@@ -25,6 +25,8 @@ fn shown(source: &str) -> BTreeSet<&str> {
             let Some((text, rest)) = literal(&source[at + mark.len()..]).filter(|_| !is_word) else {
                 continue;
             };
+            let after_context = rest.trim_start().strip_prefix("=>").and_then(literal);
+            let (text, rest) = after_context.unwrap_or((text, rest));
             shown.insert(text);
             let more = rest.trim_start().strip_prefix('|').and_then(literal);
             shown.extend(more.map(|(text, _)| text));
@@ -47,6 +49,7 @@ fn translated(catalogue: &str) -> BTreeMap<&str, &str> {
             "msgid" => (one, more) = (text, None),
             "msgid_plural" => more = Some(text),
             "msgstr" | "msgstr[0]" => assert!(entries.insert(one, text).is_none(), "{one:?} stands twice"),
+            "msgctxt" => {}
             _ => drop(more.map(|more| entries.insert(more, text))),
         }
     }
@@ -89,8 +92,9 @@ fn every_text_of_a_page_is_in_every_catalogue() {
 
 #[test]
 fn texts_and_entries_are_read_as_they_are_written() {
-    let source = r#"tr!("a \"b\""), include_str!("x"), tr!(  "one" | "more {n}" % 2), mark!("c")"#;
-    assert_eq!(shown(source).into_iter().collect::<Vec<_>>(), ["a \\\"b\\\"", "c", "more {n}", "one"]);
+    let source =
+        r#"tr!("a \"b\""), include_str!("x"), tr!(  "one" | "more {n}" % 2), mark!("c"), tr!("here" => "d")"#;
+    assert_eq!(shown(source).into_iter().collect::<Vec<_>>(), ["a \\\"b\\\"", "c", "d", "more {n}", "one"]);
     let catalogue = "msgid \"\"\nmsgstr \"\"\n\"x\"\n\nmsgid \"a\"\nmsgstr \"b\"\n\nmsgid \"one\"\nmsgid_plural \"more\"\nmsgstr[0] \"eins\"\nmsgstr[1] \"mehr\"\n";
     assert_eq!(translated(catalogue), BTreeMap::from([("a", "b"), ("one", "eins"), ("more", "mehr")]));
     assert_eq!(places("{a} of {b}"), BTreeSet::from(["a", "b"]));
