@@ -21,7 +21,11 @@ use crate::{
 const ENGLISH: [&str; 5] = ["the", "of", "and", "are", "is"];
 
 /// What the API says in these words, which pages repeat.
-const OF_THE_API: [&str; 2] = ["over the day before", "what a retry began is running, or has run"];
+const OF_THE_API: [&str; 3] = [
+    "over the day before",
+    "what a retry began is running, or has run",
+    "Does as it is told: sleeps, reports, fails; for trying an installation out",
+];
 
 /// What a page shows, but for what stands there as it was sent: codes and texts.
 fn words(page: &str) -> Vec<String> {
@@ -58,6 +62,26 @@ async fn acts(ann: &Person, path: &str, fields: &[(&str, &str)]) -> String {
     let (status, to) = ann.post(path, fields).await;
     assert_eq!(status, StatusCode::SEE_OTHER, "{path}: {to}");
     to
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jobs_and_where_they_stand() {
+    let app = TestApp::start().await;
+    let ann = somebody(&app).await;
+    let mut paths = ["", "/queues", "/kinds", "/jobs", "/jobs?words=nothing", "/jobs?field=echo&holds=x"]
+        .map(|page| format!("/ops/t/acme{page}"))
+        .to_vec();
+    paths.push("/ops/time-zone".to_owned());
+    are_german(&ann, &paths).await;
+    let done = app.submit(json!({})).await;
+    assert_eq!(app.work(completed()).await, 1);
+    let lost = app.submit(json!({})).await;
+    assert_eq!(app.work(Verdict::Discarded { problem: Problem::new("odd", "x") }).await, 1);
+    for job in [done, lost] {
+        paths.extend([format!("/ops/t/acme/jobs/{job}"), format!("/ops/t/acme/jobs/{job}/clone")]);
+    }
+    acts(&ann, "/ops/t/acme/pauses", &[("queue", "default"), ("reason", "x"), ("until", "")]).await;
+    are_german(&ann, &paths).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
