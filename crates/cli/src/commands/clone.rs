@@ -80,18 +80,21 @@ pub(crate) async fn run(client: &Client, clone: CloneArgs, output: Output) -> an
     clone.wait.told(client, &job, output).await
 }
 
-/// Puts a change of one argument into `patch`.
+/// Puts a change of one argument into the `whole` of a patch.
 fn set(args: &Value, whole: &mut Value, path: &str, value: Value) -> anyhow::Result<()> {
     let names: Vec<String> = match path.strip_prefix('/') {
         Some(pointer) => pointer.split('/').map(|name| name.replace("~1", "/").replace("~0", "~")).collect(),
         None => vec![path.to_owned()],
     };
-    let (mut here, mut place) = (Some(args), whole);
-    for name in names {
+    let mut here = Some(args);
+    for name in &names {
         if here.is_some_and(Value::is_array) {
             return Err(usage(format!("{path} is within a list, which is set as a whole")));
         }
-        here = here.and_then(|here| here.get(&name));
+        here = here.and_then(|here| here.get(name));
+    }
+    let mut place = whole;
+    for name in names {
         if !place.is_object() {
             *place = Value::Object(Map::new());
         }
