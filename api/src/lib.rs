@@ -21,7 +21,6 @@ mod idempotency;
 mod intake;
 mod large;
 mod limits;
-mod merge_patch;
 mod numbers;
 mod openapi;
 pub mod ops;

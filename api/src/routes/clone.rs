@@ -15,7 +15,6 @@ use crate::{
     cloning::{self, Other},
     extract::{Id, MaybeJson},
     large,
-    merge_patch::merge,
     problem::{Problem, ProblemDocument},
     resource::JobResource,
 };
@@ -70,7 +69,7 @@ pub(crate) async fn clone_job(
     let record = cloning::original(&app, caller.tenant, id).await?;
     let of = Of { tenant: caller.tenant, job: id, field: Field::Args };
     let mut args = large::value(&app, of, record.args.0.clone()).await?;
-    merge(&mut args, Value::Object(body.args));
+    json_patch::merge(&mut args, &Value::Object(body.args));
     let other = Other { args, queue: body.queue, priority: body.priority, scheduled_at: body.scheduled_at };
     cloning::submit(&app, &caller, &headers, ROUTE, &record, other).await
 }

@@ -27,7 +27,6 @@ use crate::{
     extract::{self, Id, Json, Params},
     idempotency,
     limits::{PAGE_DEFAULT, PAGE_MAX, SCHEDULES_MAX},
-    merge_patch::merge,
     problem::{Code, FieldError, Problem, ProblemDocument},
     seeing::Shown,
     timetable::{self, ScheduleBody, ScheduleResource, SlotResource},
@@ -188,7 +187,7 @@ pub(crate) async fn change_schedule(
         }
     };
     let mut asked = serde_json::to_value(ScheduleBody::of(&stands)).map_err(Problem::internal)?;
-    merge(&mut asked, Value::Object(patch));
+    json_patch::merge(&mut asked, &Value::Object(patch));
     let body: ScheduleBody = extract::parse(asked.to_string().as_bytes())?;
     let wanted = body.check().map_err(Problem::invalid)?;
     let by = caller.key.to_string();

@@ -55,7 +55,7 @@ pub(crate) async fn run(client: &Client, clone: CloneArgs, output: Output) -> an
         set(&before, &mut patch, path, value.clone())?;
     }
     let mut after = before.clone();
-    merge(&mut after, &patch);
+    json_patch::merge(&mut after, &patch);
     let changed = changes(&format!("{before:#}"), &format!("{after:#}"));
     if clone.dry_run {
         if output.json {
@@ -104,25 +104,6 @@ fn set(args: &Value, whole: &mut Value, path: &str, value: Value) -> anyhow::Res
     Ok(())
 }
 
-/// What a JSON merge patch (RFC 7396) makes of `target`.
-fn merge(target: &mut Value, patch: &Value) {
-    let Value::Object(patch) = patch else {
-        *target = patch.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = Value::Object(Map::new());
-    }
-    let Some(members) = target.as_object_mut() else { return };
-    for (name, value) in patch {
-        if value.is_null() {
-            members.remove(name);
-        } else {
-            merge(members.entry(name.as_str()).or_insert(Value::Null), value);
-        }
-    }
-}
-
 /// Two texts, line by line.
 fn changes(before: &str, after: &str) -> Vec<String> {
     if before == after {
@@ -157,7 +138,7 @@ mod tests {
         }
         assert!(set(&args, &mut patch, "/rungs/0", json!("m")).is_err());
         let mut after = args.clone();
-        merge(&mut after, &patch);
+        json_patch::merge(&mut after, &patch);
         assert_eq!(after, json!({"echo": "b", "to": {"zip": "02"}, "rungs": ["s"], "a/b": {"c": 1}}));
     }
 
