@@ -1,6 +1,6 @@
 //! How a command ends, as a number that scripts can rely on. docs/command-line.md has the table.
 
-use client::Error;
+use client::{Error, Problem};
 use serde_json::json;
 
 /// How a command ended.
@@ -71,7 +71,7 @@ impl Ending {
                 _ => Self::Refused,
             },
             Some(Error::Unanswered { .. } | Error::Broken(_)) => Self::Away,
-            Some(Error::Address(_)) => Self::Usage,
+            Some(Error::Address(_) | Error::Elsewhere { .. }) => Self::Usage,
             _ => Self::Failed,
         }
     }
@@ -84,5 +84,10 @@ pub(crate) fn told(error: &anyhow::Error, is_json: bool) -> String {
         return format!("error: {text}");
     }
     let problem = error.downcast_ref::<Error>().and_then(Error::problem);
-    json!({ "error": text, "problem": problem }).to_string()
+    told_json(&text, problem)
+}
+
+/// An error as a line of JSON, with what the API said of it.
+pub(crate) fn told_json(error: &str, problem: Option<&Problem>) -> String {
+    json!({ "error": error.trim(), "problem": problem }).to_string()
 }

@@ -20,7 +20,13 @@ use ending::Ending;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| {
+        if error.use_stderr() && std::env::args_os().any(|arg| arg == "--json") {
+            drop(writeln!(io::stderr().lock(), "{}", ending::told_json(&error.to_string(), None)));
+            std::process::exit(Ending::Usage.code().into());
+        }
+        error.exit()
+    });
     let is_json = cli.place.json;
     let ending = match commands::run(cli).await {
         Ok(ending) => ending,

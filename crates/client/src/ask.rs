@@ -19,6 +19,8 @@ pub(crate) struct Ask {
     pub(crate) is_keyed: bool,
     /// It takes `Prefer: wait`.
     pub(crate) is_waiting: bool,
+    /// It is answered by a redirect.
+    pub(crate) leads_elsewhere: bool,
     /// The id of the last event, for a stream that goes on.
     pub(crate) last_event_id: Option<String>,
 }
@@ -33,7 +35,15 @@ pub(crate) enum Body {
 impl Ask {
     pub(crate) fn new(method: Method, path: &str) -> Self {
         let path = path.to_owned();
-        Self { method, path, body: None, is_keyed: false, is_waiting: false, last_event_id: None }
+        Self {
+            method,
+            path,
+            body: None,
+            is_keyed: false,
+            is_waiting: false,
+            leads_elsewhere: false,
+            last_event_id: None,
+        }
     }
 
     /// With `value` where the path has `{name}`.

@@ -124,9 +124,8 @@ impl Client {
 
     /// Where a redirect leads.
     pub(crate) async fn place(&self, ask: Ask) -> Result<String, Error> {
-        let response = self.send(&ask, true).await?;
-        let place = response.headers().get(LOCATION).and_then(|place| place.to_str().ok());
-        Ok(place.unwrap_or_default().to_owned())
+        let ask = Ask { leads_elsewhere: true, ..ask };
+        self.send(&ask, true).await.map(|response| place(&response))
     }
 
     pub(crate) fn events(&self, ask: Ask) -> Events {
@@ -184,8 +183,12 @@ impl Client {
         };
         let response = request.send().await.map_err(|source| self.unanswered(source))?;
         let status = response.status();
-        if status.is_success() || status.is_redirection() {
+        if status.is_success() || status.is_redirection() && ask.leads_elsewhere {
             return Ok(response);
+        }
+        if status.is_redirection() {
+            let (asked, place) = (format!("{}{}", self.options.url, ask.path), place(&response));
+            return Err(Error::Elsewhere { asked, place });
         }
         let retry_after =
             response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
@@ -221,6 +224,12 @@ pub(crate) fn pause(told: Option<Duration>, tries: u32) -> Duration {
             PAUSE_FIRST.saturating_mul(1 << (tries - 1).min(16)).min(PAUSE_LONGEST).mul_f64(0.75 + spread)
         }
     }
+}
+
+/// Where a redirect leads; empty when it does not say.
+fn place(response: &Response) -> String {
+    let place = response.headers().get(LOCATION).and_then(|place| place.to_str().ok());
+    place.unwrap_or_default().to_owned()
 }
 
 fn fresh_key() -> String {

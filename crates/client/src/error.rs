@@ -38,6 +38,16 @@ pub enum Error {
         #[source]
         source: serde_json::Error,
     },
+    /// Somebody answered that it is to be asked for elsewhere. Requests carry a key, and do not follow.
+    #[error(
+        "{asked} is answered by a redirect to {place:?}, which is not followed; if the API is there, that is the address to use"
+    )]
+    Elsewhere {
+        /// What was asked.
+        asked: String,
+        /// Where it leads; empty when that was not said.
+        place: String,
+    },
     /// More came than is taken.
     #[error("{0} answered more than is taken")]
     TooMuch(String),

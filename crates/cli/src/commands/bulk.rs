@@ -1,10 +1,12 @@
 //! `crewline bulk`.
 
-use std::time::Duration;
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
 
 use clap::{Args, ValueEnum};
 use client::{Client, types};
-use serde_json::Value;
 
 use crate::{
     ending::{Ending, TooLong},
@@ -103,22 +105,33 @@ pub(crate) async fn begin(
         output.one(&answer)?;
         return Ok(Ending::Done);
     }
-    let longest = Duration::from_secs(how.timeout);
-    let Ok(ended) = tokio::time::timeout(longest, until_done(client, &answer)).await else {
-        anyhow::bail!(TooLong(format!("it is not done within {} s; it goes on", how.timeout)));
+    let (longest, id) = (Duration::from_secs(how.timeout), answer["id"].as_str().unwrap_or_default());
+    let Ok(ended) = tokio::time::timeout(longest, until_done(client, id, output)).await else {
+        anyhow::bail!(TooLong(format!(
+            "{id} is not done within {} s; look after it with crewline operations show {id}",
+            how.timeout
+        )));
     };
     let ended = ended?;
     output.one(&ended)?;
     Ok(if ended.state == "completed" { Ending::Done } else { Ending::Failed })
 }
 
-async fn until_done(client: &Client, answer: &Value) -> anyhow::Result<types::BulkOperation> {
-    let id = answer["id"].as_str().unwrap_or_default();
+async fn until_done(client: &Client, id: &str, output: Output) -> anyhow::Result<types::BulkOperation> {
+    let mut held = None;
     loop {
         let operation = client.get_bulk_operation(id).await?;
-        if ["completed", "cancelled", "failed"].contains(&operation.state.as_str()) {
-            return Ok(operation);
+        let holds = match operation.state.as_str() {
+            "completed" | "cancelled" | "failed" => return Ok(operation),
+            "waiting" => Some("waits for a second person: crewline operations confirm"),
+            "paused" => Some("is paused: crewline operations resume"),
+            _ => None,
+        };
+        if let Some(holds) = holds.filter(|_| holds != held && !output.json) {
+            // The standard output has the operation once it is done, for scripts.
+            writeln!(io::stderr().lock(), "{id} {holds} {id}")?;
         }
+        held = holds;
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }

@@ -26,7 +26,8 @@ pub(crate) struct CloneArgs {
     /// standard input
     #[arg(long, value_name = "JSON")]
     args: Option<String>,
-    /// One argument that changes, by its name or its JSON pointer; its value is taken as JSON if it is some, else as text
+    /// One argument that changes, by its name or its JSON pointer; its value is taken as JSON if it is some, else as text, and null takes
+    /// it away
     #[arg(long = "set", value_name = "PATH=VALUE", value_parser = pair)]
     set: Vec<(String, Value)>,
     /// Another queue than the job's
@@ -100,8 +101,20 @@ fn set(args: &Value, whole: &mut Value, path: &str, value: Value) -> anyhow::Res
         }
         place = &mut place[name];
     }
-    *place = value;
+    *place = in_place_of(here, value);
     Ok(())
+}
+
+/// The patch that makes `value` of what `stands`: a merge patch by itself leaves what it does not name.
+fn in_place_of(stands: Option<&Value>, value: Value) -> Value {
+    let (Some(Value::Object(stands)), Value::Object(mut value)) = (stands, value.clone()) else {
+        return value;
+    };
+    for (name, stands) in stands {
+        let named = value.remove(name).map_or(Value::Null, |named| in_place_of(Some(stands), named));
+        value.insert(name.clone(), named);
+    }
+    Value::Object(value)
 }
 
 /// Two texts, line by line.
@@ -129,17 +142,24 @@ mod tests {
 
     #[test]
     fn arguments_are_set_by_name_and_by_pointer() {
-        let args = json!({"echo": "a", "to": {"zip": "01", "city": "x"}, "rungs": ["s"]});
+        let args = json!({"echo": "a", "to": {"zip": "01", "city": "x"}, "rungs": ["s"], "whom": {"id": 1, "name": "b"}});
         let mut patch = json!({});
-        for (path, value) in
-            [("echo", json!("b")), ("/to/zip", json!("02")), ("/to/city", json!(null)), ("/a~1b/c", json!(1))]
-        {
+        for (path, value) in [
+            ("echo", json!("b")),
+            ("/to/zip", json!("02")),
+            ("/to/city", json!(null)),
+            ("/a~1b/c", json!(1)),
+            ("whom", json!({"name": "c"})),
+        ] {
             set(&args, &mut patch, path, value).unwrap();
         }
         assert!(set(&args, &mut patch, "/rungs/0", json!("m")).is_err());
         let mut after = args.clone();
         json_patch::merge(&mut after, &patch);
-        assert_eq!(after, json!({"echo": "b", "to": {"zip": "02"}, "rungs": ["s"], "a/b": {"c": 1}}));
+        assert_eq!(
+            after,
+            json!({"echo": "b", "to": {"zip": "02"}, "rungs": ["s"], "a/b": {"c": 1}, "whom": {"name": "c"}})
+        );
     }
 
     #[test]

@@ -110,7 +110,7 @@ pub(crate) async fn list(client: &Client, args: ListArgs, output: Output) -> any
         created_before: args.until,
         finished_after: args.ended_since,
         finished_before: args.ended_until,
-        limit: Some(PAGE.min(args.limit.max(1) as i64)),
+        limit: Some(i64::try_from(args.limit.max(1)).map_or(PAGE, |limit| limit.min(PAGE))),
         ..ListJobsQuery::default()
     };
     let jobs: Vec<types::Job> = client.all_jobs(query).take(args.limit).try_collect().await?;

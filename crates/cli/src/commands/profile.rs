@@ -1,9 +1,10 @@
 //! `crewline profile`.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, IsTerminal};
 
 use anyhow::Context;
 use clap::Subcommand;
+use console::Term;
 use secrecy::SecretString;
 use serde_json::json;
 
@@ -18,7 +19,7 @@ use crate::{
 /// `crewline profile`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ProfileCommand {
-    /// Note an API and a key, which is read from the first line of the standard input; --url says where it is
+    /// Note an API and a key, which is asked for, or read from the first line of the standard input; --url says where it is
     Set {
         /// What to call it; `default` is used when nothing is said
         name: String,
@@ -39,13 +40,12 @@ pub(crate) fn run(command: &ProfileCommand, place: &PlaceArgs, output: Output) -
         ProfileCommand::Set { name } => {
             let url =
                 place.url.clone().ok_or_else(|| usage("where is it? --url https://jobs.example.com"))?;
-            let mut line = String::new();
-            io::stdin().lock().read_line(&mut line).context("could not read the key")?;
-            let key = line.trim();
-            if key.is_empty() {
-                return Err(usage("the key comes on the standard input, and nothing came"));
-            }
-            all.insert(name.clone(), Profile { url, api_key: Some(SecretString::from(key)) });
+            let key = match &place.api_key {
+                // A script hands one over that it means.
+                Some(key) if io::stdin().is_terminal() => key.clone(),
+                _ => asked(&url)?,
+            };
+            all.insert(name.clone(), Profile { url, api_key: Some(key) });
             profiles::write(&path, &all)?;
             output
                 .said(&format!("{name} is in {}.", path.display()), &json!({ "name": name, "file": path }))?;
@@ -66,4 +66,21 @@ pub(crate) fn run(command: &ProfileCommand, place: &PlaceArgs, output: Output) -
         }
     }
     Ok(Ending::Done)
+}
+
+/// The key, as somebody types it unseen or a script hands it over.
+fn asked(url: &str) -> anyhow::Result<SecretString> {
+    let mut line = String::new();
+    if io::stdin().is_terminal() {
+        let terminal = Term::stderr();
+        terminal.write_str(&format!("Key for {url}: ")).context("could not ask for the key")?;
+        line = terminal.read_secure_line().context("could not read the key")?;
+    } else {
+        io::stdin().lock().read_line(&mut line).context("could not read the key")?;
+    }
+    let key = line.trim();
+    if key.is_empty() {
+        return Err(usage("the key comes on the standard input, and nothing came"));
+    }
+    Ok(SecretString::from(key))
 }

@@ -67,6 +67,9 @@ async fn every_refusal_has_its_exit_code() {
     assert_eq!(world.crewline(&["submit", "no.kind"]).await.code, 5);
     assert_eq!(world.crewline(&["submit", "probe.work", "--args", "[]"]).await.code, 2);
     assert_eq!(world.crewline(&["no-command"]).await.code, 2);
+    let called = world.crewline(&["--json", "jobs", "--limit", "many"]).await;
+    let error: Value = serde_json::from_str(&called.err).unwrap();
+    assert!(called.code == 2 && error["error"].as_str().unwrap().contains("--limit"), "{error}");
     assert_eq!(world.crewline(&["jobs", "--url", "nowhere"]).await.code, 2);
     assert_eq!(world.crewline(&["jobs", "--url", "http://127.0.0.1:1"]).await.code, 7);
     let told = world.crewline(&["submit", "probe.work", "--set", "work_ms=-1"]).await;

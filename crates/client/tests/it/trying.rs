@@ -35,6 +35,18 @@ async fn what_has_no_key_is_repeated_only_when_it_was_not_done() {
 }
 
 #[tokio::test]
+async fn a_redirect_is_no_success() {
+    let mut moved = told(308, "");
+    moved.headers_mut().insert("location", "https://api.example.com/v1/jobs/job_1".parse().unwrap());
+    let flaky = Flaky::answering([moved, told(302, "")]).await;
+    let error = flaky.client.get_job("job_1").await.unwrap_err().to_string();
+    assert!(error.contains("https://api.example.com/") && error.contains("not followed"), "{error}");
+    let error = flaky.client.revoke_key("key_1").await.unwrap_err();
+    assert!(matches!(error, client::Error::Elsewhere { .. }), "{error}");
+    assert_eq!(flaky.asked().len(), 2);
+}
+
+#[tokio::test]
 async fn patience_has_an_end() {
     let flaky = Flaky::answering((0..9).map(|_| refused(429, "rate_limited", "0"))).await;
     assert!(flaky.client.get_job("job_1").await.is_err());
