@@ -68,6 +68,29 @@ impl Sight {
         value
     }
 
+    /// Refuses what holds nothing but what somebody is told.
+    pub(crate) fn check_private(self) -> Result<(), Problem> {
+        self.check()?;
+        if self.private {
+            return Ok(());
+        }
+        let detail = format!("this needs a key with the scope {}", Scope::PrivateRead.name());
+        Err(Problem::new(Code::MissingScope, detail))
+    }
+
+    /// The arguments that somebody made, `made`, of those that they were shown of work of a `kind` that has `args`. What they left covered
+    /// is what it was, as long as nothing else is another: who could change the rest could have what is private sent to where they see it.
+    pub(crate) fn made(self, kind: &str, args: &Value, mut made: Value) -> Result<Value, Problem> {
+        let Some(schema) = schema(kind, Field::Args).filter(|_| !self.private) else { return Ok(made) };
+        if private::is_covered(schema, &made) {
+            if made != self.value(kind, Field::Args, args.clone()) {
+                return Err(Problem::new(Code::MissingScope, carried()));
+            }
+            private::uncover(schema, &mut made, args);
+        }
+        Ok(made)
+    }
+
     /// A job, for somebody who may see payloads.
     pub(crate) fn record(self, mut record: JobRecord) -> JobRecord {
         if let Payload::Inline(args) = &mut record.args.0 {
@@ -131,6 +154,14 @@ impl Sight {
             _ => {}
         }
     }
+}
+
+/// Why covered arguments cannot go on into other work.
+pub(crate) fn carried() -> String {
+    let scope = Scope::PrivateRead.name();
+    format!(
+        "what is covered goes on only where nothing else changes; say it anew, or use a key with the scope {scope}"
+    )
 }
 
 /// What arguments or results of a kind look like.

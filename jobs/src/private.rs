@@ -1,5 +1,7 @@
 //! Fields of arguments and results that few may see: a kind marks them in its schema, and they are covered for everybody else.
 
+use std::cell::Cell;
+
 use serde_json::Value;
 
 /// The member of a schema that marks a field: `#[schemars(extend("x-private" = true))]`.
@@ -25,6 +27,15 @@ pub fn uncover(schema: &Value, value: &mut Value, before: &Value) {
             held.clone_from(before);
         }
     });
+}
+
+/// Whether `value` has anything covered in fields that `schema` marks.
+pub fn is_covered(schema: &Value, value: &Value) -> bool {
+    let found = Cell::new(false);
+    walk(schema, schema, (&mut value.clone(), None), DEPTH_MAX, &|held, _| {
+        found.set(found.get() || held == COVER);
+    });
+    found.get()
 }
 
 /// Whether `schema` marks any field.
@@ -82,7 +93,7 @@ fn walk(
 mod tests {
     use serde_json::json;
 
-    use super::{COVER, cover, has_any, uncover};
+    use super::{COVER, cover, has_any, is_covered, uncover};
 
     #[test]
     fn what_is_marked_is_covered_wherever_it_stands_and_comes_back() {
@@ -107,6 +118,8 @@ mod tests {
             "open": "x", "more": "y",
         });
         assert_eq!(covered, shown);
+        assert!(is_covered(&schema, &covered) && !is_covered(&schema, &held));
+        assert!(!is_covered(&schema, &json!({"open": COVER, "words": {"a": COVER}})));
         covered["who"]["mail"] = json!("e@f");
         uncover(&schema, &mut covered, &held);
         assert_eq!((&covered["who"]["mail"], &covered["guests"]), (&json!("e@f"), &held["guests"]));

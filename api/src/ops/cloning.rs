@@ -11,7 +11,10 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
-use store::reads::{self, JobRecord};
+use store::{
+    payload::Field,
+    reads::{self, JobRecord},
+};
 use tr::tr;
 
 use super::{
@@ -22,7 +25,7 @@ use super::{
 use crate::{
     AppState,
     auth::Writer,
-    cloning::{self, CLONE_OF, Other},
+    cloning::{self, CLONE_OF, Original, Other},
     limits::CLONE_ARGS_BYTES_MAX,
     problem::{Code, FieldError, Problem},
 };
@@ -36,19 +39,17 @@ pub(super) async fn show(
     visit: Visit,
     Path((slug, id)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    let record = visit.sight().record(original(&app, &visit, &id).await?);
-    let args = record.args.0.inline().map(|args| format!("{args:#}"));
-    let args = args.filter(|args| args.len() <= CLONE_ARGS_BYTES_MAX);
-    let too_large = || {
+    let Original { record, args } = original(&app, &visit, &id).await?;
+    let args = format!("{:#}", visit.sight().value(&record.kind, Field::Args, args));
+    if args.len() > CLONE_ARGS_BYTES_MAX {
         let detail = "its arguments are too large for a form; submit the job through the API";
-        Problem::new(Code::PayloadTooLarge, detail)
-    };
-    let args = args.ok_or_else(too_large)?;
+        return Err(Problem::new(Code::PayloadTooLarge, detail));
+    }
     let job = link(&slug, &id);
     let body = html! {
         p {
             (rich(tr!("A new job like {job}, with these arguments. The log of what people do does not keep them.", job)))
-            @if !visit.sees_private { " " (tr!("What is covered by {cover} stays as it is.", cover = COVER)) }
+            @if !visit.sees_private { " " (tr!("What is covered by {cover} stays as it is if nothing else changes; otherwise it has to be said anew.", cover = COVER)) }
         }
         form.wide method="post" {
             (token(&visit))
@@ -81,7 +82,7 @@ pub(super) async fn submit(
     Path((slug, id)): Path<(String, String)>,
     Form(form): Form<CloneForm>,
 ) -> Result<Redirect, Problem> {
-    let record = original(&app, &visit, &id).await?;
+    let original = original(&app, &visit, &id).await?;
     let wrong =
         |error: serde_json::Error| Problem::invalid(vec![FieldError::new("/args", error.to_string())]);
     let args: Value = serde_json::from_str(&form.args).map_err(wrong)?;
@@ -90,14 +91,14 @@ pub(super) async fn submit(
         [(header::HeaderName::from_static("idempotency-key"), key)].into_iter().collect();
     let Writer(caller) = Writer::of(visit.caller()?)?;
     let other = Other { args, queue: None, priority: None, scheduled_at: None };
-    let answer = cloning::submit(&app, &caller, &headers, ROUTE, &record, other).await?;
+    let answer = cloning::submit(&app, &caller, &headers, ROUTE, &original, other).await?;
     let place = answer.headers().get(header::LOCATION).and_then(|place| place.to_str().ok());
     let job = place.and_then(|place| place.rsplit('/').next()).unwrap_or(&id);
     Ok(Redirect::to(&format!("/ops/t/{slug}/jobs/{job}")))
 }
 
 /// The job.
-async fn original(app: &AppState, visit: &Visit, id: &str) -> Result<JobRecord, Problem> {
+async fn original(app: &AppState, visit: &Visit, id: &str) -> Result<Original, Problem> {
     let id = id.parse().map_err(|_| Problem::not_found("job"))?;
     cloning::original(app, visit.tenant()?, id).await
 }

@@ -110,7 +110,7 @@ pub(super) async fn show(
         h2 { (tr!("Why")) }
         (decisions(&message.decisions.0))
         @if !tries.is_empty() { h2 { (tr!("Tries")) } (tries_table(&tries)) }
-        @if let Some(content) = message.content.as_ref().filter(|_| visit.sees_payloads) { h2 { (tr!("What it says")) } (said(&content.0)) }
+        @if let Some(content) = message.content.as_ref().filter(|_| visit.sees_payloads && visit.sees_private) { h2 { (tr!("What it says")) } (said(&content.0)) }
     };
     Ok(Page::new(&visit, "/messages", &message.template, body).into_response())
 }

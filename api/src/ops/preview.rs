@@ -82,7 +82,7 @@ pub(super) async fn of(
         },
         VideoTranscode::KIND => film(app, tenant, &base, record).await,
         NotifySend::KIND => match read::<NotifySend>(&record.args.0) {
-            Some(args) => message(app, tenant, &base, args.message).await,
+            Some(args) => message(app, visit, &base, args.message).await,
             None => Ok(None),
         },
         NotifyPlan::KIND => match result.and_then(read::<Planned>) {
@@ -90,7 +90,7 @@ pub(super) async fn of(
             None => Ok(None),
         },
         MatchRank::KIND => match read::<MatchRank>(&record.args.0) {
-            Some(args) => ranked(app, tenant, &args).await,
+            Some(args) => ranked(app, visit, &args).await,
             None => Ok(None),
         },
         WebhookDeliver::KIND => match read::<WebhookDeliver>(&record.args.0) {
@@ -185,8 +185,10 @@ async fn film(
     let elsewhere = origin(&address(app, &whole.object_key).await?);
     let at = format!("{base}/jobs/{}/film", record.id());
     let parts: Vec<Part<'_>> = files.iter().map(Part::from).collect();
+    let (quality, fits) = (tr!("Quality"), tr!("what fits"));
+    let words = film::Words { quality: &quality, fits: &fits };
     let shown = html! {
-        div.film { (film::player(&at, &parts, &tr!("The film"))) (film::qualities(&at, &parts)) }
+        div.film { (film::player(&at, &parts, &tr!("The film"))) (film::qualities(&at, &parts, &words)) }
         script src="/d/film.js" defer {}
         (rungs(app, &files).await?)
     };
@@ -245,16 +247,17 @@ async fn rungs(app: &AppState, files: &[FilmFile]) -> Result<Markup, Problem> {
 
 async fn message(
     app: &AppState,
-    tenant: TenantId,
+    visit: &Visit,
     base: &str,
     id: MessageId,
 ) -> Result<Option<Preview>, Problem> {
+    let tenant = visit.tenant()?;
     let Some(message) = messages::message(&app.db, tenant, id).await? else { return Ok(None) };
     let tries = messages::effects(&app.db, tenant, id).await?;
     Ok(Some(Preview::of(html! {
         p { (state(&message.state)) " " a href={ (base) "/messages/" (id) } { (message.template) } }
         @if !tries.is_empty() { h3 { (tr!("Tries")) } (tries_table(&tries)) }
-        @if let Some(content) = &message.content { (said(&content.0)) }
+        @if let Some(content) = message.content.as_ref().filter(|_| visit.sees_private) { (said(&content.0)) }
     })))
 }
 
@@ -272,7 +275,8 @@ fn told(base: &str, planned: &Planned) -> Markup {
     }
 }
 
-async fn ranked(app: &AppState, tenant: TenantId, args: &MatchRank) -> Result<Option<Preview>, Problem> {
+async fn ranked(app: &AppState, visitor: &Visit, args: &MatchRank) -> Result<Option<Preview>, Problem> {
+    let tenant = visitor.tenant()?;
     let receipt = matches::receipt(&app.db, tenant, args.request, args.round).await?;
     let Some(ranking) = receipt.map(|receipt| receipt.receipt.0) else { return Ok(None) };
     let first = ranking.ranked.get(..PREVIEW_ROWS_MAX).unwrap_or(&ranking.ranked);
@@ -284,7 +288,8 @@ async fn ranked(app: &AppState, tenant: TenantId, args: &MatchRank) -> Result<Op
     let starts: Vec<(usize, Point)> =
         (1..).zip(first).filter_map(|(place, one)| Some((place, *homes.get(&one.party)?))).collect();
     Ok(Some(Preview::of(html! {
-        @if let Some(visit) = visit { (map::of(visit, &starts)) }
+        // Where they live is private.
+        @if let Some(visit) = visit.filter(|_| visitor.sees_private) { (map::of(visit, &starts)) }
         table {
             thead { tr {
                 th.number { (tr!("place in a ranking" => "Place")) } th { (tr!("Who")) } th.number { (tr!("Score")) }

@@ -3,7 +3,6 @@
 use ::jobs::{JobId, Priority, Queue};
 use axum::{extract::State, http::HeaderMap, response::Response};
 use chrono::{DateTime, Utc};
-use payloads::Of;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use store::payload::Field;
@@ -14,7 +13,6 @@ use crate::{
     auth::Writer,
     cloning::{self, Other},
     extract::{Id, MaybeJson},
-    large,
     problem::{Problem, ProblemDocument},
     resource::JobResource,
 };
@@ -66,10 +64,9 @@ pub(crate) async fn clone_job(
 ) -> Result<Response, Problem> {
     // What it answers with are the arguments of a job that somebody else may have submitted.
     caller.sight().check()?;
-    let record = cloning::original(&app, caller.tenant, id).await?;
-    let of = Of { tenant: caller.tenant, job: id, field: Field::Args };
-    let mut args = large::value(&app, of, record.args.0.clone()).await?;
+    let original = cloning::original(&app, caller.tenant, id).await?;
+    let mut args = caller.sight().value(&original.record.kind, Field::Args, original.args.clone());
     json_patch::merge(&mut args, &Value::Object(body.args));
     let other = Other { args, queue: body.queue, priority: body.priority, scheduled_at: body.scheduled_at };
-    cloning::submit(&app, &caller, &headers, ROUTE, &record, other).await
+    cloning::submit(&app, &caller, &headers, ROUTE, &original, other).await
 }

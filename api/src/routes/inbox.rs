@@ -88,13 +88,14 @@ pub(crate) struct InboxPage {
         (status = 200, description = "A page", body = InboxPage),
         (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
     ),
-    security(("api_key" = ["jobs:read"])),
+    security(("api_key" = ["jobs:read", "payloads:read", "private:read"])),
 )]
 pub(crate) async fn read_inbox(
     State(app): State<AppState>,
     Reader(caller): Reader,
     Params(params): Params<InboxParams>,
 ) -> Result<Response, Problem> {
+    caller.sight().check_private()?;
     let limit = page_size(params.limit, PAGE_DEFAULT, PAGE_MAX)?;
     let before = params.cursor.as_deref().map(read_cursor::<MessageId>).transpose()?;
     let filter = Filter {

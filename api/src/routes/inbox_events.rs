@@ -49,7 +49,7 @@ pub(crate) struct InboxEventsParams {
         (status = 200, description = "Events, for at most an hour", body = InboxLine, content_type = "text/event-stream"),
         (status = "default", description = "A problem", body = ProblemDocument, content_type = "application/problem+json"),
     ),
-    security(("api_key" = ["jobs:read"])),
+    security(("api_key" = ["jobs:read", "payloads:read", "private:read"])),
 )]
 pub(crate) async fn follow_inbox(
     App(app): App<AppState>,
@@ -57,6 +57,7 @@ pub(crate) async fn follow_inbox(
     Params(params): Params<InboxEventsParams>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    caller.sight().check_private()?;
     let dated = Dated::resumed(&headers, |text| text.parse().ok())?;
     // Before the first look, so that nothing can happen in between.
     let moved = app.hub.party(params.party);

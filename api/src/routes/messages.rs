@@ -131,7 +131,8 @@ pub(crate) struct MessageDetail {
     /// What the rules said, in their order: `rule` and `said`.
     #[schema(value_type = Vec<Object>)]
     decisions: Value,
-    /// What the channel is handed; none when nothing is sent. Left out for keys without the scope `payloads:read`.
+    /// What the channel is handed; none when nothing is sent, and for keys without the scope `private:read`. Left out for keys without
+    /// the scope `payloads:read`.
     #[schema(value_type = Option<Object>)]
     content: Option<Value>,
     /// What the provider calls it.
@@ -279,7 +280,7 @@ async fn detail(app: &AppState, caller: &Caller, id: MessageId) -> Result<Shown<
     let tries = messages::effects(&app.db, tenant, id).await?;
     let detail = MessageDetail {
         decisions: message.decisions.0.clone(),
-        content: message.content.as_ref().map(|content| content.0.clone()),
+        content: message.content.as_ref().filter(|_| caller.sight().private).map(|content| content.0.clone()),
         provider_id: message.provider_id.clone(),
         tries: tries.into_iter().map(TryResource::of).collect(),
         message: MessageResource::of(&message)?,

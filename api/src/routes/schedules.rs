@@ -10,8 +10,9 @@ use axum::{
 use chrono::{DateTime, Utc};
 use schedule::ZONES_RELEASE;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use store::{
+    payload::Field,
     schedules::{self, Changed, Created, Schedule},
     submit::Answer,
 };
@@ -28,7 +29,7 @@ use crate::{
     idempotency,
     limits::{PAGE_DEFAULT, PAGE_MAX, SCHEDULES_MAX},
     problem::{Code, FieldError, Problem, ProblemDocument},
-    seeing::Shown,
+    seeing::{Shown, Sight},
     timetable::{self, ScheduleBody, ScheduleResource, SlotResource},
 };
 
@@ -149,6 +150,25 @@ async fn find(app: &AppState, tenant: TenantId, id: ScheduleId) -> Result<Schedu
     schedules::get(&app.db, tenant, id).await?.ok_or_else(no_schedule)
 }
 
+/// A schedule with what `patch` changes, by somebody who has this sight of it: whoever may not see what it hands on cannot have it handed
+/// to other work.
+fn patched(stands: &Schedule, patch: Map<String, Value>, sight: Sight) -> Result<Value, Problem> {
+    let is_other_kind = patch.get("kind").is_some_and(|kind| *kind != stands.kind);
+    if is_other_kind || patch.contains_key("args") {
+        sight.check()?;
+    }
+    let mut asked = serde_json::to_value(ScheduleBody::of(stands)).map_err(Problem::internal)?;
+    let before = asked["args"].take();
+    asked["args"] = if is_other_kind && !sight.private {
+        json!({})
+    } else {
+        sight.value(&stands.kind, Field::Args, before.clone())
+    };
+    json_patch::merge(&mut asked, &Value::Object(patch));
+    asked["args"] = sight.made(&stands.kind, &before, asked["args"].take())?;
+    Ok(asked)
+}
+
 pub(super) fn no_schedule() -> Problem {
     Problem::not_found("schedule")
 }
@@ -156,7 +176,7 @@ pub(super) fn no_schedule() -> Problem {
 /// Change a schedule.
 ///
 /// The body is a JSON merge patch (RFC 7396): what it names changes, `null` takes something back to what it is when left
-/// out. With `version`, the change is refused if somebody else has changed the schedule since you read that version.
+/// out. Arguments take the scope `payloads:read` as well. With `version`, the change is refused if somebody else has changed the schedule since you read that version.
 /// Another time or zone holds from now on.
 #[utoipa::path(
     patch, path = "/v1/schedules/{id}", tag = "Schedules", operation_id = "change_schedule",
@@ -186,8 +206,7 @@ pub(crate) async fn change_schedule(
             })?
         }
     };
-    let mut asked = serde_json::to_value(ScheduleBody::of(&stands)).map_err(Problem::internal)?;
-    json_patch::merge(&mut asked, &Value::Object(patch));
+    let asked = patched(&stands, patch, caller.sight())?;
     let body: ScheduleBody = extract::parse(asked.to_string().as_bytes())?;
     let wanted = body.check().map_err(Problem::invalid)?;
     let by = caller.key.to_string();

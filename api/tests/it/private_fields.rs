@@ -77,14 +77,19 @@ async fn what_is_private_is_covered_wherever_it_is_shown() {
 }
 
 #[tokio::test]
-async fn a_clone_keeps_what_is_covered_unless_it_is_set_anew() {
+async fn what_is_covered_goes_into_a_clone_as_long_as_nothing_else_changes() {
     let app = TestApp::start().await;
     let path = format!("/v1/jobs/{}/clone", found(&app).await);
     let half = app.key_of(app.tenant, &["jobs:write", "jobs:read", "payloads:read"]).await;
+    for args in [json!({"countries": ["de"]}), json!({"countries": ["de"], "address": COVER})] {
+        let refused = ask(&app, &half, Method::POST, &path, Some(&json!({ "args": args }))).await;
+        let said = &refused.problem(403, "missing_scope").body;
+        assert!(said["detail"].as_str().unwrap().contains("private:read"), "{said}");
+    }
     for (args, kept) in [
-        (json!({"countries": ["de"]}), ADDRESS),
-        (json!({"countries": ["fr"], "address": COVER}), ADDRESS),
-        (json!({"address": "8 Hocus Court"}), "8 Hocus Court"),
+        (json!({}), ADDRESS),
+        (json!({"address": COVER, "countries": ["at"]}), ADDRESS),
+        (json!({"countries": ["fr"], "address": "8 Hocus Court"}), "8 Hocus Court"),
     ] {
         let clone = ask(&app, &half, Method::POST, &path, Some(&json!({ "args": args }))).await;
         assert!(clone.status.is_success() && !clone.text.contains(ADDRESS), "{}", clone.text);
@@ -100,21 +105,77 @@ async fn the_dashboard_covers_it_too() {
     let roles = [(Some(app.tenant), UserRole::TenantOperator, true)];
     let ann = Person::signed_in(&app, "ann", &roles).await;
     let bob = Person::signed_in(&app, "bob", &roles).await;
-    let grant = async |tx: &mut _| store::users::show_private(tx, ann.id, Some(app.tenant)).await;
-    app.owner.transact(None, grant).await.unwrap();
+    ann.sees_private(&app).await;
     let path = format!("/ops/t/acme/jobs/{job}");
     for page in [path.clone(), format!("{path}/clone")] {
         assert!(ann.page(&page).await.1.contains(ADDRESS), "{page}");
         let (status, covered) = bob.page(&page).await;
         assert!(status.is_success() && covered.contains(COVER) && !covered.contains(ADDRESS), "{covered}");
     }
-    let form = [("key", "one-form"), ("args", "{\"address\": \"•••\", \"countries\": [\"de\"]}")];
-    let (status, to) = bob.post(&format!("{path}/clone"), &form).await;
+    let clone = async |args: &str| bob.post(&format!("{path}/clone"), &[("key", "a"), ("args", args)]).await;
+    let (status, told) = clone("{\"address\": \"•••\", \"countries\": [\"de\"]}").await;
+    assert!(status == StatusCode::FORBIDDEN && told.contains("what is covered"), "{told}");
+    let (status, to) = clone("{\"address\": \"•••\", \"countries\": [\"at\"]}").await;
     assert_eq!(status, StatusCode::SEE_OTHER, "{to}");
     let (_, page) = bob.page(&to).await;
-    assert!(page.contains("Changed arguments") && !page.contains(ADDRESS), "{page}");
+    assert!(page.contains("Nothing was changed") && !page.contains(ADDRESS), "{page}");
     let clone = app.get(&format!("/v1/jobs/{}", to.rsplit('/').next().unwrap())).await.body;
-    assert_eq!((&clone["args"]["address"], &clone["args"]["countries"]), (&json!(ADDRESS), &json!(["de"])));
+    assert_eq!((&clone["args"]["address"], &clone["args"]["countries"]), (&json!(ADDRESS), &json!(["at"])));
     let list = "/ops/t/acme/jobs?field=address&holds=7+Abracadabra+Lane";
     assert!(ann.page(list).await.1.contains(&job) && !bob.page(list).await.1.contains(&job));
+}
+
+#[tokio::test]
+async fn what_a_schedule_hands_on_cannot_be_handed_elsewhere_unseen() {
+    let app = TestApp::start().await;
+    let nightly =
+        json!({"name": "nightly", "cron": "@daily", "kind": "geo.geocode", "args": {"address": ADDRESS}});
+    let path =
+        format!("/v1/schedules/{}", app.post("/v1/schedules", &nightly).await.body["id"].as_str().unwrap());
+    let half = app.key_of(app.tenant, &["jobs:write", "jobs:read", "payloads:read"]).await;
+    let blind = app.key_of(app.tenant, &["jobs:write", "jobs:read", "private:read"]).await;
+    let elsewhere = json!({"args": {"countries": ["de"]}});
+    for (key, patch) in [(&half, &elsewhere), (&blind, &elsewhere), (&blind, &json!({"kind": "probe.work"}))]
+    {
+        ask(&app, key, Method::PATCH, &path, Some(patch)).await.problem(403, "missing_scope");
+    }
+    for key in [&half, &blind] {
+        let changed = ask(&app, key, Method::PATCH, &path, Some(&json!({"cron": "@hourly"}))).await;
+        assert!(changed.status.is_success() && !changed.text.contains(ADDRESS), "{}", changed.text);
+        assert_eq!(app.get(&path).await.body["args"]["address"], ADDRESS);
+    }
+    let anew = json!({"args": {"countries": ["de"], "address": "8 Hocus Court"}});
+    let changed = ask(&app, &half, Method::PATCH, &path, Some(&anew)).await;
+    assert!(changed.status.is_success(), "{}", changed.text);
+    assert_eq!(app.get(&path).await.body["args"]["address"], "8 Hocus Court");
+    let changed = ask(&app, &half, Method::PATCH, &path, Some(&json!({"kind": "probe.work"}))).await;
+    assert!(changed.status.is_success(), "{}", changed.text);
+    let args = &app.get(&path).await.body["args"];
+    assert!(args.get("address").is_none(), "of another kind they are other arguments: {args}");
+}
+
+#[tokio::test]
+async fn what_somebody_is_told_is_private() {
+    let app = TestApp::start().await;
+    let party =
+        app.post("/v1/parties", &json!({"name": "Ada"})).await.body["id"].as_str().unwrap().to_owned();
+    let message = crate::notifications::message(&app, &party, "in_app", "sent").await;
+    let said = json!({"in_app": {"title": ADDRESS, "body": ADDRESS, "url": null}});
+    app.execute(&format!("update message set content = '{said}'")).await;
+    let (one, inbox) = (format!("/v1/messages/{message}"), format!("/v1/inbox?party={party}"));
+    assert!(app.get(&one).await.text.contains(ADDRESS) && app.get(&inbox).await.text.contains(ADDRESS));
+    for scopes in [["jobs:read", "payloads:read"], ["jobs:read", "private:read"]] {
+        let few = app.key_of(app.tenant, &scopes).await;
+        let seen = ask(&app, &few, Method::GET, &one, None).await;
+        assert!(seen.status.is_success() && !seen.text.contains(ADDRESS), "{}", seen.text);
+        for path in [inbox.clone(), format!("/v1/inbox/events?party={party}")] {
+            ask(&app, &few, Method::GET, &path, None).await.problem(403, "missing_scope");
+        }
+    }
+    let roles = [(Some(app.tenant), UserRole::TenantOperator, true)];
+    let ann = Person::signed_in(&app, "ann", &roles).await;
+    let page = format!("/ops/t/acme/messages/{message}");
+    assert!(!ann.page(&page).await.1.contains(ADDRESS));
+    ann.sees_private(&app).await;
+    assert!(ann.page(&page).await.1.contains(ADDRESS));
 }

@@ -60,8 +60,11 @@ impl Planted {
         let of = json!({"name": "shoot", "metadata": {"note": WORD}, "steps": steps});
         let workflow = id(&app.post("/v1/workflows", &of).await);
         let party = id(&app.post("/v1/parties", &json!({"name": "Ada"})).await);
+        let line = json!({"in_app": {"title": WORD, "body": WORD, "url": null}});
+        crate::notifications::message(&app, &party, "in_app", "sent").await;
+        app.execute(&format!("update message set content = '{line}'")).await;
         let message = crate::notifications::message(&app, &party, "email", "unknown").await;
-        app.execute(&format!("update message set content = '{{\"email\": {{\"subject\": \"{WORD}\"}}}}'"))
+        app.execute(&format!("update message set content = '{{\"email\": {{\"subject\": \"{WORD}\"}}}}' where channel = 'email'"))
             .await;
         let sender = source(&app, json!({})).await;
         let sent =
@@ -97,7 +100,10 @@ impl Planted {
                 (part, _) => part,
             });
         }
-        parts.join("/")
+        match path {
+            "/v1/inbox" => format!("{path}?party={}", self.party),
+            _ => parts.join("/"),
+        }
     }
 
     async fn ask(&self, key: &str, method: Method, path: &str, body: Option<&Value>) -> Answer {
@@ -147,6 +153,7 @@ async fn whoever_may_not_see_payloads_sees_none_on_any_route() {
         "get_workflow",
         "list_schedules",
         "list_workflows",
+        "read_inbox",
         "read_logs",
     ];
     assert_eq!(shown, payloads, "the word is where it was put");

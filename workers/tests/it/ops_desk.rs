@@ -36,6 +36,7 @@ pub(crate) async fn staffed() -> (World, Client, CancellationToken) {
         .await
         .unwrap();
     owner.transact(None, async |tx| users::grant(tx, ann, None, UserRole::Admin, true).await).await.unwrap();
+    owner.transact(None, async |tx| users::show_private(tx, ann, None).await).await.unwrap();
     (world, client, stop)
 }
 
