@@ -60,8 +60,16 @@ pub(crate) fn player(base: &str, parts: &[Part<'_>], name: &str) -> Markup {
     }
 }
 
+/// The texts around the qualities of a film.
+pub(crate) struct Words<'a> {
+    /// Before them.
+    pub(crate) quality: &'a str,
+    /// The one that the player chooses.
+    pub(crate) fits: &'a str,
+}
+
 /// In which quality it plays. Shown by `film.js` where the browser knows streams; without it the browser takes what fits.
-pub(crate) fn qualities(base: &str, parts: &[Part<'_>]) -> Markup {
+pub(crate) fn qualities(base: &str, parts: &[Part<'_>], words: &Words<'_>) -> Markup {
     let master = of_kind(parts, "master").map(|part| format!("{base}/{}", part.name));
     let mut rungs: Vec<&str> =
         parts.iter().filter(|part| part.kind == "playlist").filter_map(|part| rung(part.name)).collect();
@@ -69,9 +77,9 @@ pub(crate) fn qualities(base: &str, parts: &[Part<'_>]) -> Markup {
     html! {
         @if let Some(master) = master.filter(|_| rungs.len() > 1) {
             label.quality hidden {
-                "Quality "
+                (words.quality) " "
                 select {
-                    option value=(master) { "what fits" }
+                    option value=(master) { (words.fits) }
                     @for rung in rungs { option value={ (master) "?quality=" (rung) } { (rung) } }
                 }
             }
@@ -139,7 +147,7 @@ fn only(master: &str, quality: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Part, only, qualities};
+    use super::{Part, Words, only, qualities};
 
     const MASTER: &str = "#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,URI=\"audio.m3u8\",GROUP-ID=\"sound\"\n\
         #EXT-X-STREAM-INF:BANDWIDTH=2,AUDIO=\"sound\"\n1080p.m3u8\n#EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO=\"sound\"\n360p.m3u8\n\
@@ -162,14 +170,15 @@ mod tests {
         let part = |name, kind| Part { name, kind, media_type: "application/vnd.apple.mpegurl", key: "" };
         let master = part("master.m3u8", "master");
         let rungs = [part("360p.m3u8", "playlist"), part("1080p.m3u8", "playlist")];
-        let offered = qualities("/films/1", &[master, rungs[0], rungs[1]]).into_string();
+        let words = Words { quality: "Quality", fits: "what fits" };
+        let offered = qualities("/films/1", &[master, rungs[0], rungs[1]], &words).into_string();
         let (best, rest) =
             offered.split_once("<option value=\"/films/1/master.m3u8?quality=1080p\">").unwrap();
         assert!(
             best.contains("value=\"/films/1/master.m3u8\"") && rest.contains("?quality=360p"),
             "{offered}"
         );
-        assert_eq!(qualities("/films/1", &[master, rungs[0]]).into_string(), "");
-        assert_eq!(qualities("/films/1", &rungs).into_string(), "");
+        assert_eq!(qualities("/films/1", &[master, rungs[0]], &words).into_string(), "");
+        assert_eq!(qualities("/films/1", &rungs, &words).into_string(), "");
     }
 }

@@ -119,7 +119,7 @@ fn large(base: &str, place: usize, files: &[File], pins: &Markup, asked: &Markup
             nav {
                 a data-role="close" href={ "#g" (place) } { "Close" }
                 span { (file.name) " · " (place) " of " (files.len()) }
-                (film::qualities(&streams, &parts))
+                (film::qualities(&streams, &parts, &film::Words { quality: "Quality", fits: "what fits" }))
                 a href={ (base) "/files/" (place) "/mls" } { "Download" }
             }
             figure {

@@ -5,6 +5,7 @@ use axum::{
     extract::{Path, State},
     response::{IntoResponse, Redirect, Response},
 };
+use chrono::{TimeDelta, Utc};
 use jobs::Measure;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -16,7 +17,7 @@ use super::{
     access::Right,
     guard::Visit,
     layout::{self, Page, state, token},
-    words,
+    words::{self, rich},
 };
 use crate::{
     AppState,
@@ -30,6 +31,9 @@ use crate::{
     routes::alerts::{remove_alert_rule, set_alert_rule},
 };
 
+/// Rules are looked after every few seconds: one that was not for longer has nobody who does.
+const LOOKED_LATELY: TimeDelta = TimeDelta::minutes(1);
+
 /// The page.
 pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Response, Problem> {
     let place = visit.here()?;
@@ -37,22 +41,44 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
         alerts::list(&app.db, place.id),
         alerts::alerts(&app.db, place.id, None, OPS_ROWS_MAX),
     )?;
-    let firing = rules.iter().filter(|rule| rule.alert().is_some()).count();
     let body = html! {
         div #alerts data-live {
             @if rules.is_empty() { p { (tr!("Nobody wants to be told of anything yet.")) } }
-            @else if firing == 0 { p.calm { (tr!("✓ Nothing is wrong.")) } }
-            @else { p.alarm { (tr!(
-                "{count} rule says that something is wrong."
-                    | "{count} rules say that something is wrong." % firing,
-                count = words::count(firing as i64)
-            )) } }
+            @else { (stands(&rules)) }
             @if !rules.is_empty() { (rules_table(&visit, &place.slug, &rules)?) }
             @if !found.is_empty() { h2 { (tr!("What was found")) } (found_table(&found)) }
         }
         @if visit.may(Right::Operate) { (rule_form(&visit, &place.slug)) }
     };
     Ok(Page::live(&visit, "/alerts", &tr!("Alerts"), body).into_response())
+}
+
+/// What the rules say, if somebody looks after them.
+fn stands(rules: &[Rule]) -> Markup {
+    let lately = Utc::now() - LOOKED_LATELY;
+    let last = rules.iter().map(|rule| rule.looked_at).min().flatten();
+    html! {
+        @if let Some(said) = firing(rules) { p.alarm { (said) } }
+        @match last {
+            None => p.soft { (tr!("Not every rule has been looked after yet; a worker does that within seconds.")) },
+            Some(last) if last < lately => p.alarm { (rich(tr!("A rule was looked after {when} for the last time: a worker does that, and none seems to be there.", when = words::when(last).0))) },
+            Some(_) if firing(rules).is_none() => p.calm { (tr!("✓ Nothing is wrong.")) },
+            Some(_) => {},
+        }
+    }
+}
+
+/// What is told of the rules that fire; nothing when none does.
+pub(super) fn firing(rules: &[Rule]) -> Option<String> {
+    let firing = rules.iter().filter(|rule| rule.alert().is_some()).count();
+    let said = || {
+        tr!(
+            "{count} rule says that something is wrong."
+                | "{count} rules say that something is wrong." % firing,
+            count = words::count(firing as i64)
+        )
+    };
+    (firing > 0).then(said)
 }
 
 fn rules_table(visit: &Visit, slug: &str, rules: &[Rule]) -> Result<Markup, Problem> {

@@ -38,7 +38,7 @@ impl Course<'_> {
                 @if let Some(left) = self.left() { div { dt { (tr!("Worked off in")) } dd { (left) } } }
                 div { dt { (tr!("Running")) } dd { (self.busy(slots)) } }
                 div { dt { (tr!("Workers")) } dd { (words::count(workers)) } }
-                div { dt { (tr!("Lately")) } dd { (tr!("{pace} a minute", pace = format!("{:.1}", self.lately() as f64 / PACE_MINUTES as f64))) } }
+                div { dt { (tr!("Lately")) } dd { (tr!("{pace} a minute", pace = words::decimal(self.lately() as f64 / PACE_MINUTES as f64))) } }
                 div { dt { (tr!("Wait")) } dd { (charts::said(waits)) } }
                 div { dt { (tr!("Run")) } dd { (charts::said(runs)) } }
                 div { dt { (tr!("Completed")) } dd { (charts::sparkline(&per_minute(|minute| minute.completed), &tr!("completed"))) } }

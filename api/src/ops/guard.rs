@@ -264,7 +264,7 @@ async fn form(
         match &*name {
             "csrf" => given = value.into_owned(),
             // What jobs are given is for those who may see payloads; the log is for more people.
-            "args" => drop(fields.insert(name.into_owned(), "not written down".into())),
+            "args" | "holds" => drop(fields.insert(name.into_owned(), "not written down".into())),
             _ => drop(fields.insert(name.into_owned(), value.into_owned().into())),
         }
     }

@@ -7,6 +7,7 @@ use axum::{
 use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
 use store::{
+    alerts::{self, Rule},
     dead_letters::{self, DEAD_COUNTED_MAX, DeadLetters},
     observing::{self, Listeners, Minute, Standing, WAITING_COUNTED_MAX},
     outbox::{self, Endpoint},
@@ -15,6 +16,7 @@ use store::{
 use tr::tr;
 
 use super::{
+    alerts::firing,
     charts,
     dead_letters::is_late,
     fallen,
@@ -72,19 +74,21 @@ impl Hour {
 /// The page.
 pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Response, Problem> {
     let place = visit.here()?;
-    let (hour, endpoints, dead_letters, at_risk, services, workers) = tokio::try_join!(
+    let (hour, endpoints, dead_letters, at_risk, services, workers, rules) = tokio::try_join!(
         Hour::of(&app, &visit),
         async { outbox::list(&app.db, place.id, WEBHOOK_ENDPOINTS_MAX).await.map_err(Problem::from) },
         async { dead_letters::list(&app.db, place.id).await.map_err(Problem::from) },
         async { promises::at_risk(&app.db, place.id, AT_RISK_SHOWN_MAX).await.map_err(Problem::from) },
         async { Ok(health::services(&app).await) },
         async { observing::workers(&app.db).await.map_err(Problem::from) },
+        async { alerts::list(&app.db, place.id).await.map_err(Problem::from) },
     )?;
     let base = format!("/ops/t/{}", place.slug);
     let mut alarms = late(&hour, &base);
     alarms.extend(failing(&hour, &base));
     alarms.extend(unheard(&hour));
     alarms.extend(fallen::lines(services, &workers));
+    alarms.extend(alerted(&rules, &base));
     alarms.extend(unattended(&hour, &dead_letters, &base));
     alarms.extend(untold(&endpoints, &base));
     alarms.extend(paused(&hour));
@@ -146,7 +150,12 @@ fn failing(hour: &Hour, base: &str) -> Option<Markup> {
 
 fn unheard(hour: &Hour) -> impl Iterator<Item = Markup> {
     let unheard = hour.queues.iter().filter(|queue| queue.waiting > 0 && hour.heard(&queue.queue).0 == 0);
-    unheard.map(|queue| html! { strong { (tr!("Dead")) } " " (tr!("{queue}: jobs wait and no worker listens.", queue = queue.queue)) })
+    unheard.map(|queue| html! { strong { (tr!("of a service" => "Dead")) } " " (tr!("{queue}: jobs wait and no worker listens.", queue = queue.queue)) })
+}
+
+/// What somebody wanted to be told of.
+fn alerted(rules: &[Rule], base: &str) -> Option<Markup> {
+    firing(rules).map(|said| html! { strong { (tr!("Alert")) } " " a href={ (base) "/alerts" } { (said) } })
 }
 
 /// Jobs that were given up and that nobody looked after in time.

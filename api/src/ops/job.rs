@@ -1,6 +1,6 @@
 //! One job: what became of it, from the request to the result, and what can be done to it.
 
-use ::jobs::JobId;
+use ::jobs::{JobId, private, spec};
 use axum::{
     extract::{Path, Query, State},
     response::{IntoResponse, Redirect, Response},
@@ -219,7 +219,7 @@ fn log(lines: &[Line], is_part: bool) -> Markup {
         @else {
             ol.log tabindex="0" aria-label=(tr!("Log lines")) {
                 @for line in lines {
-                    li class=(line.level) { time { (line.logged_at.format("%H:%M:%S%.3f")) } " " span.soft { (line.level) " " } (line.message) }
+                    li class=(line.level) { time datetime=(line.logged_at.to_rfc3339()) title=(words::exact(line.logged_at)) { (words::zone().wall(line.logged_at).format("%H:%M:%S%.3f")) } " " span.soft { (line.level) " " } (line.message) }
                 }
             }
         }
@@ -247,7 +247,7 @@ fn facts_of(app: &AppState, record: &JobRecord, slug: &str) -> Markup {
                 (rich(tr!("{workflow} step {step}", workflow = html! { code { (member.workflow) } }.0, step = member.step)))
             } } }
             @if let Some(tags) = &record.tags { div { dt { (tr!("Tags")) } dd {
-                @for tag in tags { a.tag href={ "/ops/t/" (slug) "/jobs?tag=" (tag) } { (tag) } " " }
+                @for tag in tags { a.tag href={ "/ops/t/" (slug) "/jobs?tag=" (form_urlencoded::byte_serialize(tag.as_bytes()).collect::<String>()) } { (tag) } " " }
             } } }
         }
     }
@@ -267,7 +267,10 @@ fn payloads(record: &JobRecord, sees_payloads: bool) -> Markup {
 
 /// How the same is asked for once more, from a terminal.
 fn request(record: &JobRecord, public_url: &str) -> Markup {
-    let Some(args) = record.args.0.inline() else { return html! {} };
+    // What is covered would be sent as it is shown.
+    let is_whole =
+        |args: &&Value| spec(&record.kind).is_some_and(|spec| !private::is_covered(&spec.args_schema, args));
+    let Some(args) = record.args.0.inline().filter(is_whole) else { return html! {} };
     let body = json!({ "kind": record.kind, "args": args }).to_string().replace('\'', r"'\''");
     html! {
         details.form {

@@ -66,6 +66,14 @@ impl Language {
         }
     }
 
+    /// What stands before a fraction.
+    pub(super) const fn before_fractions(self) -> &'static str {
+        match self {
+            Self::English => ".",
+            Self::German => ",",
+        }
+    }
+
     /// Which form of a text goes with a number.
     fn form(self, n: u64) -> usize {
         match self {
@@ -100,8 +108,20 @@ fn wanted(headers: &HeaderMap) -> Language {
     let kept = all.flat_map(Cookie::split_parse).flatten().find(|cookie| cookie.name() == NAME);
     let asked = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     kept.and_then(|cookie| Language::of(cookie.value()))
-        .or_else(|| accept_language::parse(asked?).iter().find_map(|tag| Language::of(tag)))
+        .or_else(|| most_wanted(asked?))
         .unwrap_or(Language::English)
+}
+
+/// Of the languages that an `Accept-Language` asks for (RFC 9110, 12.5.4), the one that is known and weighs most; the first of
+/// those that weigh the same.
+fn most_wanted(header: &str) -> Option<Language> {
+    let known = header.split(',').filter_map(|range| {
+        let (tag, weight) = range.split_once(';').unwrap_or((range, "q=1"));
+        let weight: f32 = weight.trim().strip_prefix("q=")?.parse().ok()?;
+        Some((Language::of(tag.trim())?, weight)).filter(|(_, weight)| 0.0 < *weight && *weight <= 1.0)
+    });
+    let most = known.reduce(|most, one| if one.1 > most.1 { one } else { most });
+    most.map(|(language, _)| language)
 }
 
 /// What the form sends.
@@ -212,7 +232,9 @@ mod tests {
             ("en-US, de;q=0.8", Language::English),
             ("fr, de;q=0.3", Language::German),
             ("fr", Language::English),
-            (";;q=x,,", Language::English),
+            ("en;q=0.2, de; q=0.9", Language::German),
+            ("de;q=0, en;q=0.1", Language::English),
+            (";;q=x,,de;q=nan,de;q=7", Language::English),
         ];
         for (header, language) in tests {
             assert_eq!(asked(&[(header::ACCEPT_LANGUAGE, header)]), language, "{header}");

@@ -139,6 +139,21 @@ pub(super) fn action(visit: &Visit, path: &str, word: &str) -> Markup {
     html! { form.inline method="post" action=(path) { (token(visit)) button { (word) } } }
 }
 
+/// The page that leads to what is at `path`.
+fn section_of(path: &str) -> String {
+    let mut parts = path.split('/').skip(2);
+    let (Some("t"), Some(slug), Some(section)) = (parts.next(), parts.next(), parts.next()) else {
+        return super::ROOT.to_owned();
+    };
+    let section = match section {
+        "pauses" | "limits" => "queues",
+        "views" => "jobs",
+        section => section,
+    };
+    let known = SECTIONS.iter().find(|(path, ..)| path.strip_prefix('/') == Some(section));
+    format!("/ops/t/{slug}{}", known.map_or("", |(path, ..)| path))
+}
+
 /// Says that something went wrong, and what to do.
 pub(super) fn problem(problem: &Problem, path: &str) -> Response {
     let code = problem.code();
@@ -150,7 +165,7 @@ pub(super) fn problem(problem: &Problem, path: &str) -> Response {
             @if !problem.errors().is_empty() {
                 ul { @for error in problem.errors() { li { code { (error.pointer) } " " (error.detail) } } }
             }
-            p { a href=(path.rsplit_once('/').map_or("/ops", |(up, _)| if up.len() < 4 { "/ops" } else { up })) { (tr!("Back")) } " · " a href="/ops" { (tr!("Home")) } }
+            p { a href=(section_of(path)) { (tr!("Back")) } " · " a href="/ops" { (tr!("Home")) } }
         }
     };
     let mut response = respond(code.status(), code.title(), &body);
@@ -222,4 +237,25 @@ pub(super) fn state(state: &str) -> Markup {
         _ => "·",
     };
     html! { span class={ "state " (state) } { span aria-hidden="true" { (sign) } " " (state) } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::section_of;
+
+    #[test]
+    fn what_went_wrong_leads_back_to_a_page() {
+        for (path, page) in [
+            ("/ops/weights/end", "/ops"),
+            ("/ops/t", "/ops"),
+            ("/ops/t/acme", "/ops"),
+            ("/ops/t/acme/jobs/job_1/clone", "/ops/t/acme/jobs"),
+            ("/ops/t/acme/webhooks/in/whs_1", "/ops/t/acme/webhooks"),
+            ("/ops/t/acme/pauses/p_1/resume", "/ops/t/acme/queues"),
+            ("/ops/t/acme/views/remove", "/ops/t/acme/jobs"),
+            ("/ops/t/acme/live", "/ops/t/acme"),
+        ] {
+            assert_eq!(section_of(path), page, "{path}");
+        }
+    }
 }

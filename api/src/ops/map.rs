@@ -5,6 +5,8 @@ use matching::Point;
 use maud::{Markup, html};
 use tr::tr;
 
+use super::words;
+
 /// The side of the picture, and what stays free around it.
 const SIDE: f64 = 240.0;
 const MARGIN: f64 = 24.0;
@@ -21,7 +23,7 @@ pub(super) fn of(visit: Point, starts: &[(usize, Point)]) -> Markup {
         apart.iter().flat_map(|(_, east, north)| [east.abs(), north.abs()]).fold(NEIGHBOURS_M, f64::max);
     let scale = (SIDE / 2.0 - MARGIN) / farthest;
     let spot = |metres: f64| format!("{:.1}", SIDE / 2.0 + metres * scale);
-    let distance = format!("{:.1}", farthest / 1_000.0);
+    let distance = words::decimal(farthest / 1_000.0);
     let said = tr!(
         "The visit in the middle, north above, and {count} of those who were ranked around it; the edge is {distance} km away",
         count = starts.len(),

@@ -68,7 +68,7 @@ pub(super) async fn show(
     let (cron, zone) = (schedule.cron()?, schedule.zone()?);
     let base = format!("/ops/t/{slug}/schedules/{id}");
     let body = html! {
-        p.head { (tr!("{when}, by the clock of {zone}", when = cron.describe(), zone = zone.name())) " " code { (schedule.cron) } }
+        p.head { (tr!("{when}, by the clock of {zone}", when = cron.describe().trim_end_matches('.'), zone = zone.name())) " " code { (schedule.cron) } }
         @if let Some(at) = schedule.paused_at {
             p.alarm { (paused(&schedule, at)) }
         }

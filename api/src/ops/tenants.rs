@@ -50,7 +50,7 @@ pub(super) async fn show(State(app): State<AppState>, visit: Visit) -> Result<Re
                     tr.hot[waits(share).is_some_and(|wait| wait > STARVING)] {
                         td { a href={ "/ops/t/" (share.slug) } { (share.name) } }
                         td { (share.queue) }
-                        td.number { (format!("{:.1}", share.per_s)) }
+                        td.number { (words::decimal(share.per_s)) }
                         td.number.wide { (share.weight) }
                         td { @match share.oldest_at { Some(at) => (words::when(at)), None => span.soft { (tr!("nothing waits")) } } }
                         td.wide { (took(share)) }

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use schedule::Zone;
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
-use store::{listing::Filter, looking_into::Held};
+use store::{bulk::Action, listing::Filter, looking_into::Held};
 use tr::tr;
 
 use super::{guard::Visit, jobs::STATES, words};
@@ -147,21 +147,27 @@ impl Wanted {
         let spans: Vec<(&str, String)> = spans
             .filter_map(|(name, at)| Some((name, at?.to_rfc3339_opts(SecondsFormat::Secs, true))))
             .collect();
-        let link = |action: &str, states: &str| {
+        // What has ended is not cancelled; without a state, what is usually meant.
+        let fits = |action: Action, usual: &'static str| {
+            let takes = || action.takes().iter().find(|state| state.name() == self.state);
+            if self.state.is_empty() { Some(usual) } else { takes().map(|state| state.name()) }
+        };
+        let has_ended = !self.finished_after.is_empty() || !self.finished_before.is_empty();
+        let retried = fits(Action::Retry, "discarded");
+        let cancelled = fits(Action::Cancel, "available").filter(|_| !has_ended);
+        let link = |action: Action, state: &str| {
             let mut query = form_urlencoded::Serializer::new(format!("/ops/t/{slug}/bulk/new?"));
-            query.append_pair("action", action);
-            query.append_pair("states", if self.state.is_empty() { states } else { &self.state });
+            query.append_pair("action", action.name()).append_pair("states", state);
             let narrow = [("kind", &self.kind), ("queue", &self.queue), ("tag", &self.tag)];
             query.extend_pairs(narrow.into_iter().filter(|(_, value)| !value.is_empty()));
             query.extend_pairs(&spans).finish()
         };
         Ok(html! {
-            p.acts {
-                (tr!("Everything that fits:")) " "
-                a href=(link("retry", "discarded")) { (tr!("Retry")) }
-                // What has ended is not cancelled.
-                @if self.finished_after.is_empty() && self.finished_before.is_empty() {
-                    " " a href=(link("cancel", "available")) { (tr!("Cancel")) }
+            @if retried.is_some() || cancelled.is_some() {
+                p.acts {
+                    (tr!("Everything that fits:"))
+                    @if let Some(state) = retried { " " a href=(link(Action::Retry, state)) { (tr!("Retry what is {state}", state)) } }
+                    @if let Some(state) = cancelled { " " a href=(link(Action::Cancel, state)) { (tr!("Cancel what is {state}", state)) } }
                 }
             }
         })
@@ -232,6 +238,21 @@ mod tests {
         assert_eq!(since.to_rfc3339(), "2026-07-01T08:30:00+00:00");
         let links = wanted.bulk_links("acme").unwrap().into_string();
         assert!(links.contains("created_after=2026-07-01T08%3A30%3A00Z"), "{links}");
+        assert!(
+            links.contains("Retry what is discarded") && links.contains("Cancel what is available"),
+            "{links}"
+        );
+        for (state, retried, cancelled) in [
+            ("completed", true, false),
+            ("running", false, true),
+            ("scheduled", true, true),
+            ("nothing", false, false),
+        ] {
+            let links =
+                Wanted { state: state.into(), ..Wanted::default() }.bulk_links("acme").unwrap().into_string();
+            let is_there = |action: &str| links.contains(&format!("action={action}&amp;states={state}"));
+            assert_eq!((is_there("retry"), is_there("cancel")), (retried, cancelled), "{state}: {links}");
+        }
         let untimed = Wanted { zone: "Europe/Berlin".into(), ..Wanted::default() };
         assert_eq!(untimed.query(), "");
         let words = Wanted { field: "asset".into(), ..Wanted::default() };

@@ -122,6 +122,11 @@ fn exact_in(zone: Zone, at: DateTime<Utc>) -> String {
     format!("{} {}", zone.wall(at).format("%Y-%m-%d %H:%M:%S"), zone.name())
 }
 
+/// With one digit after the point.
+pub(super) fn decimal(number: f64) -> String {
+    format!("{number:.1}").replace('.', language().before_fractions())
+}
+
 /// With its thousands apart.
 pub(super) fn count(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();

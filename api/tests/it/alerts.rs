@@ -96,6 +96,21 @@ async fn operators_set_rules_on_their_page_and_viewers_look() {
     assert_eq!(ann.post("/ops/t/acme/alerts", &fields("60")).await.0, StatusCode::SEE_OTHER);
     let (_, page) = bob.page("/ops/t/acme/alerts").await;
     assert!(page.contains("late") && !page.contains("Set a rule"), "{page}");
+    // A rule after which nobody looks says nothing.
+    let page = async || ann.page("/ops/t/acme/alerts").await.1;
+    let first = page().await;
+    assert!(
+        first.contains("Not every rule has been looked after") && !first.contains("Nothing is wrong"),
+        "{first}"
+    );
+    app.execute("update alert_rule set looked_at = now()").await;
+    assert!(page().await.contains("✓ Nothing is wrong"));
+    app.execute("update alert_rule set looked_at = now() - interval '2 min'").await;
+    let left = page().await;
+    assert!(
+        left.contains("2 min ago</time> for the last time") && !left.contains("Nothing is wrong"),
+        "{left}"
+    );
     assert_eq!(ann.post("/ops/t/acme/alerts/late/remove", &[]).await.0, StatusCode::SEE_OTHER);
     assert!(ann.page("/ops/t/acme/alerts").await.1.contains("Nobody wants to be told"));
     let said = log(&app, app.tenant).await.iter().map(ToString::to_string).collect::<String>();

@@ -162,14 +162,17 @@ async fn home_says_what_is_late_failing_dead_or_paused_and_nothing_else() {
         words.into_iter().filter(|word| page.contains(&format!("<strong>{word}</strong>"))).collect()
     };
     let page = home().await;
-    assert!(page.contains("✓ All is well") && said(&page).is_empty(), "{page}");
+    assert!(page.contains("No worker is there") && !page.contains("All is well"), "{page}");
+    assert_eq!(said(&page), ["Dead"]);
 
     app.submit(json!({})).await;
     let page = home().await;
     assert!(page.contains("default: jobs wait and no worker listens"), "{page}");
     assert_eq!(said(&page), ["Dead"]);
     listens(&app).await;
-    assert!(home().await.contains("✓ All is well"), "somebody listens, and it has waited for a moment only");
+    let page = home().await;
+    assert!(page.contains("✓ All is well"), "somebody listens, and it has waited for a moment only: {page}");
+    assert!(said(&page).is_empty(), "{page}");
 
     app.execute(
         "update job set scheduled_at = now() - interval '5 min', created_at = now() - interval '5 min'",

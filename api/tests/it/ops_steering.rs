@@ -111,6 +111,12 @@ async fn a_view_is_kept_under_a_name_by_whoever_looks() {
     assert_eq!(bob.post("/ops/t/acme/views/remove", &forget).await.0, StatusCode::NOT_FOUND);
     assert_eq!(ann.post("/ops/t/acme/views/remove", &forget).await.0, StatusCode::SEE_OTHER);
     assert!(!ann.page("/ops/t/acme/jobs").await.1.contains("dead &lt;"));
+    // What arguments hold is in no log, for whoever reads that may not see it.
+    let seer = Person::signed_in(&app, "eve", &[(Some(app.tenant), UserRole::Viewer, true)]).await;
+    let held = [("name", "hers"), ("field", "echo"), ("holds", "abracadabra")];
+    assert_eq!(seer.post("/ops/t/acme/views", &held).await.0, StatusCode::SEE_OTHER);
+    let log = app.get("/v1/audit").await.text;
+    assert!(log.contains("hers") && !log.contains("abracadabra"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
