@@ -64,12 +64,6 @@ impl Person {
         person
     }
 
-    /// From now on they see what is private in the tenant of `app`, too.
-    pub(crate) async fn sees_private(&self, app: &TestApp) {
-        let grant = async |tx: &mut _| users::show_private(tx, self.id, Some(app.tenant)).await;
-        app.owner.transact(None, grant).await.unwrap();
-    }
-
     pub(crate) async fn sign_in(&mut self, password: &str, code: &str) -> Response {
         let form =
             [("email", self.email.as_str()), ("password", password), ("code", code), ("next", "/ops/mine")];

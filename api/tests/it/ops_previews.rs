@@ -23,6 +23,7 @@ use store::{
 use crate::{
     app::{TestApp, completed},
     ops::Person,
+    private_fields::show_private,
 };
 
 /// The path of a job that was done with this result.
@@ -206,7 +207,7 @@ async fn messages_are_read_and_attempts_to_tell_are_listed() {
     }
     let sent = done(&app, &NotifySend { message }, json!({ "message": message, "state": "sent" })).await;
     assert!(!ann.page(&sent).await.1.contains("Monday"), "what somebody is told is private");
-    ann.sees_private(&app).await;
+    show_private(&app, &ann).await;
     let page = ann.page(&sent).await.1;
     assert!(page.contains("Monday &lt;9&gt;") && page.contains(&format!("/messages/{message}")), "{page}");
     for effect in ["<h3>Tries</h3>", "<td class=\"number\">3</td>", "carrier &lt;1&gt;", "begun"] {
@@ -287,7 +288,7 @@ async fn who_was_ranked_is_called_by_name_and_others_names_stay_theirs() {
     assert!(page.contains("Ada &lt;b&gt;") && page.contains(&ours.to_string()), "{page}");
     assert!(!page.contains("Grace") && page.contains(&theirs.to_string()), "{page}");
     assert!(!page.contains("ranked around it"), "where people live is private");
-    ann.sees_private(&app).await;
+    show_private(&app, &ann).await;
     let page = ann.page(&path).await.1;
     assert!(page.contains("1 of those who were ranked around it; the edge is 11.1 km away"), "{page}");
     let page = bob.page(&path).await.1;
